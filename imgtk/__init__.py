@@ -1,0 +1,28 @@
+"""imgtk: image operators are plugins, a line of text is a program.
+
+    >>> import imgtk
+    >>> imgtk.Pipeline("upscale:esrgan x4 | style:monet")("in.jpg").save("out.png")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from imgtk.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from imgtk.errors import ImgtkError as ImgtkError
+    from imgtk.image import Image as Image
+    from imgtk.pipeline import Pipeline as Pipeline
+
+__version__ = "0.1.0"
+__all__ = ["Image", "ImgtkError", "Pipeline", "__version__", "hookimpl"]
+
+_LAZY = {"Image": "imgtk.image", "ImgtkError": "imgtk.errors", "Pipeline": "imgtk.pipeline"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'imgtk' has no attribute {name!r}")

@@ -1,0 +1,88 @@
+"""Everything that imgtk raises on purpose.
+
+A message says what happened and where; a hint says what to do next. The command line prints both and exits with
+`exit_code`; Python users catch `ImgtkError`.
+"""
+
+from __future__ import annotations
+
+
+class ImgtkError(Exception):
+    """Base of all deliberate errors.
+
+    Args:
+        message: what happened, naming the file, stage or parameter it happened to.
+        hint: what the user can do about it, as a sentence.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class UsageError(ImgtkError):
+    """What was asked for cannot be run as it was written."""
+
+    exit_code = 2
+
+
+class PipelineError(UsageError):
+    """A pipeline text or document is wrong at a known place.
+
+    Args:
+        message: what is wrong there.
+        source: the pipeline text, and `start`, `end` the half-open character range in it that is wrong.
+    """
+
+    def __init__(self, message: str, *, source: str, start: int, end: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.source, self.start, self.end = source, start, end
+
+    def __str__(self) -> str:
+        line_start = self.source.rfind("\n", 0, self.start) + 1
+        line_end = self.source.find("\n", self.start)
+        line = self.source[line_start : line_end if line_end >= 0 else len(self.source)]
+        width = max(1, min(self.end - self.start, len(line) - (self.start - line_start)))
+        number = self.source.count("\n", 0, self.start) + 1
+        gutter = f"line {number}: " if "\n" in self.source else ""
+        caret = " " * (len(gutter) + self.start - line_start) + "^" * width
+        tail = f"\n  {self.hint}" if self.hint else ""
+        return f"{self.message}\n  {gutter}{line}\n  {caret}{tail}"
+
+
+class ParameterError(UsageError):
+    """An operator's parameter is missing, unknown, of the wrong type or out of range."""
+
+
+class PluginError(ImgtkError):
+    """A plugin cannot be used, or two plugins contradict each other."""
+
+
+class ReadError(ImgtkError):
+    """A picture cannot be read."""
+
+
+class WriteError(ImgtkError):
+    """A picture cannot be written, or its format cannot hold what the picture carries."""
+
+
+class WeightsError(ImgtkError):
+    """Weights are missing, damaged, unsafe, or not for this network."""
+
+
+class DeviceError(ImgtkError):
+    """The device that was asked for is not there."""
+
+
+class MemoryLimitError(ImgtkError):
+    """Not even the smallest tile fits into the memory that may be used."""
+
+
+class TrainingError(ImgtkError):
+    """A training run cannot start or go on."""

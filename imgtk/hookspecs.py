@@ -1,0 +1,22 @@
+"""The hooks that a plugin may implement, with `imgtk.hookimpl`, as functions of the module its entry point names.
+
+Entry points live in the group `imgtk`. Importing such a module must be cheap: no torch, no cv2; name the code of an
+operator in `OpSpec.impl` and let imgtk import it when it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from imgtk.op import OpSpec
+
+PROJECT = "imgtk"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def imgtk_operators() -> Iterable[OpSpec]:  # type: ignore[empty-body]
+    """The operators that this plugin brings. Called once, when the registry is first asked for operators."""

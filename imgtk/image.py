@@ -1,0 +1,108 @@
+"""`Image`: the pixels of one picture, and everything else that its file carried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imgtk.geometry import Size
+
+if TYPE_CHECKING:
+    import PIL.Image
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file carries beside its pixels.
+
+    Attributes:
+        icc: ICC profile that the pixels are in. imgtk computes in this space and hands the profile on.
+        exif: the EXIF block without the "Exif\\0\\0" prefix, its orientation already applied and reset to 1.
+        xmp: the XMP packet.
+        dpi: pixels per inch, horizontal and vertical.
+        text: PNG text chunks and comparable comments, by keyword.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """One picture.
+
+    Attributes:
+        pixels: (H, W, C) with C = 1 (gray) or 3 (RGB), upright; uint8, uint16 or float32 (nominally 0..1).
+        alpha: (H, W) opacity, straight (not premultiplied), in the dtype of `pixels`; None when fully opaque.
+        metadata: what else the file carried.
+        path: where it was read from.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    path: Path | None = None
+
+    @property
+    def size(self) -> Size:
+        return Size(self.pixels.shape[1], self.pixels.shape[0])
+
+    @property
+    def gray(self) -> bool:
+        return self.pixels.shape[2] == 1
+
+    @classmethod
+    def open(cls, path: str | Path, *, max_pixels: int | None = None) -> Image:
+        """Read a picture file; see `imgtk.io.read`."""
+        from imgtk.io import read
+
+        return read(path) if max_pixels is None else read(path, max_pixels=max_pixels)
+
+    @classmethod
+    def of(cls, source: str | Path | Image | np.ndarray | PIL.Image.Image | Tensor) -> Image:
+        """An Image of whatever holds a picture.
+
+        Args:
+            source: a path; a PIL image; an array (H, W), (H, W, 1|2|3|4), uint8, uint16 or float (0..1), where a
+                second or fourth channel is alpha; or a tensor (C, H, W) or (1, C, H, W), float 0..1 or uint8.
+
+        Raises:
+            ReadError: for anything else, naming what it was.
+        """
+        from imgtk.io import convert
+
+        return convert(source)
+
+    def numpy(self) -> np.ndarray:
+        """(H, W) for gray, else (H, W, 3), with alpha as last channel when there is any; the dtype of `pixels`."""
+        if self.alpha is not None:
+            return np.dstack([self.pixels, self.alpha])
+        return self.pixels[..., 0] if self.gray else self.pixels
+
+    def tensor(self) -> Tensor:
+        """(1, 3, H, W), float32, 0..1, without alpha; gray is repeated."""
+        import torch
+
+        scale = 1.0 if self.pixels.dtype.kind == "f" else 1.0 / np.iinfo(self.pixels.dtype).max
+        pixels = torch.from_numpy(np.ascontiguousarray(self.pixels, dtype=np.float32)) * scale
+        return pixels.permute(2, 0, 1)[None].expand(1, 3, -1, -1)
+
+    def pil(self) -> PIL.Image.Image:
+        """A PIL image: L, LA, RGB or RGBA, 8 bits (PIL holds no 16-bit colour), with metadata in `info`."""
+        from imgtk.io import to_pil
+
+        return to_pil(self)
+
+    def save(self, path: str | Path, *, overwrite: bool = False, **options: object) -> Path:
+        """Write to `path`; the suffix chooses the format. See `imgtk.io.write` for options and errors."""
+        from imgtk.io import write
+
+        return write(self, path, overwrite=overwrite, **options)

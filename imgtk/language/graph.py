@@ -1,0 +1,48 @@
+"""A pipeline as data: what text, YAML and Python build, and what planning and running are functions of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+INPUT = 0
+"""Id of the node that stands for the input picture, `@in`."""
+
+SAVE = "save"
+"""The one stage that is no operator: it passes its input through and writes it to its `file`."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One stage.
+
+    Attributes:
+        op: name of the operator; "in" for node `INPUT`, "save" for a stage that writes its input to `params["file"]`.
+        inputs: ids of the nodes it reads, all smaller than its own: the piped one, then one per ImageInput
+            parameter in the order of the operator's spec.
+        params: converted values by keyword (underscores), those given only; no ImageInput parameters.
+        name: as given by `as NAME`.
+    """
+
+    op: str
+    inputs: tuple[int, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "params", MappingProxyType(dict(self.params)))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Stages in an order in which each comes after its inputs. `nodes[0]` is the input picture.
+
+    Attributes:
+        nodes: the stages; a node's id is its index.
+        output: id of the node whose picture is the result.
+    """
+
+    nodes: tuple[Node, ...]
+    output: int

@@ -1,0 +1,397 @@
+"""What an operator is: its description (`OpSpec`, `Param`), and its behaviour (`ImageOp`).
+
+Discovery imports only this module and a plugin's `__init__`; neither imports torch. The operator's code is named by
+`OpSpec.impl` and imported when it first runs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from imgtk.errors import ParameterError
+from imgtk.geometry import Geometry, Size, Window
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+__all__ = [
+    "REQUIRED",
+    "Choice",
+    "Colour",
+    "File",
+    "Flag",
+    "ImageInput",
+    "ImageOp",
+    "Integer",
+    "Number",
+    "OpSpec",
+    "Param",
+    "ParamType",
+    "Scale",
+    "Text",
+]
+
+REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
+"""Default of a parameter that must be given."""
+
+
+class ParamType(ABC):
+    """Turns what a user gave (a word of a pipeline, a YAML scalar, a Python object) into a checked value."""
+
+    @abstractmethod
+    def convert(self, value: object) -> Any:
+        """The checked value; raises ValueError with a message "expected …" for anything else."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What is accepted, as a noun phrase: "a number from 0 to 1"."""
+
+    def format(self, value: Any) -> str:
+        """The word that `convert` turns into `value`."""
+        return str(value)
+
+    def accepts(self, value: object) -> bool:
+        try:
+            self.convert(value)
+        except ValueError:
+            return False
+        return True
+
+    def _fail(self, value: object) -> ValueError:
+        return ValueError(f"expected {self.describe()}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Scale(ParamType):
+    """A factor: `x4`, `4`, `x2.5`, `x2/3`; the value is a Fraction.
+
+    Attributes:
+        minimum, maximum: the closed range of factors; 64 bounds the memory a typing slip can ask for.
+        prefixed: whether a bare number is refused, for operators whose first word may be another number.
+    """
+
+    minimum: Fraction = Fraction(1, 64)
+    maximum: Fraction = Fraction(64)
+    prefixed: bool = False
+
+    def convert(self, value: object) -> Fraction:
+        text = str(value).strip().lower()
+        if isinstance(value, bool) or (self.prefixed and isinstance(value, str) and not text.startswith("x")):
+            raise self._fail(value)
+        try:
+            factor = Fraction(text.removeprefix("x"))
+        except (ValueError, ZeroDivisionError):
+            raise self._fail(value) from None
+        if not self.minimum <= factor <= self.maximum:
+            raise self._fail(value)
+        return factor
+
+    def describe(self) -> str:
+        low, high = self.format(self.minimum), self.format(self.maximum)
+        return f"a scale such as x4 or x2.5, from {low} to {high}"
+
+    def format(self, value: Fraction) -> str:
+        exact = Fraction(str(float(value)))
+        return f"x{float(value):g}" if exact == value and len(f"{float(value):g}") < 8 else f"x{value}"
+
+
+@dataclass(frozen=True)
+class Number(ParamType):
+    """A finite number within a closed range."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def convert(self, value: object) -> float:
+        if isinstance(value, bool):
+            raise self._fail(value)
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise self._fail(value) from None
+        low = float("-inf") if self.minimum is None else self.minimum
+        high = float("inf") if self.maximum is None else self.maximum
+        if not (low <= number <= high) or number in (float("inf"), float("-inf")):
+            raise self._fail(value)
+        return number
+
+    def describe(self) -> str:
+        return "a number" + _range_phrase(self.minimum, self.maximum)
+
+    def format(self, value: float) -> str:
+        return repr(value).removesuffix(".0")
+
+
+@dataclass(frozen=True)
+class Integer(ParamType):
+    """A whole number within a closed range."""
+
+    minimum: int | None = None
+    maximum: int | None = None
+
+    def convert(self, value: object) -> int:
+        number = Number(self.minimum, self.maximum)
+        if not number.accepts(value) or not float(value).is_integer():  # type: ignore[arg-type]
+            raise self._fail(value)
+        return int(float(value))  # type: ignore[arg-type]
+
+    def describe(self) -> str:
+        return "a whole number" + _range_phrase(self.minimum, self.maximum)
+
+
+def _range_phrase(minimum: float | None, maximum: float | None) -> str:
+    if minimum is not None and maximum is not None:
+        return f" from {minimum:g} to {maximum:g}"
+    if minimum is not None:
+        return f" of at least {minimum:g}"
+    return f" of at most {maximum:g}" if maximum is not None else ""
+
+
+@dataclass(frozen=True)
+class Choice(ParamType):
+    """One of the listed words."""
+
+    options: tuple[str, ...]
+
+    def convert(self, value: object) -> str:
+        if not isinstance(value, str) or value not in self.options:
+            raise self._fail(value)
+        return value
+
+    def describe(self) -> str:
+        return "one of " + ", ".join(self.options)
+
+
+@dataclass(frozen=True)
+class Flag(ParamType):
+    """Yes or no. The parameter's own name, as a bare word, means yes."""
+
+    _WORDS: ClassVar[Mapping[str, bool]] = {
+        **dict.fromkeys(("yes", "true", "on", "1"), True),
+        **dict.fromkeys(("no", "false", "off", "0"), False),
+    }
+
+    def convert(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        try:
+            return self._WORDS[str(value).lower()]
+        except KeyError:
+            raise self._fail(value) from None
+
+    def describe(self) -> str:
+        return "yes or no"
+
+    def format(self, value: bool) -> str:
+        return "yes" if value else "no"
+
+
+@dataclass(frozen=True)
+class Text(ParamType):
+    """Any text."""
+
+    def convert(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise self._fail(value)
+        return value
+
+    def describe(self) -> str:
+        return "a text"
+
+
+@dataclass(frozen=True)
+class File(ParamType):
+    """A path; `~` is expanded, existence is the operator's business. The value is a `pathlib.Path`."""
+
+    def convert(self, value: object) -> Path:
+        if not isinstance(value, (str, Path)) or not str(value):
+            raise self._fail(value)
+        return Path(value).expanduser()
+
+    def describe(self) -> str:
+        return "a file"
+
+
+@dataclass(frozen=True)
+class Colour(ParamType):
+    """`#rgb`, `#rrggbb` or a CSS colour name; the value is (r, g, b), each 0..1."""
+
+    def convert(self, value: object) -> tuple[float, float, float]:
+        from PIL import ImageColor
+
+        if isinstance(value, tuple) and len(value) == 3 and all(Number(0, 1).accepts(v) for v in value):
+            return (float(value[0]), float(value[1]), float(value[2]))
+        try:
+            red, green, blue = ImageColor.getrgb(str(value))[:3]
+        except ValueError:
+            raise self._fail(value) from None
+        return (red / 255, green / 255, blue / 255)
+
+    def describe(self) -> str:
+        return "a colour such as #ff8800 or orange"
+
+    def format(self, value: tuple[float, float, float]) -> str:
+        return "#" + "".join(f"{round(channel * 255):02x}" for channel in value)
+
+
+@dataclass(frozen=True)
+class ImageInput(ParamType):
+    """A further input picture: `@name`, `( chain )` or, in Python, a graph reference.
+
+    The language resolves it into an edge of the graph; the operator receives the picture's pixels as its second,
+    third … tensor, in the order in which its spec declares `ImageInput` parameters.
+    """
+
+    def convert(self, value: object) -> Any:
+        raise self._fail(value)
+
+    def describe(self) -> str:
+        return "a picture: @name or ( chain )"
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of an operator.
+
+    Attributes:
+        name: as users write it (`keep-colour`); the implementation receives it with underscores (`keep_colour`).
+        type: what it accepts.
+        help: one line for `imgtk help OP`.
+        default: value (already converted) when not given; `REQUIRED` when it must be given.
+        positional: whether a bare word may give it. Bare words bind to the positional parameters in declared order,
+            each word to the first one not yet bound whose type accepts it.
+    """
+
+    name: str
+    type: ParamType
+    help: str
+    default: Any = REQUIRED
+    positional: bool = False
+
+    @property
+    def keyword(self) -> str:
+        return self.name.replace("-", "_")
+
+    def convert(self, value: object, op: str) -> Any:
+        """The checked value; raises ParameterError naming operator and parameter."""
+        try:
+            return self.type.convert(value)
+        except ValueError as error:
+            raise ParameterError(f"{op}: {self.name}: {error}", hint=f"See `imgtk help {op}`.") from None
+
+
+@dataclass(frozen=True)
+class OpSpec:
+    """What discovery knows of an operator, without importing its code.
+
+    Attributes:
+        name: `task:method`, or a bare verb; lower case.
+        impl: "package.module:Class", a subclass of `ImageOp`, imported on first use.
+        summary: one line, shown by `imgtk ops`.
+        params: in the order in which bare words bind.
+        preset: keyword arguments always passed to `impl`, for several names over one class (`style:monet`, …).
+        colours: whether the output may be in colour although the input is gray.
+        trainer: "package.module:Class", a subclass of `imgtk.training.Trainer`, for `imgtk train NAME`.
+        weights: names of shipped weights that the operator may load, the default first.
+    """
+
+    name: str
+    impl: str
+    summary: str
+    params: tuple[Param, ...] = ()
+    preset: Mapping[str, Any] = field(default_factory=dict)
+    colours: bool = False
+    trainer: str | None = None
+    weights: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> int:
+        """Number of input pictures: the piped one and one per `ImageInput` parameter."""
+        return 1 + len(self.image_params)
+
+    @property
+    def image_params(self) -> tuple[Param, ...]:
+        return tuple(p for p in self.params if isinstance(p.type, ImageInput))
+
+    def param(self, name: str) -> Param | None:
+        return next((p for p in self.params if p.name == name or p.keyword == name), None)
+
+    def build(self, **params: Any) -> ImageOp:
+        """Import the implementation and construct it. `params` are converted, by name with underscores; parameters
+        that are left out take their defaults. Raises ParameterError for an unknown, missing or wrong one."""
+        known = {p.keyword: p for p in self.params if not isinstance(p.type, ImageInput)}
+        for name in params.keys() - known.keys():
+            raise ParameterError(f"{self.name} has no parameter {name!r}", hint=f"See `imgtk help {self.name}`.")
+        values: dict[str, Any] = dict(self.preset)
+        for name, param in known.items():
+            if name in params and params[name] != param.default:
+                values[name] = param.convert(params[name], self.name)
+            elif param.default is REQUIRED:
+                raise ParameterError(f"{self.name} needs {param.name}=", hint=f"See `imgtk help {self.name}`.")
+            else:
+                values[name] = param.default
+        module, _, attribute = self.impl.partition(":")
+        op: ImageOp = getattr(import_module(module), attribute)(**values)
+        return op
+
+
+class ImageOp(ABC):
+    """An operator, built once with its parameters and then called on pictures or tiles of pictures.
+
+    Pictures are float tensors (1, 3, H, W), RGB, nominally 0..1 (interpolation may overshoot), on the device and in
+    the dtype of the last `to`. An operator never changes its input, gives the same output for the same input, and
+    knows nothing of files. Most operators are a `geometry` and a `__call__`.
+
+    Attributes:
+        windowed: set it if the result depends on where a tile lies (masks, vignettes, fractional scales): the engine
+            then calls `render` with the tile's `Window`.
+        needs_float32: set it if reduced precision costs quality; the engine then computes in float32.
+    """
+
+    windowed: ClassVar[bool] = False
+    needs_float32: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def geometry(self) -> Geometry:
+        """What this operator, with its parameters, needs of its input."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        """(1, 3, H, W) to (1, 3, H * scale, W * scale). `others` are the further inputs, at the size of `x`."""
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Load what the operator needs (weights) and move it to `device` and `dtype`, in channels_last."""
+        return
+
+    def output_size(self, size: Size) -> Size:
+        """Size of the output for an input of `size`."""
+        return size.scaled(self.geometry.scale)
+
+    def measure(self, x: Tensor) -> Any:
+        """STATISTICS operators: what `apply` needs to know of the whole picture, from a small version of it."""
+        raise NotImplementedError(f"{type(self).__name__} has extent STATISTICS and must define measure()")
+
+    def apply(self, x: Tensor, statistics: Any) -> Tensor:
+        """STATISTICS operators: like calling, but with the statistics of the whole picture; `op(x)` must equal
+        `op.apply(x, op.measure(x))` to rounding."""
+        raise NotImplementedError(f"{type(self).__name__} has extent STATISTICS and must define apply()")
+
+    def render(self, *inputs: Tensor, window: Window) -> Tensor:
+        """Windowed operators: exactly the pixels of `window.output`. The inputs cover `window.input`."""
+        raise NotImplementedError(f"{type(self).__name__} is windowed and must define render()")
+
+    def close(self) -> None:
+        """Release what the operator holds; it is not called again."""
+        return
+
+    def summary(self) -> Mapping[str, str]:
+        """Facts for `imgtk plan`: which weights, what they are."""
+        return {}

@@ -1,0 +1,50 @@
+"""The distribution: the core in `imgtk/`, and the built-in plugins under `plugins/`, installed as top-level packages."""
+
+from pathlib import Path
+from re import search
+
+from setuptools import find_namespace_packages, setup
+
+HERE = Path(__file__).parent
+BUILT_IN = sorted(path.name for path in (HERE / "plugins").glob("imgtk_*"))
+VERSION = search(r'__version__ = "(.+?)"', (HERE / "imgtk/__init__.py").read_text(encoding="utf-8"))
+assert VERSION
+
+TRAIN = ["lightning-fabric>=2.4", "tensorboard>=2.15"]
+LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "scikit-image>=0.22", "build>=1.2"]
+
+setup(
+    name="imgtk",
+    version=VERSION[1],
+    description="A plugin-based image-processing toolkit: upscale, restyle and translate pictures in one pipeline.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=[
+        *find_namespace_packages(".", include=["imgtk", "imgtk.*"]),
+        *find_namespace_packages("plugins", include=["imgtk_*"]),
+    ],
+    package_dir={name: f"plugins/{name}" for name in BUILT_IN},
+    package_data={"": ["*.safetensors", "*.toml", "py.typed"]},
+    install_requires=[
+        "torch>=2.4",
+        "numpy>=1.26",
+        "opencv-python-headless>=4.8",
+        "pillow>=10.3",
+        "click>=8.1",
+        "pluggy>=1.7",
+        "safetensors>=0.4",
+        "pyyaml>=6.0",
+        "rich>=13.7",
+        "psutil>=5.9",
+        "tomli>=2.0; python_version < '3.11'",
+    ],
+    extras_require={"train": TRAIN, "test": [*TRAIN, *TEST], "dev": [*TRAIN, *TEST, *LINT]},
+    entry_points={
+        "console_scripts": ["imgtk=imgtk.cli:main"],
+        "imgtk": [f"{name.removeprefix('imgtk_')}={name}" for name in BUILT_IN],
+    },
+)

@@ -1,0 +1,69 @@
+"""Losses between pictures or their features, shared by the trainers. All return a scalar unless they say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+FeatureMaps = Mapping[str, Tensor]
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrices (N, C, C) of features (N, C, H, W), divided by C * H * W (Johnson et al. 2016, eq. 3), in float32."""
+    _, channels, height, width = features.shape
+    flat = features.float().flatten(2)
+    with torch.autocast(features.device.type, enabled=False):
+        return flat @ flat.transpose(1, 2) / (channels * height * width)
+
+
+def grams(features: FeatureMaps) -> dict[str, Tensor]:
+    """`gram` of each layer."""
+    return {layer: gram(value) for layer, value in features.items()}
+
+
+def gram_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
+    """Normalised Gram distance: |G - S|^2 / |S|^2, averaged over layers and pictures.
+
+    0 means the same style; dividing by the style's own norm makes layers, and styles, comparable.
+
+    Args:
+        ours: Gram matrices (N, C, C) by layer.
+        style: those of the style, (1, C, C) or (N, C, C), with the same layers.
+    """
+    distances = [
+        ((ours[layer] - target).pow(2).sum((1, 2)) / target.pow(2).sum((1, 2))).mean()
+        for layer, target in style.items()
+    ]
+    return torch.stack(distances).mean()
+
+
+def moments(features: FeatureMaps) -> dict[str, Tensor]:
+    """Mean and standard deviation of each channel, (N, 2, C) by layer, in float32."""
+    result = {}
+    for layer, value in features.items():
+        deviation, mean = torch.std_mean(value.float(), (2, 3), correction=0)
+        result[layer] = torch.stack([mean, deviation], 1)
+    return result
+
+
+def moments_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
+    """As `gram_distance`, of `moments` (the style loss of AdaIN, Huang and Belongie 2017, eq. 13): coarser, steadier."""
+    return gram_distance(ours, style)
+
+
+def content_distance(ours: FeatureMaps, content: FeatureMaps) -> Tensor:
+    """Mean squared difference of features relative to the mean square of `content`, averaged over layers."""
+    distances = [
+        F.mse_loss(ours[layer].float(), target.float()) / target.float().pow(2).mean().clamp_min(1e-8)
+        for layer, target in content.items()
+    ]
+    return torch.stack(distances).mean()
+
+
+def total_variation(x: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels of (N, C, H, W), horizontally plus vertically."""
+    x = x.float()
+    return (x[..., 1:] - x[..., :-1]).pow(2).mean() + (x[..., 1:, :] - x[..., :-1, :]).pow(2).mean()

@@ -12,7 +12,7 @@ FeatureMaps = Mapping[str, Tensor]
 
 
 def gram(features: Tensor) -> Tensor:
-    """Gram matrices (N, C, C) of features (N, C, H, W), divided by C * H * W (Johnson et al. 2016, eq. 3), in float32."""
+    """Gram matrices (N, C, C) of features (N, C, H, W), over C * H * W, in float32 (Johnson et al. 2016, eq. 3)."""
     _, channels, height, width = features.shape
     flat = features.float().flatten(2)
     with torch.autocast(features.device.type, enabled=False):
@@ -50,7 +50,7 @@ def moments(features: FeatureMaps) -> dict[str, Tensor]:
 
 
 def moments_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
-    """As `gram_distance`, of `moments` (the style loss of AdaIN, Huang and Belongie 2017, eq. 13): coarser, steadier."""
+    """As `gram_distance`, of `moments` (the style loss of AdaIN, Huang and Belongie 2017, eq. 13): coarser, steady."""
     return gram_distance(ours, style)
 
 

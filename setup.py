@@ -11,8 +11,9 @@ VERSION = search(r'__version__ = "(.+?)"', (HERE / "imgtk/__init__.py").read_tex
 assert VERSION
 
 TRAIN = ["lightning-fabric>=2.4", "tensorboard>=2.15"]
+DEMO = ["scikit-image>=0.22"]
 LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "scikit-image>=0.22", "build>=1.2"]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO]
 
 setup(
     name="imgtk",
@@ -42,7 +43,7 @@ setup(
         "psutil>=5.9",
         "tomli>=2.0; python_version < '3.11'",
     ],
-    extras_require={"train": TRAIN, "test": [*TRAIN, *TEST], "dev": [*TRAIN, *TEST, *LINT]},
+    extras_require={"demo": DEMO, "train": TRAIN, "test": [*TRAIN, *TEST], "dev": [*TRAIN, *TEST, *LINT]},
     entry_points={
         "console_scripts": ["imgtk=imgtk.cli:main"],
         "imgtk": [f"{name.removeprefix('imgtk_')}={name}" for name in BUILT_IN],

@@ -1,0 +1,7 @@
+"""Weights of networks: finding, reading and saving them, and the cards that say what they are. Imports no torch."""
+
+from imgtk.weights.card import Card
+from imgtk.weights.checkpoint import read_state, save
+from imgtk.weights.store import digest, locate, shipped
+
+__all__ = ["Card", "digest", "locate", "read_state", "save", "shipped"]

@@ -1,0 +1,86 @@
+"""Cards: what a set of weights is, how it was made and what it scores, as TOML beside the weights."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from imgtk.errors import WeightsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["Card"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """The paper of one set of weights.
+
+    Attributes:
+        name: as users write it (`model=NAME`); the stem of both files.
+        summary: one line for `imgtk models`.
+        architecture: network and its size, "RRDBNet, 23 blocks, 16.7 M parameters".
+        trained: one sentence: iterations, from what, on which machine.
+        recipe: name of the recipe that makes the weights again.
+        licence: SPDX identifier of the weights' licence.
+        data: the sources of the training pictures, each with its licence.
+        scale: output pixels per input pixel; None for networks that keep the size.
+        scores: by benchmark, the score by metric: `{"Set5": {"psnr_y": 31.5}}`.
+        sha256: hex digest of the weights file; `save` fills it in.
+    """
+
+    name: str
+    summary: str
+    architecture: str
+    trained: str
+    recipe: str
+    licence: str = "unstated"
+    data: tuple[str, ...] = ()
+    scale: int | None = None
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    sha256: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> Card:
+        """The card in a TOML file; raises WeightsError if it is missing, no TOML, or no card."""
+        try:
+            return cls._of(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:  # ValueError: TOMLDecodeError, UnicodeDecodeError, or ours
+            raise WeightsError(f"{path} is not a readable card: {error}") from None
+
+    @classmethod
+    def _of(cls, table: dict[str, Any]) -> Card:
+        known = {f.name: f.type for f in fields(cls)}
+        for key, value in table.items():
+            if key not in known:
+                raise ValueError(f"unknown key {key!r}")
+            if not isinstance(value, {"data": list, "scale": int, "scores": dict}.get(key, str)):
+                raise ValueError(f"{key} cannot be {value!r}")
+        try:
+            return cls(**{**table, "data": tuple(map(str, table.get("data", ())))})
+        except TypeError as error:
+            raise ValueError(str(error).rpartition("__init__() ")[2]) from None
+
+    def toml(self) -> str:
+        """The card as TOML; `Card.read` gives it back."""
+        table = asdict(self)
+        scores = table.pop("scores")
+        lines = [f"{key} = {_value(value)}" for key, value in table.items() if value is not None]
+        for benchmark, row in scores.items():
+            lines += ["", f"[scores.{_value(benchmark)}]"]
+            lines += [f"{_value(metric)} = {_value(float(score))}" for metric, score in row.items()]
+        return "\n".join(lines) + "\n"
+
+
+def _value(value: str | float | tuple[str, ...]) -> str:
+    """A TOML value. JSON strings are TOML strings, but for DEL, which TOML wants escaped."""
+    if isinstance(value, tuple):
+        return "[\n" + "".join(f"    {_value(item)},\n" for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

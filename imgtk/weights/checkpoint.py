@@ -1,0 +1,202 @@
+"""Reading state dicts from files of any origin, without trusting them, and writing our own.
+
+A pickle can run any code while it is read; it is only ever opened with torch's restricted unpickler, which makes
+tensors and plain containers and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgtk.errors import WeightsError
+from imgtk.weights.card import Card
+from imgtk.weights.store import digest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["read_state", "save"]
+
+CONTAINERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net", "g_ema")
+"""Keys under which training programs put the state dict, the preferred first (averaged before raw weights)."""
+
+PREFIXES = ("module.", "_orig_mod.", "netG.", "generator.")
+"""What wrappers (data-parallel, compiled, a GAN's pair of networks) put before the names of the tensors."""
+
+NOT_WEIGHTS = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"RIFF": "a WebP picture",
+    b"<": "a web page (the download went wrong)",
+    b"version https://git-lfs": "a Git LFS pointer (run `git lfs pull` where it came from)",
+    b"\x1f\x8b": "a gzip archive (unpack it first)",
+    b"7z": "a 7z archive (unpack it first)",
+}
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name, on the CPU, in the file's dtypes.
+
+    The format is told from the content, not from the suffix: safetensors, or what `torch.save` writes (zip, or the
+    older plain pickle). The state dict may be the file's whole content or lie in one of `CONTAINERS`; `PREFIXES` are
+    removed.
+
+    Raises:
+        WeightsError: the file is missing, empty, truncated, of another kind, holds anything but tensors, needs code to
+            be run, or has values that are not finite. The message says which.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+        size = path.stat().st_size
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}", hint="Check the path.") from None
+    if not head:
+        raise WeightsError(f"{path} is empty", hint="Download or copy it again.")
+    if head[8:9] == b"{" and not _is_text(head):
+        content = _read_safetensors(path)
+    else:
+        kind = next((kind for magic, kind in NOT_WEIGHTS.items() if head.startswith(magic)), None)
+        if kind or _is_text(head):
+            raise WeightsError(f"{path} holds no weights: it is {kind or 'a text file'}", hint="Check the path.")
+        content = _read_pickle(path, head, size)
+    state = _unwrap(content, path)
+    _check(state, path, size)
+    return state
+
+
+def _is_text(head: bytes) -> bool:
+    return all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path, device="cpu")
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise _damaged(path, "safetensors file", error) from None
+
+
+def _read_pickle(path: Path, head: bytes, size: int) -> Any:
+    import torch
+
+    archive = head.startswith(b"PK")
+    try:
+        if archive:
+            with zipfile.ZipFile(path) as members:
+                if sum(member.file_size for member in members.infolist()) > size:
+                    raise WeightsError(
+                        f"{path} is a compressed archive; torch.save does not compress", hint="Unpack it first."
+                    )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=archive or None)
+    except WeightsError:
+        raise
+    except Exception as error:  # a damaged pickle may raise anything
+        code = re.search(r"GLOBAL ([\w.]+)|TorchScript", str(error))
+        if code:
+            raise WeightsError(
+                f"{path} holds more than tensors ({code[1] or 'TorchScript'}), which could run code; it was not opened",
+                hint="Get the weights as .safetensors, or as a .pth that holds only a state dict.",
+            ) from None
+        raise _damaged(path, "PyTorch checkpoint", error) from None
+
+
+def _damaged(path: Path, kind: str, error: Exception) -> WeightsError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return WeightsError(
+        f"{path} is no complete {kind}: it is cut short, damaged, or something else ({reason})",
+        hint="Download or copy it again and compare its size with the original's.",
+    )
+
+
+def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
+    while isinstance(content, Mapping):
+        inner = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), None)
+        if inner is None:
+            break
+        content = inner
+    if not isinstance(content, Mapping):
+        raise WeightsError(f"{path} holds a {type(content).__name__}, not a state dict", hint=_STATE_DICT)
+    state = {str(name): value for name, value in content.items()}
+    wrapped = True
+    while wrapped:
+        wrapped = False
+        for prefix in PREFIXES:
+            inside = {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+            if inside:
+                state, wrapped = inside, True
+    return state
+
+
+_STATE_DICT = "Save the network's state_dict() and nothing else."
+
+
+def _check(state: dict[str, Tensor], path: Path, size: int) -> None:
+    import torch
+
+    if not state:
+        raise WeightsError(f"{path} holds no tensors", hint=_STATE_DICT)
+    needed = 0
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise WeightsError(f"{path}: {name!r} is a {type(value).__name__}, not a tensor", hint=_STATE_DICT)
+        if value.device.type != "cpu" or value.layout != torch.strided or value.is_quantized:
+            raise WeightsError(f"{path}: {name!r} is not a plain tensor (sparse, quantised or without data)")
+        needed += value.numel() * value.element_size()
+    # A few stored bytes can pretend to be a huge tensor (stride 0); twice the file's size leaves room for tied weights.
+    if needed > 2 * size:
+        raise WeightsError(f"{path} has {size} bytes, but its tensors claim {needed}; it was not loaded")
+    for name, value in state.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise WeightsError(
+                f"{path}: {name!r} has values that are NaN or infinite",
+                hint="The training that made it went wrong; use an earlier checkpoint.",
+            )
+
+
+def save(path: str | Path, state: Mapping[str, Tensor], card: Card) -> Card:
+    """Write `state` in half precision to `path` (*.safetensors) and `card`, with the file's hash, beside it (*.toml).
+
+    Both files are complete or untouched. Returns the card as written.
+
+    Raises:
+        WeightsError: a value is not finite in half precision (at most 65504), or the folder cannot be written.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    # The clone gives each tensor its own dense memory, which safetensors asks for.
+    half = {
+        name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous().clone()
+        for name, value in state.items()
+    }
+    for name, value in half.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise WeightsError(f"cannot save {path}: {name!r} is not finite in half precision")
+    weights, paper = path.with_name(f".{path.name}.{os.getpid()}"), path.with_name(f".{path.stem}.toml.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(half, weights, metadata={"format": "pt"})
+        card = replace(card, sha256=digest(weights))
+        paper.write_text(card.toml(), encoding="utf-8")
+        os.replace(weights, path)
+        os.replace(paper, path.with_suffix(".toml"))
+    except OSError as error:
+        raise WeightsError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        weights.unlink(missing_ok=True)
+        paper.unlink(missing_ok=True)
+    return card

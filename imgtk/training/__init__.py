@@ -1,0 +1,10 @@
+"""Training: the `Trainer` protocol, and the loop that every trainer runs in.
+
+The loop lives in `imgtk.training.run`, which imports Lightning Fabric (the `[train]` extra) when it starts.
+"""
+
+from imgtk.training.pictures import Pictures
+from imgtk.training.recipe import Recipe
+from imgtk.training.trainer import Trainer
+
+__all__ = ["Pictures", "Recipe", "Trainer"]

@@ -1,0 +1,98 @@
+"""Devices and number formats: what there is, what "auto" means, and how much memory may be used."""
+
+from __future__ import annotations
+
+import platform
+from functools import lru_cache
+from pathlib import Path
+
+import psutil
+import torch
+
+from imgtk.errors import DeviceError
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def resolve_device(name: str | torch.device) -> torch.device:
+    """The device of that name; "auto" takes a CUDA or Apple GPU where there is one, else the CPU.
+
+    Raises:
+        DeviceError: if there is no such device on this machine, saying which there are.
+    """
+    if isinstance(name, torch.device):
+        name = str(name)
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(f"there is no device called {name!r}", hint=f"Use {_choices()}.") from None
+    if device.type not in available_devices() or (device.index or 0) >= _count(device.type):
+        raise DeviceError(f"the device {name} is not available on this machine", hint=f"Use {_choices()}.")
+    return device
+
+
+def available_devices() -> list[str]:
+    """The device types that work here, "cpu" last."""
+    found = ["cuda"] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def _count(kind: str) -> int:
+    return torch.cuda.device_count() if kind == "cuda" else 1
+
+
+def _choices() -> str:
+    return ", ".join(["auto", *available_devices()])
+
+
+def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The number format of that name ("fp32", "fp16", "bf16"); "auto" takes the fastest that the device has units for:
+    bf16 on CPUs with AVX512-BF16 or AMX and on GPUs that have it, else fp16 on GPUs, else fp32."""
+    if name != "auto":
+        try:
+            return DTYPES[name]
+        except KeyError:
+            raise DeviceError(f"unknown number format {name!r}", hint=f"Use auto, {', '.join(DTYPES)}.") from None
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    return torch.bfloat16 if _cpu_has_bf16() else torch.float32
+
+
+@lru_cache
+def _cpu_has_bf16() -> bool:
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes that are free on the device now."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return min(psutil.virtual_memory().available, _cgroup_limit())
+
+
+def _cgroup_limit() -> int:
+    """Bytes left to this process's control group (containers), or a very large number."""
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
+        return max(0, int(limit) - int(used))
+    except (OSError, ValueError):
+        return 1 << 62
+
+
+def cpu_name() -> str:
+    """The processor's name and number of cores."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return f"{name}, {psutil.cpu_count()} cores"

@@ -1,0 +1,132 @@
+"""Training pictures: decoded once, held as uint8 in memory (or on the GPU), cropped where there is something to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from imgtk.errors import ImgtkError, TrainingError
+from imgtk.io import read
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"))
+STRIDE = 64
+"""Pixels between the crop positions among which a draw chooses; a random offset below it is added."""
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures below `folder`, sorted by path. Raises TrainingError if there are none."""
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    if not files:
+        raise TrainingError(f"no pictures in {folder}", hint=f"Looked for {', '.join(sorted(SUFFIXES))} below it.")
+    return files
+
+
+def load_picture(path: Path, max_side: int = 0) -> np.ndarray:
+    """(H, W, 3) uint8 of a file, shrunk by area averaging until its longer side is at most `max_side` (0: as it is)."""
+    image = read(path)
+    pixels = image.pixels if image.pixels.dtype == np.uint8 else _to_uint8(image.pixels)
+    if image.gray:
+        pixels = np.repeat(pixels, 3, axis=2)
+    return shrink(pixels, max_side / max(image.size)) if max_side and max(image.size) > max_side else pixels
+
+
+def _to_uint8(pixels: np.ndarray) -> np.ndarray:
+    top = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
+    return (np.clip(pixels / top, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def shrink(pixels: np.ndarray, factor: float) -> np.ndarray:
+    """(H, W, 3) times `factor` < 1, by area averaging."""
+    height, width = pixels.shape[:2]
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+
+
+class Pictures:
+    """A pool of pictures from which batches of crops are drawn.
+
+    A crop's chance grows with the square root of its mean gradient, so that flat skies do not fill the batches.
+
+    Args:
+        files: the picture files; those that cannot be read are left out and listed in `failures`.
+        crop: side of a crop; smaller pictures are left out, too.
+        shrink_by: each picture is also held at these factors of its size: small versions show more detail per pixel.
+        device: where the pool lies and the crops are cut.
+
+    Raises:
+        TrainingError: if no picture is left.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        crop: int,
+        *,
+        shrink_by: Sequence[float] = (),
+        max_side: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.crop = crop
+        self.failures: list[str] = []
+        self.tensors: list[Tensor] = []
+        with ThreadPoolExecutor() as pool:
+            for path, loaded in zip(files, pool.map(lambda p: self._load(p, max_side), files), strict=True):
+                if isinstance(loaded, ImgtkError):
+                    self.failures.append(f"{path.name}: {loaded.message}")
+                    continue
+                for pixels in (loaded, *(shrink(loaded, factor) for factor in shrink_by)):
+                    if min(pixels.shape[:2]) >= crop:
+                        tensor = torch.tensor(pixels.transpose(2, 0, 1))
+                        self.tensors.append(tensor.to(device))
+        if not self.tensors:
+            raise TrainingError(
+                f"none of the {len(files)} pictures is readable and at least {crop}x{crop} pixels large",
+                hint="Give larger pictures, or a smaller crop with --set crop=N.",
+            )
+        places = [self._places(tensor) for tensor in self.tensors]
+        self._picture = torch.cat([torch.full((len(p),), i) for i, (p, _) in enumerate(places)])
+        self._corner = torch.cat([p for p, _ in places])
+        self._chance = torch.cat([w for _, w in places]).cumsum(0)
+
+    @staticmethod
+    def _load(path: Path, max_side: int) -> np.ndarray | ImgtkError:
+        try:
+            return load_picture(path, max_side)
+        except ImgtkError as error:
+            return error
+
+    def _places(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Corners (N, 2) of possible crops as (top, left), and the weight of each (N,)."""
+        gray = picture.float().mean(0, keepdim=True)
+        gradient = gray.new_zeros(gray.shape)
+        gradient[:, :-1] += (gray[:, 1:] - gray[:, :-1]).abs()
+        gradient[:, :, :-1] += (gray[:, :, 1:] - gray[:, :, :-1]).abs()
+        detail = avg_pool2d(gradient[None], self.crop, STRIDE)[0, 0]
+        rows, columns = torch.meshgrid(*(torch.arange(n) for n in detail.shape), indexing="ij")
+        corners = torch.stack([rows, columns], -1).reshape(-1, 2) * STRIDE
+        return corners, (detail.flatten().double() + 0.1).sqrt().cpu()
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """`count` random crops, each flipped and turned at random: (N, 3, crop, crop), float32, 0..1.
+
+        All randomness comes from `generator`, a CPU generator.
+        """
+        picks = torch.rand(count, generator=generator, dtype=torch.float64) * self._chance[-1]
+        places = torch.searchsorted(self._chance, picks, right=True).clamp_(max=len(self._chance) - 1)
+        offsets = torch.randint(0, STRIDE, (count, 2), generator=generator)
+        turns = torch.randint(0, 8, (count,), generator=generator).tolist()
+        crops = []
+        for place, offset, turn in zip(places.tolist(), offsets, turns, strict=True):
+            picture = self.tensors[int(self._picture[place])]
+            last = torch.tensor(picture.shape[1:]) - self.crop
+            top, left = torch.minimum(self._corner[place] + offset, last).tolist()
+            crop = picture[:, top : top + self.crop, left : left + self.crop]
+            crops.append(torch.rot90(crop.flip(2) if turn >= 4 else crop, turn % 4, (1, 2)))
+        return torch.stack(crops).float().div_(255)

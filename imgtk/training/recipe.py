@@ -1,0 +1,98 @@
+"""Recipes: the hyper-parameters of a training run, from a trainer's defaults, a TOML file and `--set key=value`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from imgtk.errors import TrainingError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every run has. Trainers subclass it with fields of their own; the defaults are their standard recipe.
+
+    Attributes:
+        name: name of the weights that the run exports.
+        steps: number of updates; the learning rate falls to zero along a cosine over them.
+        batch: crops per step, over all devices together.
+        crop: side of a training crop in pixels of the target.
+        lr: peak learning rate of the generator.
+        warmup: steps over which the learning rate rises linearly to its peak.
+        ema: decay of the exponential moving average of the generator's weights, which is what is validated and
+            exported; 0 switches it off.
+        clip: largest gradient norm; 0 switches clipping off.
+        seed: of initialisation and of the data order.
+        validate_every, sample_every, checkpoint_every: in steps; at the end all three are done as well.
+        held_out: number of training pictures kept for validation when no validation folder is given.
+        init: weights to start from ("" for random initialisation).
+    """
+
+    name: str = "model"
+    steps: int = 10_000
+    batch: int = 16
+    crop: int = 192
+    lr: float = 5e-4
+    warmup: int = 100
+    ema: float = 0.999
+    clip: float = 1.0
+    seed: int = 0
+    validate_every: int = 500
+    sample_every: int = 500
+    checkpoint_every: int = 250
+    held_out: int = 8
+    init: str = ""
+
+
+R = TypeVar("R", bound=Recipe)
+
+
+def load_recipe(kind: type[R], path: Path | None, overrides: Mapping[str, str]) -> R:
+    """The recipe of type `kind` with the values of a TOML file (if any), and of `overrides`, put over its defaults.
+
+    Raises:
+        TrainingError: for an unreadable file, an unknown key (naming the nearest) or a value of the wrong type.
+    """
+    recipe = kind()
+    if path is not None:
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise TrainingError(f"cannot read the recipe {path}: {error}") from None
+        recipe = _updated(recipe, document, str(path))
+    return _updated(recipe, overrides, "--set")
+
+
+def _updated(recipe: R, values: Mapping[str, Any], source: str) -> R:
+    types = get_type_hints(type(recipe))
+    known = {f.name for f in fields(recipe)}
+    changes = {}
+    for key, value in values.items():
+        if key not in known:
+            near = get_close_matches(key, known, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(sorted(known))}."
+            raise TrainingError(f"{source}: this trainer has no setting {key!r}", hint=hint)
+        changes[key] = _converted(value, types[key], f"{source}: {key}")
+    return replace(recipe, **changes)
+
+
+def _converted(value: Any, kind: type, where: str) -> Any:
+    if kind is bool and isinstance(value, str):
+        if value.lower() not in ("true", "false"):
+            raise TrainingError(f"{where}: expected true or false, got {value!r}")
+        return value.lower() == "true"
+    try:
+        if kind is int and float(value) != int(float(value)):
+            raise ValueError
+        return int(float(value)) if kind is int else kind(value)
+    except (TypeError, ValueError):
+        raise TrainingError(f"{where}: expected {kind.__name__}, got {value!r}") from None

@@ -1,0 +1,79 @@
+"""`Trainer`: what a plugin teaches the training loop about its networks and losses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from imgtk.training.pictures import Pictures
+from imgtk.training.recipe import Recipe
+
+R = TypeVar("R", bound=Recipe)
+
+
+class Trainer(ABC, Generic[R]):
+    """Networks, losses, validation and export of one method. The loop owns devices, precision and optimizers' steps.
+
+    The loop builds the trainer, moves `networks` to the device, asks for `optimizer` of each, and then per step draws a
+    batch (`draw`) and runs `updates` on it.
+
+    Attributes:
+        recipe_type: dataclass of the method's hyper-parameters.
+        metric: name of the `validate` figure that chooses the best weights, and
+        higher_is_better: its direction.
+        networks: what is trained, by name; "generator" is the one that is averaged (EMA), validated and exported.
+    """
+
+    recipe_type: ClassVar[type[Recipe]] = Recipe
+    metric: ClassVar[str]
+    higher_is_better: ClassVar[bool] = True
+    networks: dict[str, nn.Module]
+
+    def __init__(self, recipe: R) -> None:
+        self.recipe = recipe
+        self.device = torch.device("cpu")
+
+    def to(self, device: torch.device) -> None:
+        """Move what the losses need (frozen feature networks, target pictures) to the device."""
+        self.device = device
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+        """The pool of training crops."""
+        return Pictures(files, self.recipe.crop, device=device)
+
+    def load_validation(self, files: list[Path]) -> None:  # noqa: B027 - optional
+        """Keep what `validate` and `sample` need of the held-out pictures."""
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        """The optimizer of network `name`; its learning rate is the peak of the schedule."""
+        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.lr, betas=(0.9, 0.99))
+
+    def draw(self, pictures: Pictures, generator: torch.Generator) -> Tensor:
+        """One batch of targets, (N, 3, crop, crop), 0..1."""
+        return pictures.draw(self.recipe.batch, generator)
+
+    @abstractmethod
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Yield, for each network to update in turn, its name and its weighted losses.
+
+        The loop backpropagates the sum of the losses and steps that network's optimizer before it goes on, so what
+        stands behind a `yield` sees the updated network. Call the networks that are passed in: they are wrapped for
+        the device and precision of the run.
+        """
+
+    @abstractmethod
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        """Figures on the held-out pictures, `metric` among them, for the averaged generator in eval mode."""
+
+    @abstractmethod
+    def sample(self, generator: nn.Module) -> Tensor:
+        """A picture (3, H, W), 0..1, to judge the state by eye: inputs beside outputs."""
+
+    @abstractmethod
+    def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
+        """Write weights and card into `folder`; `trained` says for how long and on what. Returns the weights file."""

@@ -1,0 +1,209 @@
+"""Trainers of the super-resolution networks: for PSNR (`upscale:compact`, `upscale:rrdb`), and ESRGAN's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, l1_loss
+
+from imgtk.metrics import psnr_y
+from imgtk.nn.discriminators import UNetDiscriminator
+from imgtk.nn.features import load_features
+from imgtk.training.pictures import Pictures, load_picture
+from imgtk.training.recipe import Recipe
+from imgtk.training.trainer import Trainer
+from imgtk.weights import Card, read_state, save
+from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
+
+
+@dataclass(frozen=True)
+class SRRecipe(Recipe):
+    """Settings of a super-resolution run.
+
+    Attributes:
+        scale: native scale of the network, 2 or 4.
+        architecture: "rrdb" or "compact".
+        features, blocks, growth: channels, RRDBs (or body convolutions of compact) and dense growth (rrdb only).
+    """
+
+    name: str = "rrdb-x4"
+    scale: int = 4
+    architecture: str = "rrdb"
+    features: int = 64
+    blocks: int = 4
+    growth: int = 32
+
+
+@dataclass(frozen=True)
+class ESRGANRecipe(SRRecipe):
+    """Settings of a GAN run, which starts from the PSNR-trained weights `init`. Loss weights from ESRGAN (Wang et al.
+    2018, section 4.1), except that the adversarial one is larger: the run is short.
+
+    Attributes:
+        pixel, perceptual, adversarial: weights of the three losses.
+        backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
+        discriminator_features: channels of the U-Net discriminator's first layer.
+        discriminator_lr: peak learning rate of the discriminator.
+    """
+
+    name: str = "esrgan-x4"
+    lr: float = 1e-4
+    pixel: float = 1e-2
+    perceptual: float = 1.0
+    adversarial: float = 5e-3
+    backbone: str = "imgtk"
+    discriminator_features: int = 32
+    discriminator_lr: float = 2e-4
+
+
+def shrink(target: Tensor, scale: int) -> Tensor:
+    """The classic degradation: antialiased bicubic (MATLAB's imresize to 50 dB and more), rounded to 8 bits."""
+    size = (target.shape[2] // scale, target.shape[3] // scale)
+    small = interpolate(target, size=size, mode="bicubic", antialias=True, align_corners=False)
+    return small.mul(255).round_().clamp_(0, 255).div_(255)
+
+
+def build(recipe: SRRecipe) -> nn.Module:
+    """The generator of a recipe, with `init` loaded where its tensors fit (a x2 network starts from a x4 trunk)."""
+    network: nn.Module
+    if recipe.architecture == "compact":
+        network = SRVGGNetCompact(features=recipe.features, convs=recipe.blocks, scale=recipe.scale)
+    else:
+        network = RRDBNet(features=recipe.features, blocks=recipe.blocks, growth=recipe.growth, scale=recipe.scale)
+    if recipe.init:
+        state, own = read_state(Path(recipe.init)), network.state_dict()
+        fitting = {key: value.float() for key, value in state.items() if key in own and value.shape == own[key].shape}
+        network.load_state_dict({**own, **fitting})
+    return network
+
+
+class PSNRTrainer(Trainer[SRRecipe]):
+    """L1 between the network's output and the target: the highest PSNR, the softest pictures."""
+
+    recipe_type = SRRecipe
+    metric = "psnr_y"
+
+    def __init__(self, recipe: SRRecipe) -> None:
+        super().__init__(recipe)
+        self.networks = {"generator": build(recipe)}
+        self.held_out: list[Tensor] = []
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+        return Pictures(files, self.recipe.crop, shrink_by=(0.5,), device=device)
+
+    def load_validation(self, files: list[Path]) -> None:
+        scale = self.recipe.scale
+        for file in files:
+            pixels = load_picture(file, 768)
+            height, width = (side - side % scale for side in pixels.shape[:2])
+            target = torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+            self.held_out.append(target)
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        output = networks["generator"](shrink(batch, self.recipe.scale))
+        yield "generator", {"l1": l1_loss(output, batch)}
+
+    def _upscaled(self, generator: nn.Module, target: Tensor) -> Tensor:
+        target = target.to(self.device)
+        return generator(shrink(target, self.recipe.scale)).float().clamp(0, 1)
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        scores = [
+            psnr_y(self._upscaled(generator, target), target.to(self.device), border=self.recipe.scale)
+            for target in self.held_out
+        ]
+        return {"psnr_y": sum(scores) / len(scores)}
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        """Rows of input (nearest), output and target, from the middle of the first held-out pictures."""
+        rows = []
+        for target in self.held_out[:3]:
+            output = self._upscaled(generator, target).cpu()
+            small = interpolate(shrink(target, self.recipe.scale), size=target.shape[2:], mode="nearest")
+            top, left = ((side - min(side, 256)) // 2 for side in target.shape[2:])
+            rows.append(torch.cat([p[0, :, top : top + 256, left : left + 256] for p in (small, output, target)], 2))
+        width = min(row.shape[2] for row in rows)
+        return torch.cat([row[:, :, :width] for row in rows], 1)
+
+    def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
+        recipe = self.recipe
+        card = Card(
+            name=recipe.name,
+            summary=f"x{recipe.scale} super-resolution, {type(generator).__name__}",
+            architecture=type(generator).__name__,
+            scale=recipe.scale,
+            trained=trained,
+            recipe=recipe.name,
+            scores={"validation": dict(scores)},
+        )
+        path = folder / f"{recipe.name}.safetensors"
+        save(path, generator.state_dict(), card)
+        return path
+
+
+class ESRGANTrainer(PSNRTrainer):
+    """Perceptual + relativistic average GAN + L1 (Wang et al. 2018, section 3.2), with Real-ESRGAN's U-Net
+    discriminator, whose verdict per pixel is steadier on few iterations than one verdict per crop."""
+
+    recipe_type = ESRGANRecipe
+    metric = "feature_distance"
+    higher_is_better = False
+    recipe: ESRGANRecipe
+
+    def __init__(self, recipe: ESRGANRecipe) -> None:
+        super().__init__(recipe)
+        self.networks["discriminator"] = UNetDiscriminator(recipe.discriminator_features)
+        self.features = load_features(recipe.backbone)
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        lr = self.recipe.discriminator_lr if name == "discriminator" else self.recipe.lr
+        return torch.optim.Adam(self.networks[name].parameters(), lr=lr, betas=(0.9, 0.99))
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        recipe, judge = self.recipe, networks["discriminator"]
+        output = networks["generator"](shrink(batch, recipe.scale))
+
+        judge.requires_grad_(False)
+        yield (
+            "generator",
+            {
+                "pixel": recipe.pixel * l1_loss(output, batch),
+                "perceptual": recipe.perceptual * self._perceptual(output, batch),
+                "adversarial": recipe.adversarial * relativistic_loss(judge(output), judge(batch)),
+            },
+        )
+        judge.requires_grad_(True)
+        yield "discriminator", {"adversarial": relativistic_loss(judge(batch), judge(output.detach()))}
+
+    def _perceptual(self, output: Tensor, target: Tensor) -> Tensor:
+        """L1 between the features of both, each layer divided by the target's mean magnitude."""
+        with torch.no_grad():
+            wanted = self.features(target)
+        distances = [
+            l1_loss(features.float(), wanted[layer].float()) / wanted[layer].float().abs().mean()
+            for layer, features in self.features(output).items()
+        ]
+        return torch.stack(distances).mean()
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        distances = []
+        for target in self.held_out:
+            wanted = target.to(self.device)
+            distances.append(self._perceptual(self._upscaled(generator, target), wanted).item())
+        return {**super().validate(generator), "feature_distance": sum(distances) / len(distances)}
+
+
+def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
+    """Relativistic average GAN loss (Jolicoeur-Martineau 2018, equation 6), to be minimised by the network that wants
+    `better` to look more real than `worse`. Both are logits of any equal shape."""
+    real = binary_cross_entropy_with_logits(better - worse.mean(), torch.ones_like(better))
+    fake = binary_cross_entropy_with_logits(worse - better.mean(), torch.zeros_like(worse))
+    return (real + fake) / 2

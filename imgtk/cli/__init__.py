@@ -1,0 +1,69 @@
+"""The command line. Commands live in this package's modules and are imported when they are called: `imgtk --help` and
+`imgtk ops` import neither torch nor numpy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from imgtk import __version__
+from imgtk.cli.report import INTERRUPTED, report
+
+COMMANDS = {
+    "run": ("imgtk.cli.run:run", "Send pictures through a pipeline."),
+    "plan": ("imgtk.cli.plan:plan", "Show what a pipeline would do, without doing it."),
+    "ops": ("imgtk.cli.catalogue:ops", "List the operators."),
+    "help": ("imgtk.cli.catalogue:help_", "Explain one operator."),
+    "plugins": ("imgtk.cli.catalogue:plugins", "List the plugins, and why one failed."),
+    "models": ("imgtk.cli.catalogue:models", "List the weights that are shipped."),
+    "train": ("imgtk.cli.train:train", "Train the network of an operator."),
+    "doctor": ("imgtk.cli.doctor:doctor", "Show versions, devices, plugins and weights."),
+}
+"""Where each command is, and its one-line help."""
+
+
+class Cli(click.Group):
+    """The group of `COMMANDS`. Every error ends here: one message on stderr, and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Parse and run `args`, then exit. Commands find in `ctx.obj` whether --debug was given, anywhere."""
+        words = list(sys.argv[1:] if args is None else args)
+        debug = "--debug" in words
+        words = [word for word in words if word != "--debug"]
+        try:
+            code = super().main(words, prog_name or "imgtk", **{**extra, "obj": debug, "standalone_mode": False})
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("interrupted", err=True)
+            code = INTERRUPTED
+        except Exception as error:
+            code = report(error, debug=debug)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.command(cls=Cli, epilog="Every command has --help. --debug shows where an error came from.")
+@click.version_option(__version__, message="imgtk %(version)s")
+def main() -> None:
+    """Image operators are plugins, a line of text is a program:
+
+    imgtk run "upscale:esrgan x4 | style:monet" in.jpg
+    """

@@ -1,0 +1,5 @@
+"""`python -m imgtk` is `imgtk`."""
+
+from imgtk.cli import main
+
+main()

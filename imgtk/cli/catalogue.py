@@ -1,0 +1,135 @@
+"""What there is: `imgtk ops`, `help`, `plugins`, `models`. None of them imports torch, numpy, OpenCV or Pillow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from imgtk.cli.table import table
+from imgtk.op import REQUIRED, OpSpec, Param
+from imgtk.registry import PluginInfo, default
+from imgtk.weights.store import shipped
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@as_json
+@click.option("--markdown", is_flag=True, help="Print a Markdown table.")
+def ops(as_json: bool, markdown: bool) -> None:
+    """List the operators, with their parameters."""
+    registry = default()
+    specs = sorted(registry.specs, key=lambda spec: spec.name)
+    if as_json:
+        click.echo(json.dumps([describe(spec) for spec in specs], indent=2))
+    elif markdown:
+        click.echo("| operator | parameters | what it does |\n|---|---|---|")
+        for spec in specs:
+            click.echo(f"| `{spec.name}` | {' '.join(f'`{usage(p)}`' for p in spec.params)} | {spec.summary} |")
+    else:
+        rows = [(spec.name, " ".join(usage(p) for p in spec.params if p.positional), spec.summary) for spec in specs]
+        click.echo(table(("operator", "words", "what it does"), rows))
+        for plugin in registry.plugins:
+            if plugin.error:
+                click.secho(f"{plugin.name}: import failed, see `imgtk plugins`", fg="red", err=True)
+
+
+@click.command("help")
+@click.argument("op")
+@as_json
+def help_(op: str, as_json: bool) -> None:
+    """Explain the operator OP: what it does, and each parameter."""
+    spec = default().spec(op)
+    if as_json:
+        click.echo(json.dumps(describe(spec), indent=2))
+        return
+    click.echo(f"{click.style(spec.name, bold=True)}: {spec.summary}\n")
+    click.echo(f'  imgtk run "{" ".join([spec.name, *map(usage, spec.params)])}" INPUT\n')
+    if spec.params:
+        rows = [(p.name, p.type.describe(), default_text(p), p.help) for p in spec.params]
+        click.echo(table(("parameter", "takes", "default", "what it does"), rows) + "\n")
+    if any(p.positional for p in spec.params):
+        words = ", ".join(p.name for p in spec.params if p.positional)
+        click.echo(f"May be given as bare words: {words}. All others as name=value.")
+    if spec.weights:
+        click.echo(f"Shipped weights: {', '.join(spec.weights)} (see `imgtk models`).")
+    if spec.trainer:
+        click.echo(f"Can be trained: imgtk train {spec.name} --data DIR --out DIR")
+
+
+def usage(param: Param) -> str:
+    """How a parameter is written in a pipeline: `[x4]`, `[model=esrgan-x4]`, `image=FILE`."""
+    value = "" if param.default is REQUIRED else default_text(param)
+    value = value or param.name.upper()
+    word = value if param.positional else f"{param.name}={value}"
+    return word if param.default is REQUIRED else f"[{word}]"
+
+
+def default_text(param: Param) -> str:
+    """The default as a user would write it; "" for none."""
+    if param.default is REQUIRED:
+        return "required"
+    return "" if param.default is None else param.type.format(param.default)
+
+
+def describe(spec: OpSpec) -> dict[str, Any]:
+    """An operator as plain data."""
+    return {
+        "name": spec.name,
+        "summary": spec.summary,
+        "params": [
+            {
+                "name": p.name,
+                "takes": p.type.describe(),
+                "required": p.default is REQUIRED,
+                "default": None if p.default is REQUIRED else default_text(p) or None,
+                "positional": p.positional,
+                "help": p.help,
+            }
+            for p in spec.params
+        ],
+        "weights": list(spec.weights),
+        "trainable": spec.trainer is not None,
+    }
+
+
+@click.command()
+@as_json
+def plugins(as_json: bool) -> None:
+    """List the plugins: where they come from, what they bring, how long their import took, and why one failed."""
+    found = default().plugins
+    if as_json:
+        fields = ("name", "distribution", "version", "module", "seconds", "skipped", "error")
+        rows = [{**{f: getattr(p, f) for f in fields}, "operators": list(p.operators)} for p in found]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    lines = [(p.name, p.distribution, p.version, f"{p.seconds * 1000:.0f} ms", status(p)) for p in found]
+    click.echo(table(("plugin", "distribution", "version", "import", "brings"), lines))
+
+
+@click.command()
+@as_json
+def models(as_json: bool) -> None:
+    """List the shipped weights, as their cards describe them."""
+    cards = [card for package in weight_packages() for card in shipped(package)]
+    if as_json:
+        click.echo(json.dumps([asdict(card) for card in cards], indent=2))
+        return
+    rows = [(card.name, f"x{card.scale}" if card.scale else "", card.architecture, card.summary) for card in cards]
+    click.echo(table(("weights", "scale", "architecture", "what they are"), rows))
+
+
+def status(plugin: PluginInfo) -> str:
+    """What became of a plugin, on one line."""
+    if plugin.error:
+        return "IMPORT FAILED: " + " ".join(plugin.error.split())
+    return "disabled" if plugin.skipped else f"{len(plugin.operators)} operators"
+
+
+def weight_packages() -> list[str]:
+    """The packages that may ship weights: the core's networks, and those of the plugins that work."""
+    working = [p.module.partition(":")[0] for p in default().plugins if not p.error and not p.skipped]
+    return ["imgtk.nn", *dict.fromkeys(name.partition(".")[0] for name in working)]

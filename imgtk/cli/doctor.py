@@ -1,0 +1,83 @@
+"""`imgtk doctor`: what a bug report needs to say."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from imgtk import __version__
+from imgtk.cli.catalogue import status, weight_packages
+from imgtk.cli.report import FAILED
+from imgtk.cli.table import bytes_text
+from imgtk.errors import WeightsError
+from imgtk.registry import default
+from imgtk.weights.store import digest, folder, shipped
+
+LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pillow", "safetensors", "pluggy", "click", "lightning-fabric")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> int:
+    """Show versions, devices, plugins and weights. The exit code is 1 if a plugin or a file of weights is broken."""
+    facts = {
+        "versions": versions(),
+        "devices": devices(),
+        "plugins": {p.name: f"{p.distribution} {p.version}: {status(p)}" for p in default().plugins},
+        "weights": weights(),
+    }
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        for title, section in facts.items():
+            width = max(map(len, section), default=0)
+            click.secho(title, bold=True)
+            for name, said in section.items():
+                click.echo(f"  {name.ljust(width)}  {said}")
+    broken = any(p.error for p in default().plugins) or any(said != "ok" for said in facts["weights"].values())
+    return FAILED if broken else 0
+
+
+def versions() -> dict[str, str]:
+    found = {"imgtk": __version__, "python": platform.python_version(), "system": platform.platform()}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def devices() -> dict[str, str]:
+    """Each device that works here, with its memory and what `--dtype auto` means on it."""
+    import torch
+
+    from imgtk.engine.device import available_devices, available_memory, cpu_name, resolve_dtype
+
+    found: dict[str, str] = {}
+    for kind in available_devices():
+        for index in range(torch.cuda.device_count() if kind == "cuda" else 1):
+            device = torch.device(kind, index) if kind == "cuda" else torch.device(kind)
+            name = torch.cuda.get_device_name(device) if kind == "cuda" else cpu_name()
+            dtype = str(resolve_dtype("auto", device)).removeprefix("torch.")
+            found[str(device)] = f"{name}, {bytes_text(available_memory(device))} free, auto is {dtype}"
+    return found
+
+
+def weights() -> dict[str, str]:
+    """ "ok", or what is wrong, for each file of shipped weights."""
+    found: dict[str, str] = {}
+    for package in weight_packages():
+        try:
+            for card in shipped(package):
+                file = folder(package) / f"{card.name}.safetensors"
+                if not file.is_file():
+                    found[f"{package}/{card.name}"] = "the file is missing"
+                else:
+                    found[f"{package}/{card.name}"] = "ok" if digest(file) == card.sha256 else "the file is damaged"
+        except WeightsError as error:
+            found[package] = str(error)
+    return found

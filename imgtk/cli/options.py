@@ -1,0 +1,110 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from imgtk.pipeline import Pipeline
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DTYPES = ("auto", "fp32", "fp16", "bf16")
+
+
+class TileSize(click.ParamType):
+    """A side in pixels, or "off"."""
+
+    name = "N|off"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["off"]:
+        if value == "off":
+            return "off"
+        try:
+            side = int(value)
+        except ValueError:
+            side = 0
+        if side < 1:
+            self.fail(f"expected a number of pixels or off, got {value!r}", param, ctx)
+        return side
+
+
+class Amount(click.ParamType):
+    """A whole number that may end in K, M, G or T (powers of `base`)."""
+
+    name = "amount"
+
+    def __init__(self, base: int) -> None:
+        self.base = base
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).strip().upper().removesuffix("B").removesuffix("I")
+        power = " KMGT".find(text[-1:]) if text[-1:].isalpha() else 0
+        try:
+            amount = int(float(text[:-1] if power else text) * self.base ** max(power, 0))
+        except (ValueError, OverflowError):
+            amount = 0
+        if amount < 1 or power < 0:
+            self.fail(f"expected an amount such as 800M or 4G, got {value!r}", param, ctx)
+        return amount
+
+
+_PIPELINE_OPTIONS = (
+    click.option(
+        "-p",
+        "--pipeline-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Take the pipeline from FILE: its text, or YAML if FILE ends in .yaml or .yml.",
+    ),
+    click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …"),
+    click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format."),
+    click.option("--tile", type=TileSize(), help="Side of the tiles in pixels; off computes all at once."),
+    click.option("--max-memory", type=Amount(1024), metavar="BYTES", help="Memory that may be used, such as 4G."),
+)
+
+
+def pipeline_options(command: F) -> F:
+    """Give a command the options that `build_pipeline` takes."""
+    for option in reversed(_PIPELINE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def split_words(words: tuple[str, ...], pipeline_file: Path | None) -> tuple[str | None, tuple[str, ...]]:
+    """The pipeline's text, unless a file holds it, and the remaining words."""
+    if pipeline_file is not None:
+        return None, words
+    if not words:
+        raise click.UsageError("a pipeline is needed, as text or as --pipeline-file")
+    return words[0], words[1:]
+
+
+def build_pipeline(text: str | None, pipeline_file: Path | None, **settings: Any) -> Pipeline:
+    """The pipeline of a command's text, or of its `--pipeline-file`.
+
+    Raises:
+        UsageError: if the file cannot be read.
+    """
+    from imgtk.errors import UsageError
+    from imgtk.pipeline import Pipeline
+
+    if pipeline_file is None:
+        return Pipeline(text or "", **settings)
+    try:
+        text = pipeline_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the pipeline file {pipeline_file}: {reason(error)}") from None
+    base = pipeline_file.absolute().parent
+    if pipeline_file.suffix.lower() in (".yaml", ".yml"):
+        return Pipeline.from_yaml(text, base=base, **settings)
+    return Pipeline(text, base=base, **settings)
+
+
+def reason(error: OSError | UnicodeDecodeError) -> str:
+    """What went wrong, without number and path."""
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"

@@ -1,0 +1,64 @@
+"""`imgtk plan`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from imgtk.cli.options import build_pipeline, pipeline_options, split_words
+from imgtk.cli.table import bytes_text, table
+from imgtk.geometry import Size
+
+
+class SizeType(click.ParamType):
+    """`WIDTHxHEIGHT`."""
+
+    name = "WxH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        if isinstance(value, Size):
+            return value
+        width, _, height = str(value).lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+            self.fail(f"expected a size such as 1920x1080, got {value!r}", param, ctx)
+        return Size(int(width), int(height))
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="PIPELINE [INPUT]")
+@pipeline_options
+@click.option("--size", type=SizeType(), default="1920x1080", show_default=True, help="Size to plan for without INPUT.")
+@click.option("--json", "form", flag_value="json", help="Print the plan as JSON.")
+@click.option("--mermaid", "form", flag_value="mermaid", help="Print the graph as a Mermaid diagram.")
+@click.option("--yaml", "form", flag_value="yaml", help="Print the pipeline as YAML, for `imgtk run -p`.")
+def plan(words: tuple[str, ...], pipeline_file: Path | None, size: Size, form: str | None, **settings: Any) -> None:
+    """Show the stages of PIPELINE for the picture INPUT: sizes, tiles, device, number format, memory, weights."""
+    text, rest = split_words(words, pipeline_file)
+    if len(rest) > 1:
+        raise click.UsageError("plan takes one picture")
+    pipeline = build_pipeline(text, pipeline_file, **settings)
+    if form == "yaml":
+        click.echo(pipeline.yaml(), nl=False)
+        return
+    if rest:
+        from imgtk.io import read
+
+        size = read(rest[0]).size
+    planned = pipeline.plan(size)
+    if form == "json":
+        click.echo(json.dumps(planned.to_dict(), indent=2))
+    elif form == "mermaid":
+        click.echo(planned.mermaid(), nl=False)
+    else:
+        fields = ("stage", "op", "size", "extent", "halo", "tile", "device", "dtype", "bytes", "weights", "note")
+        rows = [[_cell(field, getattr(row, field)) for field in fields] for row in planned.rows]
+        click.echo(table(fields, rows))
+
+
+def _cell(field: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return bytes_text(value) if field == "bytes" else str(value)

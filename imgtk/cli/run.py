@@ -1,0 +1,176 @@
+"""`imgtk run`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imgtk.cli.options import Amount, build_pipeline, pipeline_options, split_words
+from imgtk.cli.report import explain, report
+from imgtk.cli.table import bytes_text
+from imgtk.errors import DeviceError, PluginError, ReadError, WeightsError, WriteError
+
+if TYPE_CHECKING:
+    from imgtk.pipeline import Pipeline, Progress
+
+FORMATS = ("jpg", "png", "webp", "tif", "bmp")
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="PIPELINE INPUT...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file for one picture, else a folder.")
+@click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.")
+@click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
+@pipeline_options
+@click.option("--max-pixels", type=Amount(1000), metavar="N", help="Refuse larger inputs, such as 500M.")
+@click.option("--quiet", is_flag=True, help="No progress bar, no names of outputs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per picture.")
+@click.pass_obj
+def run(
+    debug: bool,
+    words: tuple[str, ...],
+    output: Path | None,
+    suffix: str | None,
+    overwrite: bool,
+    quality: int | None,
+    depth: str | None,
+    pipeline_file: Path | None,
+    max_pixels: int | None,
+    quiet: bool,
+    as_json: bool,
+    **settings: Any,
+) -> int:
+    """Send each INPUT, a picture or a folder of pictures, through PIPELINE.
+
+    cat.jpg becomes cat.imgtk.jpg in the current folder, and the pictures of the folder pets go into pets.imgtk; -o names
+    another place. What the input's format cannot hold becomes a PNG. Nothing is replaced without --overwrite.
+
+    A picture that fails does not stop the others. The exit code is 0 if all went well, 1 if pictures failed, 2 if what
+    was asked for makes no sense.
+    """
+    text, inputs = split_words(words, pipeline_file)
+    jobs = list_jobs(inputs, output, suffix)
+    pipeline = build_pipeline(text, pipeline_file, **settings)
+    options = {"quality": quality, "depth": int(depth) if depth else None}
+    options = {name: value for name, value in options.items() if value is not None}
+    worst = 0
+    for number, job in enumerate(jobs, 1):
+        started = perf_counter()
+        row: dict[str, Any] = {"path": str(job.source), "output": None, "size": None, "status": "failed", "error": None}
+        title = job.source.name if len(jobs) == 1 else f"{number}/{len(jobs)} {job.source.name}"
+        try:
+            with progress_bar(title, quiet) as progress:
+                target, size = process(job, pipeline, progress, max_pixels, overwrite, options)
+            row.update(output=str(target), size=list(size), status="done")
+        except (DeviceError, PluginError, WeightsError):
+            raise  # the others would fail in the same way
+        except Exception as error:
+            row["error"] = explain(error)[0]
+            worst = max(worst, report(error, where=str(job.source), debug=debug))
+        row["seconds"] = round(perf_counter() - started, 3)
+        if as_json:
+            click.echo(json.dumps(row))
+        elif row["output"] and not quiet:
+            click.echo(row["output"])
+    return worst
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to do.
+
+    Attributes:
+        source: where it is read.
+        target: where the result goes.
+        fixed: whether the user chose the format of `target`; otherwise PNG may take its place.
+    """
+
+    source: Path
+    target: Path
+    fixed: bool
+
+
+def list_jobs(inputs: Sequence[str], output: Path | None, suffix: str | None) -> list[Job]:
+    """The pictures that the command line names, and where each result goes.
+
+    Raises:
+        click.UsageError: if there is no input, if -o is a file's name for several pictures, or if two results would
+            have the same name.
+        ReadError: for a folder without pictures.
+    """
+    from imgtk.io import READABLE, WRITABLE
+
+    if not inputs:
+        raise click.UsageError("an input is needed: pictures, or folders of pictures")
+    sources: dict[Path, Path] = {}  # each picture with the folder that its result goes into by default
+    for path in map(Path, inputs):
+        if not path.is_dir():
+            sources.setdefault(path, Path())
+            continue
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in READABLE and file.is_file())
+        if not found:
+            raise ReadError(f"there are no pictures in {path}")
+        sources.update((file, Path(f"{path.resolve().name}.imgtk")) for file in found)
+
+    several = len(sources) > 1 or Path(inputs[0]).is_dir()
+    is_folder = output is not None and (several or output.is_dir() or not output.suffix)
+    if output and is_folder and not output.is_dir() and output.suffix.lower() in WRITABLE:
+        raise click.UsageError(f"-o {output} is a picture's name, but there are several pictures: name a folder")
+    jobs = []
+    for source, folder in sources.items():
+        ending = f".{suffix}" if suffix else source.suffix if source.suffix.lower() in WRITABLE else ".png"
+        if output and not is_folder:
+            jobs.append(Job(source, output, fixed=True))
+            continue
+        stem = f"{source.stem}.imgtk" if folder == Path() and not output else source.stem
+        jobs.append(Job(source, (output or folder) / f"{stem}{ending}", fixed=suffix is not None))
+    names: dict[Path, Path] = {}
+    for job in jobs:
+        if job.target in names:
+            raise click.UsageError(f"{names[job.target]} and {job.source} would both be written to {job.target}")
+        names[job.target] = job.source
+    return jobs
+
+
+def process(
+    job: Job,
+    pipeline: Pipeline,
+    progress: Callable[[Progress], None] | None,
+    max_pixels: int | None,
+    overwrite: bool,
+    options: dict[str, int],
+) -> tuple[Path, tuple[int, int]]:
+    """Read, compute, write. That the result can be written is checked before it is computed."""
+    raise NotImplementedError
+
+
+@contextmanager
+def progress_bar(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """A bar on stderr with tiles, time left and memory; nothing if `quiet` or if stderr is no terminal."""
+    if quiet or not click.get_text_stream("stderr").isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("tiles"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[memory]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task(title, total=None, memory="")
+        yield lambda p: bar.update(task, completed=p.done, total=p.total, memory=bytes_text(p.bytes))

@@ -1,0 +1,66 @@
+"""The wheel: it holds the packages with their data and nothing else, and works where it is installed."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DATA = {".py", ".safetensors", ".toml"}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a copy of the tree, built without network."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("imgtk", "plugins", "tests"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    subprocess.run([*pip, "-w", out, source], check=True, timeout=300)
+    (built,) = out.glob("imgtk-*.whl")
+    return built
+
+
+def test_wheel_holds_the_packages_and_their_data_only(wheel: Path) -> None:
+    expected = {
+        str(path.relative_to(base))
+        for base, folders in ((ROOT, ["imgtk"]), (ROOT / "plugins", ["."]))
+        for folder in folders
+        for path in (base / folder).rglob("*")
+        if path.suffix in DATA or path.name == "py.typed"
+    }
+    held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert held == expected
+    assert "imgtk/py.typed" in held
+    assert {name.partition("/")[0] for name in held} == {"imgtk", *(p.name for p in (ROOT / "plugins").iterdir())}
+
+
+def test_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=False)
+    python = home / "bin" / "python"
+    target = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True)
+    # The libraries of this environment; the .pth files among them, our own editable install's too, are not followed.
+    (Path(target.strip()) / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--force-reinstall", wheel], check=True, timeout=300)
+
+    def imgtk(*words: str) -> str:
+        command = [home / "bin" / "imgtk", *words]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=120).stdout
+
+    where = subprocess.check_output([python, "-c", "import imgtk; print(imgtk.__file__)"], text=True, cwd=tmp_path)
+    assert Path(where.strip()).is_relative_to(home)
+    assert "upscale:esrgan" in imgtk("ops")
+    assert "FAILED" not in imgtk("plugins")
+    shipped = {path.stem for path in ROOT.glob("plugins/*/weights/*.safetensors")}
+    assert shipped <= set(imgtk("models").split())

@@ -1,0 +1,124 @@
+"""How alike two pictures are. Pictures are (N, 3, H, W) tensors, RGB, 0..1; scores are averages over all of them.
+
+`psnr_y` and `ssim_y` follow the protocol of super-resolution papers: both pictures rounded to 8 bits, a border of the
+scale cut off, luma of BT.601 in limited range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf, log10
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["feature_distance", "luma", "psnr", "psnr_y", "ssim", "ssim_y"]
+
+
+def psnr(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
+    """Peak signal-to-noise ratio in dB; infinite for equal pictures.
+
+    Args:
+        x, y: any equal shapes.
+        peak: the largest possible value.
+    """
+    _check_shapes(x, y)
+    error = (x.double() - y.double()).square().mean().item()
+    return 10 * log10(peak**2 / error) if error else inf
+
+
+def ssim(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
+    """Structural similarity, at most 1 (Wang et al. 2004: Gaussian window 11 x 11, sigma 1.5, K = 0.01 and 0.03).
+
+    It is what scikit-image gives with `gaussian_weights=True, use_sample_covariance=False`: an average over the
+    positions where the window fits.
+
+    Args:
+        x, y: (N, C, H, W), both sides at least 11.
+        peak: the largest possible value.
+
+    Raises:
+        ValueError: for pictures smaller than the window.
+    """
+    _check_shapes(x, y)
+    if min(x.shape[2:]) < 11:
+        raise ValueError(f"SSIM needs pictures of at least 11x11 pixels, got {x.shape[3]}x{x.shape[2]}")
+    line = torch.exp(torch.linspace(-5, 5, 11, dtype=torch.float64, device=x.device).square() / (-2 * 1.5**2))
+    line = line / line.sum()
+
+    def local_mean(value: Tensor) -> Tensor:
+        flat = value.flatten(0, 1)[:, None]
+        return F.conv2d(F.conv2d(flat, line.view(1, 1, 11, 1)), line.view(1, 1, 1, 11))
+
+    x, y = x.double(), y.double()
+    mean_x, mean_y = local_mean(x), local_mean(y)
+    variance_x = local_mean(x * x) - mean_x * mean_x
+    variance_y = local_mean(y * y) - mean_y * mean_y
+    covariance = local_mean(x * y) - mean_x * mean_y
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    similarity /= (mean_x.square() + mean_y.square() + c1) * (variance_x + variance_y + c2)
+    return similarity.mean().item()
+
+
+def luma(x: Tensor) -> Tensor:
+    """(N, 3, H, W) RGB of 0..1 to (N, 1, H, W) luma of 16..235 (ITU-R BT.601, limited range; not rounded)."""
+    weights = torch.tensor([65.481, 128.553, 24.966], device=x.device, dtype=torch.float64)
+    return 16 + torch.einsum("nchw,c->nhw", x.double(), weights)[:, None]
+
+
+def psnr_y(x: Tensor, y: Tensor, *, border: int) -> float:
+    """PSNR of luma by the super-resolution protocol, in dB.
+
+    Args:
+        x, y: (N, 3, H, W); both are rounded to 8 bits.
+        border: pixels cut off each side, by custom the scale.
+    """
+    return _on_luma(psnr, x, y, border)
+
+
+def ssim_y(x: Tensor, y: Tensor, *, border: int) -> float:
+    """SSIM of luma by the super-resolution protocol; arguments as for `psnr_y`."""
+    return _on_luma(ssim, x, y, border)
+
+
+def feature_distance(
+    x: Tensor, y: Tensor, features: Callable[[Tensor], Mapping[str, Tensor]], *, epsilon: float = 1e-10
+) -> float:
+    """Perceptual distance: 0 for what looks equal to a feature network.
+
+    LPIPS (Zhang et al. 2018, eq. 1) with all its learned weights 1: features are normalised to unit length at each
+    position, their squared differences are summed over channels, and averaged over positions and then over layers.
+
+    Args:
+        x, y: (N, 3, H, W).
+        features: gives (N, C, H', W') by layer, such as `imgtk.nn.features.load_features()`.
+        epsilon: keeps positions without any feature at zero.
+    """
+    _check_shapes(x, y)
+
+    def unit(value: Tensor) -> Tensor:
+        return value / (value.norm(dim=1, keepdim=True) + epsilon)
+
+    with torch.inference_mode():
+        ours, theirs = features(x), features(y)
+        layers = [(unit(ours[name]) - unit(theirs[name])).square().sum(1).mean() for name in ours]
+        return torch.stack(layers).mean().item()
+
+
+def _on_luma(metric: Callable[..., float], x: Tensor, y: Tensor, border: int) -> float:
+    _check_shapes(x, y)
+    height, width = x.shape[2:]
+    if min(height, width) <= 2 * border:
+        raise ValueError(f"nothing is left of {width}x{height} pixels without a border of {border}")
+    x, y = (
+        luma((picture.float().clamp(0, 1) * 255).round() / 255)[:, :, border : height - border, border : width - border]
+        for picture in (x, y)
+    )
+    return metric(x, y, peak=255.0)
+
+
+def _check_shapes(x: Tensor, y: Tensor) -> None:
+    if x.shape != y.shape:
+        raise ValueError(f"the pictures differ in shape: {tuple(x.shape)} and {tuple(y.shape)}")

@@ -1,0 +1,99 @@
+"""Metrics: known values, scikit-image, and the published rows of bicubic interpolation."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from imgtk.geometry import Size
+from imgtk.metrics import feature_distance, luma, psnr, psnr_y, ssim, ssim_y
+from imgtk.nn.resample import resample
+
+
+def pair(width: int = 40, height: int = 33) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(1, 3, height, width, generator=generator)
+    return x, (x + 0.1 * torch.randn(x.shape, generator=generator)).clamp(0, 1)
+
+
+def test_psnr_of_a_known_error() -> None:
+    x = torch.zeros(1, 3, 5, 5)
+    assert psnr(x, x + 0.1) == pytest.approx(20)
+    assert psnr(x, x + 25.5, peak=255) == pytest.approx(20)
+    assert psnr(x, x) == inf
+
+
+def test_against_scikit_image() -> None:
+    x, y = pair()
+    a, b = (t[0].permute(1, 2, 0).numpy() for t in (x, y))
+    assert psnr(x, y) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=1), abs=1e-6)
+    expected = structural_similarity(
+        a, b, data_range=1, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    assert ssim(x, y) == pytest.approx(expected, abs=1e-4)
+    assert ssim(x, x) == pytest.approx(1)
+
+
+def test_luma_is_limited_range() -> None:
+    values = torch.tensor([[0.0, 0, 0], [1, 1, 1], [1, 0, 0]]).view(3, 3, 1, 1)
+    torch.testing.assert_close(luma(values).flatten(), torch.tensor([16, 235, 81.481], dtype=torch.float64))
+
+
+def test_protocol_cuts_the_border_and_rounds() -> None:
+    x, _ = pair()
+    y = x.clone()
+    y[..., :4] = 0
+    y[..., -4:, :] = 1
+    assert psnr_y(x, y, border=4) == inf
+    assert ssim_y(x, y, border=4) == pytest.approx(1)
+    assert psnr_y(x, y, border=3) < 40
+    flat = torch.full((1, 3, 30, 30), 100 / 255)
+    assert psnr_y(flat, flat + 0.4 / 255, border=2) == inf
+    assert psnr_y(flat + 2, flat + 3, border=2) == inf  # both are white
+
+
+def test_pictures_that_cannot_be_compared() -> None:
+    x, y = pair()
+    with pytest.raises(ValueError, match="differ in shape"):
+        psnr(x, y[..., 1:])
+    with pytest.raises(ValueError, match="nothing is left"):
+        psnr_y(x, y, border=17)
+    with pytest.raises(ValueError, match="at least 11x11"):
+        ssim_y(x, y, border=12)
+
+
+def test_feature_distance_ignores_the_length_of_features() -> None:
+    x, y = pair()
+
+    def features(t: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"a": t, "b": t[..., ::2, ::2].flip(1)}
+
+    assert feature_distance(x, x, features) == 0
+    assert feature_distance(x, 0.5 * x, features) == pytest.approx(0, abs=1e-6)
+    expected = 2 * (1 - torch.cosine_similarity(x, y)).mean()
+    assert feature_distance(x, y, lambda t: {"a": t}) == pytest.approx(expected.item(), abs=1e-5)
+    assert feature_distance(torch.zeros_like(x), torch.zeros_like(x), features) == 0
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "decibel", "similarity"), [("Set5", 28.43, 0.811), ("Set14", 26.09, 0.705), ("BSD100", 25.96, 0.668)]
+)
+def test_bicubic_row(shared: Path, name: str, decibel: float, similarity: float) -> None:
+    scores = []
+    for path in sorted((shared / "srbench" / name / "image_SRF_4").glob("*_HR.png")):
+        high, low = (
+            torch.from_numpy(np.array(Pillow.open(p).convert("RGB"))).permute(2, 0, 1)[None].float() / 255
+            for p in (path, path.with_name(path.name.replace("_HR", "_LR")))
+        )
+        result = resample(low, Size(high.shape[3], high.shape[2]))
+        scores.append((psnr_y(result, high, border=4), ssim_y(result, high, border=4)))
+    decibels, similarities = zip(*scores, strict=True)
+    assert np.mean(decibels) == pytest.approx(decibel, abs=0.01)
+    assert np.mean(similarities) == pytest.approx(similarity, abs=0.001)

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from imgtk.errors import WeightsError
@@ -27,8 +28,13 @@ __all__ = ["read_state", "save"]
 CONTAINERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net", "g_ema")
 """Keys under which training programs put the state dict, the preferred first (averaged before raw weights)."""
 
-PREFIXES = ("module.", "_orig_mod.", "netG.", "generator.")
+WRAPPED = re.compile(r"((module|_orig_mod|netG|generator)\.)+")
 """What wrappers (data-parallel, compiled, a GAN's pair of networks) put before the names of the tensors."""
+
+STATE_DICT = "Save the network's state_dict() and nothing else."
+
+MAX_EXPANSION = 4
+"""Bytes in memory per byte in the file; trained weights hardly compress, and tied ones count several times."""
 
 NOT_WEIGHTS = {
     b"\x89PNG": "a PNG picture",
@@ -38,6 +44,8 @@ NOT_WEIGHTS = {
     b"version https://git-lfs": "a Git LFS pointer (run `git lfs pull` where it came from)",
     b"\x1f\x8b": "a gzip archive (unpack it first)",
     b"7z": "a 7z archive (unpack it first)",
+    # torch.save writes pickles of protocol 2.
+    **{b"\x80%c" % protocol: "a Python pickle of another program, which could run code" for protocol in (3, 4, 5)},
 }
 
 
@@ -45,8 +53,8 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, on the CPU, in the file's dtypes.
 
     The format is told from the content, not from the suffix: safetensors, or what `torch.save` writes (zip, or the
-    older plain pickle). The state dict may be the file's whole content or lie in one of `CONTAINERS`; `PREFIXES` are
-    removed.
+    older plain pickle). The state dict may be the file's whole content or lie in one of `CONTAINERS`; prefixes of
+    wrappers are removed, and what lies outside the wrapper is left out.
 
     Raises:
         WeightsError: the file is missing, empty, truncated, of another kind, holds anything but tensors, needs code to
@@ -90,17 +98,16 @@ def _read_safetensors(path: Path) -> Any:
 def _read_pickle(path: Path, head: bytes, size: int) -> Any:
     import torch
 
-    archive = head.startswith(b"PK")
+    mmap = None
     try:
-        if archive:
-            with zipfile.ZipFile(path) as members:
-                if sum(member.file_size for member in members.infolist()) > size:
-                    raise WeightsError(
-                        f"{path} is a compressed archive; torch.save does not compress", hint="Unpack it first."
-                    )
+        if head.startswith(b"PK"):
+            with zipfile.ZipFile(path) as archive:
+                members = archive.infolist()
+            _check_claim(sum(member.file_size for member in members), path, size)
+            mmap = all(member.compress_type == zipfile.ZIP_STORED for member in members)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=archive or None)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except WeightsError:
         raise
     except Exception as error:  # a damaged pickle may raise anything
@@ -113,51 +120,46 @@ def _read_pickle(path: Path, head: bytes, size: int) -> Any:
         raise _damaged(path, "PyTorch checkpoint", error) from None
 
 
+def _check_claim(claimed: int, path: Path, size: int) -> None:
+    """Refuse what would swell in memory: a compressed archive, or few stored bytes that pretend to be a huge tensor."""
+    if claimed > MAX_EXPANSION * size:
+        raise WeightsError(
+            f"{path} has {size} bytes, but claims to hold {claimed}; it was not loaded", hint="Get it from its origin."
+        )
+
+
 def _damaged(path: Path, kind: str, error: Exception) -> WeightsError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    detail = "" if isinstance(error, UnpicklingError) else f" ({reason})"  # torch's text suggests to open it unsafely
     return WeightsError(
-        f"{path} is no complete {kind}: it is cut short, damaged, or something else ({reason})",
+        f"{path} is no complete {kind}: it is cut short, damaged, or something else{detail}",
         hint="Download or copy it again and compare its size with the original's.",
     )
 
 
 def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
-    while isinstance(content, Mapping):
-        inner = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{path} holds a {type(content).__name__}, not a state dict", hint=_STATE_DICT)
+    for _ in range(3):  # containers nest, but not endlessly
+        if not isinstance(content, Mapping):
+            raise WeightsError(f"{path} holds a {type(content).__name__}, not a state dict", hint=STATE_DICT)
+        content = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), content)
     state = {str(name): value for name, value in content.items()}
-    wrapped = True
-    while wrapped:
-        wrapped = False
-        for prefix in PREFIXES:
-            inside = {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
-            if inside:
-                state, wrapped = inside, True
-    return state
-
-
-_STATE_DICT = "Save the network's state_dict() and nothing else."
+    inside = {WRAPPED.sub("", name): value for name, value in state.items() if WRAPPED.match(name)}
+    return inside or state
 
 
 def _check(state: dict[str, Tensor], path: Path, size: int) -> None:
     import torch
 
     if not state:
-        raise WeightsError(f"{path} holds no tensors", hint=_STATE_DICT)
+        raise WeightsError(f"{path} holds no tensors", hint=STATE_DICT)
     needed = 0
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
-            raise WeightsError(f"{path}: {name!r} is a {type(value).__name__}, not a tensor", hint=_STATE_DICT)
+            raise WeightsError(f"{path}: {name!r} is a {type(value).__name__}, not a tensor", hint=STATE_DICT)
         if value.device.type != "cpu" or value.layout != torch.strided or value.is_quantized:
             raise WeightsError(f"{path}: {name!r} is not a plain tensor (sparse, quantised or without data)")
         needed += value.numel() * value.element_size()
-    # A few stored bytes can pretend to be a huge tensor (stride 0); twice the file's size leaves room for tied weights.
-    if needed > 2 * size:
-        raise WeightsError(f"{path} has {size} bytes, but its tensors claim {needed}; it was not loaded")
+    _check_claim(needed, path, size)
     for name, value in state.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise WeightsError(
@@ -175,6 +177,7 @@ def save(path: str | Path, state: Mapping[str, Tensor], card: Card) -> Card:
         WeightsError: a value is not finite in half precision (at most 65504), or the folder cannot be written.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path = Path(path)
@@ -194,8 +197,8 @@ def save(path: str | Path, state: Mapping[str, Tensor], card: Card) -> Card:
         paper.write_text(card.toml(), encoding="utf-8")
         os.replace(weights, path)
         os.replace(paper, path.with_suffix(".toml"))
-    except OSError as error:
-        raise WeightsError(f"cannot write {path}: {error.strerror or error}") from None
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
     finally:
         weights.unlink(missing_ok=True)
         paper.unlink(missing_ok=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,6 +50,7 @@ class Upscale(ImageOp):
 
     @cached_property
     def network(self) -> Network:
+        """The network as stored. `to` moves a copy of it, so that a later `to` starts from full precision again."""
         return load(self.path)
 
     @property
@@ -63,7 +66,8 @@ class Upscale(ImageOp):
         return Geometry(self.scale, halo, multiple=getattr(self.network, "unshuffle", 1))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        self.network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network: Any = deepcopy(self.network)
+        self.running: Network = network.to(device=device, dtype=dtype, memory_format=torch.channels_last)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         size = Size(x.shape[3], x.shape[2])
@@ -72,7 +76,7 @@ class Upscale(ImageOp):
 
     def render(self, *inputs: Tensor, window: Window) -> Tensor:
         native = self.network.scale
-        enlarged = self.network(inputs[0])
+        enlarged = self.running(inputs[0])
         if not self.windowed:
             left, top = (window.output[k] - window.input[k] * native for k in (0, 1))
             width, height = window.output.size
@@ -92,7 +96,7 @@ class Upscale(ImageOp):
         return {"weights": self.model, "network": f"{type(network).__name__}, {kind}, {size}"}
 
     def close(self) -> None:
-        self.__dict__.pop("network", None)
+        del self.running
 
 
 def depth(network: SRVGGNetCompact) -> int:
@@ -101,7 +105,8 @@ def depth(network: SRVGGNetCompact) -> int:
 
 
 def receptive_halo(network: Network) -> int:
-    """Context around a tile in input pixels: the receptive radius of a compact network, `RRDB_HALO` for an RRDBNet."""
-    if isinstance(network, RRDBNet):
-        return RRDB_HALO * network.unshuffle
-    return depth(network)
+    """Context around a tile in input pixels: the network's receptive radius, or `RRDB_HALO` where that is less."""
+    if isinstance(network, SRVGGNetCompact):
+        return depth(network)
+    # In pixels of the trunk: 15 convolutions per block, one before and one after them, 2 for those after upsampling.
+    return min(RRDB_HALO, 15 * len(network.body) + 4) * network.unshuffle

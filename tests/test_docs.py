@@ -1,0 +1,75 @@
+"""What the documents say is true: tables, links, pipelines, options and code."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from imgtk.cli import COMMANDS, main
+from imgtk.language import parse
+from imgtk.registry import default
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_table_of_operators() -> None:
+    """If this fails, put the output of `imgtk ops --markdown` between the marks."""
+    table = re.search(r"<!-- operators -->\n(.*)<!-- /operators -->", PAGES[0].read_text("utf-8"), re.DOTALL)
+    ours = {spec for plugin in default().plugins if plugin.distribution == "imgtk" for spec in plugin.operators}
+    lines = CliRunner().invoke(main, ["ops", "--markdown"]).stdout.splitlines()
+    expected = [line for line in lines if not line.startswith("| `") or line.split("`")[1] in ours]
+    assert table
+    assert table[1].splitlines() == expected
+
+
+def commands_of(page: Path) -> list[tuple[str, str]]:
+    return re.findall(r'^\s*imgtk (run|plan) "([^"]+)"', page.read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("page", "pipeline"), [(p, text) for p in PAGES for _, text in commands_of(p)])
+def test_pipelines_parse(page: Path, pipeline: str) -> None:
+    parse(pipeline, default())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_described(name: str) -> None:
+    page = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    with click.Context(main) as ctx:
+        command = main.get_command(ctx, name)  # type: ignore[attr-defined]
+    assert command
+    for param in command.params:
+        if isinstance(param, click.Option):
+            assert f"`{max(param.opts, key=len)}`" in page, param.opts
+    assert re.search(rf"^## imgtk .*\b{name}\b", page, re.MULTILINE)
+
+
+def test_short_helps_agree_with_the_commands() -> None:
+    listed = CliRunner().invoke(main, ["--help"]).stdout
+    for name, (_, summary) in COMMANDS.items():
+        assert re.search(rf"  {name} +{re.escape(summary)}", listed)
+
+
+def test_rooms_are_complete() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    for path in (ROOT / "imgtk").iterdir():
+        if path.name[0] != "_" and path.suffix in ("", ".py"):
+            assert f"`imgtk/{path.name}{'/' if path.is_dir() else ''}`" in page, path.name
+
+
+def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from skimage import data, io
+
+    io.imsave(tmp_path / "in.jpg", data.astronaut()[::16, ::16])
+    monkeypatch.chdir(tmp_path)
+    for code in re.findall(r"```python\n(.*?)```", PAGES[0].read_text("utf-8"), re.DOTALL):
+        exec(compile(code, "README.md", "exec"), {})
+    assert (tmp_path / "out.png").exists()

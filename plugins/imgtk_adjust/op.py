@@ -1,0 +1,170 @@
+"""The adjustments. All compute in float32: they are cheap, and bfloat16 would keep 8 bits of each pixel.
+
+Colours are taken as they are coded (gamma-compressed), like CSS filters and photo editors do.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from math import ceil
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imgtk.geometry import Box, Geometry, Size, Window
+from imgtk.op import ImageOp
+
+# Relative luminance of sRGB primaries (ITU-R BT.709), as in the W3C's "Filter Effects" for `saturate` and `grayscale`.
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+
+# B(below, above) of the W3C's "Compositing and Blending Level 1", section 9.1, separable modes.
+BLENDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "normal": lambda below, above: above,
+    "multiply": lambda below, above: below * above,
+    "screen": lambda below, above: below + above - below * above,
+    "overlay": lambda below, above: torch.where(below <= 0.5, 2 * below * above, 1 - 2 * (1 - below) * (1 - above)),
+    "darken": torch.minimum,
+    "lighten": torch.maximum,
+    "difference": lambda below, above: (below - above).abs(),
+}
+
+
+def luminance(x: Tensor) -> Tensor:
+    """(N, 3, H, W) to (N, 1, H, W)."""
+    red, green, blue = x.unbind(1)
+    return (LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue)[:, None]
+
+
+def blur_radius(sigma: float) -> int:
+    """Reach of the blur in pixels: beyond 4 sigma a Gaussian holds less than 1e-4 of its weight."""
+    return ceil(4 * sigma)
+
+
+def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of (N, C, H, W); the edge pixels repeat beyond the border."""
+    radius = blur_radius(sigma)
+    if radius == 0:
+        return x
+    steps = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
+    line = torch.exp(steps.square() / (-2 * sigma**2))
+    line = (line / line.sum()).expand(x.shape[1], 1, -1)
+    padded = F.pad(x, (radius, radius, radius, radius), mode="replicate")
+    across = F.conv2d(padded, line[:, :, None, :], groups=x.shape[1])
+    return F.conv2d(across, line[:, :, :, None], groups=x.shape[1])
+
+
+class Adjustment(ImageOp):
+    """An operator whose output pixel depends on the input pixel alone, unless `geometry` says otherwise."""
+
+    needs_float32 = True
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry()
+
+    @abstractmethod
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor: ...
+
+
+class Blend(Adjustment):
+    """(1 - alpha) * below + alpha * B(below, above), for opaque pictures."""
+
+    def __init__(self, alpha: float, mode: str) -> None:
+        self.alpha, self.blend = alpha, BLENDS[mode]
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return torch.lerp(x, self.blend(x, others[0]), self.alpha)
+
+
+class BrightnessContrast(Adjustment):
+    """(x - 1/2) * contrast + 1/2 + brightness."""
+
+    def __init__(self, brightness: float, contrast: float) -> None:
+        self.brightness, self.contrast = brightness, contrast
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x * self.contrast + (0.5 - 0.5 * self.contrast + self.brightness)
+
+
+class Saturation(Adjustment):
+    """Away from the gray of equal luminance, or towards it."""
+
+    def __init__(self, amount: float) -> None:
+        self.amount = amount
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return torch.lerp(luminance(x), x, self.amount)
+
+
+class Gamma(Adjustment):
+    """x ** (1 / gamma); what overshoots below black becomes black."""
+
+    def __init__(self, gamma: float) -> None:
+        self.gamma = gamma
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x.clamp(min=0).pow(1 / self.gamma)
+
+
+class Grayscale(Adjustment):
+    """Luminance in all three channels."""
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return luminance(x).repeat(1, 3, 1, 1)
+
+
+class Sharpen(Adjustment):
+    """Unsharp mask: x + amount * (x - blurred x)."""
+
+    def __init__(self, amount: float, radius: float) -> None:
+        self.amount, self.radius = amount, radius
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(halo=blur_radius(self.radius))
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return torch.lerp(gaussian_blur(x, self.radius), x, 1 + self.amount)
+
+
+class Blur(Adjustment):
+    """Gaussian blur."""
+
+    def __init__(self, radius: float) -> None:
+        self.radius = radius
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(halo=blur_radius(self.radius))
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return gaussian_blur(x, self.radius)
+
+
+class Vignette(Adjustment):
+    """The cos^4 law of natural vignetting: at distance r from the centre the light falls by (1 + (k r)^2)^-2.
+
+    Args:
+        strength: light lost in the corners, from which k follows.
+    """
+
+    windowed = True
+
+    def __init__(self, strength: float) -> None:
+        self.slope = (1 - strength) ** -0.5 - 1  # k^2, for r = 1 in the corners
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        size = Size(x.shape[3], x.shape[2])
+        return self.render(x, window=Window(Box.of(size), size, Box.of(size), size))
+
+    def render(self, *inputs: Tensor, window: Window) -> Tensor:
+        box, (width, height) = window.output, window.output_size
+        x = inputs[0][:, :, box.top - window.input.top :, box.left - window.input.left :]
+        x = x[:, :, : box.size.height, : box.size.width]
+        diagonal = (width**2 + height**2) ** 0.5
+        across = (torch.arange(box.left, box.right, device=x.device, dtype=x.dtype) * 2 + 1 - width) / diagonal
+        down = (torch.arange(box.top, box.bottom, device=x.device, dtype=x.dtype) * 2 + 1 - height) / diagonal
+        distance = across.square() + down.square()[:, None]
+        return x / (1 + self.slope * distance).square()

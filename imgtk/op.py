@@ -6,6 +6,7 @@ Discovery imports only this module and a plugin's `__init__`; neither imports to
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from imgtk.errors import ParameterError
+from imgtk.errors import ParameterError, PluginError
 from imgtk.geometry import Geometry, Size, Window
 
 if TYPE_CHECKING:
@@ -81,9 +82,12 @@ class Scale(ParamType):
     maximum: Fraction = Fraction(64)
     prefixed: bool = False
 
+    _FACTOR: ClassVar[re.Pattern[str]] = re.compile(r"x?(\d+([./]\d+)?|\.\d+)")  # no exponent: 1e999999999 never ends
+
     def convert(self, value: object) -> Fraction:
         text = str(value).strip().lower()
-        if isinstance(value, bool) or (self.prefixed and isinstance(value, str) and not text.startswith("x")):
+        bare = isinstance(value, str) and not text.startswith("x")
+        if (self.prefixed and bare) or not self._FACTOR.fullmatch(text):
             raise self._fail(value)
         try:
             factor = Fraction(text.removeprefix("x"))
@@ -98,8 +102,8 @@ class Scale(ParamType):
         return f"a scale such as x4 or x2.5, from {low} to {high}"
 
     def format(self, value: Fraction) -> str:
-        exact = Fraction(str(float(value)))
-        return f"x{float(value):g}" if exact == value and len(f"{float(value):g}") < 8 else f"x{value}"
+        short = f"{float(value):g}"
+        return f"x{short}" if len(short) < 6 and Fraction(short) == value else f"x{value}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class Number(ParamType):
             raise self._fail(value)
         try:
             number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self._fail(value) from None
         low = float("-inf") if self.minimum is None else self.minimum
         high = float("inf") if self.maximum is None else self.maximum
@@ -137,10 +141,15 @@ class Integer(ParamType):
     maximum: int | None = None
 
     def convert(self, value: object) -> int:
-        number = Number(self.minimum, self.maximum)
-        if not number.accepts(value) or not float(value).is_integer():  # type: ignore[arg-type]
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        try:
+            number = int(str(value))
+        except ValueError:
+            raise self._fail(value) from None
+        if (self.minimum is not None and number < self.minimum) or (self.maximum is not None and number > self.maximum):
             raise self._fail(value)
-        return int(float(value))  # type: ignore[arg-type]
+        return number
 
     def describe(self) -> str:
         return "a whole number" + _range_phrase(self.minimum, self.maximum)
@@ -213,7 +222,10 @@ class File(ParamType):
     def convert(self, value: object) -> Path:
         if not isinstance(value, (str, Path)) or not str(value):
             raise self._fail(value)
-        return Path(value).expanduser()
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:  # the home of an unknown user
+            raise self._fail(value) from None
 
     def describe(self) -> str:
         return "a file"
@@ -221,13 +233,14 @@ class File(ParamType):
 
 @dataclass(frozen=True)
 class Colour(ParamType):
-    """`#rgb`, `#rrggbb` or a CSS colour name; the value is (r, g, b), each 0..1."""
+    """`#rgb`, `#rrggbb`, a CSS colour name, or `r,g,b` with each 0..1; the value is (r, g, b), each 0..1."""
 
     def convert(self, value: object) -> tuple[float, float, float]:
+        parts = value.split(",") if isinstance(value, str) else value
+        if isinstance(parts, (tuple, list)) and len(parts) == 3 and all(Number(0, 1).accepts(part) for part in parts):
+            return (float(parts[0]), float(parts[1]), float(parts[2]))
         from PIL import ImageColor
 
-        if isinstance(value, tuple) and len(value) == 3 and all(Number(0, 1).accepts(v) for v in value):
-            return (float(value[0]), float(value[1]), float(value[2]))
         try:
             red, green, blue = ImageColor.getrgb(str(value))[:3]
         except ValueError:
@@ -238,7 +251,10 @@ class Colour(ParamType):
         return "a colour such as #ff8800 or orange"
 
     def format(self, value: tuple[float, float, float]) -> str:
-        return "#" + "".join(f"{round(channel * 255):02x}" for channel in value)
+        levels = [round(channel * 255) for channel in value]
+        if tuple(level / 255 for level in levels) == tuple(value):
+            return "#" + "".join(f"{level:02x}" for level in levels)
+        return ",".join(repr(channel) for channel in value)
 
 
 @dataclass(frozen=True)
@@ -325,7 +341,8 @@ class OpSpec:
 
     def build(self, **params: Any) -> ImageOp:
         """Import the implementation and construct it. `params` are converted, by name with underscores; parameters
-        that are left out take their defaults. Raises ParameterError for an unknown, missing or wrong one."""
+        that are left out take their defaults. Raises ParameterError for an unknown, missing or wrong one, and
+        PluginError if there is no such implementation."""
         known = {p.keyword: p for p in self.params if not isinstance(p.type, ImageInput)}
         for name in params.keys() - known.keys():
             raise ParameterError(f"{self.name} has no parameter {name!r}", hint=f"See `imgtk help {self.name}`.")
@@ -338,7 +355,11 @@ class OpSpec:
             else:
                 values[name] = param.default
         module, _, attribute = self.impl.partition(":")
-        op: ImageOp = getattr(import_module(module), attribute)(**values)
+        try:
+            implementation = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise PluginError(f"{self.name}: cannot import {self.impl}: {error}") from error
+        op: ImageOp = implementation(**values)
         return op
 
 

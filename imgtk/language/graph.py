@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -46,3 +46,27 @@ class Graph:
 
     nodes: tuple[Node, ...]
     output: int
+
+    def ordered(self) -> Graph:
+        """The same graph in canonical order, the one in which text lists stages.
+
+        Named stages and stages that nothing reads keep their order, an unnamed result comes last, and each is preceded
+        by the unnamed stages that lead to it, depth first in the order of their inputs.
+        """
+        read = {source for node in self.nodes for source in node.inputs}
+        heads = [index for index, node in enumerate(self.nodes) if node.name or index not in read]
+        if not self.nodes[self.output].name:
+            heads = [head for head in heads if head != self.output] + [self.output]
+        order = {INPUT: INPUT}
+        pending = heads[::-1]
+        while pending:
+            missing = [source for source in self.nodes[pending[-1]].inputs if source not in order]
+            if missing:
+                pending += missing[::-1]
+            else:
+                order.setdefault(pending.pop(), len(order))
+        nodes = tuple(
+            replace(self.nodes[index], inputs=tuple(order[source] for source in self.nodes[index].inputs))
+            for index in order
+        )
+        return Graph(nodes, order[self.output])

@@ -1,0 +1,251 @@
+"""Which operators there are: finds plugins, isolates broken ones, resolves operator names.
+
+Plugins are entry points of the group `imgtk`. A plugin that cannot be imported, or whose hooks or operators are wrong,
+is recorded with its error and left out; everything else works. Two environment variables steer this:
+
+- `IMGTK_STRICT_PLUGINS=1`: the first broken plugin raises PluginError.
+- `IMGTK_DISABLE_PLUGINS=a,b`: the entry points of these names are not loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from time import perf_counter
+from types import FunctionType
+from typing import cast
+
+import pluggy
+
+from imgtk import hookspecs
+from imgtk.errors import ImgtkError, PluginError, UsageError
+from imgtk.op import REQUIRED, ImageInput, OpSpec, Param, ParamType
+
+GROUP = "imgtk"
+RESERVED = frozenset({"as", "in", "save"})
+"""Words that the language keeps for itself; no operator may have such a name."""
+
+_OPERATOR = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9-]*)?")
+_PARAMETER = re.compile(r"[a-z][a-z0-9-]*")
+_LOCATION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """What became of one entry point.
+
+    Attributes:
+        name: of the entry point; what `IMGTK_DISABLE_PLUGINS` lists.
+        module: what the entry point names.
+        distribution, version: the installed package that declares it.
+        operators: names of the operators it brought; empty when it failed.
+        error: why it was left out, or None.
+        skipped: whether `IMGTK_DISABLE_PLUGINS` names it.
+        seconds: what importing and validating it took.
+    """
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    operators: tuple[str, ...] = ()
+    error: str | None = None
+    skipped: bool = False
+    seconds: float = 0.0
+
+
+class Registry:
+    """The known operators by name, and where they came from."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+        self._specs: dict[str, OpSpec] = {}
+        self._origin: dict[str, PluginInfo] = {}
+        self._plugins: list[PluginInfo] = []
+
+    @classmethod
+    def discover(cls) -> Registry:
+        """A registry of the operators of all installed plugins.
+
+        Our own distribution comes first and the others by name, so that of two plugins that claim one operator always
+        the same one is refused, and never a built-in one.
+
+        Raises:
+            PluginError: when a plugin is broken and IMGTK_STRICT_PLUGINS is set.
+        """
+        registry = cls()
+        strict = os.environ.get("IMGTK_STRICT_PLUGINS", "0") not in ("", "0")
+        disabled = {name.strip() for name in os.environ.get("IMGTK_DISABLE_PLUGINS", "").split(",")}
+        for entry in sorted(entry_points(group=GROUP), key=_precedence):
+            registry._load(entry, skip=entry.name in disabled, strict=strict)
+        return registry
+
+    @classmethod
+    def of(cls, *specs: OpSpec) -> Registry:
+        """A registry of just these operators, without plugins."""
+        registry = cls()
+        for spec in specs:
+            registry.add(spec)
+        return registry
+
+    def add(self, spec: OpSpec) -> None:
+        """Register an operator from code. Raises PluginError if it is malformed or its name is taken."""
+        self._check([spec], "the caller")
+        self._specs[spec.name] = spec
+
+    @property
+    def specs(self) -> list[OpSpec]:
+        """All operators, by name."""
+        return [self._specs[name] for name in sorted(self._specs)]
+
+    @property
+    def plugins(self) -> list[PluginInfo]:
+        """All entry points that were found, in the order in which they were loaded."""
+        return list(self._plugins)
+
+    def spec(self, name: str) -> OpSpec:
+        """The operator of that name. Raises UsageError, naming the nearest ones."""
+        if name in self._specs:
+            return self._specs[name]
+        methods = [known for known in sorted(self._specs) if known.startswith(f"{name}:")]
+        if methods:
+            raise UsageError(f"{name!r} needs a method", hint=f"One of: {', '.join(methods)}")
+        raise UsageError(f"unknown operator {name!r}", hint=self._hint(name))
+
+    def origin(self, name: str) -> PluginInfo | None:
+        """The plugin that brought the operator; None for one registered from code."""
+        return self._origin.get(name)
+
+    def _hint(self, name: str) -> str:
+        task, _, method = name.rpartition(":")
+        near = get_close_matches(name, [*self._specs, "save"], n=3)
+        near += [known for known in sorted(self._specs) if known.endswith(f":{method}") and known not in near]
+        if not near and task:
+            near = [known for known in sorted(self._specs) if known.startswith(f"{task}:")]
+        hint = f"Did you mean {' or '.join(near)}?" if near else "`imgtk ops` lists the operators."
+        broken = [info.name for info in self._plugins if info.error]
+        return f"{hint} (Broken plugins: {', '.join(broken)}; see `imgtk plugins`.)" if broken else hint
+
+    def _load(self, entry: EntryPoint, *, skip: bool, strict: bool) -> None:
+        distribution = (entry.dist.metadata["Name"] if entry.dist else None) or "unknown"
+        version = (entry.dist.metadata["Version"] if entry.dist else None) or "unknown"
+        specs: list[OpSpec] = []
+        error: str | None = None
+        start = perf_counter()
+        if not skip:
+            plugin: object = None
+            try:
+                plugin = entry.load()
+                specs = self._register(plugin, f"{distribution}:{entry.name}")
+                self._check(specs, distribution)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as cause:  # a plugin may do anything when imported, sys.exit() among it
+                if self.manager.is_registered(plugin):
+                    self.manager.unregister(plugin)
+                specs, error = [], _describe(cause)
+                if strict:
+                    raise PluginError(f"plugin {entry.name} ({distribution} {version}) is broken: {error}") from cause
+        info = PluginInfo(
+            name=entry.name,
+            module=entry.value,
+            distribution=distribution,
+            version=version,
+            operators=tuple(spec.name for spec in specs),
+            error=error,
+            skipped=skip,
+            seconds=perf_counter() - start,
+        )
+        self._plugins.append(info)
+        for spec in specs:
+            self._specs[spec.name] = spec
+            self._origin[spec.name] = info
+
+    def _register(self, plugin: object, name: str) -> list[OpSpec]:
+        """Register the plugin's hooks, and ask for its operators."""
+        self.manager.register(plugin, name)
+        known = {hook for hook in dir(hookspecs) if hook.startswith("imgtk_")}
+        implemented = {caller.name for caller in self.manager.get_hookcallers(plugin) or []}
+        for hook in sorted(implemented - known):
+            near = get_close_matches(hook, known, n=1) or sorted(known)
+            raise PluginError(f"there is no hook {hook!r}", hint=f"Did you mean {near[0]}?")
+        for hook in sorted(known - implemented):
+            if isinstance(getattr(plugin, hook, None), FunctionType):
+                raise PluginError(f"{hook} is not marked as a hook", hint="Put @imgtk.hookimpl above it.")
+        if not implemented:
+            raise PluginError("no hook is implemented", hint=f"The hooks are: {', '.join(sorted(known))}.")
+        specs: list[OpSpec] = []
+        for implementation in self.manager.hook.imgtk_operators.get_hookimpls():
+            if implementation.plugin is plugin:
+                specs += cast("Iterable[OpSpec]", implementation.function())
+        return specs
+
+    def _check(self, specs: Iterable[OpSpec], distribution: str) -> None:
+        names: set[str] = set()
+        for spec in specs:
+            check_spec(spec)
+            if spec.name in names:
+                raise PluginError(f"{distribution} brings {spec.name!r} twice")
+            if spec.name in self._specs:
+                origin = self.origin(spec.name)
+                other = origin.distribution if origin else "the caller"
+                raise PluginError(
+                    f"both {other} and {distribution} bring {spec.name!r}",
+                    hint="Uninstall one, or name its plugin in IMGTK_DISABLE_PLUGINS.",
+                )
+            names.add(spec.name)
+
+
+def check_spec(spec: object) -> None:
+    """Raise PluginError, naming the operator, if its description is malformed."""
+    if not isinstance(spec, OpSpec):
+        raise PluginError(f"an operator must be an imgtk.op.OpSpec, got {type(spec).__name__}")
+    if not isinstance(spec.name, str) or not _OPERATOR.fullmatch(spec.name):
+        raise PluginError(f"operator name {spec.name!r} is not like `task:method`, in lower case letters and digits")
+    if spec.name in RESERVED:
+        raise PluginError(f"operator name {spec.name!r} is reserved")
+    for role, location in (("impl", spec.impl), ("trainer", spec.trainer)):
+        if (location is not None or role == "impl") and not _LOCATION.fullmatch(str(location)):
+            raise PluginError(f"{spec.name}: {role} {location!r} is not like `package.module:Class`")
+    seen: set[str] = set()
+    for param in spec.params:
+        _check_param(param, spec.name)
+        if param.name in seen:
+            raise PluginError(f"{spec.name}: two parameters are called {param.name!r}")
+        seen.add(param.name)
+
+
+def _check_param(param: object, op: str) -> None:
+    if not isinstance(param, Param) or not isinstance(param.type, ParamType):
+        raise PluginError(f"{op}: {param!r} is not an imgtk.op.Param with a ParamType")
+    if not _PARAMETER.fullmatch(param.name):
+        raise PluginError(f"{op}: parameter name {param.name!r} is not in lower case letters, digits and hyphens")
+    if isinstance(param.type, ImageInput):
+        if param.default is not REQUIRED:
+            raise PluginError(f"{op}: {param.name}: a picture cannot have a default")
+    elif param.default is not REQUIRED and param.default is not None and not param.type.accepts(param.default):
+        raise PluginError(f"{op}: {param.name}: default {param.default!r} is not {param.type.describe()}")
+
+
+def _precedence(entry: EntryPoint) -> tuple[bool, str, str]:
+    distribution = (entry.dist.metadata["Name"] if entry.dist else None) or "unknown"
+    return distribution != "imgtk", distribution, entry.name
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, ImgtkError):
+        return str(error)
+    return "".join(traceback.format_exception_only(type(error), error)).strip()
+
+
+@cache
+def default() -> Registry:
+    """The registry of all installed plugins, discovered on the first call."""
+    return Registry.discover()

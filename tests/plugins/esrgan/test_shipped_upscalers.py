@@ -1,0 +1,110 @@
+"""The shipped weights. These tests fail while the weights are missing: without them the product is not complete."""
+
+import pytest
+import skimage.data
+import torch
+import torch.nn.functional as F
+from imgtk_esrgan import imgtk_operators
+
+from imgtk.engine.region import cut, need, tiles
+from imgtk.geometry import Box, Size
+from imgtk.weights import Card, digest, locate, shipped
+
+SPECS = {name: spec for spec in imgtk_operators() for name in spec.weights}
+CPU = torch.device("cpu")
+
+TILE_BOUND = 1 / 510
+"""Largest difference between tiled and untiled that docs/upscaling.md promises for RRDBNet: half an 8-bit step."""
+
+
+def operator(name, dtype=torch.float32):
+    spec = SPECS[name]
+    op = spec.build(model=name, scale=name.rpartition("-")[2])
+    op.to(CPU, dtype)
+    return op
+
+
+def photo(name, size=96):
+    pixels = torch.from_numpy(getattr(skimage.data, name)()).permute(2, 0, 1)[None] / 255
+    top, left = (pixels.shape[2] - 4 * size) // 2, (pixels.shape[3] - 4 * size) // 2
+    return pixels[..., max(0, top) : top + 4 * size, max(0, left) : left + 4 * size]
+
+
+def shrink(pixels, scale):
+    size = [side // scale for side in pixels.shape[2:]]
+    return F.interpolate(pixels, size, mode="bicubic", antialias=True).mul(255).round().clamp(0, 255) / 255
+
+
+def psnr(a, b, border=8):
+    inside = (..., slice(border, -border), slice(border, -border))
+    return -10 * (a.float() - b.float())[inside].clamp(-1, 1).square().mean().log10().item()
+
+
+def test_what_the_operators_name_is_shipped_and_nothing_else():
+    assert {card.name for card in shipped("imgtk_esrgan")} == set(SPECS)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_card_is_complete_and_of_this_file(name):
+    path = locate(name, "imgtk_esrgan")
+    card = Card.read(path.with_suffix(".toml"))
+    assert card.sha256 == digest(path)
+    assert card.name == name
+    assert card.licence == "Apache-2.0"
+    assert card.data
+    assert card.scores
+    assert all((card.summary, card.architecture, card.trained, card.recipe))
+    assert card.scale == operator(name).network.scale
+
+
+@pytest.mark.parametrize("name", SPECS)
+@torch.inference_mode()
+def test_reduced_precision_stays_close(name):
+    x = shrink(photo("astronaut", 64), 4)
+    exact = operator(name)(x).clamp(0, 1)
+    reduced = operator(name, torch.bfloat16)(x.bfloat16()).clamp(0, 1)
+    assert psnr(exact, reduced) > 48
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("subject", ["astronaut", "coffee"])
+@torch.inference_mode()
+def test_colour_is_kept(name, subject):
+    x = shrink(photo(subject), 4)
+    shift = operator(name)(x).clamp(0, 1).mean((2, 3)) - x.mean((2, 3))
+    assert shift.abs().max() < 1 / 255
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+@torch.inference_mode()
+def test_flat_areas_stay_flat(name, level):
+    """No grid, no speckle, and white stays white."""
+    y = operator(name)(torch.full((1, 3, 48, 48), level)).clamp(0, 1)[..., 64:-64, 64:-64]
+    assert y.std() < 1 / 255
+    assert (y - level).abs().max() < 3 / 255
+
+
+@pytest.mark.parametrize("name", [name for name in SPECS if "esrgan" not in name])
+@torch.inference_mode()
+def test_it_beats_bicubic(name):
+    op = operator(name)
+    target = photo("astronaut")
+    x = shrink(target, op.network.scale)
+    bicubic = F.interpolate(x, target.shape[2:], mode="bicubic").clamp(0, 1)
+    assert psnr(op(x).clamp(0, 1), target) > psnr(bicubic, target) + 1
+
+
+@pytest.mark.parametrize("name", SPECS)
+@torch.inference_mode()
+def test_tiles_are_within_the_promised_bound(name):
+    op = operator(name)
+    x = photo("coffee", 24)
+    size = Size(x.shape[3], x.shape[2])
+    target = op.output_size(size)
+    whole, worst = op(x), 0.0
+    for box in tiles(target, Size(target.width // 2, target.height // 2)):
+        wanted = need(op, box, size, target)
+        part = cut(op(wanted.take(x, Box.of(size))), wanted.crop)
+        worst = max(worst, (part - cut(whole, box)).abs().max().item())
+    assert worst < (1e-5 if "compact" in name else TILE_BOUND)

@@ -96,7 +96,8 @@ class Upscale(ImageOp):
         return {"weights": self.model, "network": f"{type(network).__name__}, {kind}, {size}"}
 
     def close(self) -> None:
-        del self.running
+        for held in ("network", "running"):
+            self.__dict__.pop(held, None)
 
 
 def depth(network: SRVGGNetCompact) -> int:

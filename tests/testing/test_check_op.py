@@ -1,0 +1,128 @@
+"""`check_op` lets good operators pass and names the promise that a bad one breaks."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import count
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from imgtk.errors import ParameterError
+from imgtk.geometry import Geometry
+from imgtk.op import ImageOp, Number, OpSpec, Param
+from imgtk.testing import check_op, picture
+
+COUNTER = count()
+
+
+class Honest(ImageOp):
+    """Doubles the size by repeating pixels."""
+
+    needs_float32 = True
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(scale=Fraction(2))
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+class Plain(ImageOp):
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry()
+
+
+class WrongSize(Plain):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x[..., :1]
+
+
+class Mutates(Plain):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x.mul_(0.5)
+
+
+class Random(Plain):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x * 0.5 + next(COUNTER) % 5 * 0.1
+
+
+class NotFinite(Plain):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x / 0
+
+
+class OutOfRange(Plain):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x * 255
+
+
+class Layout(Plain):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x * 0.5 if x.is_contiguous(memory_format=torch.channels_last) else x
+
+
+class NoHalo(Plain):
+    needs_float32 = True
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return torch.nn.functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)
+
+
+class Position(Plain):
+    needs_float32 = True
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x * torch.linspace(0, 1, x.shape[3])
+
+
+class Coarse(Plain):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return (x + 64) - 64
+
+
+def spec(implementation: type, **kwargs: Any) -> OpSpec:
+    return OpSpec("test:it", f"{__name__}:{implementation.__name__}", "For a test.", **kwargs)
+
+
+def test_a_good_operator_passes() -> None:
+    check_op(spec(Honest))
+
+
+@pytest.mark.parametrize(
+    ("implementation", "message"),
+    [
+        (WrongSize, "output_size"),
+        (Mutates, "changes its input"),
+        (Random, "called again"),
+        (NotFinite, "NaN or infinite"),
+        (OutOfRange, "nominally 0..1"),
+        (Layout, "memory layout"),
+        (NoHalo, r"tiles of 24 differ from the whole .* at x = "),
+        (Position, "tiles of 24 differ from the whole"),
+        (Coarse, "needs_float32"),
+    ],
+)
+def test_a_broken_promise_is_named(implementation: type, message: str) -> None:
+    with pytest.raises(AssertionError, match=message) as caught:
+        check_op(spec(implementation), sizes=[(61, 33)])
+    assert str(caught.value).startswith("test:it on a 61x33 picture: ")
+
+
+def test_wrong_parameters_are_the_callers_mistake() -> None:
+    number = Param("strength", Number(0, 1), "How much.", default=1.0)
+    with pytest.raises(ParameterError, match="strength"):
+        check_op(spec(Honest, params=(number,)), strength=2)
+
+
+def test_pictures_are_the_same_each_time() -> None:
+    assert torch.equal(picture(9, 5), picture(9, 5))
+    assert not torch.equal(picture(9, 5), picture(9, 5, seed=1))
+    gray = picture(1, 7, gray=True)
+    assert gray.shape == (1, 3, 7, 1)
+    assert torch.equal(gray[:, :1].expand_as(gray), gray)

@@ -1,0 +1,276 @@
+"""Planning: sizes, what is fused and what is materialised, tiles and memory, before a pixel is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from math import isqrt
+from typing import Any
+
+import torch
+
+from imgtk.engine.region import need, union
+from imgtk.errors import MemoryLimitError, UsageError
+from imgtk.geometry import Box, Extent, Size
+from imgtk.language.graph import INPUT, SAVE, Graph
+from imgtk.op import ImageOp
+
+SMALL = 1 << 20
+"""Pixels up to which a picture is "small": statistics are taken from all of it, larger ones from a thumbnail of at most
+this size; and the most input pixels that an automatic tile has, beyond which nothing gets faster."""
+
+REPEATED = 1.5
+"""A stage is materialised instead of fused when halos would have it compute more than this many times its pixels."""
+
+SMALLEST_TILE = 16
+"""Pixels of the smallest tile's side, on the input."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One node of the graph, planned.
+
+    Attributes:
+        op: the operator; None for the input and for `save`.
+        inputs: ids of the stages it reads.
+        size: of its output.
+        dtype: it computes in.
+        stored: whether its whole output is held: needed whole, saved, or cheaper than computing halos again.
+        note: why it is stored, for people.
+    """
+
+    name: str
+    label: str
+    op: ImageOp | None
+    inputs: tuple[int, ...]
+    size: Size
+    dtype: torch.dtype
+    stored: bool = False
+    note: str = ""
+
+    @property
+    def extent(self) -> Extent:
+        return self.op.geometry.extent if self.op else Extent.LOCAL
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table that `imgtk plan` prints; `bytes` is what the stage's output occupies while it runs."""
+
+    stage: str
+    op: str
+    size: str
+    extent: str
+    halo: int
+    tile: str
+    device: str
+    dtype: str
+    bytes: int
+    weights: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that rendering needs to know.
+
+    Attributes:
+        stages: in the order of the graph's nodes.
+        output: id of the stage whose output is the result.
+        tile: side of a tile in pixels of the input picture; None when the whole picture is one tile.
+        device: all stages run on it.
+        peak: bytes that one tile is expected to need at its peak; None when it was not worth measuring.
+    """
+
+    stages: tuple[Stage, ...]
+    output: int
+    tile: int | None
+    device: torch.device
+    peak: int | None = None
+
+    @property
+    def input_size(self) -> Size:
+        return self.stages[INPUT].size
+
+    @property
+    def output_size(self) -> Size:
+        return self.stages[self.output].size
+
+    def tile_size(self, stage: Stage, tile: int | None = None) -> Size:
+        """Sides of a tile in pixels of `stage`'s output."""
+        tile = tile or self.tile
+        if tile is None:
+            return stage.size
+        scaled = (max(1, tile * out // length) for out, length in zip(stage.size, self.input_size, strict=True))
+        return Size(*scaled)
+
+    @property
+    def rows(self) -> list[Row]:
+        return list(self._rows())
+
+    def _rows(self) -> Iterator[Row]:
+        for index, stage in enumerate(self.stages):
+            tile = self.tile_size(stage)
+            held = stage.size if stage.stored or index in (INPUT, self.output) else tile
+            yield Row(
+                stage=stage.name,
+                op=stage.label,
+                size=str(stage.size),
+                extent=stage.extent.value if stage.op else "",
+                halo=stage.op.geometry.halo if stage.op else 0,
+                tile=str(tile) if stage.op else "",
+                device=str(self.device) if stage.op else "",
+                dtype=str(stage.dtype).removeprefix("torch.") if stage.op else "",
+                bytes=held.pixels * 3 * stage.dtype.itemsize,
+                weights=", ".join(stage.op.summary().values()) if stage.op else "",
+                note=stage.note,
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "input": list(self.input_size),
+            "output": list(self.output_size),
+            "tile": self.tile,
+            "device": str(self.device),
+            "peak_bytes": self.peak,
+            "stages": [asdict(row) for row in self.rows],
+        }
+
+
+def plan_stages(
+    graph: Graph, ops: Mapping[int, ImageOp], size: Size, dtype: torch.dtype, device: torch.device
+) -> tuple[Stage, ...]:
+    """The stages of `graph` for an input of `size`: their sizes, and which must be stored.
+
+    Raises:
+        UsageError: if an operator gets pictures of different sizes.
+    """
+    stages: list[Stage] = []
+    for index, node in enumerate(graph.nodes):
+        op = ops.get(index)
+        first = size if index == INPUT else stages[node.inputs[0]].size
+        others = [stages[i].size for i in node.inputs[1:]]
+        if any(other != first for other in others):
+            sizes = " and ".join(map(str, (first, *others)))
+            raise UsageError(
+                f"{node.op} needs pictures of one size, but gets {sizes}",
+                hint="Put a resize or upscale into one of the branches.",
+            )
+        precise = op is not None and op.needs_float32
+        label = "@in" if index == INPUT else node.op
+        stages.append(
+            Stage(
+                name=node.name or str(index),
+                label=label,
+                op=op,
+                inputs=node.inputs,
+                size=op.output_size(first) if op else first,
+                dtype=torch.float32 if precise or op is None else dtype,
+            )
+        )
+    stages = [replace(s, dtype=_storage_dtype(i, s, stages)) for i, s in enumerate(stages)]
+    return _with_stored(stages)
+
+
+def _storage_dtype(index: int, stage: Stage, stages: Sequence[Stage]) -> torch.dtype:
+    """`save` hands on what it gets; the input is held as the file had it and shown here as float32."""
+    return stages[stage.inputs[0]].dtype if stage.label == SAVE else stage.dtype
+
+
+def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Mark what the kind of its operator, or of an operator that reads it, requires to be held whole."""
+    notes: dict[int, str] = {}
+    for index, stage in enumerate(stages):
+        if stage.label == SAVE:
+            notes[index] = "stored: it is written to a file"
+        if stage.extent is Extent.WHOLE:
+            notes[index] = "stored: computed in one piece"
+            for i in stage.inputs:
+                notes.setdefault(i, f"stored: {stage.label} needs the whole picture")
+    return tuple(
+        replace(s, stored=True, note=notes[i]) if i in notes and i != INPUT else s for i, s in enumerate(stages)
+    )
+
+
+def with_stored_statistics(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """For a tiled run: also store the small pictures that statistics are taken from."""
+    stages = list(stages)
+    for stage in stages:
+        if stage.extent is Extent.STATISTICS:
+            source = stage.inputs[0]
+            if source != INPUT and stages[source].size.pixels <= SMALL and not stages[source].stored:
+                note = f"stored: {stage.label} takes statistics of the whole picture"
+                stages[source] = replace(stages[source], stored=True, note=note)
+    return tuple(stages)
+
+
+def with_stored_halos(plan: Plan, spare: int) -> Plan:
+    """Store a stage where computing its halos again and again costs more than `REPEATED`, if it fits in `spare` bytes.
+
+    Fusing is the rule: it needs no memory. The cost of a stage is the area it must give for one tile, over the area
+    of its own tile.
+    """
+    stages = list(plan.stages)
+    if plan.tile is None:
+        return plan
+    for index in range(plan.output - 1, INPUT, -1):
+        stage = stages[index]
+        if stage.stored or stage.op is None:
+            continue
+        middle = _middle_tile(replace(plan, stages=tuple(stages)))
+        demanded = demands(stages, plan.output, middle)[index]
+        if demanded is None:
+            continue
+        repeated = demanded.size.pixels / plan.tile_size(stage).pixels
+        cost = stage.size.pixels * 3 * stage.dtype.itemsize
+        if repeated > REPEATED and cost <= spare:
+            spare -= cost
+            note = f"stored: fused, its halos would be computed {repeated:.1f} times"
+            stages[index] = replace(stage, stored=True, note=note)
+    return replace(plan, stages=tuple(stages))
+
+
+def _middle_tile(plan: Plan) -> Box:
+    size, tile = plan.output_size, plan.tile_size(plan.stages[plan.output])
+    left, top = (size.width - tile.width) // 2, (size.height - tile.height) // 2
+    return Box(max(0, left), max(0, top), min(size.width, left + tile.width), min(size.height, top + tile.height))
+
+
+def demands(stages: Sequence[Stage], target: int, box: Box) -> list[Box | None]:
+    """For each stage, the region that giving `box` of stage `target` asks of it; None where nothing is asked.
+
+    A stored stage asks nothing of its inputs (unless it is the target itself).
+    """
+    wanted: list[Box | None] = [None] * len(stages)
+    wanted[target] = box
+    for index in range(target, INPUT, -1):
+        stage, region = stages[index], wanted[index]
+        if region is None or (stage.stored and index != target):
+            continue
+        for i in stage.inputs:
+            asked = need(stage.op, region, stages[i].size, stage.size).box if stage.op else region
+            if stage.extent is Extent.WHOLE:
+                asked = Box.of(stages[i].size)
+            wanted[i] = union(wanted[i], asked)
+    return wanted
+
+
+def choose_tile(size: Size, fixed: float, per_pixel: float, budget: int) -> int | None:
+    """The largest useful tile side, in pixels of an input of `size`, whose peak memory stays below `budget` bytes;
+    None for the whole picture. The peak is taken as `fixed + per_pixel * pixels`.
+
+    Raises:
+        MemoryLimitError: if not even the smallest tile fits.
+    """
+    fitting = int(max(0.0, budget - fixed) / max(per_pixel, 1e-9))
+    if fitting < min(size.pixels, SMALLEST_TILE**2):
+        least = fixed + per_pixel * SMALLEST_TILE**2
+        raise MemoryLimitError(
+            f"the smallest tile needs about {least / 1e6:.0f} MB, more than the {budget / 1e6:.0f} MB that may be used",
+            hint="Raise --max-memory, or choose a smaller model.",
+        )
+    pixels = min(fitting, SMALL)
+    return None if size.pixels <= pixels else max(SMALLEST_TILE, isqrt(pixels))
+
+

@@ -1,0 +1,200 @@
+"""Rendering: regions flow through the graph, tile by tile, and only tiles and stored stages are ever in memory."""
+
+from __future__ import annotations
+
+import gc
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from imgtk.engine.plan import SMALLEST_TILE, Plan, Stage, demands
+from imgtk.engine.region import cut, need, tiles
+from imgtk.errors import ImgtkError, MemoryLimitError
+from imgtk.geometry import Box, Extent, Size
+from imgtk.language.graph import INPUT
+
+Source = Callable[[Box], Tensor]
+"""Gives a region of the input picture as (1, 3, H, W), float32, 0..1, on the CPU."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: tiles done and in all, the stage being computed, and bytes it occupies by estimate."""
+
+    done: int
+    total: int
+    stage: str
+    bytes: int
+
+
+@dataclass
+class Renderer:
+    """Renders the stages of a plan.
+
+    Attributes:
+        plan, source: what to render, from what.
+        statistics: of the whole picture, by stage id, for STATISTICS stages that are tiled.
+        report: called after every tile.
+        notes: what happened on the way that the user should know of (smaller tiles, recomputed tiles).
+    """
+
+    plan: Plan
+    source: Source
+    statistics: Mapping[int, Any] = field(default_factory=dict)
+    report: Callable[[Progress], None] | None = None
+    notes: list[str] = field(default_factory=list)
+    stored: dict[int, Tensor] = field(default_factory=dict)
+    _done: int = 0
+
+    def store(self, index: int) -> Tensor:
+        """Compute all of stage `index` and hold it; (1, 3, H, W) on the plan's device."""
+        stage = self.plan.stages[index]
+        whole = Box.of(stage.size)
+        if stage.extent is Extent.WHOLE:
+            result = self._stage(index, whole, {i: (self.stored_or_input(i), whole) for i in stage.inputs})
+        else:
+            result = torch.empty(
+                (1, 3, stage.size.height, stage.size.width), dtype=stage.dtype, device=self.plan.device
+            ).contiguous(memory_format=torch.channels_last)
+            for box, tile in self.stream(index):
+                cut(result, box).copy_(tile)
+        self.stored[index] = result
+        return result
+
+    def stored_or_input(self, index: int) -> Tensor:
+        """All of a stage that was stored, or of the input picture."""
+        if index in self.stored:
+            return self.stored[index]
+        stage = self.plan.stages[index]
+        assert index == INPUT, f"stage {stage.label} was not stored"
+        return self.source(Box.of(stage.size)).to(self.plan.device)
+
+    def stream(self, index: int) -> Iterator[tuple[Box, Tensor]]:
+        """All tiles of stage `index`: their boxes, and (1, 3, H, W) in the stage's dtype.
+
+        When memory runs out the tile is halved and the run goes on.
+        """
+        stage = self.plan.stages[index]
+        side = self.plan.tile_size(stage)
+        queue = deque(tiles(stage.size, side))
+        total = self._done + len(queue)
+        while queue:
+            box = queue.popleft()
+            try:
+                tile = self._tile(index, box)
+            except (MemoryError, RuntimeError) as error:
+                if not _out_of_memory(error):
+                    raise
+                del error
+                queue.extendleft(reversed(self._halved(box, stage)))
+                queue = deque(part for b in queue for part in self._at_most(b, queue[0].size))
+                total = self._done + len(queue)
+                continue
+            yield box, tile
+            self._done += 1
+            if self.report:
+                self.report(Progress(self._done, total, stage.label, tile.numel() * tile.element_size()))
+
+    def _halved(self, box: Box, stage: Stage) -> list[Box]:
+        gc.collect()
+        if self.plan.device.type == "cuda":
+            torch.cuda.empty_cache()
+        smallest = min(stage.size, self.plan.tile_size(stage, SMALLEST_TILE))
+        half = Size(-(-box.size.width // 2), -(-box.size.height // 2))
+        if half.width < min(smallest) and half.height < min(smallest):
+            raise MemoryLimitError(
+                f"out of memory on {self.plan.device} at {stage.label}, even with a tile of {box.size} pixels",
+                hint="Close other programs, choose a smaller model, or another --device.",
+            ) from None
+        self.notes.append(f"out of memory: tiles of {stage.label} were halved to {half}")
+        return self._at_most(box, half)
+
+    @staticmethod
+    def _at_most(box: Box, side: Size) -> list[Box]:
+        return [part.shifted(box.left, box.top) for part in tiles(box.size, side)]
+
+    def _tile(self, index: int, box: Box) -> Tensor:
+        result = self._compute(index, box, None)
+        if result.dtype == torch.float32 or torch.isfinite(result).all():
+            return result
+        self.notes.append(f"tile {tuple(box)} of {self.plan.stages[index].label} overflowed and was computed in float32")
+        result = self._compute(index, box, torch.float32)
+        if not torch.isfinite(result).all():
+            raise ImgtkError(
+                f"{self.plan.stages[index].label} gave NaN or infinity at {tuple(box)}, in float32 too",
+                hint="The weights or the picture hold such values: check the model with `imgtk models`.",
+            )
+        return result
+
+    def _compute(self, target: int, box: Box, dtype: torch.dtype | None) -> Tensor:
+        """Region `box` of stage `target`: first what each stage must give, backwards; then the pixels, forwards, each
+        stage once. `dtype` overrides the stages' own."""
+        stages = self.plan.stages
+        wanted = demands(stages, target, box)
+        remaining = _readers(stages, target, wanted)
+        pixels: dict[int, tuple[Tensor, Box]] = {}
+        for index, region in enumerate(wanted):
+            if region is None:
+                continue
+            if index in self.stored and index != target:
+                pixels[index] = (self.stored[index], Box.of(stages[index].size))
+            elif index == INPUT:
+                pixels[index] = (self.source(region).to(self.plan.device), region)
+            else:
+                pixels[index] = (self._stage(index, region, pixels, dtype), region)
+                for i in stages[index].inputs:
+                    remaining[i] -= 1
+                    if not remaining[i]:
+                        pixels.pop(i, None)
+        result, covers = pixels[target]
+        return cut(result, box.shifted(-covers.left, -covers.top))
+
+    def _stage(
+        self, index: int, region: Box, pixels: Mapping[int, tuple[Tensor, Box]], dtype: torch.dtype | None = None
+    ) -> Tensor:
+        """Region `region` of stage `index`, of its inputs' `pixels` and the boxes that they cover."""
+        stage = self.plan.stages[index]
+        if stage.op is None:
+            tensor, covers = pixels[stage.inputs[0]]
+            return cut(tensor, region.shifted(-covers.left, -covers.top))
+        override = dtype is not None and dtype != stage.dtype
+        dtype = dtype or stage.dtype
+        needed = need(stage.op, region, self.plan.stages[stage.inputs[0]].size, stage.size)
+        inputs = [_prepared(needed.take(*pixels[i]), dtype) for i in stage.inputs]
+        if override:
+            stage.op.to(self.plan.device, dtype)
+        try:
+            if stage.op.windowed:
+                return stage.op.render(*inputs, window=needed.window)
+            if index in self.statistics:
+                result = stage.op.apply(inputs[0], self.statistics[index])
+            else:
+                result = stage.op(*inputs)
+        finally:
+            if override:
+                stage.op.to(self.plan.device, stage.dtype)
+        return cut(result, needed.crop)
+
+
+def _prepared(x: Tensor, dtype: torch.dtype) -> Tensor:
+    return x.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def _readers(stages: tuple[Stage, ...], target: int, wanted: list[Box | None]) -> dict[int, int]:
+    """How many stages of this tile read each stage, so that pixels can go as soon as nobody needs them."""
+    readers = dict.fromkeys(range(len(stages)), 0)
+    for index, region in enumerate(wanted):
+        if region is not None and index != INPUT and (index == target or not stages[index].stored):
+            for i in stages[index].inputs:
+                readers[i] += 1
+    readers[target] += 1
+    return readers
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that memory ran out: torch's own kind on GPUs, a plain RuntimeError on the CPU."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)

@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("imgtk", deadline=None, database=None)  # busy machines are slow, not wrong
+settings.load_profile("imgtk")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*=")
 _COMMENT = re.compile(r"#(\s|$)")
-_PLAIN = re.compile(r"""[^\s|;()'"@#][^\s|;()'"]*""")
+_PLAIN = re.compile(r"""(?!#$)[^\s|;()'"@][^\s|;()'"]*""")
 
 
 class Kind(Enum):

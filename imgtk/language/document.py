@@ -63,7 +63,10 @@ def dump_yaml(graph: Graph, registry: Registry) -> str:
     document = {"imgtk": __version__, "version": VERSION, "stages": stages}
     if graph.output != len(stages):
         document["output"] = _reference(graph, graph.output)
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    if "\x85" in text:  # PyYAML folds this line break away unless it escapes it
+        text = yaml.safe_dump(document, sort_keys=False)
+    return text
 
 
 def load_yaml(text: str, registry: Registry) -> Graph:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from imgtk.language import SAVE_SPEC, Graph, Node
 from imgtk.op import REQUIRED, Choice, Colour, File, Flag, ImageInput, Integer, Number, OpSpec, ParamType, Scale, Text
 
-TEXT = st.text(st.sampled_from("ab1@|;()'\"=#, \n~") | st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
+TEXT = st.text("ab1@|;()'\"=#, \n\t\0~\\:-é日\u2028\x85\ufeff😀", max_size=8)
 WORDS = TEXT | st.sampled_from(["as", "bold", "boxed", "yes", "text", "x4", "12", "@in", "a=b", "# x"])
 LEVEL = st.integers(0, 255).map(lambda level: level / 255)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 
 from imgtk import __version__
 from imgtk.errors import PipelineError, UsageError
-from imgtk.language import Graph, dump_yaml, load_yaml, parse
+from imgtk.language import Graph, Node, dump_yaml, load_yaml, parse
 from imgtk.registry import Registry, default
 
 from .conftest import SPECS
@@ -16,10 +18,17 @@ from .graphs import graphs
 
 
 @given(graphs(SPECS))
+@settings(max_examples=60)
 def test_round_trip(registry: Registry, graph: Graph) -> None:
     document = dump_yaml(graph, registry)
     assert load_yaml(document, registry) == graph
     assert yaml.safe_load(document)["imgtk"] == __version__
+
+
+@pytest.mark.parametrize("name", ["日本.png", "a\x85b", "x" * 300 + " y", " a\n", "null", "1e3", "é: #"])
+def test_awkward_file_names(name: str, registry: Registry) -> None:
+    graph = Graph((Node("in"), Node("save", (0,), {"file": Path(name)})), 1)
+    assert load_yaml(dump_yaml(graph, registry), registry) == graph
 
 
 def test_what_a_document_looks_like(registry: Registry) -> None:

@@ -23,7 +23,7 @@ def pixels(graph: Graph, index: int) -> str:
 
 
 @given(graphs(SPECS))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_round_trip(registry: Registry, graph: Graph) -> None:
     text = to_text(graph, registry)
     parsed = parse(text, registry)

@@ -35,9 +35,14 @@ class Recipe:
         validate_every, sample_every, checkpoint_every: in steps; at the end all three are done as well.
         held_out: number of training pictures kept for validation when no validation folder is given.
         init: weights to start from ("" for random initialisation).
+        summary, licence, data: for the card of the weights: one line on them, their SPDX licence, and the sources of
+            the training pictures, separated by "; ".
     """
 
     name: str = "model"
+    summary: str = ""
+    licence: str = "unstated"
+    data: str = ""
     steps: int = 10_000
     batch: int = 16
     crop: int = 192

@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, l
 from imgtk.metrics import psnr_y
 from imgtk.nn.discriminators import UNetDiscriminator
 from imgtk.nn.features import load_features
+from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
@@ -92,6 +93,9 @@ class PSNRTrainer(Trainer[SRRecipe]):
         self.networks = {"generator": build(recipe)}
         self.held_out: list[Tensor] = []
 
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        return muon(self.networks[name], self.recipe.lr)
+
     def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
         return Pictures(files, self.recipe.crop, shrink_by=(0.5,), device=device)
 
@@ -131,13 +135,17 @@ class PSNRTrainer(Trainer[SRRecipe]):
 
     def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
         recipe = self.recipe
+        parameters = sum(p.numel() for p in generator.parameters())
+        size = f"{recipe.blocks} blocks, {recipe.features} channels, {parameters / 1e6:.2f} M parameters"
         card = Card(
             name=recipe.name,
-            summary=f"x{recipe.scale} super-resolution, {type(generator).__name__}",
-            architecture=type(generator).__name__,
+            summary=recipe.summary,
+            architecture=f"{type(generator).__name__}, {size}",
             scale=recipe.scale,
             trained=trained,
             recipe=recipe.name,
+            licence=recipe.licence,
+            data=tuple(filter(None, recipe.data.split("; "))),
             scores={"validation": dict(scores)},
         )
         path = folder / f"{recipe.name}.safetensors"

@@ -12,6 +12,7 @@ assert VERSION
 
 TRAIN = ["lightning-fabric>=2.4", "tensorboard>=2.15"]
 DEMO = ["scikit-image>=0.22"]
+BENCH = ["matplotlib>=3.8"]
 LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
 TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO]
 
@@ -33,8 +34,9 @@ setup(
     install_requires=[
         "torch>=2.4",
         "numpy>=1.26",
+        "tifffile>=2024.8",
         "opencv-python-headless>=4.8",
-        "pillow>=10.3",
+        "pillow>=11.1",
         "click>=8.1",
         "pluggy>=1.7",
         "safetensors>=0.4",
@@ -43,7 +45,13 @@ setup(
         "psutil>=5.9",
         "tomli>=2.0; python_version < '3.11'",
     ],
-    extras_require={"demo": DEMO, "train": TRAIN, "test": [*TRAIN, *TEST], "dev": [*TRAIN, *TEST, *LINT]},
+    extras_require={
+        "demo": DEMO,
+        "bench": BENCH,
+        "train": TRAIN,
+        "test": [*TRAIN, *TEST],
+        "dev": [*TRAIN, *TEST, *LINT],
+    },
     entry_points={
         "console_scripts": ["imgtk=imgtk.cli:main"],
         "imgtk": [f"{name.removeprefix('imgtk_')}={name}" for name in BUILT_IN],

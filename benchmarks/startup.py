@@ -1,0 +1,38 @@
+"""Start-up: how long the command line takes until it answers.
+
+python benchmarks/startup.py
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+from common import arguments, bars, record, seconds
+
+IMGTK = [sys.executable, "-m", "imgtk"]
+COMMANDS = {
+    "python -c pass": [sys.executable, "-c", "pass"],
+    "imgtk --help": [*IMGTK, "--help"],
+    "imgtk ops": [*IMGTK, "ops"],
+    "imgtk help upscale:esrgan": [*IMGTK, "help", "upscale:esrgan"],
+    "python -c 'import torch'": [sys.executable, "-c", "import torch"],
+}
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--repeat", type=int, default=9, help="runs of each command; the median counts")
+    options = parser.parse_args()
+
+    def runner(command: list[str]) -> Callable[[], object]:
+        return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    times = seconds({name: runner(command) for name, command in COMMANDS.items()}, options.repeat)
+    rows = [{"command": name, "seconds": value} for name, value in times.items()]
+    record("startup", rows, options.out, bars(times, "Start-up", "seconds"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""The engine through `Pipeline`, with operators made for the purpose: fused tiles, memory, overflow, sharing."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from imgtk.engine import plan as planning
+from imgtk.engine.plan import choose_tile
+from imgtk.engine.render import Progress, Renderer
+from imgtk.errors import DeviceError, ImgtkError, MemoryLimitError, UsageError
+from imgtk.geometry import Extent, Geometry, Size
+from imgtk.op import ImageInput, ImageOp, Integer, OpSpec, Param
+from imgtk.pipeline import Pipeline
+from imgtk.registry import Registry
+
+
+class Smooth(ImageOp):
+    """Box filter of radius `radius`, replicated borders."""
+
+    calls: ClassVar[list[tuple[int, ...]]] = []
+
+    def __init__(self, radius: int = 1, scale: int = 1) -> None:
+        self.radius, self.scale = radius, scale
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(Fraction(self.scale), halo=self.radius, multiple=2)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        Smooth.calls.append(tuple(x.shape))
+        padded = F.pad(x, [self.radius] * 4, mode="replicate")
+        smooth = F.avg_pool2d(padded, 2 * self.radius + 1, 1)
+        return F.interpolate(smooth, scale_factor=self.scale) if self.scale > 1 else smooth
+
+
+class Normalise(ImageOp):
+    """Subtract the mean of the whole picture."""
+
+    geometry = Geometry(extent=Extent.STATISTICS)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return self.apply(x, self.measure(x))
+
+    def measure(self, x: Tensor) -> Any:
+        return x.float().mean((2, 3), keepdim=True)
+
+    def apply(self, x: Tensor, statistics: Any) -> Tensor:
+        return x - statistics.to(x.dtype) + 0.5
+
+
+class Flip(ImageOp):
+    """Needs the whole picture."""
+
+    geometry = Geometry(extent=Extent.WHOLE)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x.flip(3)
+
+
+class Mean(ImageOp):
+    """The average of two pictures."""
+
+    geometry = Geometry()
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return (x + others[0]) / 2
+
+
+class Overflow(ImageOp):
+    """Infinite in reduced precision."""
+
+    geometry = Geometry()
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x if x.dtype == torch.float32 else x / 0
+
+
+class Poison(Overflow):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x * float("nan")
+
+
+class Hungry(ImageOp):
+    """Out of memory above `limit` pixels."""
+
+    geometry = Geometry()
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        if x.shape[2] * x.shape[3] > self.limit:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+        return x + 0.25
+
+
+def spec(name: str, kind: type, *params: Param, **more: Any) -> OpSpec:
+    return OpSpec(name, f"{__name__}:{kind.__name__}", name, params, **more)
+
+
+@pytest.fixture
+def registry() -> Registry:
+    radius = Param("radius", Integer(0), "", 1, positional=True)
+    scale = Param("scale", Integer(1), "", 1)
+    limit = Param("limit", Integer(0), "", positional=True)
+    return Registry.of(
+        spec("t:smooth", Smooth, radius, scale),
+        spec("t:normalise", Normalise),
+        spec("t:flip", Flip),
+        spec("t:mean", Mean, Param("other", ImageInput(), "", positional=True)),
+        spec("t:overflow", Overflow),
+        spec("t:poison", Poison),
+        spec("t:hungry", Hungry, limit),
+    )
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).random((61, 83, 3), dtype=np.float32)
+
+
+CHAINS = [
+    "t:smooth 3",
+    "t:smooth 3 scale=4 | t:smooth 9 | t:smooth 2 scale=2",
+    "t:smooth 2 | t:normalise | t:smooth 5",
+    "t:smooth 2 scale=2 | t:flip | t:smooth 5",
+    "t:smooth 4 as s | t:smooth 7 | t:mean @s",
+    "t:smooth scale=2 | t:mean ( @in | t:smooth 6 scale=2 )",
+    "t:flip | t:normalise | t:flip",
+]
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("tile", [1, 16, 37])
+def test_tiled_is_untiled(chain: str, tile: int, registry: Registry, picture: np.ndarray) -> None:
+    picture = picture[:19, :23] if tile == 1 else picture
+    whole = Pipeline(chain, registry=registry, tile="off", dtype="fp32")(picture).numpy()
+    tiled = Pipeline(chain, registry=registry, tile=tile, dtype="fp32")(picture).numpy()
+    assert np.abs(tiled - whole).max() < 1e-5
+    assert whole.std() > 0.005
+
+
+def test_statistics_of_a_large_picture_come_from_a_thumbnail(
+    registry: Registry, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgtk.pipeline.SMALL", 400)
+    monkeypatch.setattr(planning, "SMALL", 400)
+    gradient = np.linspace(0, 1, 83, dtype=np.float32)[None, :, None] * np.ones((61, 1, 3), np.float32)
+    run = [
+        Pipeline("t:smooth 2 scale=2 | t:normalise", registry=registry, tile=tile, dtype="fp32")(gradient).numpy()
+        for tile in ("off", 20)
+    ]
+    assert np.abs(run[0] - run[1]).max() < 1e-5
+    assert abs(run[0].mean() - 0.5) < 0.01
+
+
+def test_a_shared_stage_runs_once_per_tile(registry: Registry, picture: np.ndarray) -> None:
+    Smooth.calls.clear()
+    Pipeline("t:smooth 4 as s | t:mean @s", registry=registry, tile="off")(picture)
+    assert len(Smooth.calls) == 1
+
+
+def test_no_full_size_intermediate_exists_in_a_local_chain(registry: Registry, picture: np.ndarray) -> None:
+    Smooth.calls.clear()
+    plan = Pipeline("t:smooth 1 scale=4 | t:smooth 1", registry=registry, tile=20).plan((83, 61))
+    assert not any(stage.stored for stage in plan.stages)
+    Pipeline("t:smooth 1 scale=4 | t:smooth 1", registry=registry, tile=20)(picture)
+    assert max(shape[2] * shape[3] for shape in Smooth.calls) < 90 * 90
+
+
+def test_overflow_in_reduced_precision_is_computed_again(registry: Registry, picture: np.ndarray) -> None:
+    pipeline = Pipeline("t:overflow", registry=registry, dtype="bf16", tile=50)
+    assert np.allclose(pipeline(picture).numpy(), picture)
+    assert len(pipeline.notes) == 4
+    assert "computed in float32" in pipeline.notes[0]
+
+
+def test_lasting_nan_is_an_error(registry: Registry, picture: np.ndarray) -> None:
+    with pytest.raises(ImgtkError, match=r"t:poison gave NaN"):
+        Pipeline("t:poison", registry=registry, dtype="bf16")(picture)
+
+
+def test_tiles_halve_until_they_fit_and_nothing_is_lost(registry: Registry, picture: np.ndarray) -> None:
+    pipeline = Pipeline("t:hungry 500", registry=registry, dtype="fp32")
+    seen: list[Progress] = []
+    result = pipeline(picture, seen.append).numpy()
+    assert np.allclose(result, picture + 0.25)
+    assert any("halved" in note for note in pipeline.notes)
+    assert seen[-1].done == seen[-1].total
+
+
+def test_memory_that_never_suffices_is_a_clear_error(registry: Registry, picture: np.ndarray) -> None:
+    with pytest.raises(MemoryLimitError, match=r"out of memory on cpu at t:hungry"):
+        Pipeline("t:hungry 0", registry=registry)(picture)
+
+
+def test_other_runtime_errors_pass(registry: Registry, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> None:
+        raise RuntimeError("shape mismatch")
+
+    monkeypatch.setattr(Renderer, "_compute", broken)
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        Pipeline("t:smooth", registry=registry)(picture)
+
+
+def test_max_memory_makes_small_tiles(registry: Registry) -> None:
+    roomy = Pipeline("t:smooth 3 scale=4", registry=registry).plan((4000, 3000))
+    tight = Pipeline("t:smooth 3 scale=4", registry=registry, max_memory=8_000_000).plan((4000, 3000))
+    assert tight.tile is not None
+    assert roomy.tile is not None
+    assert tight.tile < roomy.tile
+    assert tight.peak is not None
+    assert tight.peak <= 8_000_000
+
+
+def test_max_memory_below_the_smallest_tile(registry: Registry) -> None:
+    with pytest.raises(MemoryLimitError, match="smallest tile"):
+        Pipeline("t:smooth 3 scale=4", registry=registry, max_memory=1000).plan((4000, 3000))
+
+
+def test_choose_tile() -> None:
+    assert choose_tile(Size(100, 100), 0, 100, 10**9) is None
+    assert choose_tile(Size(1000, 1000), 0, 100, 10**6) == 100
+    assert choose_tile(Size(100_000, 100_000), 0, 1, 10**12) == 1024
+    assert choose_tile(Size(1, 1), 10, 100, 110) is None
+
+
+def test_large_halos_are_stored_instead_of_computed_again(registry: Registry) -> None:
+    plan = Pipeline("t:smooth 1 | t:smooth 200", registry=registry, max_memory=300_000_000).plan((3000, 3000))
+    fused = Pipeline("t:smooth 1 | t:smooth 1", registry=registry, max_memory=300_000_000).plan((3000, 3000))
+    assert plan.stages[1].stored
+    assert "would be computed" in plan.stages[1].note
+    assert not fused.stages[1].stored
+
+
+def test_pictures_of_different_sizes_do_not_meet(registry: Registry, picture: np.ndarray) -> None:
+    with pytest.raises(UsageError, match=r"t:mean needs pictures of one size, but gets 166x122 and 83x61"):
+        Pipeline("t:smooth scale=2 | t:mean @in", registry=registry)(picture)
+
+
+@pytest.mark.parametrize("settings", [{"device": "cuda:99"}, {"device": "abacus"}, {"dtype": "int3"}])
+def test_what_the_machine_has_not_got(settings: dict[str, str], registry: Registry) -> None:
+    with pytest.raises(DeviceError, match=r"available|no device|unknown number format"):
+        Pipeline("t:smooth", registry=registry, **settings)
+
+
+@pytest.mark.parametrize("tile", [0, -3, "big", 2.5])
+def test_wrong_tiles(tile: Any, registry: Registry) -> None:
+    with pytest.raises(UsageError, match="tile must be"):
+        Pipeline("t:smooth", registry=registry, tile=tile)
+
+
+def test_the_input_is_not_changed(registry: Registry, picture: np.ndarray) -> None:
+    before = picture.copy()
+    Pipeline("t:overflow", registry=registry, dtype="fp32")(picture)
+    assert np.array_equal(before, picture)

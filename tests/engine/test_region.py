@@ -1,0 +1,108 @@
+"""Region arithmetic against a brute-force reading of what it promises."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from imgtk.engine.region import cut, need, tiles, union
+from imgtk.geometry import Box, Geometry, Size
+from imgtk.op import ImageOp
+
+
+class Fake(ImageOp):
+    def __init__(self, geometry: Geometry, windowed: bool = False) -> None:
+        self._geometry = geometry
+        self.windowed = windowed  # type: ignore[misc]
+
+    @property
+    def geometry(self) -> Geometry:
+        return self._geometry
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Fake, Size, Box]:
+    scale = draw(st.sampled_from([Fraction(1), Fraction(2), Fraction(4), Fraction(1, 2), Fraction(3)]))
+    multiple = draw(st.sampled_from([1, 2, 4, 7]))
+    op = Fake(Geometry(scale, draw(st.integers(0, 9)), multiple))
+    size = Size(draw(st.integers(1, 40)), draw(st.integers(1, 40)))
+    out = op.output_size(size)
+    left, top = draw(st.integers(0, out.width - 1)), draw(st.integers(0, out.height - 1))
+    box = Box(left, top, draw(st.integers(left + 1, out.width)), draw(st.integers(top + 1, out.height)))
+    return op, size, box
+
+
+@given(cases())
+def test_what_is_taken_covers_the_region_and_its_halo(case: tuple[Fake, Size, Box]) -> None:
+    op, size, box = case
+    needed = need(op, box, size, op.output_size(size))
+    picture = torch.arange(size.pixels, dtype=torch.float32).reshape(1, 1, size.height, size.width)
+    taken = needed.take(cut(picture, needed.box), needed.box)
+
+    geometry, window = op.geometry, needed.window.input
+    assert taken.shape[3] % geometry.multiple == 0
+    assert taken.shape[2] % geometry.multiple == 0
+    assert taken.shape[2:] == (window.size.height, window.size.width)
+    assert needed.box.left >= 0
+    assert needed.box.right <= size.width
+    assert window.left <= max(0, box.left / geometry.scale - geometry.halo)
+    assert window.right >= min(size.width, box.right / geometry.scale + geometry.halo)
+    inside = cut(taken, Box(0, 0, size.width - window.left, size.height - window.top))
+    expected = cut(picture, Box(window.left, window.top, window.right, window.bottom))
+    assert torch.equal(inside[..., : expected.shape[2], : expected.shape[3]], expected)
+    assert needed.crop.size == box.size
+    assert needed.crop.left >= 0
+    assert needed.crop.right <= taken.shape[3] * geometry.scale
+
+
+def test_the_end_of_a_picture_is_mirrored_about_its_last_pixel() -> None:
+    op = Fake(Geometry(multiple=8))
+    needed = need(op, Box(0, 0, 5, 1), Size(5, 1), Size(5, 1))
+    row = needed.take(torch.arange(5.0).reshape(1, 1, 1, 5), Box(0, 0, 5, 1))
+    assert row[0, 0, 0].tolist() == [0, 1, 2, 3, 4, 3, 2, 1]
+    assert row.shape == (1, 1, 8, 8)
+
+
+def test_a_tile_at_the_end_mirrors_as_the_whole_picture_does() -> None:
+    op, size = Fake(Geometry(multiple=8)), Size(9, 8)
+    picture = torch.arange(72.0).reshape(1, 1, 8, 9)
+    whole = need(op, Box.of(size), size, size)
+    part = need(op, Box(8, 0, 9, 8), size, size)
+    taken = whole.take(picture, Box.of(size))
+    assert torch.equal(part.take(cut(picture, part.box), part.box), taken[..., 8:])
+
+
+def test_windowed_operators_follow_the_ratio_of_the_sizes() -> None:
+    op = Fake(Geometry(Fraction("2.5"), halo=2), windowed=True)
+    needed = need(op, Box(100, 0, 150, 10), Size(101, 7), Size(253, 18))
+    assert needed.window.input.left == 100 * 101 // 253 - 2
+    assert needed.rows is None
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 99), st.integers(1, 99))
+def test_tiles_cover_every_pixel_once(width: int, height: int, side: int, other: int) -> None:
+    boxes = tiles(Size(width, height), Size(side, other))
+    cover = torch.zeros(1, 1, height, width)
+    for box in boxes:
+        assert box.size.width <= side
+        assert box.size.height <= other
+        cut(cover, box).add_(1)
+    assert (cover == 1).all()
+
+
+def test_tiles_are_nearly_equal() -> None:
+    widths = {box.size.width for box in tiles(Size(101, 10), Size(50, 50))}
+    assert max(widths) - min(widths) <= 1
+
+
+@pytest.mark.parametrize(("first", "expected"), [(None, (2, 2, 4, 4)), (Box(0, 3, 1, 9), (0, 2, 4, 9))])
+def test_union(first: Box | None, expected: tuple[int, int, int, int]) -> None:
+    assert union(first, Box(2, 2, 4, 4)) == expected

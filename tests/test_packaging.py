@@ -48,7 +48,9 @@ def test_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None
     home = tmp_path / "venv"
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"
-    target = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True)
+    target = subprocess.check_output(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+    )
     # The libraries of this environment; the .pth files among them, our own editable install's too, are not followed.
     (Path(target.strip()) / "libraries.pth").write_text(sysconfig.get_path("purelib"))
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
@@ -51,7 +52,9 @@ class Cli(click.Group):
         debug = "--debug" in words
         words = [word for word in words if word != "--debug"]
         try:
-            code = super().main(words, prog_name or "imgtk", **{**extra, "obj": debug, "standalone_mode": False})
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning  # type: ignore[assignment]
+                code = super().main(words, prog_name or "imgtk", **{**extra, "obj": debug, "standalone_mode": False})
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted", err=True)
             code = INTERRUPTED
@@ -60,7 +63,11 @@ class Cli(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-@click.command(cls=Cli, epilog="Every command has --help. --debug shows where an error came from.")
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    click.echo(f"warning: {message}", err=True)
+
+
+@click.command("imgtk", cls=Cli, epilog="Every command has --help. --debug shows where an error came from.")
 @click.version_option(__version__, message="imgtk %(version)s")
 def main() -> None:
     """Image operators are plugins, a line of text is a program:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from imgtk.cli.table import table
+from imgtk.language.bind import spec_of
 from imgtk.op import REQUIRED, OpSpec, Param
 from imgtk.registry import PluginInfo, default
 from imgtk.weights.store import shipped
@@ -42,7 +43,7 @@ def ops(as_json: bool, markdown: bool) -> None:
 @as_json
 def help_(op: str, as_json: bool) -> None:
     """Explain the operator OP: what it does, and each parameter."""
-    spec = default().spec(op)
+    spec = spec_of(op, default())
     if as_json:
         click.echo(json.dumps(describe(spec), indent=2))
         return
@@ -61,11 +62,12 @@ def help_(op: str, as_json: bool) -> None:
 
 
 def usage(param: Param) -> str:
-    """How a parameter is written in a pipeline: `[x4]`, `[model=esrgan-x4]`, `image=FILE`."""
-    value = "" if param.default is REQUIRED else default_text(param)
-    value = value or param.name.upper()
-    word = value if param.positional else f"{param.name}={value}"
-    return word if param.default is REQUIRED else f"[{word}]"
+    """How a parameter is written in a pipeline: `SCALE`, `model=esrgan-x4`, in brackets if it may be left out."""
+    required = param.default is REQUIRED
+    placeholder = param.name.upper()
+    word = placeholder if param.positional else f"{param.name}={'' if required else default_text(param)}"
+    word = f"{word}{placeholder}" if word.endswith("=") else word
+    return word if required else f"[{word}]"
 
 
 def default_text(param: Param) -> str:

@@ -99,10 +99,8 @@ def build_pipeline(text: str | None, pipeline_file: Path | None, **settings: Any
         text = pipeline_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the pipeline file {pipeline_file}: {reason(error)}") from None
-    base = pipeline_file.absolute().parent
-    if pipeline_file.suffix.lower() in (".yaml", ".yml"):
-        return Pipeline.from_yaml(text, base=base, **settings)
-    return Pipeline(text, base=base, **settings)
+    is_yaml = pipeline_file.suffix.lower() in (".yaml", ".yml")
+    return Pipeline.from_yaml(text, **settings) if is_yaml else Pipeline(text, **settings)
 
 
 def reason(error: OSError | UnicodeDecodeError) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ from imgtk.cli.options import Amount, build_pipeline, pipeline_options, split_wo
 from imgtk.cli.report import explain, report
 from imgtk.cli.table import bytes_text
 from imgtk.errors import DeviceError, PluginError, ReadError, WeightsError, WriteError
+from imgtk.language.graph import SAVE
 
 if TYPE_CHECKING:
+    from imgtk.geometry import Size
     from imgtk.pipeline import Pipeline, Progress
 
 FORMATS = ("jpg", "png", "webp", "tif", "bmp")
@@ -51,37 +54,50 @@ def run(
 ) -> int:
     """Send each INPUT, a picture or a folder of pictures, through PIPELINE.
 
-    cat.jpg becomes cat.imgtk.jpg in the current folder, and the pictures of the folder pets go into pets.imgtk; -o names
-    another place. What the input's format cannot hold becomes a PNG. Nothing is replaced without --overwrite.
+    cat.jpg becomes cat.imgtk.jpg in the current folder, and the pictures of the folder pets go into pets.imgtk; -o
+    names another place. What the input's format cannot hold becomes a PNG. Nothing is replaced without --overwrite.
 
     A picture that fails does not stop the others. The exit code is 0 if all went well, 1 if pictures failed, 2 if what
     was asked for makes no sense.
     """
     text, inputs = split_words(words, pipeline_file)
     jobs = list_jobs(inputs, output, suffix)
-    pipeline = build_pipeline(text, pipeline_file, **settings)
-    options = {"quality": quality, "depth": int(depth) if depth else None}
-    options = {name: value for name, value in options.items() if value is not None}
+    pipeline = build_pipeline(text, pipeline_file, overwrite=overwrite, **settings)
+    if len(jobs) > 1 and any(node.op == SAVE for node in pipeline.graph.nodes):
+        raise click.UsageError("`save` names one file: send one picture at a time through such a pipeline")
+    how = Writing(overwrite, quality, int(depth) if depth else None)
     worst = 0
-    for number, job in enumerate(jobs, 1):
-        started = perf_counter()
-        row: dict[str, Any] = {"path": str(job.source), "output": None, "size": None, "status": "failed", "error": None}
-        title = job.source.name if len(jobs) == 1 else f"{number}/{len(jobs)} {job.source.name}"
-        try:
-            with progress_bar(title, quiet) as progress:
-                target, size = process(job, pipeline, progress, max_pixels, overwrite, options)
-            row.update(output=str(target), size=list(size), status="done")
-        except (DeviceError, PluginError, WeightsError):
-            raise  # the others would fail in the same way
-        except Exception as error:
-            row["error"] = explain(error)[0]
-            worst = max(worst, report(error, where=str(job.source), debug=debug))
-        row["seconds"] = round(perf_counter() - started, 3)
-        if as_json:
-            click.echo(json.dumps(row))
-        elif row["output"] and not quiet:
-            click.echo(row["output"])
+    with made_folders({job.target.parent for job in jobs if job.target != output}):
+        for number, job in enumerate(jobs, 1):
+            started = perf_counter()
+            row: dict[str, Any] = {"path": str(job.source), "output": None, "size": None, "seconds": 0.0}
+            title = job.source.name if len(jobs) == 1 else f"{number}/{len(jobs)} {job.source.name}"
+            try:
+                with progress_bar(title, quiet) as progress:
+                    target, size = process(job, pipeline, how, max_pixels, progress)
+                row.update(output=str(target), size=list(size), status="done", error=None)
+                for note in () if quiet else pipeline.notes:
+                    click.echo(f"note: {job.source}: {note}", err=True)
+            except (DeviceError, PluginError, WeightsError):
+                raise  # the other pictures would fail in the same way
+            except Exception as error:
+                row.update(status="failed", error=explain(error)[0])
+                worst = max(worst, report(error, where=str(job.source), debug=debug))
+            row["seconds"] = round(perf_counter() - started, 3)
+            if as_json:
+                click.echo(json.dumps(row))
+            elif row["output"] and not quiet:
+                click.echo(row["output"])
     return worst
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How results are written, as the options of the same names say."""
+
+    overwrite: bool
+    quality: int | None
+    depth: int | None
 
 
 @dataclass(frozen=True)
@@ -107,7 +123,7 @@ def list_jobs(inputs: Sequence[str], output: Path | None, suffix: str | None) ->
             have the same name.
         ReadError: for a folder without pictures.
     """
-    from imgtk.io import READABLE, WRITABLE
+    from imgtk.io.formats import READABLE, WRITABLE
 
     if not inputs:
         raise click.UsageError("an input is needed: pictures, or folders of pictures")
@@ -142,21 +158,51 @@ def list_jobs(inputs: Sequence[str], output: Path | None, suffix: str | None) ->
 
 
 def process(
-    job: Job,
-    pipeline: Pipeline,
-    progress: Callable[[Progress], None] | None,
-    max_pixels: int | None,
-    overwrite: bool,
-    options: dict[str, int],
-) -> tuple[Path, tuple[int, int]]:
-    """Read, compute, write. That the result can be written is checked before it is computed."""
-    raise NotImplementedError
+    job: Job, pipeline: Pipeline, how: Writing, max_pixels: int | None, progress: Callable[[Progress], None] | None
+) -> tuple[Path, Size]:
+    """Read, compute, write; gives the file and its size. What would keep it from being written is found first."""
+    from imgtk.image import Image
+    from imgtk.io import check_target
+    from imgtk.io.formats import format_of
+
+    image = Image.open(job.source, max_pixels=max_pixels)
+    size = pipeline.plan(image.size).output_size
+    target, form = job.target, format_of(job.target)
+    if not job.fixed:
+        fits = (form.alpha or image.alpha is None) and max(size) <= form.max_side and (how.depth or 8) in form.depths
+        target = target if fits else target.with_suffix(".png")
+        how = how if format_of(target).lossy else replace(how, quality=None)
+    check_target(
+        target,
+        has_alpha=image.alpha is not None,
+        sixteen_bit=image.pixels.dtype == "uint16",
+        size=size,
+        **asdict(how),
+    )
+    return pipeline(image, progress=progress).save(target, **asdict(how)), size
+
+
+@contextmanager
+def made_folders(folders: set[Path]) -> Iterator[None]:
+    """Makes the folders that do not exist, and in the end removes those again that nothing was written to."""
+    new = [folder for folder in folders if not folder.exists()]
+    try:
+        for folder in new:
+            folder.mkdir(parents=True)
+    except OSError as error:
+        raise WriteError(f"cannot make the folder {folder}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        for folder in new:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager
 def progress_bar(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
     """A bar on stderr with tiles, time left and memory; nothing if `quiet` or if stderr is no terminal."""
-    if quiet or not click.get_text_stream("stderr").isatty():
+    if quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

@@ -53,7 +53,7 @@ class Cli(click.Group):
         words = [word for word in words if word != "--debug"]
         try:
             with warnings.catch_warnings():
-                warnings.showwarning = _show_warning  # type: ignore[assignment]
+                warnings.showwarning = _show_warning
                 code = super().main(words, prog_name or "imgtk", **{**extra, "obj": debug, "standalone_mode": False})
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted", err=True)

@@ -126,6 +126,15 @@ class Plan:
                 note=stage.note,
             )
 
+    def mermaid(self) -> str:
+        """The graph as a Mermaid flowchart, with sizes; stored stages have double borders."""
+        lines = ["flowchart LR"]
+        for index, stage in enumerate(self.stages):
+            text = f'"{stage.label}<br/>{stage.size}"'
+            lines.append(f"    n{index}[[{text}]]" if stage.stored else f"    n{index}[{text}]")
+            lines += [f"    n{i} --> n{index}" for i in stage.inputs]
+        return "\n".join(lines) + "\n"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         return {

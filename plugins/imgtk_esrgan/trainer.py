@@ -17,7 +17,7 @@ from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
-from imgtk.weights import Card, read_state, save
+from imgtk.weights import Card, locate, read_state, save
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
 
@@ -69,14 +69,15 @@ def shrink(target: Tensor, scale: int) -> Tensor:
 
 
 def build(recipe: SRRecipe) -> nn.Module:
-    """The generator of a recipe, with `init` loaded where its tensors fit (a x2 network starts from a x4 trunk)."""
+    """The generator of a recipe, with `init` (a shipped name or a file) loaded where its tensors fit: a x2
+    network starts from a x4 trunk."""
     network: nn.Module
     if recipe.architecture == "compact":
         network = SRVGGNetCompact(features=recipe.features, convs=recipe.blocks, scale=recipe.scale)
     else:
         network = RRDBNet(features=recipe.features, blocks=recipe.blocks, growth=recipe.growth, scale=recipe.scale)
     if recipe.init:
-        state, own = read_state(Path(recipe.init)), network.state_dict()
+        state, own = read_state(locate(recipe.init, package="imgtk_esrgan")), network.state_dict()
         fitting = {key: value.float() for key, value in state.items() if key in own and value.shape == own[key].shape}
         network.load_state_dict({**own, **fitting})
     return network

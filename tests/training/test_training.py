@@ -1,0 +1,214 @@
+"""The training loop with a trainer small enough to run in a blink."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch import Tensor, nn
+
+from imgtk.errors import TrainingError
+from imgtk.op import OpSpec
+from imgtk.training import Pictures, Recipe, Trainer
+from imgtk.training.recipe import load_recipe
+from imgtk.training.run import train
+
+
+@dataclass(frozen=True)
+class ToyRecipe(Recipe):
+    steps: int = 12
+    batch: int = 2
+    crop: int = 16
+    lr: float = 1e-2
+    warmup: int = 2
+    checkpoint_every: int = 5
+    validate_every: int = 4
+    sample_every: int = 6
+    held_out: int = 1
+    poison_at: int = 0
+
+
+class ToyTrainer(Trainer[ToyRecipe]):
+    """Two networks: one denoises, the other predicts the noise's level; both use dropout, hence random state."""
+
+    recipe_type = ToyRecipe
+    metric = "error"
+    higher_is_better = False
+
+    def __init__(self, recipe: ToyRecipe) -> None:
+        super().__init__(recipe)
+        self.networks = {
+            "generator": nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.Dropout(0.2), nn.Conv2d(8, 3, 3, 1, 1)),
+            "critic": nn.Conv2d(3, 1, 3, 1, 1),
+        }
+        self.step = 0
+        self.held_out: Tensor
+
+    def load_validation(self, files: list[Path]) -> None:
+        self.held_out = torch.tensor(np.asarray(PIL.Image.open(files[0]))).permute(2, 0, 1)[None].float() / 255
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        self.step += 1
+        noisy = batch + 0.1 * torch.randn_like(batch)
+        output = networks["generator"](noisy)
+        loss = (output - batch).abs().mean()
+        yield "generator", {"l1": loss * (float("nan") if self.step == self.recipe.poison_at else 1)}
+        yield "critic", {"level": (networks["critic"](output.detach()) - 0.1).square().mean()}
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        return {"error": (generator(self.held_out) - self.held_out).abs().mean().item()}
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        return generator(self.held_out)[0]
+
+    def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "card.txt").write_text(f"{trained} {scores}")
+        torch.save(generator.state_dict(), folder / "toy.pth")
+        return folder / "toy.pth"
+
+
+SPEC = OpSpec("toy", "unused:Unused", "", trainer=f"{__name__}:ToyTrainer")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    random = np.random.default_rng(1)
+    for i in range(4):
+        pixels = random.integers(0, 256, (24 + i, 40, 3), dtype=np.uint8)
+        PIL.Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+def losses(out: Path) -> list[tuple[str, str, str]]:
+    with (out / "log.csv").open(newline="") as file:
+        return [tuple(row) for row in csv.reader(file) if row[1] != "seconds"]
+
+
+@pytest.mark.parametrize("stop_at", [5, 7])
+def test_interrupted_and_resumed_gives_the_same_losses(data: Path, tmp_path: Path, stop_at: int) -> None:
+    whole = train(SPEC, data, tmp_path / "whole", device="cpu")
+    train(SPEC, data, tmp_path / "parts", device="cpu", stop_at=stop_at)
+    torch.manual_seed(99)
+    parts = train(SPEC, data, tmp_path / "parts", device="cpu", resume=True)
+
+    assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
+    assert len(losses(tmp_path / "whole")) == 1 + 12 * 2 + 3
+    one, other = torch.load(whole), torch.load(parts)
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_run_killed_between_checkpoints_goes_back_to_the_last_one(data: Path, tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(status: object) -> None:
+        if status.step == 8:  # type: ignore[attr-defined]
+            raise Killed
+
+    train(SPEC, data, tmp_path / "whole", device="cpu")
+    with pytest.raises(Killed):
+        train(SPEC, data, tmp_path / "killed", device="cpu", report=kill)
+    train(SPEC, data, tmp_path / "killed", device="cpu", resume=True)
+    assert losses(tmp_path / "whole") == losses(tmp_path / "killed")
+
+
+def test_what_a_run_leaves(data: Path, tmp_path: Path) -> None:
+    train(SPEC, data, tmp_path / "out", device="cpu")
+    names = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if "tfevents" not in p.name}
+    assert names >= {"last.ckpt", "log.csv", "samples/0000006.png", "samples/0000012.png", "best/toy.pth", "final/toy.pth"}
+    assert "trained for 12 iterations (batch 2, crops of 16 px) on 3 pictures" in (
+        tmp_path / "out/final/card.txt"
+    ).read_text()
+    assert PIL.Image.open(tmp_path / "out/samples/0000012.png").size == (40, 24)
+
+
+def test_the_network_learns(data: Path, tmp_path: Path) -> None:
+    train(SPEC, data, tmp_path / "out", device="cpu", overrides={"steps": "60", "ema": "0.5"})
+    values = [float(value) for _, name, value in losses(tmp_path / "out") if name == "generator/l1"]
+    assert np.mean(values[-5:]) < 0.8 * np.mean(values[:5])
+
+
+def test_nan_stops_and_names_the_loss(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"the loss generator/l1 became nan at step 7"):
+        train(SPEC, data, tmp_path / "out", device="cpu", overrides={"poison_at": "7"})
+    assert (tmp_path / "out/last.ckpt").exists()
+
+
+def test_a_run_is_not_overwritten(data: Path, tmp_path: Path) -> None:
+    train(SPEC, data, tmp_path / "out", device="cpu", stop_at=1)
+    with pytest.raises(TrainingError, match="holds a run already"):
+        train(SPEC, data, tmp_path / "out", device="cpu")
+
+
+def test_resuming_with_another_recipe(data: Path, tmp_path: Path) -> None:
+    train(SPEC, data, tmp_path / "out", device="cpu", stop_at=1)
+    with pytest.raises(TrainingError, match=r"another recipe: lr differ"):
+        train(SPEC, data, tmp_path / "out", device="cpu", resume=True, overrides={"lr": "0.5"})
+
+
+def test_a_damaged_checkpoint(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "last.ckpt").write_bytes(b"PK\x03\x04 not really")
+    with pytest.raises(TrainingError, match="cannot read the checkpoint"):
+        train(SPEC, data, tmp_path, device="cpu", resume=True)
+
+
+def test_an_empty_folder_and_pictures_that_are_too_small(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no pictures in"):
+        train(SPEC, tmp_path, tmp_path / "out")
+    with pytest.raises(TrainingError, match=r"none of the 3 pictures is readable and at least 64x64"):
+        train(SPEC, data, tmp_path / "out", overrides={"crop": "64"})
+
+
+def test_operators_without_trainer(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="has no trainer"):
+        train(OpSpec("plain", "a:B", ""), data, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"stepz": "3"}, "has no setting 'stepz'"),
+        ({"steps": "many"}, "steps: expected int, got 'many'"),
+        ({"steps": "1.5"}, "expected int"),
+        ({"lr": "fast"}, "lr: expected float"),
+    ],
+)
+def test_wrong_settings(overrides: dict[str, str], message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        load_recipe(ToyRecipe, None, overrides)
+
+
+def test_recipes_come_from_toml_and_settings_go_over_them(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text('steps = 3\nname = "x"\n')
+    recipe = load_recipe(ToyRecipe, tmp_path / "r.toml", {"steps": "4"})
+    assert (recipe.steps, recipe.name, recipe.crop) == (4, "x", 16)
+    (tmp_path / "bad.toml").write_text("steps = = 3")
+    with pytest.raises(TrainingError, match="cannot read the recipe"):
+        load_recipe(ToyRecipe, tmp_path / "bad.toml", {})
+
+
+def test_crops_prefer_detail(tmp_path: Path) -> None:
+    pixels = np.full((128, 512, 3), 128, np.uint8)
+    pixels[:, 256:] = np.random.default_rng(0).integers(0, 256, (128, 256, 3))
+    PIL.Image.fromarray(pixels).save(tmp_path / "half.png")
+    crops = Pictures([tmp_path / "half.png"], 64).draw(200, torch.Generator().manual_seed(0))
+    busy = (crops.std((1, 2, 3)) > 0.1).float().mean()
+    assert crops.shape == (200, 3, 64, 64)
+    assert busy > 0.7
+
+
+def test_unreadable_pictures_are_left_out(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    PIL.Image.new("RGB", (20, 20)).save(tmp_path / "good.png")
+    pool = Pictures(sorted(tmp_path.glob("*.png")), 16)
+    assert len(pool.tensors) == 1
+    assert len(pool.failures) == 1
+    assert "broken.png" in pool.failures[0]

@@ -17,7 +17,13 @@ from imgtk import Image, Pipeline
 from imgtk.metrics import feature_distance, psnr_y, ssim_y
 from imgtk.nn.features import load_features
 
-UPSCALERS = ("upscale:bicubic", "upscale:lanczos", "upscale:compact", "upscale:rrdb", "upscale:esrgan")
+UPSCALERS = (
+    "upscale:bicubic x{} a=-0.5",  # the bicubic of the papers
+    "upscale:lanczos x{}",
+    "upscale:compact x{}",
+    "upscale:rrdb x{}",
+    "upscale:esrgan x{}",
+)
 
 
 def score(pipeline: Pipeline, folder: Path, scale: int, features: Any) -> dict[str, float]:
@@ -44,19 +50,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark sets")
     parser.add_argument("--sets", nargs="*", default=["Set5", "Set14", "BSD100"])
     parser.add_argument("--scale", type=int, nargs="*", default=[4, 2])
-    parser.add_argument("--op", nargs="*", default=UPSCALERS, help="operators to measure")
+    parser.add_argument("--op", nargs="*", default=UPSCALERS, help="pipelines to measure; {} is the scale")
     parser.add_argument("--features", default="imgtk", help="feature network: imgtk, or a SqueezeNet or VGG file")
     parser.add_argument("--dtype", default="auto")
     options = parser.parse_args()
     features = load_features(options.features)
     rows = []
-    for name in options.op:
+    for template in options.op:
         for scale in options.scale:
-            pipeline = Pipeline(f"{name} x{scale}", dtype=options.dtype)
+            text = template.format(scale)
+            pipeline = Pipeline(text, dtype=options.dtype)
             for data in options.sets:
                 folder = options.data / data / f"image_SRF_{scale}"
                 if folder.is_dir():
-                    row = {"pipeline": f"{name} x{scale}", "set": data, "features": features.name}
+                    row = {"pipeline": text, "set": data, "features": features.name}
                     rows.append({**row, **score(pipeline, folder, scale, features)})
 
     def draw(axes: Any) -> None:

@@ -1,0 +1,82 @@
+"""docs/pipelines.md and docs/plugins.md say what the code does."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from imgtk import hookspecs, op
+from imgtk.errors import PipelineError
+from imgtk.language import dump_yaml, load_yaml, parse, parser
+from imgtk.registry import RESERVED, default
+
+ROOT = Path(__file__).parents[1]
+PIPELINES = (ROOT / "docs" / "pipelines.md").read_text("utf-8")
+PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def test_every_hook_is_documented_with_its_signature() -> None:
+    hooks = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("imgtk_")}
+    section = PLUGINS.partition("<!-- hooks -->")[2].partition("<!-- /hooks -->")[0]
+    headings = re.findall(r"^### `(.+)`$", section, re.MULTILINE)
+    signatures = [f"{name}{inspect.signature(hook)}".replace("'", "") for name, hook in hooks.items()]
+    assert headings == signatures
+    for hook in hooks.values():
+        assert " ".join((hook.__doc__ or "").split()) in " ".join(section.split())
+
+
+def test_code_is_that_of_the_example() -> None:
+    named = [block for page in ("python", "toml") for block in blocks(PLUGINS, page) if block.startswith("# examples/")]
+    assert len(named) == 4
+    for block in named:
+        path, _, code = block.partition("\n")
+        assert code in (ROOT / path.removeprefix("# ")).read_text("utf-8"), path
+
+
+def test_an_operator_without_a_package() -> None:
+    (code,) = [block for block in blocks(PLUGINS, "python") if not block.startswith("# examples/")]
+    scope: dict[str, object] = {}
+    exec(compile(code, "plugins.md", "exec"), scope)
+    assert type(scope["pipeline"]).__name__ == "Pipeline"
+
+
+def test_everything_an_operator_may_have_is_mentioned() -> None:
+    members = [name for name in vars(op.ImageOp) if not name.startswith("_")]
+    described = [field.name for field in fields(op.OpSpec)]
+    types = [kind.__name__ for kind in op.ParamType.__subclasses__() if kind.__module__ == op.__name__]
+    assert members
+    for name in [*members, *described]:
+        assert re.search(rf"^\| .*`{name}\b", PLUGINS, re.MULTILINE), name
+    for name in types:
+        assert f"`{name}`" in PLUGINS
+        assert re.search(rf"^\| .*`{name}`.* \| ", PIPELINES, re.MULTILINE), name
+    assert {f"`{name}`" for name in RESERVED} <= set(re.findall(r"`\w+`", PLUGINS.splitlines()[-1]))
+
+
+def test_text_and_yaml_are_one_pipeline() -> None:
+    (text,) = blocks(PIPELINES, "text")
+    (document,) = blocks(PIPELINES, "yaml")
+    graph = parse(text, default())
+    assert load_yaml(document, default()) == graph
+    assert load_yaml(dump_yaml(graph, default()), default()) == graph
+
+
+def test_the_error_is_what_is_printed() -> None:
+    (shown,) = blocks(PIPELINES, "error")
+    with pytest.raises(PipelineError) as caught:
+        parse(shown.splitlines()[1].strip(), default())
+    assert str(caught.value) == shown.rstrip("\n")
+
+
+def test_the_grammar_is_that_of_the_parser() -> None:
+    (grammar,) = blocks(PIPELINES, "ebnf")
+    assert [line for line in grammar.splitlines() if line not in str(parser.__doc__)] == []
+    assert f"at most {parser.MAX_DEPTH} deep" in PIPELINES

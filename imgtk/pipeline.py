@@ -23,7 +23,7 @@ from imgtk.engine.plan import (
     with_stored_halos,
     with_stored_statistics,
 )
-from imgtk.engine.render import Progress, Renderer, Source
+from imgtk.engine.render import Progress, Renderer
 from imgtk.errors import UsageError
 from imgtk.geometry import Box, Extent, Size
 from imgtk.image import Image

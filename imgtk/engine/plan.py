@@ -281,5 +281,3 @@ def choose_tile(size: Size, fixed: float, per_pixel: float, budget: int) -> int 
         )
     pixels = min(fitting, SMALL)
     return None if size.pixels <= pixels else max(SMALLEST_TILE, isqrt(pixels))
-
-

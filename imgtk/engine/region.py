@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor, lcm
 
 import torch
@@ -104,4 +105,4 @@ def tiles(size: Size, side: Size) -> list[Box]:
 def _cuts(length: int, side: int) -> list[tuple[int, int]]:
     count = -(-length // max(1, side))
     edges = [length * i // count for i in range(count + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))

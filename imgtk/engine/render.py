@@ -121,11 +121,12 @@ class Renderer:
         result = self._compute(index, box, None)
         if result.dtype == torch.float32 or torch.isfinite(result).all():
             return result
-        self.notes.append(f"tile {tuple(box)} of {self.plan.stages[index].label} overflowed and was computed in float32")
+        label = self.plan.stages[index].label
+        self.notes.append(f"tile {tuple(box)} of {label} overflowed and was computed in float32")
         result = self._compute(index, box, torch.float32)
         if not torch.isfinite(result).all():
             raise ImgtkError(
-                f"{self.plan.stages[index].label} gave NaN or infinity at {tuple(box)}, in float32 too",
+                f"{label} gave NaN or infinity at {tuple(box)}, in float32 too",
                 hint="The weights or the picture hold such values: check the model with `imgtk models`.",
             )
         return result

@@ -7,7 +7,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from importlib import import_module, resources
@@ -82,7 +82,9 @@ def train(
     if checkpoint.exists() and not resume:
         raise TrainingError(f"{out} holds a run already", hint="Go on with --resume, or choose another --out.")
     files = picture_files(data)
-    held_out = picture_files(validation) if validation else files[:: max(1, len(files) // plan.held_out)][: plan.held_out]
+    held_out = (
+        picture_files(validation) if validation else files[:: max(1, len(files) // plan.held_out)][: plan.held_out]
+    )
     files = files if validation else [f for f in files if f not in set(held_out)]
     if not files:
         raise TrainingError(f"{data} has too few pictures to hold out {plan.held_out} for validation")
@@ -179,7 +181,7 @@ class _Run:
         values: dict[str, float] = {}
         for network in self.networks.values():
             network.train()
-        for name, losses in self.trainer.updates(batch, self.networks):
+        for name, losses in self._updates(batch):
             for loss, tensor in losses.items():
                 values[f"{name}/{loss}"] = value = tensor.item()
                 if not math.isfinite(value):
@@ -196,6 +198,16 @@ class _Run:
             self.schedules[name].step()
         self.averaged.update_parameters(self.trainer.networks["generator"])
         return values
+
+    def _updates(self, batch: Tensor) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """What the trainer yields, computed (its frozen feature networks, too) in the precision of the run."""
+        updates = self.trainer.updates(batch, self.networks)
+        while True:
+            with self.fabric.autocast():
+                update = next(updates, None)
+            if update is None:
+                return
+            yield update
 
     def _evaluated(self, judge: Callable[[nn.Module], Any]) -> Any:
         generator = self.averaged.module.eval()
@@ -215,7 +227,7 @@ class _Run:
     def save(self, path: Path) -> None:
         """Write all of the state to `path`, atomically."""
         state = {
-            "recipe": {key: value for key, value in asdict(self.plan).items()},
+            "recipe": asdict(self.plan),
             "step": self.step,
             "seconds": self.seconds,
             "scores": self.scores,
@@ -235,7 +247,9 @@ class _Run:
         try:
             state = torch.load(path, map_location=self.fabric.device, weights_only=True)
         except Exception as error:
-            raise TrainingError(f"cannot read the checkpoint {path}: {error}", hint="Start anew in another --out.") from None
+            raise TrainingError(
+                f"cannot read the checkpoint {path}: {error}", hint="Start anew in another --out."
+            ) from None
         then, now = state["recipe"], asdict(self.plan)
         changed = [key for key in now if then.get(key) != now[key] and not key.endswith("_every")]
         if changed:
@@ -258,7 +272,7 @@ def _random_state(data: torch.Generator, device: torch.device) -> dict[str, Any]
         "data": data.get_state(),
         "torch": torch.get_rng_state(),
         "device": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-        "numpy": {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in numpy_state["state"].items()},  # type: ignore[call-overload]
+        "numpy": {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in numpy_state["state"].items()},
         "python": list(random.getstate()[1]),
     }
 
@@ -269,7 +283,7 @@ def _restore_random(state: dict[str, Any], data: torch.Generator, device: torch.
     if state["device"] is not None:
         torch.cuda.set_rng_state(state["device"].cpu(), device)
     mersenne = np.random.get_state(legacy=False)
-    mersenne["state"] = {"key": np.array(state["numpy"]["key"], np.uint32), "pos": state["numpy"]["pos"]}  # type: ignore[index]
+    mersenne["state"] = {"key": np.array(state["numpy"]["key"], np.uint32), "pos": state["numpy"]["pos"]}
     np.random.set_state(mersenne)
     random.setstate((3, tuple(state["python"]), None))
 
@@ -319,7 +333,7 @@ def _summary_writer(out: Path, step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(out), purge_step=step + 1)  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(out), purge_step=step + 1)
 
 
 def _import(path: str) -> Any:
@@ -338,5 +352,7 @@ def _recipe_file(spec: OpSpec, recipe: str | None) -> Path | None:
     path = folder / f"{recipe}.toml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.toml"))) or "none"
-        raise TrainingError(f"{spec.name} has no recipe {recipe!r}", hint=f"Shipped are: {known}. Or give a .toml file.")
+        raise TrainingError(
+            f"{spec.name} has no recipe {recipe!r}", hint=f"Shipped are: {known}. Or give a .toml file."
+        )
     return path

@@ -46,7 +46,7 @@ class Trainer(ABC, Generic[R]):
         """The pool of training crops."""
         return Pictures(files, self.recipe.crop, device=device)
 
-    def load_validation(self, files: list[Path]) -> None:  # noqa: B027 - optional
+    def load_validation(self, files: list[Path]) -> None:
         """Keep what `validate` and `sample` need of the held-out pictures."""
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:

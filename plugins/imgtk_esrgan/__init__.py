@@ -36,7 +36,7 @@ def _upscale(method: str, summary: str, models: dict[int, str], trainer: str) ->
 @hookimpl
 def imgtk_operators() -> list[OpSpec]:
     return [
-        _upscale("esrgan", "Upscale with invented, sharp detail (ESRGAN).", {4: "esrgan-x4"}, "ESRGANTrainer"),
-        _upscale("rrdb", "Upscale faithfully: highest PSNR, softer (RRDBNet).", {4: "rrdb-x4"}, "PSNRTrainer"),
+        _upscale("esrgan", "Upscale with invented, sharp detail (ESRGAN).", {4: "esrgan-x4"}, "ESRGAN"),
+        _upscale("rrdb", "Upscale faithfully: highest PSNR, softer (RRDBNet).", {4: "rrdb-x4"}, "RRDB"),
         _upscale("compact", "Upscale fast (SRVGGNetCompact).", {4: "compact-x4", 2: "compact-x2"}, "Compact"),
     ]

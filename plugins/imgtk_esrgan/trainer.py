@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, l1_loss
 
-from imgtk.metrics import psnr_y
+from imgtk.metrics import feature_distance, psnr_y
 from imgtk.nn.discriminators import UNetDiscriminator
 from imgtk.nn.features import load_features
 from imgtk.training.optimizers import muon
@@ -22,25 +23,48 @@ from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
 
 @dataclass(frozen=True)
-class SRRecipe(Recipe):
-    """Settings of a super-resolution run.
+class CompactRecipe(Recipe):
+    """Settings of an SRVGGNetCompact run.
 
     Attributes:
         scale: native scale of the network, 2 or 4.
-        architecture: "rrdb" or "compact".
-        features, blocks, growth: channels, RRDBs (or body convolutions of compact) and dense growth (rrdb only).
+        features, convs: channels and number of its body convolutions.
+    """
+
+    name: str = "compact-x4"
+    lr: float = 2e-3
+    scale: int = 4
+    features: int = 64
+    convs: int = 16
+
+    def network(self) -> nn.Module:
+        return SRVGGNetCompact(features=self.features, convs=self.convs, scale=self.scale)
+
+
+@dataclass(frozen=True)
+class RRDBRecipe(Recipe):
+    """Settings of an RRDBNet run.
+
+    Attributes:
+        scale: native scale of the network, 2 or 4.
+        features, blocks, growth: channels, number of RRDBs, and channels that a dense layer adds.
     """
 
     name: str = "rrdb-x4"
+    lr: float = 2e-3
+    batch: int = 8
+    crop: int = 128
     scale: int = 4
-    architecture: str = "rrdb"
     features: int = 64
     blocks: int = 4
     growth: int = 32
 
+    def network(self) -> nn.Module:
+        return RRDBNet(features=self.features, blocks=self.blocks, growth=self.growth, scale=self.scale)
+
 
 @dataclass(frozen=True)
-class ESRGANRecipe(SRRecipe):
+class ESRGANRecipe(RRDBRecipe):
     """Settings of a GAN run, which starts from the PSNR-trained weights `init`. Loss weights from ESRGAN (Wang et al.
     2018, section 4.1), except that the adversarial one is larger: the run is short.
 
@@ -68,14 +92,10 @@ def shrink(target: Tensor, scale: int) -> Tensor:
     return small.mul(255).round_().clamp_(0, 255).div_(255)
 
 
-def build(recipe: SRRecipe) -> nn.Module:
-    """The generator of a recipe, with `init` (a shipped name or a file) loaded where its tensors fit: a x2
-    network starts from a x4 trunk."""
-    network: nn.Module
-    if recipe.architecture == "compact":
-        network = SRVGGNetCompact(features=recipe.features, convs=recipe.blocks, scale=recipe.scale)
-    else:
-        network = RRDBNet(features=recipe.features, blocks=recipe.blocks, growth=recipe.growth, scale=recipe.scale)
+def build(recipe: CompactRecipe | RRDBRecipe) -> nn.Module:
+    """The generator of a recipe, with `init` (a shipped name or a file) loaded where its tensors fit: a x2 network
+    starts from a x4 trunk."""
+    network = recipe.network()
     if recipe.init:
         state, own = read_state(locate(recipe.init, package="imgtk_esrgan")), network.state_dict()
         fitting = {key: value.float() for key, value in state.items() if key in own and value.shape == own[key].shape}
@@ -83,13 +103,13 @@ def build(recipe: SRRecipe) -> nn.Module:
     return network
 
 
-class PSNRTrainer(Trainer[SRRecipe]):
+class RRDB(Trainer[Any]):
     """L1 between the network's output and the target: the highest PSNR, the softest pictures."""
 
-    recipe_type = SRRecipe
+    recipe_type: ClassVar[type[Recipe]] = RRDBRecipe
     metric = "psnr_y"
 
-    def __init__(self, recipe: SRRecipe) -> None:
+    def __init__(self, recipe: CompactRecipe | RRDBRecipe) -> None:
         super().__init__(recipe)
         self.networks = {"generator": build(recipe)}
         self.held_out: list[Tensor] = []
@@ -137,7 +157,8 @@ class PSNRTrainer(Trainer[SRRecipe]):
     def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
         recipe = self.recipe
         parameters = sum(p.numel() for p in generator.parameters())
-        size = f"{recipe.blocks} blocks, {recipe.features} channels, {parameters / 1e6:.2f} M parameters"
+        depth = f"{recipe.convs} convolutions" if isinstance(recipe, CompactRecipe) else f"{recipe.blocks} blocks"
+        size = f"{depth}, {recipe.features} channels, {parameters / 1e6:.2f} M parameters"
         card = Card(
             name=recipe.name,
             summary=recipe.summary,
@@ -154,19 +175,24 @@ class PSNRTrainer(Trainer[SRRecipe]):
         return path
 
 
-class ESRGANTrainer(PSNRTrainer):
+class Compact(RRDB):
+    """The same for SRVGGNetCompact."""
+
+    recipe_type = CompactRecipe
+
+
+class ESRGAN(RRDB):
     """Perceptual + relativistic average GAN + L1 (Wang et al. 2018, section 3.2), with Real-ESRGAN's U-Net
     discriminator, whose verdict per pixel is steadier on few iterations than one verdict per crop."""
 
     recipe_type = ESRGANRecipe
     metric = "feature_distance"
     higher_is_better = False
-    recipe: ESRGANRecipe
 
     def __init__(self, recipe: ESRGANRecipe) -> None:
         super().__init__(recipe)
         self.networks["discriminator"] = UNetDiscriminator(recipe.discriminator_features)
-        self.features = load_features(recipe.backbone)
+        self.features = load_features(recipe.backbone, pooling="average")
 
     def to(self, device: torch.device) -> None:
         super().to(device)
@@ -193,7 +219,12 @@ class ESRGANTrainer(PSNRTrainer):
         yield "discriminator", {"adversarial": relativistic_loss(judge(batch), judge(output.detach()))}
 
     def _perceptual(self, output: Tensor, target: Tensor) -> Tensor:
-        """L1 between the features of both, each layer divided by the target's mean magnitude."""
+        """L1 between the features of both, each layer divided by the target's mean magnitude.
+
+        Both are shifted together by up to 7 pixels, so that the strides of the feature network leave no grid.
+        """
+        top, left = torch.randint(0, 8, (2,)).tolist()
+        output, target = output[:, :, top:, left:], target[:, :, top:, left:]
         with torch.no_grad():
             wanted = self.features(target)
         distances = [
@@ -203,10 +234,10 @@ class ESRGANTrainer(PSNRTrainer):
         return torch.stack(distances).mean()
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        distances = []
-        for target in self.held_out:
-            wanted = target.to(self.device)
-            distances.append(self._perceptual(self._upscaled(generator, target), wanted).item())
+        distances = [
+            feature_distance(self._upscaled(generator, target), target.to(self.device), self.features)
+            for target in self.held_out
+        ]
         return {**super().validate(generator), "feature_distance": sum(distances) / len(distances)}
 
 

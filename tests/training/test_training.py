@@ -106,15 +106,12 @@ def test_interrupted_and_resumed_gives_the_same_losses(data: Path, tmp_path: Pat
 
 
 def test_a_run_killed_between_checkpoints_goes_back_to_the_last_one(data: Path, tmp_path: Path) -> None:
-    class Killed(Exception):
-        pass
-
     def kill(status: object) -> None:
         if status.step == 8:  # type: ignore[attr-defined]
-            raise Killed
+            raise KeyboardInterrupt
 
     train(SPEC, data, tmp_path / "whole", device="cpu")
-    with pytest.raises(Killed):
+    with pytest.raises(KeyboardInterrupt):
         train(SPEC, data, tmp_path / "killed", device="cpu", report=kill)
     train(SPEC, data, tmp_path / "killed", device="cpu", resume=True)
     assert losses(tmp_path / "whole") == losses(tmp_path / "killed")
@@ -123,10 +120,12 @@ def test_a_run_killed_between_checkpoints_goes_back_to_the_last_one(data: Path, 
 def test_what_a_run_leaves(data: Path, tmp_path: Path) -> None:
     train(SPEC, data, tmp_path / "out", device="cpu")
     names = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if "tfevents" not in p.name}
-    assert names >= {"last.ckpt", "log.csv", "samples/0000006.png", "samples/0000012.png", "best/toy.pth", "final/toy.pth"}
-    assert "trained for 12 iterations (batch 2, crops of 16 px) on 3 pictures" in (
-        tmp_path / "out/final/card.txt"
-    ).read_text()
+    assert names >= {"last.ckpt", "log.csv", "best/toy.pth", "final/toy.pth"}
+    assert names >= {"samples/0000006.png", "samples/0000012.png"}
+    assert (
+        "trained for 12 iterations (batch 2, crops of 16 px) on 3 pictures"
+        in (tmp_path / "out/final/card.txt").read_text()
+    )
     assert PIL.Image.open(tmp_path / "out/samples/0000012.png").size == (40, 24)
 
 

@@ -4,11 +4,11 @@ import re
 
 import pytest
 import torch
-from imgtk_esrgan.detect import build, load
-from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 from safetensors.torch import save_file
 
 from imgtk.errors import WeightsError
+from imgtk_esrgan.detect import build, load
+from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
 X = torch.rand(1, 3, 12, 8)
 

@@ -4,11 +4,11 @@ import pytest
 import skimage.data
 import torch
 import torch.nn.functional as F
-from imgtk_esrgan import imgtk_operators
 
 from imgtk.engine.region import cut, need, tiles
 from imgtk.geometry import Box, Size
 from imgtk.weights import Card, digest, locate, shipped
+from imgtk_esrgan import imgtk_operators
 
 SPECS = {name: spec for spec in imgtk_operators() for name in spec.weights}
 CPU = torch.device("cpu")

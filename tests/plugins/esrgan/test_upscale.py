@@ -8,13 +8,13 @@ import pytest
 import skimage.data
 import torch
 import torch.nn.functional as F
-from imgtk_esrgan import imgtk_operators
-from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
 from imgtk.engine.region import cut, need, tiles
 from imgtk.errors import ParameterError, WeightsError
 from imgtk.geometry import Box, Size
 from imgtk.weights import Card, save
+from imgtk_esrgan import imgtk_operators
+from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
 SPECS = {spec.name: spec for spec in imgtk_operators()}
 CPU = torch.device("cpu")

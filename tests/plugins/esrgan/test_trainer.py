@@ -1,0 +1,106 @@
+"""The trainers of the upscalers, on networks and pictures so small that a step takes milliseconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from imgtk.nn.features import compact
+from imgtk.registry import default
+from imgtk.training.recipe import load_recipe
+from imgtk.training.run import train
+from imgtk.weights import Card
+from imgtk_esrgan import trainer
+from imgtk_esrgan.network import SRVGGNetCompact
+from imgtk_esrgan.trainer import CompactRecipe, build, relativistic_loss, shrink
+
+TINY = {
+    "features": "8",
+    "steps": "3",
+    "batch": "2",
+    "crop": "32",
+    "warmup": "1",
+    "held_out": "1",
+    "licence": "Apache-2.0",
+    "data": "noise; more noise",
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for i in range(3):
+        pixels = np.random.default_rng(i).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+        PIL.Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("features") / "features.pth"
+    torch.manual_seed(0)
+    torch.save(compact().state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("op", "settings"),
+    [
+        ("upscale:compact", {"name": "c", "convs": "2"}),
+        ("upscale:rrdb", {"name": "r", "blocks": "1", "growth": "4"}),
+        ("upscale:esrgan", {"name": "e", "blocks": "1", "growth": "4", "discriminator_features": "4"}),
+    ],
+)
+def test_training_gives_weights_that_the_operator_loads(
+    op: str, settings: dict[str, str], data: Path, backbone: Path, tmp_path: Path
+) -> None:
+    overrides = {**TINY, **settings, **({"backbone": str(backbone)} if op == "upscale:esrgan" else {})}
+    spec = default().spec(op)
+    weights = train(spec, data, tmp_path / "out", overrides=overrides, device="cpu", dtype="fp32")
+
+    card = Card.read(weights.with_suffix(".toml"))
+    assert card.licence == "Apache-2.0"
+    assert card.data == ("noise", "more noise")
+    assert "3 iterations" in card.trained
+    assert card.scores["validation"]["psnr_y"] > 5
+    built = spec.build(model=str(weights))
+    built.to(torch.device("cpu"), torch.float32)
+    assert built(torch.rand(1, 3, 9, 7)).shape[2:] == (36, 28)
+
+
+def test_a_x2_network_starts_from_the_trunk_of_a_x4_network(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    trunk = SRVGGNetCompact(8, 2, 4)
+    torch.save(trunk.state_dict(), tmp_path / "x4.pth")
+    recipe = CompactRecipe(features=8, convs=2, scale=2, init=str(tmp_path / "x4.pth"))
+    network = build(recipe).state_dict()
+    last = f"body.{2 * 2 + 2}.weight"
+    assert network[last].shape[0] == 12
+    assert all(torch.equal(network[k], v) for k, v in trunk.state_dict().items() if v.shape == network[k].shape)
+
+
+def test_shrinking_gives_8_bit_values() -> None:
+    small = shrink(torch.rand(1, 3, 32, 32), 4)
+    assert small.shape == (1, 3, 8, 8)
+    assert torch.allclose(small * 255, (small * 255).round(), atol=1e-4)
+    assert torch.allclose(shrink(torch.full((1, 3, 32, 32), 0.2), 4), torch.full((1, 3, 8, 8), 0.2), atol=1e-6)
+
+
+def test_the_relativistic_loss_wants_the_first_above_the_second() -> None:
+    high, low = torch.full((2, 1, 4, 4), 3.0), torch.full((2, 1, 4, 4), -3.0)
+    assert relativistic_loss(high, low) < 0.01
+    assert relativistic_loss(low, high) > 5
+    assert relativistic_loss(low, low).item() == pytest.approx(np.log(2))
+
+
+def test_shipped_recipes_are_read() -> None:
+    folder = Path(trainer.__file__).parent / "recipes"
+    kinds = {"esrgan": trainer.ESRGAN, "rrdb": trainer.RRDB, "compact": trainer.Compact}
+    for file in folder.glob("*.toml"):
+        recipe = load_recipe(kinds[file.stem.partition("-")[0]].recipe_type, file, {})
+        assert recipe.name == file.stem
+        assert recipe.licence == "Apache-2.0"

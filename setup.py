@@ -1,4 +1,4 @@
-"""The distribution: the core in `imgtk/`, and the built-in plugins under `plugins/`, installed as top-level packages."""
+"""The distribution: the core in `imgtk/` and the built-in plugins in `plugins/`, installed as top-level packages."""
 
 from pathlib import Path
 from re import search

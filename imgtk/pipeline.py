@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from imgtk.engine.memory import probe
 from imgtk.engine.plan import (
     SMALL,
     Plan,
+    Stage,
     choose_tile,
     plan_stages,
     with_stored_halos,
@@ -88,7 +89,8 @@ class Pipeline:
         self.tile, self.max_memory, self.overwrite = tile, max_memory, overwrite
         self.notes: list[str] = []
         self._ops: dict[int, ImageOp] = {}
-        self._costs: dict[Size, tuple[float, float]] = {}
+        self._placed: set[int] = set()
+        self._cost: tuple[float, float] | None = None
 
     @classmethod
     def from_yaml(cls, text: str, *, registry: Registry | None = None, **settings: Any) -> Pipeline:
@@ -142,8 +144,8 @@ class Pipeline:
         """
         size = Size(*size)
         with torch.inference_mode():
-            self._prepare(plan_stages(self.graph, self._built(), size, self.dtype, self.device))
-            stages = plan_stages(self.graph, self._ops, size, self.dtype, self.device)
+            stages = plan_stages(self.graph, self._built(), size, self.dtype, self.device)
+            self._place(stages)
             whole = Plan(stages, self.graph.output, None, self.device)
             if self.tile == "off":
                 return whole
@@ -153,7 +155,7 @@ class Pipeline:
             if size.pixels <= UNPROBED and self.max_memory is None:
                 return whole
             budget = self.max_memory or int(SHARE * available_memory(self.device))
-            fixed, per_pixel = self._cost(whole)
+            fixed, per_pixel = self._memory_cost(whole)
             side = choose_tile(size, fixed, per_pixel, budget)
             if side is None:
                 return replace(whole, peak=int(fixed + per_pixel * size.pixels))
@@ -169,18 +171,22 @@ class Pipeline:
                     self._ops[index] = self.registry.spec(node.op).build(**node.params)
         return self._ops
 
-    def _prepare(self, stages: tuple[Any, ...]) -> None:
-        for stage in stages:
-            if stage.op is not None:
+    def _place(self, stages: Sequence[Stage]) -> None:
+        """Move the operators to the device, once."""
+        for index, stage in enumerate(stages):
+            if stage.op is not None and index not in self._placed:
                 stage.op.to(self.device, stage.dtype)
+                self._placed.add(index)
 
-    def _cost(self, whole: Plan) -> tuple[float, float]:
-        """Memory per tile, as `probe` gives it, measured once per pipeline on a gray picture."""
-        key = Size(0, 0)
-        if key not in self._costs:
-            local = tuple(stage for stage in whole.stages if stage.extent is Extent.WHOLE)
-            self._costs[key] = (0.0, 0.0) if local else probe(self._probe_tile)
-        return self._costs[key]
+    def _memory_cost(self, whole: Plan) -> tuple[float, float]:
+        """Memory of a tile as (fixed, per pixel of the input), measured once, on a gray picture.
+
+        Operators that need the whole picture answer for their own memory: they would be slow to try.
+        """
+        if self._cost is None:
+            tiled = all(stage.extent is not Extent.WHOLE for stage in whole.stages)
+            self._cost = probe(self._probe_tile) if tiled else (0.0, 0.0)
+        return self._cost
 
     def _probe_tile(self, pixels: int) -> int:
         side = int(pixels**0.5)
@@ -209,10 +215,10 @@ class Pipeline:
         renderer = Renderer(thumbnail, partial(_read_region, pixels))
         found = {}
         for index in large:
-            stage = thumbnail.stages[index]
-            source = renderer.store(stage.inputs[0]) if stage.inputs[0] != INPUT else renderer.stored_or_input(INPUT)
-            assert stage.op is not None
-            found[index] = stage.op.measure(source.to(stage.dtype))
+            source = thumbnail.stages[index].inputs[0]
+            if source != INPUT:
+                renderer.store(source)
+            found[index] = renderer.measure(index)
         return found
 
     def _store(self, renderer: Renderer, image: Image) -> None:
@@ -223,8 +229,7 @@ class Pipeline:
         for index, stage in enumerate(plan.stages):
             small = stage.extent is Extent.STATISTICS and index not in statistics
             if small and plan.tile is not None:
-                assert stage.op is not None
-                statistics[index] = stage.op.measure(renderer.stored_or_input(stage.inputs[0]).to(stage.dtype))
+                statistics[index] = renderer.measure(index)
             if stage.stored and index != plan.output:
                 pixels = renderer.store(index)
                 if stage.label == SAVE:

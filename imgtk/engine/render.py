@@ -73,6 +73,15 @@ class Renderer:
         assert index == INPUT, f"stage {stage.label} was not stored"
         return self.source(Box.of(stage.size)).to(self.plan.device)
 
+    def measure(self, index: int) -> Any:
+        """The statistics that STATISTICS stage `index` takes of its whole input, which is stored or `INPUT`."""
+        stage = self.plan.stages[index]
+        assert stage.op is not None
+        picture = self.stored_or_input(stage.inputs[0])
+        covers = Box.of(self.plan.stages[stage.inputs[0]].size)
+        needed = need(stage.op, Box.of(stage.size), covers.size, stage.size)
+        return stage.op.measure(_prepared(needed.take(picture, covers), stage.dtype))
+
     def stream(self, index: int) -> Iterator[tuple[Box, Tensor]]:
         """All tiles of stage `index`: their boxes, and (1, 3, H, W) in the stage's dtype.
 

@@ -41,14 +41,15 @@ class Smooth(ImageOp):
 
 
 class Normalise(ImageOp):
-    """Subtract the mean of the whole picture."""
+    """Subtract the mean of the whole picture, mirrored to even sides."""
 
-    geometry = Geometry(extent=Extent.STATISTICS)
+    geometry = Geometry(multiple=2, extent=Extent.STATISTICS)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         return self.apply(x, self.measure(x))
 
     def measure(self, x: Tensor) -> Any:
+        assert x.shape[2] % 2 == x.shape[3] % 2 == 0
         return x.float().mean((2, 3), keepdim=True)
 
     def apply(self, x: Tensor, statistics: Any) -> Tensor:

@@ -35,6 +35,7 @@ class Features(nn.Module):
         content_layers: two layers that hold the content, the shallower first.
     """
 
+    features: nn.Sequential
     mean: Tensor
     std: Tensor
 
@@ -72,7 +73,10 @@ class Features(nn.Module):
         wanted = {self.taps[layer]: layer for layer in (self.style_layers if layers is None else layers)}
         found = {}
         x = (x - self.mean) / self.std
-        for index, module in enumerate(self.features[: max(wanted, default=-1) + 1]):
+        last = max(wanted, default=-1)
+        for index, module in enumerate(self.features):
+            if index > last:
+                break
             x = module(x)
             if index in wanted:
                 found[wanted[index]] = x

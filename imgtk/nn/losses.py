@@ -40,20 +40,6 @@ def gram_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
     return torch.stack(distances).mean()
 
 
-def moments(features: FeatureMaps) -> dict[str, Tensor]:
-    """Mean and standard deviation of each channel, (N, 2, C) by layer, in float32."""
-    result = {}
-    for layer, value in features.items():
-        deviation, mean = torch.std_mean(value.float(), (2, 3), correction=0)
-        result[layer] = torch.stack([mean, deviation], 1)
-    return result
-
-
-def moments_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
-    """As `gram_distance`, of `moments` (the style loss of AdaIN, Huang and Belongie 2017, eq. 13): coarser, steady."""
-    return gram_distance(ours, style)
-
-
 def content_distance(ours: FeatureMaps, content: FeatureMaps) -> Tensor:
     """Mean squared difference of features relative to the mean square of `content`, averaged over layers."""
     distances = [

@@ -1,0 +1,28 @@
+"""How a painted picture and the picture that it was painted from are put together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in luma (ITU-R BT.601)."""
+
+
+def finish(painted: Tensor, original: Tensor, strength: float, keep_colour: bool) -> Tensor:
+    """The result of a style operator. All pictures are (N, 3, H, W), RGB, 0..1.
+
+    Args:
+        strength: 0 gives `original`, 1 gives `painted`.
+        keep_colour: add only the difference in luma to the original, so that its colours stay.
+    """
+    if keep_colour:
+        change = luma(painted) - luma(original)
+        painted = (original + change).clamp(0, 1)
+    return painted if strength == 1 else torch.lerp(original, painted, strength)
+
+
+def luma(x: Tensor) -> Tensor:
+    """(N, 3, H, W) to (N, 1, H, W)."""
+    red, green, blue = x.split(1, 1)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue

@@ -1,0 +1,140 @@
+"""Trainer of the core's feature network: it learns to see as an ImageNet-trained SqueezeNet sees (distillation).
+
+`imgtk train style:gram` runs it: what it trains is the network that `style:gram` looks through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgtk.errors import TrainingError
+from imgtk.nn.features import compact, load_features
+from imgtk.training import Pictures, Recipe, Trainer
+from imgtk.training.optimizers import muon
+from imgtk.training.pictures import load_picture, picture_files
+from imgtk.weights import Card, read_state, save
+
+
+@dataclass(frozen=True)
+class FeatureRecipe(Recipe):
+    """Settings of a distillation.
+
+    Attributes:
+        teacher: file of torchvision's squeezenet1_1.
+        more: further folders of pictures (paintings), separated by commas.
+    """
+
+    name: str = "features"
+    steps: int = 6000
+    batch: int = 8
+    crop: int = 160
+    teacher: str = ""
+    more: str = ""
+
+
+class FeatureTrainer(Trainer[FeatureRecipe]):
+    """Per layer, the mean squared difference to the teacher's features relative to their mean square.
+
+    The teacher's pools are made to average, as ours do; padding it on two sides brings its positions within half a
+    pixel of ours.
+
+    Raises:
+        TrainingError: there is no teacher.
+        WeightsError: the teacher cannot be read.
+    """
+
+    recipe_type = FeatureRecipe
+    metric = "error"
+    higher_is_better = False
+
+    def __init__(self, recipe: FeatureRecipe) -> None:
+        super().__init__(recipe)
+        if not recipe.teacher:
+            raise TrainingError("no teacher to learn from", hint="Name torchvision's squeezenet1_1: --set teacher=FILE")
+        self.teacher = load_features(recipe.teacher, pooling="average")
+        student = compact()
+        for module in student.modules():
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+        if recipe.init:
+            student.load_state_dict(read_state(Path(recipe.init)))
+        missing = [layer for layer in student.taps if layer not in self.teacher.taps]
+        if missing:
+            raise TrainingError(
+                f"{recipe.teacher} is {self.teacher.name}, which has no layer {missing[0]}",
+                hint="The teacher must be torchvision's squeezenet1_1.",
+            )
+        self.networks = {"generator": student}
+        self.held_out: list[Tensor] = []
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        self.teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        return muon(self.networks[name], self.recipe.lr)
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+        more = [
+            file for folder in self.recipe.more.split(",") if folder for file in picture_files(Path(folder.strip()))
+        ]
+        return Pictures([*files, *more], self.recipe.crop, shrink_by=(0.5,), max_side=800, device=device)
+
+    def load_validation(self, files: list[Path]) -> None:
+        for file in files:
+            photo = torch.tensor(load_picture(file, 384)).permute(2, 0, 1)[None].float() / 255
+            height, width = (side - side % 16 for side in photo.shape[2:])
+            self.held_out.append(photo[..., :height, :width].to(self.device, memory_format=torch.channels_last))
+
+    def errors(self, student: nn.Module, x: Tensor) -> Tensor:
+        """Relative squared error of each layer, for pictures whose sides are multiples of 16."""
+        layers = list(compact().taps)
+        with torch.no_grad():
+            wanted = self.teacher(F.pad(x, (0, 1, 0, 1), mode="replicate"), layers)
+        found = student(x, layers)
+        return torch.stack(
+            [F.mse_loss(found[k].float(), wanted[k].float()) / wanted[k].float().square().mean() for k in layers]
+        )
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        yield "generator", {"error": self.errors(networks["generator"], batch).mean()}
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        """`error`: mean over layers and held-out photos of the relative squared error."""
+        errors = [self.errors(generator, photo).mean().item() for photo in self.held_out]
+        return {"error": sum(errors) / len(errors)}
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        """The first channels of layer fire3, the teacher's above the student's."""
+        photo = self.held_out[0]
+        rows = []
+        for network in (self.teacher, generator):
+            maps = network(photo, ["fire3"])["fire3"][0, :8].float()
+            rows.append(torch.cat(list(maps / maps.amax().clamp_min(1e-6)), 1))
+        width = min(row.shape[1] for row in rows)
+        height = min(row.shape[0] for row in rows)
+        return torch.cat([row[:height, :width] for row in rows]).expand(3, -1, -1)
+
+    def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
+        recipe = self.recipe
+        parameters = sum(p.numel() for p in generator.parameters()) / 1e6
+        card = Card(
+            name=recipe.name,
+            summary=recipe.summary,
+            architecture=f"SqueezeNet 1.1's layers conv1 to fire7 without strides, {parameters:.2f} M parameters",
+            trained=f"distilled from {Path(recipe.teacher).stem}; {trained}",
+            recipe=recipe.name,
+            licence=recipe.licence,
+            data=tuple(filter(None, recipe.data.split("; "))),
+            scores={"validation": dict(scores)},
+        )
+        path = folder / f"{recipe.name}.safetensors"
+        save(path, generator.state_dict(), card)
+        return path

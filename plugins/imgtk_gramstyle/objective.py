@@ -1,0 +1,71 @@
+"""What "in this style, and still this picture" means: the loss of both the optimised and the trained styles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imgtk.nn.features import Features
+from imgtk.nn.losses import content_distance, gram_distance, grams
+
+
+def half(x: Tensor) -> Tensor:
+    """(N, C, H, W) at half the size, antialiased, in float32."""
+    return F.interpolate(x.float(), scale_factor=0.5, mode="bilinear", antialias=True)
+
+
+def shift_together(tensors: Sequence[Tensor], reach: int, generator: torch.Generator | None = None) -> list[Tensor]:
+    """Pictures of equal size, all moved by the same random 0 to `reach` pixels in both directions; borders repeat.
+
+    A feature network sees pixels differently according to their place on its grid; one that always sees them at the
+    same place paints that grid into the picture.
+    """
+    dx, dy = torch.randint(0, reach + 1, (2,), generator=generator).tolist()
+    height, width = tensors[0].shape[-2:]
+    rows = torch.arange(dy, dy + height).clamp_max(height - 1)
+    columns = torch.arange(dx, dx + width).clamp_max(width - 1)
+    return [tensor[..., rows, :][..., columns] for tensor in tensors]
+
+
+class StyleObjective:
+    """Distance of pictures from a style, and from what they show, at two scales.
+
+    The second scale is the antialiased half of the pictures: it sees strokes twice as large, and no grid twice.
+
+    Args:
+        features: the network that looks.
+        styles: pictures (1, 3, H, W) of the style, 0..1, at the scale at which strokes are wanted.
+        weights: how much of each style; only their ratios count.
+    """
+
+    def __init__(self, features: Features, styles: Sequence[Tensor], weights: Sequence[float]) -> None:
+        self.features = features
+        self.targets: list[dict[str, Tensor]] = []
+        shares = torch.tensor(weights) / sum(weights)
+        pictures = list(styles)
+        with torch.no_grad():
+            for _ in range(2):
+                found = [grams(features(picture)) for picture in pictures]
+                self.targets.append(
+                    {
+                        layer: sum((share * g[layer] for share, g in zip(shares, found, strict=True)), torch.zeros(()))
+                        for layer in features.style_layers
+                    }
+                )
+                pictures = [half(picture) for picture in pictures]
+
+    def __call__(self, x: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised Gram distance of `x` to the style, and content distance to `content`, both (N, 3, H, W) with
+        sides of at least 32 pixels; each is the mean of the two scales."""
+        style_terms, content_terms = [], []
+        for target, layer in zip(self.targets, reversed(self.features.content_layers), strict=True):
+            ours = self.features(x, {*self.features.style_layers, layer})
+            with torch.no_grad():
+                theirs = self.features(content, [layer])
+            style_terms.append(gram_distance(grams({name: ours[name] for name in target}), target))
+            content_terms.append(content_distance({layer: ours[layer]}, theirs))
+            x, content = half(x), half(content)
+        return torch.stack(style_terms).mean(), torch.stack(content_terms).mean()

@@ -1,0 +1,79 @@
+"""`style:NAME`: one pass through a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from imgtk.errors import WeightsError
+from imgtk.geometry import Extent, Geometry
+from imgtk.op import ImageOp
+from imgtk.weights import locate, read_state
+from imgtk_gramstyle.blend import finish
+from imgtk_gramstyle.network import StyleNetwork
+
+__all__ = ["Stylise"]
+
+
+class Stylise(ImageOp):
+    """Paint in the one style that a network was trained for.
+
+    The network normalises by statistics of the whole picture (`measure`), so all tiles are painted alike.
+
+    Args:
+        model: name of shipped weights, or a file.
+        strength: from 0 (the picture itself) to 1.
+        keep_colour: take only the light of the painting, and the picture's own colours.
+
+    Raises:
+        WeightsError: there is no such model; or, when the network is first needed, it is none of ours.
+    """
+
+    def __init__(self, model: str, strength: float, keep_colour: bool) -> None:
+        self.model, self.strength, self.keep_colour = model, strength, keep_colour
+        self.path = locate(model, package="imgtk_gramstyle")
+
+    @cached_property
+    def network(self) -> StyleNetwork:
+        """The network as stored; `to` moves a copy of it."""
+        try:
+            return StyleNetwork.of(read_state(self.path)).eval().requires_grad_(False)
+        except (KeyError, RuntimeError, IndexError):
+            raise WeightsError(
+                f"{self.path} holds no style network of imgtk", hint="Train one with `imgtk train style:fast`."
+            ) from None
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        multiple = StyleNetwork.MULTIPLE
+        halo = -(-self.network.radius // multiple) * multiple
+        return Geometry(halo=halo, multiple=multiple, extent=Extent.STATISTICS)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        network: Any = deepcopy(self.network)
+        self.running: StyleNetwork = network.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return finish(self.running(x), x, self.strength, self.keep_colour)
+
+    def measure(self, x: Tensor) -> list[Tensor]:
+        return self.running.measure(x)
+
+    def apply(self, x: Tensor, statistics: list[Tensor]) -> Tensor:
+        return finish(self.running.apply_moments(x, statistics), x, self.strength, self.keep_colour)
+
+    def summary(self) -> Mapping[str, str]:
+        size = sum(p.numel() for p in self.network.parameters()) / 1e6
+        return {
+            "weights": self.model,
+            "network": f"style network, {self.network.blocks} blocks, {size:.2f} M parameters",
+        }
+
+    def close(self) -> None:
+        for held in ("network", "running"):
+            self.__dict__.pop(held, None)

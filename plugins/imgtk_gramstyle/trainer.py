@@ -1,0 +1,153 @@
+"""Trainer of the style networks (Johnson et al. 2016): Gram distance to one picture, content distance to the photo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from imgtk.errors import ImgtkError, TrainingError
+from imgtk.image import Image
+from imgtk.nn.features import load_features
+from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
+from imgtk.training import Pictures, Recipe, Trainer
+from imgtk.training.pictures import load_picture
+from imgtk.weights import Card, locate, read_state, save
+from imgtk_gramstyle.gram import SHIFT, resized
+from imgtk_gramstyle.network import StyleNetwork
+from imgtk_gramstyle.objective import StyleObjective, shift_together
+
+PHOTO_SIDE = 800
+"""Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""
+
+
+@dataclass(frozen=True)
+class StyleRecipe(Recipe):
+    """Settings of a style network's training.
+
+    Attributes:
+        style: file of the style picture, or several separated by commas. Smooth or shrink scans that show canvas.
+        artwork: what it shows, for the card: painter, title, year.
+        style_side: longest side in pixels to which style pictures are brought; it sets the size of the strokes, which
+            should be 8 to 20 pixels wide.
+        style_weight, content_weight, tv_weight: of normalised Gram distance, normalised content distance, and total
+            variation.
+        backbone: feature network: "imgtk", or a SqueezeNet or VGG file.
+        width, blocks: of the network. With `init` they must be those of the network to start from.
+    """
+
+    name: str = "style"
+    steps: int = 4000
+    batch: int = 4
+    lr: float = 2e-3
+    style: str = ""
+    artwork: str = ""
+    style_side: int = 640
+    style_weight: float = 10.0
+    content_weight: float = 3.0
+    tv_weight: float = 10.0
+    backbone: str = "imgtk"
+    width: int = 64
+    blocks: int = 5
+
+
+class StyleTrainer(Trainer[StyleRecipe]):
+    """Plain outputs, two scales, random shifts: see `StyleObjective`. `init` starts from another style's network,
+    which takes a third of the steps.
+
+    Raises:
+        TrainingError: no style picture is given, or it cannot be read.
+    """
+
+    recipe_type = StyleRecipe
+    metric = "gram_ratio"
+    higher_is_better = False
+
+    def __init__(self, recipe: StyleRecipe) -> None:
+        super().__init__(recipe)
+        if not recipe.style:
+            raise TrainingError("no style picture to learn from", hint="Name it: --set style=FILE")
+        try:
+            pictures = [Image.open(name.strip()).tensor() for name in recipe.style.split(",")]
+        except ImgtkError as error:
+            raise TrainingError(f"the style picture cannot be used: {error.message}") from None
+        self.pictures = [resized(picture.contiguous(), recipe.style_side) for picture in pictures]
+        self.features = load_features(recipe.backbone, pooling="average")
+        network = StyleNetwork(recipe.width, recipe.blocks)
+        if recipe.init:
+            network.load_state_dict(read_state(locate(recipe.init, package="imgtk_gramstyle")))
+        self.networks = {"generator": network}
+        self.held_out: list[Tensor] = []
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.objective = StyleObjective(
+            self.features, [p.to(device) for p in self.pictures], [1.0] * len(self.pictures)
+        )
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+        return Pictures(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, device=device)
+
+    def load_validation(self, files: list[Path]) -> None:
+        for file in files:
+            pixels = load_picture(file, 512)
+            height, width = (side - side % StyleNetwork.MULTIPLE for side in pixels.shape[:2])
+            photo = torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+            self.held_out.append(photo.to(self.device, memory_format=torch.channels_last))
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        recipe = self.recipe
+        painted = networks["generator"](batch)
+        style, content = self.objective(*shift_together([painted, batch], SHIFT))
+        yield (
+            "generator",
+            {
+                "style": recipe.style_weight * style,
+                "content": recipe.content_weight * content,
+                "tv": recipe.tv_weight * total_variation(painted),
+            },
+        )
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        """`gram_ratio`: normalised Gram distance to the style, of painted photos relative to the photos themselves.
+        `content`: normalised content distance between both. Means over the held-out photos."""
+        target = self.objective.targets[0]
+        ratios, contents = [], []
+        for photo in self.held_out:
+            before, after = self.features(photo), self.features(generator(photo))
+            distances = [
+                gram_distance(grams({layer: found[layer] for layer in target}), target) for found in (after, before)
+            ]
+            ratios.append((distances[0] / distances[1]).item())
+            kept = [layer for layer in self.features.content_layers if layer in before]
+            contents.append(content_distance(after, {layer: before[layer] for layer in kept}).item())
+        return {"gram_ratio": sum(ratios) / len(ratios), "content": sum(contents) / len(contents)}
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        """Rows of photo and painting."""
+        rows = [torch.cat([photo, generator(photo).float()], 3)[0] for photo in self.held_out[:3]]
+        width = min(row.shape[2] for row in rows)
+        return torch.cat([row[:, :, :width] for row in rows], 1)
+
+    def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
+        recipe = self.recipe
+        parameters = sum(p.numel() for p in generator.parameters()) / 1e6
+        size = f"{recipe.blocks} blocks, {recipe.width} channels, {parameters:.2f} M parameters"
+        start = f"from {recipe.init}, " if recipe.init else ""
+        card = Card(
+            name=recipe.name,
+            summary=recipe.summary,
+            architecture=f"StyleNetwork, {size}",
+            trained=f"{start}{trained}, features: {Path(recipe.backbone).stem}",
+            recipe=recipe.name,
+            licence=recipe.licence,
+            data=tuple(filter(None, [recipe.artwork, *recipe.data.split("; ")])),
+            scores={"validation": dict(scores)},
+        )
+        path = folder / f"{recipe.name}.safetensors"
+        save(path, generator.state_dict(), card)
+        return path

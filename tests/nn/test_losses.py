@@ -1,0 +1,63 @@
+import pytest
+import torch
+
+from imgtk.nn.losses import content_distance, gram, gram_distance, grams, total_variation
+
+
+def test_gram_is_the_definition():
+    x = torch.rand(2, 3, 4, 5)
+    expected = torch.einsum("nchw,ndhw->ncd", x, x) / (3 * 4 * 5)
+    torch.testing.assert_close(gram(x), expected)
+    assert torch.equal(gram(x), gram(x).transpose(1, 2))
+
+
+def test_gram_does_not_see_where_things_are():
+    x = torch.rand(1, 8, 6, 6)
+    shuffled = x.flatten(2)[:, :, torch.randperm(36)].view_as(x)
+    torch.testing.assert_close(gram(x), gram(shuffled))
+
+
+def test_gram_does_not_see_how_large_the_picture_is():
+    x = torch.rand(1, 4, 5, 5)
+    torch.testing.assert_close(gram(x), gram(x.repeat(1, 1, 2, 3)))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_gram_is_float32_under_autocast_and_for_half_precision(dtype):
+    x = torch.full((1, 2, 300, 300), 60.0, dtype=dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        result = gram(x)
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result, torch.full((1, 2, 2), 1800.0))
+
+
+def test_gram_distance_is_zero_for_equals_and_relative_to_the_style():
+    style = grams({"a": torch.rand(1, 4, 8, 8), "b": torch.rand(1, 6, 4, 4)})
+    assert gram_distance(style, style) == 0
+    nothing = {layer: torch.zeros_like(value) for layer, value in style.items()}
+    torch.testing.assert_close(gram_distance(nothing, style), torch.tensor(1.0))
+    scaled = [{layer: factor * value for layer, value in style.items()} for factor in (1e-4, 1.0)]
+    other = grams({"a": torch.rand(1, 4, 8, 8), "b": torch.rand(1, 6, 4, 4)})
+    small = {layer: 1e-4 * value for layer, value in other.items()}
+    torch.testing.assert_close(gram_distance(small, scaled[0]), gram_distance(other, scaled[1]))
+
+
+def test_gram_distance_compares_many_pictures_with_one_style():
+    style = {"a": torch.rand(1, 4, 4)}
+    ours = {"a": torch.rand(3, 4, 4)}
+    each = [gram_distance({"a": picture[None]}, style) for picture in ours["a"]]
+    torch.testing.assert_close(gram_distance(ours, style), torch.stack(each).mean())
+
+
+def test_content_distance():
+    x = {"a": torch.rand(1, 4, 8, 8)}
+    assert content_distance(x, x) == 0
+    torch.testing.assert_close(content_distance({"a": torch.zeros(1, 4, 8, 8)}, x), torch.tensor(1.0))
+    assert content_distance(x, {"a": torch.zeros(1, 4, 8, 8)}).isfinite()
+
+
+def test_total_variation():
+    assert total_variation(torch.full((1, 3, 5, 7), 0.3)) == 0
+    ramp = torch.arange(8.0).expand(1, 3, 6, 8)
+    torch.testing.assert_close(total_variation(ramp), torch.tensor(1.0))
+    torch.testing.assert_close(total_variation(ramp.transpose(2, 3)), torch.tensor(1.0))

@@ -91,8 +91,9 @@ class Image:
         """(1, 3, H, W), float32, 0..1, without alpha; gray is repeated."""
         import torch
 
-        scale = 1.0 if self.pixels.dtype.kind == "f" else 1.0 / np.iinfo(self.pixels.dtype).max
-        pixels = torch.from_numpy(np.ascontiguousarray(self.pixels, dtype=np.float32)) * scale
+        pixels = torch.from_numpy(self.pixels.astype(np.float32))
+        if self.pixels.dtype.kind != "f":
+            pixels /= np.iinfo(self.pixels.dtype).max
         return pixels.permute(2, 0, 1)[None].expand(1, 3, -1, -1)
 
     def pil(self) -> PIL.Image.Image:
@@ -101,8 +102,16 @@ class Image:
 
         return to_pil(self)
 
-    def save(self, path: str | Path, *, overwrite: bool = False, **options: object) -> Path:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        overwrite: bool = False,
+        quality: int | None = None,
+        lossless: bool = False,
+        depth: int | None = None,
+    ) -> Path:
         """Write to `path`; the suffix chooses the format. See `imgtk.io.write` for options and errors."""
         from imgtk.io import write
 
-        return write(self, path, overwrite=overwrite, **options)
+        return write(self, path, overwrite=overwrite, quality=quality, lossless=lossless, depth=depth)

@@ -1,0 +1,169 @@
+"""EXIF blocks: small TIFF structures that describe a picture.
+
+Blocks are changed in place, so that no offset inside them moves: maker notes, whose inner structure only their maker
+knows, stay valid. Tag numbers are those of the Exif 2.32 standard (CIPA DC-008).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import PIL.Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from imgtk.geometry import Size
+from imgtk.io.quiet import without_warnings
+
+ORIENTATION, X_RESOLUTION = 0x0112, 0x011A
+EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
+_WIDTHS = (0x0100, 0xA002)  # ImageWidth, PixelXDimension
+_HEIGHTS = (0x0101, 0xA003)  # ImageLength, PixelYDimension
+_THUMBNAIL_START, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+_SHORT, _LONG = 3, 4
+
+# Tags of the main directory that tell of the picture, not of how one file stores it: descriptions, camera, software,
+# dates, artist, copyright, rating, and the Windows title, comment, author, keywords and subject.
+_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
+
+
+@dataclass
+class _Entry:
+    tag: int
+    type: int
+    at: int  # where the value field lies
+
+
+class _Block:
+    """A block under change. Broken parts are skipped, so that the rest stays readable."""
+
+    def __init__(self, block: bytes) -> None:
+        self.data = bytearray(block)
+        self.order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4], "")
+        self.first = self._get("I", 4) if self.order else 0
+
+    def _get(self, code: str, at: int) -> int:
+        """The number at `at`; 0 beyond the end."""
+        if at + struct.calcsize(code) > len(self.data):
+            return 0
+        value: int = struct.unpack_from(self.order + code, self.data, at)[0]
+        return value
+
+    def entries(self, directory: int) -> Iterator[_Entry]:
+        if not directory:
+            return
+        for at in range(directory + 2, directory + 2 + 12 * self._get("H", directory), 12):
+            if at + 12 > len(self.data):
+                return
+            yield _Entry(self._get("H", at), self._get("H", at + 2), at + 8)
+
+    def value(self, entry: _Entry) -> int:
+        return self._get("H" if entry.type == _SHORT else "I", entry.at) if entry.type in (_SHORT, _LONG) else 0
+
+    def set(self, entry: _Entry, value: int) -> None:
+        struct.pack_into(self.order + "HII", self.data, entry.at - 6, _LONG, 1, value)
+
+    def find(self, directory: int, tag: int) -> _Entry | None:
+        return next((entry for entry in self.entries(directory) if entry.tag == tag), None)
+
+    def number(self, directory: int, tag: int) -> int:
+        entry = self.find(directory, tag)
+        return self.value(entry) if entry else 0
+
+    def drop_thumbnail(self) -> None:
+        link = self.first + 2 + 12 * self._get("H", self.first)
+        directory = self._get("I", link)
+        if not directory:
+            return
+        start, length = self.number(directory, _THUMBNAIL_START), self.number(directory, _THUMBNAIL_LENGTH)
+        struct.pack_into(self.order + "I", self.data, link, 0)
+        if start and start + length >= len(self.data):
+            del self.data[start:]
+        elif start:
+            self.data[start : start + length] = bytes(length)
+
+
+def is_block(data: bytes) -> bool:
+    """Whether `data` starts like an EXIF block and holds the count of its first directory."""
+    first = _Block(data).first
+    return 8 <= first <= len(data) - 2
+
+
+def orientation(block: bytes) -> int | None:
+    """1 (upright) to 8; None where the block states none."""
+    parsed = _Block(block)
+    value = parsed.number(parsed.first, ORIENTATION)
+    return value if 1 <= value <= 8 else None
+
+
+def states_resolution(block: bytes) -> bool:
+    parsed = _Block(block)
+    return parsed.find(parsed.first, X_RESOLUTION) is not None
+
+
+def upright(block: bytes) -> bytes:
+    """`block` for the upright picture: with orientation 1, and without the thumbnail."""
+    parsed = _Block(block)
+    if not parsed.first:
+        return block
+    parsed.drop_thumbnail()
+    entry = parsed.find(parsed.first, ORIENTATION)
+    if entry:
+        struct.pack_into(parsed.order + "HIHH", parsed.data, entry.at - 6, _SHORT, 1, 1, 0)
+    return bytes(parsed.data)
+
+
+def resized(block: bytes, size: Size) -> bytes:
+    """`block` for a picture of `size`: the dimensions it states are corrected."""
+    parsed = _Block(block)
+    for directory in (parsed.first, parsed.number(parsed.first, EXIF_IFD)):
+        for entry in parsed.entries(directory):
+            if entry.tag in _WIDTHS:
+                parsed.set(entry, size.width)
+            elif entry.tag in _HEIGHTS:
+                parsed.set(entry, size.height)
+    return bytes(parsed.data)
+
+
+def parse(block: bytes) -> PIL.Image.Exif:
+    """Pillow's view of a block; empty if the block is none."""
+    exif = PIL.Image.Exif()
+    if is_block(block):
+        with without_warnings():
+            exif.load(block)
+    return exif
+
+
+def descriptive_tags(exif: PIL.Image.Exif) -> dict[int, Any]:
+    """Tags that belong to the picture in whatever file it lies, directories of tags as dictionaries."""
+    with without_warnings():
+        tags = {tag: exif[tag] for tag in _DESCRIPTIVE if tag in exif}
+        camera, position = dict(exif.get_ifd(EXIF_IFD)), dict(exif.get_ifd(GPS_IFD))
+        if INTEROP_IFD in camera:
+            camera[INTEROP_IFD] = dict(exif.get_ifd(INTEROP_IFD))
+    tags |= {EXIF_IFD: camera} if camera else {}
+    tags |= {GPS_IFD: position} if position else {}
+    return {tag: value for tag, value in tags.items() if _storable(tag, value)}
+
+
+def _storable(tag: int, value: Any) -> bool:
+    """Whether the tag is sound enough to be written again; damaged files hold others."""
+    directory = ImageFileDirectory_v2()
+    try:
+        directory[tag] = value
+        directory.tobytes()
+    except Exception:  # the values are whatever a damaged file held, and so are Pillow's complaints
+        return False
+    return True
+
+
+def from_tags(tags: dict[int, Any]) -> bytes | None:
+    """A block of descriptive tags; None of none."""
+    if not tags:
+        return None
+    exif = PIL.Image.Exif()
+    for tag, value in tags.items():
+        exif[tag] = value
+    return exif.tobytes().removeprefix(b"Exif\0\0")

@@ -1,0 +1,52 @@
+"""What each file format that imgtk writes can hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgtk.errors import WriteError
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Attributes:
+        name: as Pillow calls it.
+        suffixes: of file names, lower case, with the dot.
+        depths: bits per sample that it holds; 32 means floating point.
+        alpha: whether it holds transparency.
+        max_side: longest side in pixels.
+        lossy: whether it takes `quality`.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    depths: tuple[int, ...] = (8,)
+    alpha: bool = False
+    max_side: int = 2**31 - 1
+    lossy: bool = False
+
+
+JPEG = Format("JPEG", (".jpg", ".jpeg"), max_side=65_500, lossy=True)  # 65,500 is libjpeg's limit
+PNG = Format("PNG", (".png",), depths=(8, 16), alpha=True)
+WEBP = Format("WebP", (".webp",), alpha=True, max_side=16_383, lossy=True)
+TIFF = Format("TIFF", (".tif", ".tiff"), depths=(8, 16, 32), alpha=True)
+BMP = Format("BMP", (".bmp",))
+
+FORMATS = (JPEG, PNG, WEBP, TIFF, BMP)
+
+WRITABLE = frozenset(suffix for form in FORMATS for suffix in form.suffixes)
+READABLE = WRITABLE | {".gif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm"}
+"""Suffixes of the files that are taken for pictures in folders; a file that is named is read whatever its suffix."""
+
+
+def format_of(path: Path) -> Format:
+    """The format that the suffix of `path` asks for. Raises WriteError if there is none."""
+    for candidate in FORMATS:
+        if path.suffix.lower() in candidate.suffixes:
+            return candidate
+    known = ", ".join(suffix for candidate in FORMATS for suffix in candidate.suffixes)
+    what = f"unknown suffix {path.suffix!r}" if path.suffix else "the name has no suffix that tells the format"
+    raise WriteError(f"cannot write {path}: {what}", hint=f"imgtk writes {known}.")

@@ -1,0 +1,89 @@
+"""Metadata as Pillow hands it over, and its correction for the upright picture."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import PIL.Image
+
+from imgtk.image import Metadata
+from imgtk.io import exif as exif_block
+
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|>))([1-8])")
+_RAW_EXIF = "Raw profile type exif"  # ImageMagick's way to put EXIF into PNG before the eXIf chunk existed
+_PNG_XMP = "XML:com.adobe.xmp"
+
+
+def of_pillow(image: PIL.Image.Image) -> Metadata:
+    """Metadata of a loaded Pillow image, with the orientation as the file states it."""
+    info = image.info
+    xmp = info.get("xmp") or info.get(_PNG_XMP)
+    text = {key: str(value) for key, value in getattr(image, "text", {}).items() if key not in (_RAW_EXIF, _PNG_XMP)}
+    if image.format != "PNG" and info.get("comment"):  # in PNG it is one of the texts
+        text["Comment"] = _decoded(info["comment"])
+    exif = _exif(image)
+    return Metadata(
+        icc=valid_profile(info.get("icc_profile")),
+        exif=exif,
+        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+        dpi=_dpi(image, exif),
+        text=text,
+    )
+
+
+def orientation(metadata: Metadata) -> int:
+    """1 (upright) to 8: what EXIF states, else what XMP states."""
+    stated = exif_block.orientation(metadata.exif) if metadata.exif else None
+    match = _XMP_ORIENTATION.search(metadata.xmp or b"")
+    return stated or (int(match[2]) if match else 1)
+
+
+def upright(metadata: Metadata) -> Metadata:
+    """`metadata` for the picture after its orientation has been applied."""
+    return replace(
+        metadata,
+        exif=metadata.exif and exif_block.upright(metadata.exif),
+        xmp=metadata.xmp and _XMP_ORIENTATION.sub(rb"\g<1>1", metadata.xmp),
+    )
+
+
+def valid_profile(icc: bytes | None, *, colours: bytes | None = None) -> bytes | None:
+    """`icc` if it is an ICC profile and, where `colours` is given, one of that colour space ("RGB ", "GRAY"); the
+    offsets are those of the profile header in ICC.1:2022, 7.2."""
+    if not icc or len(icc) < 128 or icc[36:40] != b"acsp" or (colours and icc[16:20] != colours):
+        return None
+    return icc
+
+
+def _decoded(comment: bytes | str) -> str:
+    if isinstance(comment, str):
+        return comment
+    try:
+        return comment.decode().rstrip("\0")
+    except UnicodeDecodeError:  # the formats name no encoding
+        return comment.decode("latin-1").rstrip("\0")
+
+
+def _exif(image: PIL.Image.Image) -> bytes | None:
+    block = image.info.get("exif")
+    if block is None and _RAW_EXIF in image.info:
+        try:
+            block = bytes.fromhex("".join(image.info[_RAW_EXIF].split("\n")[3:]))
+        except ValueError:  # the picture itself may be sound
+            return None
+    if block is None and image.format == "TIFF":
+        return exif_block.from_tags(exif_block.descriptive_tags(image.getexif()))
+    while block and block.startswith(b"Exif\0\0"):
+        block = block.removeprefix(b"Exif\0\0")
+    return block if block and exif_block.is_block(block) else None
+
+
+def _dpi(image: PIL.Image.Image, exif: bytes | None) -> tuple[float, float] | None:
+    dpi = image.info.get("dpi")
+    if dpi is None or min(dpi) <= 0:
+        return None
+    # Where files state none, Pillow gives 72 dpi to JPEG and 1 to TIFF.
+    if image.format in ("JPEG", "MPO") and not image.info.get("jfif_unit"):
+        return (float(dpi[0]), float(dpi[1])) if exif_block.states_resolution(exif or b"") else None
+    return None if image.format == "TIFF" and tuple(dpi) == (1, 1) else (float(dpi[0]), float(dpi[1]))

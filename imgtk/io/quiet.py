@@ -1,0 +1,37 @@
+"""Keeping the libraries that decode pictures from writing to the terminal: imgtk reports what is wrong, once."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_lock = threading.RLock()  # both contexts change what the whole process shares
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def without_native_messages() -> Iterator[None]:
+    """Also drops what C libraries (libtiff) write to file descriptor 2."""
+    with without_warnings():
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is no standard error, so nothing can be written to it
+            yield
+            return
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,166 @@
+"""Reading picture files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import BinaryIO
+
+import PIL.Image
+from PIL import UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+
+from imgtk.errors import ReadError
+from imgtk.image import Image
+from imgtk.io import metadata as meta
+from imgtk.io import png, tiff
+from imgtk.io.convert import assembled, from_pillow, oriented
+from imgtk.io.quiet import without_native_messages, without_warnings
+
+MAX_PIXELS = 1_000_000_000
+"""Pictures above this size are refused unless the caller raises the limit. A gigapixel is 3 GB of 8-bit colour: more
+than cameras make, less than what files of a few kilobytes can claim to hold. It is also about what OpenCV decodes."""
+
+# What Pillow may open: formats with one picture of 8 bits in them, or known to `png` and `tiff`. Others are either not
+# decoded by Pillow itself (EPS starts Ghostscript) or would lose bits without a word (JPEG 2000).
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "AVIF")
+_READABLE = "imgtk reads JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF and PNM."
+
+
+def read(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image:
+    """The picture in a file, upright, with everything the file carries. Its content decides the format, not its name.
+
+    Args:
+        path: the file.
+        max_pixels: width * height above which the picture is not decoded.
+
+    Returns:
+        8-bit pictures as uint8, those of 9 to 16 bits as uint16, floating point TIFF as float32. Palettes become RGB,
+        CMYK and Lab become sRGB.
+
+    Raises:
+        ReadError: if there is no such file, or it holds no picture, a damaged one, several, or one that is too large.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        try:
+            return _decoded(file, path, max_pixels)
+        except ReadError as error:
+            raise ReadError(f"cannot read {path}: {error.message}", hint=error.hint) from error.__cause__
+        except UnidentifiedImageError:
+            raise ReadError(f"cannot read {path}: it is not a picture, or damaged", hint=_READABLE) from None
+        except MemoryError:
+            raise ReadError(f"cannot read {path}: it does not fit into memory") from None
+        except Exception as error:  # decoders fail in many ways on damaged files
+            raise ReadError(f"cannot read {path}: the picture in it is damaged or cut short ({error})") from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ReadError(f"cannot read {path}: it is a directory")
+        if not stat.S_ISREG(status.st_mode):
+            raise ReadError(f"cannot read {path}: it is not a regular file")
+        if status.st_size == 0:
+            raise ReadError(f"cannot read {path}: the file is empty")
+        return path.open("rb")
+    except FileNotFoundError:
+        raise ReadError(f"cannot read {path}: there is no such file", hint=_nearest(path)) from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        hint = "Check the permissions of the file." if getattr(error, "errno", 0) == errno.EACCES else None
+        raise ReadError(f"cannot read {path}: {reason}", hint=hint) from None
+
+
+def _nearest(path: Path) -> str | None:
+    if not path.parent.is_dir():
+        return f"The directory {path.parent} does not exist."
+    try:
+        names = get_close_matches(path.name, os.listdir(path.parent), n=1)
+    except OSError:
+        return None
+    return f"Did you mean {path.with_name(names[0])}?" if names else None
+
+
+def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
+    head = file.read(32)
+    file.seek(0)
+    if head[:4] in tiff.MAGIC:
+        return _decoded_tiff(file, path, max_pixels)
+    with _without_pillows_limit():
+        opened = PIL.Image.open(file, formats=_FORMATS)
+    with opened as image:
+        _check_size(image.width, image.height, max_pixels)
+        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a photo with a preview
+        _check_frames(frames)
+        if image.format == "PPM" and _is_deep_colour(image):
+            raise ReadError("imgtk does not read PNM colour of 16 bits", hint="Convert it to PNG or TIFF.")
+        depth = png.bit_depth(head) if image.format == "PNG" else 8
+        if depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
+            image.info["transparency"] = png.scaled_key(image.info["transparency"], depth)
+        picture = from_pillow(image, path)  # also finds damage, which OpenCV would pass over
+        if depth == 16:
+            file.seek(0)
+            samples = png.decode_deep(file.read(), image.info.get("transparency"))
+            samples = oriented(samples, meta.orientation(meta.of_pillow(image)))
+            return assembled(samples, has_alpha=samples.shape[2] in (2, 4), metadata=picture.metadata, path=path)
+        return picture
+
+
+def _decoded_tiff(file: BinaryIO, path: Path, max_pixels: int) -> Image:
+    pages = tiff.pages(file)
+    _check_frames(len(pages), "pages")
+    page = pages[0]
+    _check_size(page.imagewidth, page.imagelength, max_pixels)
+    tiff.check_segments(file, page)
+    metadata = tiff.metadata(file, page)
+    if tiff.is_deep(page):
+        samples, has_alpha = tiff.decode_deep(file, page)
+        turned = oriented(samples, tiff.orientation(page))
+        return assembled(turned, has_alpha=has_alpha, metadata=meta.upright(metadata), path=path)
+    file.seek(0)
+    with without_native_messages(), _without_pillows_limit(), PIL.Image.open(file, formats=("TIFF",)) as image:
+        return from_pillow(image, path, metadata)
+
+
+@contextmanager
+def _without_pillows_limit() -> Iterator[None]:
+    """Ours takes its place: Pillow's is below what cameras make."""
+    with without_warnings():  # which also holds a lock, since the limit belongs to the whole process
+        limit, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            PIL.Image.MAX_IMAGE_PIXELS = limit
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width < 1 or height < 1:
+        raise ReadError(f"it has no pixels ({width}x{height})")
+    if width * height > max_pixels:
+        raise ReadError(
+            f"it has {width}x{height} = {width * height:,} pixels, above the limit of {max_pixels:,}",
+            hint=f"If you trust the file, raise the limit with --max-pixels {width * height} (max_pixels= in Python).",
+        )
+
+
+def _check_frames(frames: int, what: str = "frames") -> None:
+    if frames < 1:
+        raise ReadError(f"it has no {what}")
+    if frames > 1:
+        raise ReadError(
+            f"it has {frames} {what}, and imgtk works on single pictures",
+            hint=f"Save the {what[:-1]} that you want to a file of its own, and give that file.",
+        )
+
+
+def _is_deep_colour(image: ImageFile) -> bool:
+    """Whether a PNM image, not yet decoded, has RGB samples of more than 8 bits."""
+    arguments = image.tile[0][3]
+    return image.mode == "RGB" and isinstance(arguments, tuple) and int(arguments[1]) > 255

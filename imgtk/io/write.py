@@ -1,0 +1,221 @@
+"""Writing picture files, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import PIL.Image
+
+from imgtk.errors import WriteError
+from imgtk.geometry import Size
+from imgtk.image import Image, Metadata
+from imgtk.io import exif, png, tiff
+from imgtk.io.depth import depth_of, to_depth
+from imgtk.io.formats import BMP, JPEG, PNG, TIFF, WEBP, Format, format_of
+from imgtk.io.metadata import valid_profile
+
+QUALITY = 95
+_SEGMENT_BYTES = 65533  # what a segment of JPEG holds (ITU-T T.81, B.1.1.4)
+_XMP_HEADER = 29  # bytes of it that name the packet (XMP Specification Part 3, 1.1.3)
+
+
+def check_target(
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    has_alpha: bool = False,
+    sixteen_bit: bool = False,
+    size: Size | None = None,
+    quality: int | None = None,
+    lossless: bool = False,
+    depth: int | None = None,
+) -> Path:
+    """Find what would keep a picture from being written, before it is computed.
+
+    Args:
+        path: the file to write; its suffix chooses the format.
+        overwrite: whether a file that exists may be replaced.
+        has_alpha: whether the picture has transparency.
+        sixteen_bit: whether its pixels are 16-bit.
+        size: of the picture, if it is known.
+        quality, lossless, depth: as for `write`.
+
+    Returns:
+        `path` as a Path.
+
+    Raises:
+        WriteError: saying what is wrong and what to do.
+    """
+    path = Path(path)
+    target = format_of(path)
+    _check_place(path, overwrite)
+    _check_options(path, target, quality, lossless, depth)
+    if has_alpha and not target.alpha:
+        raise WriteError(
+            f"cannot write {path}: the picture has transparency, which {target.name} cannot hold",
+            hint="Write .png, .webp or .tif.",
+        )
+    if sixteen_bit and depth is None and 16 not in target.depths:
+        raise WriteError(
+            f"cannot write {path}: the picture has 16 bits per sample, and {target.name} holds 8",
+            hint="Write .png or .tif, or allow 8 bits with depth=8.",
+        )
+    if size and max(size.width, size.height) > target.max_side:
+        raise WriteError(
+            f"cannot write {path}: {size.width}x{size.height} is too large for {target.name}, "
+            f"whose sides end at {target.max_side} pixels",
+            hint="Write .png or .tif.",
+        )
+    return path
+
+
+def write(
+    image: Image,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    quality: int | None = None,
+    lossless: bool = False,
+    depth: int | None = None,
+) -> Path:
+    """Write a picture and everything it carries. The suffix of `path` chooses the format.
+
+    The file appears complete or not at all: it is written under a temporary name in the same directory, then renamed.
+
+    Args:
+        image: what to write.
+        path: .jpg, .jpeg, .png, .webp, .tif, .tiff or .bmp.
+        overwrite: whether a file that exists may be replaced.
+        quality: of JPEG and lossy WebP, 1 to 100; 95 if not given. JPEG colour is not subsampled.
+        lossless: for WebP.
+        depth: bits per sample: 8, 16 (PNG, TIFF) or 32 (floating point; TIFF). Without it, integers keep their depth,
+            and floats stay floats in TIFF and become 8 bits elsewhere.
+
+    Returns:
+        `path` as a Path.
+
+    Raises:
+        WriteError: if the format cannot hold the picture, or the file cannot be written.
+    """
+    path = check_target(
+        path,
+        overwrite=overwrite,
+        has_alpha=image.alpha is not None,
+        sixteen_bit=image.pixels.dtype == np.uint16,
+        size=image.size,
+        quality=quality,
+        lossless=lossless,
+        depth=depth,
+    )
+    if image.pixels.dtype.kind == "f" and np.isnan(image.pixels).any():
+        raise WriteError(f"cannot write {path}: {np.isnan(image.pixels).sum()} values of the picture are not numbers")
+    target = format_of(path)
+    samples = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
+    samples = to_depth(samples, depth or _natural_depth(samples, target))
+    metadata = _fitting(image.metadata, image, target, path)
+    with _replacing(path) as file:
+        if target is PNG:
+            png.write(file, samples, metadata)
+        elif target is TIFF:
+            tiff.write(file, samples, metadata)
+        else:
+            _write_by_pillow(file, samples, metadata, target, quality or QUALITY, lossless)
+    return path
+
+
+def _check_place(path: Path, overwrite: bool) -> None:
+    directory = path.parent
+    if path.is_dir():
+        raise WriteError(f"cannot write {path}: it is a directory", hint="Give the name of a file.")
+    if not directory.is_dir():
+        raise WriteError(f"cannot write {path}: the directory {directory} does not exist", hint="Create it first.")
+    if path.exists() and not overwrite:
+        raise WriteError(
+            f"cannot write {path}: it exists",
+            hint="Choose another name, or replace it with --overwrite (overwrite=True).",
+        )
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise WriteError(f"cannot write {path}: the directory {directory.resolve()} is not writable")
+
+
+def _check_options(path: Path, target: Format, quality: int | None, lossless: bool, depth: int | None) -> None:
+    if quality is not None and not target.lossy:
+        raise WriteError(f"cannot write {path}: {target.name} is lossless and has no quality")
+    if quality is not None and not 1 <= quality <= 100:
+        raise WriteError(f"cannot write {path}: quality {quality} is not in 1..100")
+    if lossless and target is JPEG:
+        raise WriteError(f"cannot write {path}: JPEG is never lossless", hint="Write .png, .webp or .tif.")
+    if depth is not None and depth not in target.depths:
+        depths = " or ".join(map(str, target.depths))
+        raise WriteError(f"cannot write {path}: {target.name} holds {depths} bits per sample, not {depth}")
+
+
+def _natural_depth(samples: np.ndarray, target: Format) -> int:
+    depth = depth_of(samples)
+    return depth if depth in target.depths else 8
+
+
+def _fitting(metadata: Metadata, image: Image, target: Format, path: Path) -> Metadata:
+    """What `target` can hold of the metadata, true for `image`. A profile of another colour space than the pixels', and
+    what exceeds a JPEG segment, are left out; the latter with a warning."""
+    block = metadata.exif and exif.resized(metadata.exif, image.size)
+    grayscale = image.gray and target is not WEBP
+    metadata = replace(metadata, exif=block, icc=valid_profile(metadata.icc, colours=b"GRAY" if grayscale else b"RGB "))
+    if target is not JPEG:
+        return metadata
+    return replace(
+        metadata,
+        exif=_fitting_segment("EXIF", metadata.exif, _SEGMENT_BYTES - len(b"Exif\0\0"), path),
+        xmp=_fitting_segment("XMP", metadata.xmp, _SEGMENT_BYTES - _XMP_HEADER, path),
+    )
+
+
+def _fitting_segment(name: str, value: bytes | None, room: int, path: Path) -> bytes | None:
+    if not value or len(value) <= room:
+        return value
+    warnings.warn(f"{path}: {name} of {len(value)} bytes is too large for JPEG and left out", stacklevel=4)
+    return None
+
+
+def _write_by_pillow(
+    file: BinaryIO, samples: np.ndarray, metadata: Metadata, target: Format, quality: int, lossless: bool
+) -> None:
+    picture = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    options: dict[str, Any] = {"dpi": metadata.dpi or (0, 0)}  # Pillow would state 96 in BMP
+    if target is not BMP:
+        options |= {"icc_profile": metadata.icc, "xmp": metadata.xmp, "quality": quality}
+        options |= {"exif": metadata.exif and b"Exif\0\0" + metadata.exif}
+    if target is JPEG:
+        comment = metadata.text.get("Comment", "").encode()[:_SEGMENT_BYTES]
+        options |= {"subsampling": "4:4:4", "comment": comment}
+    if target is WEBP:
+        options |= {"lossless": lossless, "exact": lossless}
+    picture.save(file, target.name, **{name: value for name, value in options.items() if value})
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file for what is to be at `path`: there if the block succeeds, gone without a trace if it does not."""
+    final = Path(os.path.realpath(path))  # a link goes on pointing to the file
+    temporary = final.with_name(f".imgtk-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        if final.exists():
+            shutil.copymode(final, temporary)
+        os.replace(temporary, final)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

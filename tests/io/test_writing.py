@@ -1,0 +1,154 @@
+"""Files appear whole or not at all, and what cannot work is said before the work."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import numpy as np
+import pytest
+from pictures import picture, same
+
+from imgtk.errors import WriteError
+from imgtk.geometry import Size
+from imgtk.image import Image
+from imgtk.io import check_target, read, write
+
+
+def problem(path, **traits: object) -> str:
+    with pytest.raises(WriteError) as info:
+        check_target(path, **traits)
+    assert str(path) in info.value.message
+    return str(info.value)
+
+
+def test_a_good_target(tmp_path):
+    for suffix in (".jpg", ".JPEG", ".png", ".webp", ".tif", ".TIFF", ".bmp"):
+        assert check_target(str(tmp_path / f"a{suffix}")) == tmp_path / f"a{suffix}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_names(tmp_path):
+    assert "unknown suffix '.gif'" in problem(tmp_path / "a.gif")
+    assert ".jpg, .jpeg, .png" in problem(tmp_path / "a.gif")
+    assert "no suffix" in problem(tmp_path / "a")
+    assert "no suffix" in problem(tmp_path / ".png")
+
+
+def test_bad_places(tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "there.png").write_bytes(b"mine")
+    assert "is a directory" in problem(tmp_path / "folder.png", overwrite=True)
+    assert "does not exist" in problem(tmp_path / "no" / "a.png")
+    assert "does not exist" in problem(tmp_path / "there.png" / "a.png")
+    assert "--overwrite" in problem(tmp_path / "there.png")
+    check_target(tmp_path / "there.png", overwrite=True)
+
+
+def test_a_directory_that_is_not_writable(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "not writable" in problem(tmp_path / "a.png")
+
+
+def test_what_formats_cannot_hold(tmp_path):
+    for suffix in (".jpg", ".bmp"):
+        assert ".webp or .tif" in problem(tmp_path / f"a{suffix}", has_alpha=True)
+    for suffix in (".jpg", ".bmp", ".webp"):
+        assert "depth=8" in problem(tmp_path / f"a{suffix}", sixteen_bit=True)
+        check_target(tmp_path / f"a{suffix}", sixteen_bit=True, depth=8)
+        assert "not 16" in problem(tmp_path / f"a{suffix}", depth=16)
+    assert "8 or 16 bits per sample, not 32" in problem(tmp_path / "a.png", depth=32)
+    check_target(tmp_path / "a.tif", has_alpha=True, sixteen_bit=True, depth=32, size=Size(100_000, 100_000))
+
+
+@pytest.mark.parametrize(("suffix", "side"), [(".jpg", 65500), (".webp", 16383)])
+def test_sides_at_the_limit(tmp_path, suffix, side):
+    image = Image(np.zeros((1, side, 1), np.uint8))
+    assert read(write(image, tmp_path / f"a{suffix}")).size == Size(side, 1)
+    with pytest.raises(WriteError, match=f"1x{side + 1} is too large"):
+        write(Image(np.zeros((side + 1, 1, 1), np.uint8)), tmp_path / f"b{suffix}")
+
+
+def test_bad_options(tmp_path):
+    assert "no quality" in problem(tmp_path / "a.png", quality=90)
+    for quality in (0, 101, -1):
+        assert "1..100" in problem(tmp_path / "a.jpg", quality=quality)
+    assert "never lossless" in problem(tmp_path / "a.jpg", lossless=True)
+    assert "not 12" in problem(tmp_path / "a.png", depth=12)
+    check_target(tmp_path / "a.png", lossless=True)
+
+
+def test_write_checks_the_picture(tmp_path):
+    with pytest.raises(WriteError, match="transparency"):
+        write(picture("rgba"), tmp_path / "a.jpg")
+    with pytest.raises(WriteError, match="16 bits"):
+        write(picture("rgb", "uint16"), tmp_path / "a.webp")
+    write(picture("rgb", "uint16"), tmp_path / "a.jpg", depth=8)
+    with pytest.raises(WriteError, match="1 values of the picture are not numbers"):
+        write(Image(np.array([[[0.5], [np.nan]]], np.float32)), tmp_path / "nan.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+
+
+def test_overwriting(tmp_path):
+    path = write(picture(), tmp_path / "a.png")
+    path.chmod(0o640)
+    with pytest.raises(WriteError, match="exists"):
+        write(picture(size=(3, 3)), path)
+    assert same(read(path), picture())
+    write(picture(size=(3, 3)), path, overwrite=True)
+    assert same(read(path), picture(size=(3, 3)))
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_new_files_get_the_usual_permissions(tmp_path):
+    (tmp_path / "usual").touch()
+    assert write(picture(), tmp_path / "a.png").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_links_are_followed(tmp_path):
+    path = write(picture(), tmp_path / "a.png")
+    (tmp_path / "link.png").symlink_to(path)
+    write(picture(size=(3, 3)), tmp_path / "link.png", overwrite=True)
+    assert (tmp_path / "link.png").is_symlink()
+    assert same(read(path), picture(size=(3, 3)))
+
+
+def test_onto_the_file_it_came_from(tmp_path):
+    path = write(picture(), tmp_path / "a.png")
+    assert same(read(write(read(path), path, overwrite=True)), picture())
+
+
+SAVERS = {".png": "imgtk.io.png.zlib.crc32", ".tif": "imgtk.io.tiff.zlib.compress", ".jpg": "PIL.Image.Image.save"}
+
+
+@pytest.mark.parametrize(
+    "failure", [KeyboardInterrupt(), MemoryError(), OSError(errno.ENOSPC, "No space left on device")]
+)
+@pytest.mark.parametrize("suffix", SAVERS)
+@pytest.mark.parametrize("exists", [False, True])
+def test_failures_leave_nothing(tmp_path, monkeypatch, suffix, exists, failure):
+    path = tmp_path / f"a{suffix}"
+    if exists:
+        path.write_bytes(b"what was there")
+
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SAVERS[suffix], fail)
+        with pytest.raises(WriteError if isinstance(failure, OSError) else type(failure)) as info:
+            write(picture(), path, overwrite=True)
+    if isinstance(failure, OSError):
+        assert str(info.value) == f"cannot write {path}: No space left on device"
+    assert list(tmp_path.iterdir()) == ([path] if exists else [])
+    assert not exists or path.read_bytes() == b"what was there"
+
+
+def test_a_disk_that_is_full():
+    """A real one, where the system has it."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    from imgtk.io import png
+
+    with open("/dev/full", "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        png.write(file, picture().pixels, picture().metadata)

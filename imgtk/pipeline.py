@@ -193,7 +193,10 @@ class Pipeline:
         size = Size(side, side)
         stages = plan_stages(self.graph, self._ops, size, self.dtype, self.device)
         gray = torch.full((1, 3, side, side), 0.5)
-        Renderer(Plan(stages, self.graph.output, None, self.device), lambda box: gray).store(self.graph.output)
+        renderer = Renderer(Plan(stages, self.graph.output, None, self.device), lambda box: gray)
+        for index, stage in enumerate(stages):
+            if stage.stored or index == self.graph.output:
+                renderer.store(index)
         return side * side
 
     def _statistics(self, plan: Plan, image: Image) -> dict[int, Any]:

@@ -50,8 +50,8 @@ class Features(nn.Module):
         super().__init__()
         self.name, self.features, self.taps = name, features, dict(taps)
         self.style_layers, self.content_layers = style_layers, content_layers
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN, device="cpu").view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD, device="cpu").view(1, 3, 1, 1), persistent=False)
 
     def freeze(self) -> Features:
         """Evaluation mode, without gradients for the weights; returns itself."""
@@ -187,11 +187,10 @@ def load_features(backbone: str | Path = "imgtk", *, pooling: Pooling = "max") -
     ]
     shapes = {key: value.shape for key, value in state.items()}
     for build in builders:
-        with torch.device("meta"):
-            expected = {key: value.shape for key, value in build().state_dict().items()}
-        if shapes == expected:
+        with torch.device("meta"):  # no memory, no random numbers
             network = build()
-            network.load_state_dict(state)
+        if shapes == {key: value.shape for key, value in network.state_dict().items()}:
+            network.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
             return network.freeze()
     raise WeightsError(
         f"{path}: not a feature network that imgtk knows",

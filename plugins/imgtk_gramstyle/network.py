@@ -86,14 +86,15 @@ class StyleNetwork(nn.Module):
     def of(cls, state: dict[str, Tensor]) -> StyleNetwork:
         """The network that `state` is the state of, loaded. Raises KeyError or RuntimeError when there is none."""
         blocks = len({key.split(".")[1] for key in state if key.startswith("residuals.")})
-        network = cls(state["down2.conv.weight"].shape[0], blocks)
-        network.load_state_dict(state)
+        with torch.device("meta"):  # no random numbers
+            network = cls(state["down2.conv.weight"].shape[0], blocks)
+        network.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
         return network
 
     @property
     def radius(self) -> int:
-        """Receptive radius in pixels: how far an output pixel sees, given the moments."""
-        return 2 + 1 + 2 * 1 + 4 * (2 * self.blocks) + 4 + 2 + 2 + 1 + 4
+        """Receptive radius in pixels, a multiple of `MULTIPLE`: how far an output pixel sees, given the moments."""
+        return 12 + 8 * self.blocks
 
     def forward(self, x: Tensor, source: Source = moments) -> Tensor:
         x = F.pixel_unshuffle(x, 2)

@@ -50,9 +50,7 @@ class Stylise(ImageOp):
 
     @cached_property
     def geometry(self) -> Geometry:
-        multiple = StyleNetwork.MULTIPLE
-        halo = -(-self.network.radius // multiple) * multiple
-        return Geometry(halo=halo, multiple=multiple, extent=Extent.STATISTICS)
+        return Geometry(halo=self.network.radius, multiple=StyleNetwork.MULTIPLE, extent=Extent.STATISTICS)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         network: Any = deepcopy(self.network)

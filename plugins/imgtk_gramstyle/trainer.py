@@ -78,7 +78,13 @@ class StyleTrainer(Trainer[StyleRecipe]):
         self.features = load_features(recipe.backbone, pooling="average")
         network = StyleNetwork(recipe.width, recipe.blocks)
         if recipe.init:
-            network.load_state_dict(read_state(locate(recipe.init, package="imgtk_gramstyle")))
+            try:
+                network.load_state_dict(read_state(locate(recipe.init, package="imgtk_gramstyle")))
+            except RuntimeError:
+                raise TrainingError(
+                    f"{recipe.init} is not a style network of width {recipe.width} with {recipe.blocks} blocks",
+                    hint="Set width and blocks to those of the network to start from.",
+                ) from None
         self.networks = {"generator": network}
         self.held_out: list[Tensor] = []
 

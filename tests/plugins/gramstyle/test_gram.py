@@ -1,0 +1,156 @@
+"""`style:gram` with a small random feature network."""
+
+import numpy as np
+import pytest
+import torch
+
+from imgtk import Pipeline
+from imgtk.errors import ImgtkError, ParameterError, ReadError, WeightsError
+from imgtk.nn.features import load_features
+from imgtk.op import File, Number
+from imgtk.registry import default
+from imgtk.testing import picture
+from imgtk_gramstyle import CommaList
+from imgtk_gramstyle.objective import StyleObjective, half, shift_together
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def gram(features_file, style_file):
+    def build(**params):
+        given = {"image": style_file, "backbone": str(features_file), "steps": 3, **params}
+        op = default().spec("style:gram").build(**given)
+        op.to(CPU, torch.float32)
+        return op
+
+    return build
+
+
+@torch.inference_mode()
+def test_it_comes_nearer_to_the_style(gram, features_file, style_file):
+    x = picture(64, 48)
+    op = gram(steps=20)
+    objective = StyleObjective(load_features(features_file), op.pictures, [1.0])
+    before, after = objective(x, x)[0], objective(op(x), x)[0]
+    assert after < 0.7 * before
+
+
+@torch.inference_mode()
+def test_same_seed_same_picture_another_seed_another(gram):
+    x = picture(40, 40)
+    first = gram(seed=1)(x)
+    assert torch.equal(gram(seed=1)(x), first)
+    assert not torch.equal(gram(seed=2)(x), first)
+    assert first.min() >= 0
+    assert first.max() <= 1
+
+
+@torch.inference_mode()
+def test_content_weight_holds_the_picture(gram):
+    x = picture(40, 40)
+    free, held = (gram(steps=15, content=weight)(x) for weight in (0, 1000))
+    assert (held - x).square().mean() < (free - x).square().mean()
+
+
+@torch.inference_mode()
+def test_the_global_random_state_is_left_alone(gram):
+    before = torch.get_rng_state()
+    gram()(picture(40, 32))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (33, 7)])
+def test_small_pictures(gram, size):
+    x = picture(*size)
+    y = gram()(x)
+    assert y.shape == x.shape
+    assert y.isfinite().all()
+
+
+@torch.inference_mode()
+def test_large_pictures_are_painted_small_and_keep_their_detail(gram):
+    x = picture(200, 120)
+    assert torch.equal(gram(size=64, strength=0)(x), x)
+    op = gram(size=64)
+    seen = []
+    paint = op.paint
+    op.paint = lambda content: seen.append(tuple(content.shape)) or paint(content)
+    y = op(x)
+    assert seen == [(1, 3, 38, 64)]
+    grain = (x - half(x).repeat_interleave(2, 2).repeat_interleave(2, 3)).flatten()
+    kept = (y - half(y).repeat_interleave(2, 2).repeat_interleave(2, 3)).flatten()
+    assert torch.corrcoef(torch.stack([grain, kept]))[0, 1] > 0.8
+
+
+@torch.inference_mode()
+def test_it_tells_how_far_it_is(gram):
+    op, steps = gram(), []
+    op.on_step = lambda done, total: steps.append((done, total))
+    op(picture(40, 32))
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+
+
+@torch.inference_mode()
+def test_weights_of_several_styles(gram, style_file, tmp_path):
+    import cv2
+
+    other = tmp_path / "red.png"
+    cv2.imwrite(str(other), np.full((40, 40, 3), (0, 0, 255), np.uint8))
+    x = picture(40, 40)
+    only = gram(image=[style_file])(x)
+    torch.testing.assert_close(gram(image=[style_file, other], weights=[1, 0])(x), only)
+    assert not torch.equal(gram(image=[style_file, other])(x), only)
+
+
+@pytest.mark.parametrize("weights", ["1", "1,2,3", "0,0"])
+def test_weights_that_do_not_fit_are_refused(gram, style_file, weights):
+    with pytest.raises(ParameterError, match="weights"):
+        gram(image=f"{style_file},{style_file}", weights=weights)
+
+
+def test_a_style_picture_that_is_not_there(gram, tmp_path):
+    with pytest.raises(ReadError, match="nowhere"):
+        gram(image=tmp_path / "nowhere.jpg")
+
+
+def test_a_backbone_that_is_none(gram, tmp_path):
+    path = tmp_path / "text.safetensors"
+    path.write_text("no weights")
+    with pytest.raises(WeightsError):
+        gram(backbone=str(path))
+
+
+def test_through_the_engine(features_file, style_file):
+    text = f"style:gram {style_file} 0.5 backbone={features_file} steps=2"
+    result = Pipeline(text, device="cpu")(np.zeros((37, 41), np.uint8))
+    assert result.pixels.shape == (37, 41, 3)
+
+
+def test_the_picture_is_needed():
+    with pytest.raises(ImgtkError, match="image"):
+        default().spec("style:gram").build()
+
+
+def test_lists_of_values():
+    numbers = CommaList(Number(0))
+    assert numbers.convert("1, 2.5") == (1.0, 2.5)
+    assert numbers.convert(3) == (3.0,)
+    assert numbers.convert([1, 2]) == (1.0, 2.0)
+    assert numbers.convert(numbers.format((1.0, 2.5))) == (1.0, 2.5)
+    for wrong in ("", "1,,2", "1,-2", [], "a", None):
+        assert not numbers.accepts(wrong), wrong
+    assert [str(path) for path in CommaList(File()).convert("a.jpg,b c.png")] == ["a.jpg", "b c.png"]
+
+
+def test_shifting_moves_all_alike_and_keeps_sizes():
+    x = torch.arange(60.0).view(1, 1, 6, 10)
+    generator = torch.Generator().manual_seed(0)
+    seen = set()
+    for _ in range(200):
+        a, b = shift_together([x, 2 * x], 3, generator)
+        assert a.shape == x.shape
+        assert torch.equal(b, 2 * a)
+        seen.add(a[0, 0, 0, 0].item())
+    assert seen == {row * 10.0 + column for row in range(4) for column in range(4)}

@@ -1,0 +1,132 @@
+"""Trainers of the styles and of the features: a few steps of each."""
+
+import csv
+
+import cv2
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from imgtk.errors import ImgtkError, TrainingError
+from imgtk.nn.features import load_features, squeezenet
+from imgtk.registry import default
+from imgtk.testing import picture
+from imgtk.training.run import train
+from imgtk.weights import Card, read_state
+from imgtk_gramstyle.distil import FeatureRecipe, FeatureTrainer
+from imgtk_gramstyle.network import StyleNetwork
+from imgtk_gramstyle.trainer import StyleRecipe, StyleTrainer
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for seed in range(3):
+        pixels = (picture(150, 130, seed=seed)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
+        cv2.imwrite(str(folder / f"{seed}.png"), pixels)
+    return folder
+
+
+@pytest.fixture
+def settings(style_file, features_file):
+    values = {
+        "style": style_file,
+        "backbone": features_file,
+        "style_side": 64,
+        "width": 8,
+        "blocks": 1,
+        "crop": 48,
+        "batch": 2,
+        "steps": 12,
+        "held_out": 1,
+        "warmup": 2,
+        "lr": 0.01,
+    }
+    return {key: str(value) for key, value in values.items()}
+
+
+def losses(out, name="generator/style"):
+    with (out / "log.csv").open() as file:
+        return [float(row["value"]) for row in csv.DictReader(file) if row["figure"] == name]
+
+
+def test_a_style_is_trained_exported_and_used(photos, settings, tmp_path):
+    spec = default().spec("style:fast")
+    weights = train(spec, photos, tmp_path / "run", overrides=settings, device="cpu", dtype="fp32")
+    found = losses(tmp_path / "run")
+    assert sum(found[-3:]) < sum(found[:3])
+    card = Card.read(weights.with_suffix(".toml"))
+    assert set(card.scores["validation"]) == {"gram_ratio", "content"}
+    assert isinstance(StyleNetwork.of(read_state(weights)), StyleNetwork)
+    op = spec.build(model=str(weights))
+    op.to(torch.device("cpu"), torch.float32)
+    assert op(picture(32, 32)).shape == (1, 3, 32, 32)
+
+
+def test_interrupted_and_resumed_gives_the_same_losses(photos, settings, tmp_path):
+    """The random shifts of the losses are part of what a checkpoint holds."""
+    spec = default().spec("style:fast")
+    settings["steps"] = "6"
+    common = {"overrides": settings, "device": "cpu", "dtype": "fp32"}
+    train(spec, photos, tmp_path / "whole", **common)
+    train(spec, photos, tmp_path / "parts", stop_at=3, **common)
+    train(spec, photos, tmp_path / "parts", resume=True, **common)
+    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
+
+
+def test_a_new_style_starts_from_another_network(settings, network_file):
+    trainer = StyleTrainer(StyleRecipe(**recipe_values(settings, init=str(network_file))))
+    state = trainer.networks["generator"].state_dict()
+    assert all(torch.equal(state[key], value) for key, value in read_state(network_file).items())
+
+
+def recipe_values(settings, **more):
+    types = {field: type(value) for field, value in StyleRecipe().__dict__.items()}
+    return {**{key: types[key](value) for key, value in settings.items()}, **more}
+
+
+def test_a_network_of_another_size_is_no_start(settings, network_file):
+    with pytest.raises(TrainingError, match="width"):
+        StyleTrainer(StyleRecipe(**recipe_values(settings, init=str(network_file), blocks=2)))
+
+
+def test_no_style_picture_and_a_bad_one(settings, tmp_path):
+    with pytest.raises(TrainingError, match="style picture"):
+        StyleTrainer(StyleRecipe(**recipe_values(settings, style="")))
+    with pytest.raises(TrainingError, match="nowhere"):
+        StyleTrainer(StyleRecipe(**recipe_values(settings, style=str(tmp_path / "nowhere.jpg"))))
+
+
+def test_features_are_distilled(photos, tmp_path):
+    torch.manual_seed(0)
+    teacher = tmp_path / "teacher.safetensors"
+    save_file(squeezenet().state_dict(), teacher)
+    settings = {"teacher": str(teacher), "crop": "32", "batch": "2", "steps": "10", "held_out": "1", "warmup": "1"}
+    settings |= {"more": str(photos)}
+    out = tmp_path / "run"
+    weights = train(default().spec("style:gram"), photos, out, overrides=settings, device="cpu", dtype="fp32")
+    found = losses(out, "generator/error")
+    assert found[-1] < found[0]
+    assert load_features(weights).name == "imgtk"
+
+
+def test_teachers_that_do_not_fit(features_file, tmp_path):
+    with pytest.raises(TrainingError, match="teacher"):
+        FeatureTrainer(FeatureRecipe())
+    with pytest.raises(ImgtkError):
+        FeatureTrainer(FeatureRecipe(teacher=str(tmp_path / "nowhere.pth")))
+
+
+@pytest.mark.parametrize("recipe", ["monet", "starry-night", "great-wave", "composition", "features"])
+def test_shipped_recipes_are_readable(recipe):
+    from imgtk.training.recipe import load_recipe
+    from imgtk.training.run import _recipe_file
+
+    name, kind = ("style:gram", FeatureRecipe) if recipe == "features" else ("style:fast", StyleRecipe)
+    plan = load_recipe(kind, _recipe_file(default().spec(name), recipe), {})
+    assert plan.name == recipe
+    assert plan.licence == "Apache-2.0"
+    assert plan.summary
+    assert plan.data

@@ -125,8 +125,8 @@ class Pipeline:
             ImgtkError: of other kinds, for what goes wrong on the way.
         """
         image = Image.of(source)
-        self._check_saves()
         plan = self.plan(image.size)
+        self._check_saves(plan, image)
         opaque = _without_holes(image)
         read = partial(_read_region, opaque.pixels)
         with torch.inference_mode():
@@ -276,13 +276,19 @@ class Pipeline:
         picture = self._finished(image, _quantised(pixels, image.pixels.dtype, gray), index)
         picture.save(self.graph.nodes[index].params["file"], overwrite=self.overwrite)
 
-    def _check_saves(self) -> None:
+    def _check_saves(self, plan: Plan, image: Image) -> None:
         """Find what would keep `save` stages from writing, before anything is computed."""
         from imgtk.io import check_target
 
-        for node in self.graph.nodes:
+        for node, stage in zip(self.graph.nodes, plan.stages, strict=True):
             if node.op == SAVE:
-                check_target(node.params["file"], overwrite=self.overwrite)
+                check_target(
+                    node.params["file"],
+                    overwrite=self.overwrite,
+                    has_alpha=image.alpha is not None,
+                    sixteen_bit=image.pixels.dtype == np.uint16,
+                    size=stage.size,
+                )
 
 
 def _read_region(pixels: np.ndarray, box: Box) -> Tensor:

@@ -48,5 +48,3 @@ def _activated(x: Tensor) -> Tensor:
 
 def _doubled(x: Tensor) -> Tensor:
     return interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-

@@ -37,8 +37,8 @@ BMP = Format("BMP", (".bmp",))
 
 FORMATS = (JPEG, PNG, WEBP, TIFF, BMP)
 
-WRITABLE = frozenset(suffix for form in FORMATS for suffix in form.suffixes)
-READABLE = WRITABLE | {".gif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm"}
+WRITABLE = tuple(suffix for form in FORMATS for suffix in form.suffixes)
+READABLE = (*WRITABLE, ".gif", ".avif", ".mpo", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm")
 """Suffixes of the files that are taken for pictures in folders; a file that is named is read whatever its suffix."""
 
 
@@ -47,6 +47,5 @@ def format_of(path: Path) -> Format:
     for candidate in FORMATS:
         if path.suffix.lower() in candidate.suffixes:
             return candidate
-    known = ", ".join(suffix for candidate in FORMATS for suffix in candidate.suffixes)
     what = f"unknown suffix {path.suffix!r}" if path.suffix else "the name has no suffix that tells the format"
-    raise WriteError(f"cannot write {path}: {what}", hint=f"imgtk writes {known}.")
+    raise WriteError(f"cannot write {path}: {what}", hint=f"imgtk writes {', '.join(WRITABLE)}.")

@@ -137,11 +137,12 @@ def metadata(file: BinaryIO, page: Any) -> Metadata:
     with without_warnings():
         tags.load_from_fp(file, page.offset)
     unit = page.tags.valueof(296, default=2)
+    xmp = page.tags.valueof(_XMP)
     dpi = page.get_resolution("INCH") if unit in (2, 3) and 282 in page.tags and 283 in page.tags else None
     return Metadata(
         icc=valid_profile(page.tags.valueof(_ICC)),
         exif=exif.from_tags(exif.descriptive_tags(tags)),
-        xmp=page.tags.valueof(_XMP),
+        xmp=xmp.encode() if isinstance(xmp, str) else xmp or None,
         dpi=dpi if dpi and min(dpi) > 0 else None,
     )
 

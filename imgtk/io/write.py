@@ -67,7 +67,7 @@ def check_target(
     if sixteen_bit and depth is None and 16 not in target.depths:
         raise WriteError(
             f"cannot write {path}: the picture has 16 bits per sample, and {target.name} holds 8",
-            hint="Write .png or .tif, or allow 8 bits with depth=8.",
+            hint="Write .png or .tif, or allow 8 bits with --depth 8 (depth=8 in Python).",
         )
     if size and max(size.width, size.height) > target.max_side:
         raise WriteError(

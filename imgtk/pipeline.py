@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline", "Progress"]
 
 SHARE = 0.5
-"""Share of the free memory that tiles may use unless `max_memory` says otherwise."""
+"""Share of the free memory that a run may use unless `max_memory` says otherwise."""
+
+WORKING = 2 << 30
+"""Bytes that a tile is given of it at most: larger tiles are no faster."""
 
 UNPROBED = 1 << 17
 """Input pixels up to which a picture is rendered in one piece without measuring memory first (512 x 256)."""
@@ -156,7 +159,7 @@ class Pipeline:
                 return whole
             budget = self.max_memory or int(SHARE * available_memory(self.device))
             fixed, per_pixel = self._memory_cost(whole)
-            side = choose_tile(size, fixed, per_pixel, budget)
+            side = choose_tile(size, fixed, per_pixel, self.max_memory or min(budget, WORKING))
             if side is None:
                 return replace(whole, peak=int(fixed + per_pixel * size.pixels))
             peak = fixed + per_pixel * side * side

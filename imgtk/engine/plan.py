@@ -16,8 +16,8 @@ from imgtk.language.graph import INPUT, SAVE, Graph
 from imgtk.op import ImageOp
 
 SMALL = 1 << 20
-"""Pixels up to which a picture is "small": statistics are taken from all of it, larger ones from a thumbnail of at most
-this size; and the most input pixels that an automatic tile has, beyond which nothing gets faster."""
+"""Pixels up to which a picture is "small": statistics are taken from all of it, those of larger ones from a thumbnail
+of at most this size."""
 
 REPEATED = 1.5
 """A stage is materialised instead of fused when halos would have it compute more than this many times its pixels."""
@@ -279,5 +279,4 @@ def choose_tile(size: Size, fixed: float, per_pixel: float, budget: int) -> int 
             f"the smallest tile needs about {least / 1e6:.0f} MB, more than the {budget / 1e6:.0f} MB that may be used",
             hint="Raise --max-memory, or choose a smaller model.",
         )
-    pixels = min(fitting, SMALL)
-    return None if size.pixels <= pixels else max(SMALLEST_TILE, isqrt(pixels))
+    return None if size.pixels <= fitting else max(SMALLEST_TILE, isqrt(fitting))

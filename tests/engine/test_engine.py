@@ -229,7 +229,7 @@ def test_max_memory_below_the_smallest_tile(registry: Registry) -> None:
 def test_choose_tile() -> None:
     assert choose_tile(Size(100, 100), 0, 100, 10**9) is None
     assert choose_tile(Size(1000, 1000), 0, 100, 10**6) == 100
-    assert choose_tile(Size(100_000, 100_000), 0, 1, 10**12) == 1024
+    assert choose_tile(Size(100_000, 100_000), 0, 1e4, 10**8) == 100
     assert choose_tile(Size(1, 1), 10, 100, 110) is None
 
 

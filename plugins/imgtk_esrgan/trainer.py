@@ -65,8 +65,10 @@ class RRDBRecipe(Recipe):
 
 @dataclass(frozen=True)
 class ESRGANRecipe(RRDBRecipe):
-    """Settings of a GAN run, which starts from the PSNR-trained weights `init`. Loss weights from ESRGAN (Wang et al.
-    2018, section 4.1), except that the adversarial one is larger: the run is short.
+    """Settings of a GAN run, which starts from the PSNR-trained weights `init`.
+
+    The losses are weighted against each other as in Real-ESRGAN (Wang et al. 2021, section 4.1): pixels as much as
+    features, and the adversarial loss a tenth of that, here a twentieth.
 
     Attributes:
         pixel, perceptual, adversarial: weights of the three losses.
@@ -76,12 +78,12 @@ class ESRGANRecipe(RRDBRecipe):
     """
 
     name: str = "esrgan-x4"
-    lr: float = 1e-4
-    pixel: float = 1e-2
+    lr: float = 3e-4
+    pixel: float = 1.0
     perceptual: float = 1.0
-    adversarial: float = 5e-3
+    adversarial: float = 0.05
     backbone: str = "imgtk"
-    discriminator_features: int = 32
+    discriminator_features: int = 24
     discriminator_lr: float = 2e-4
 
 
@@ -199,8 +201,9 @@ class ESRGAN(RRDB):
         self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
-        lr = self.recipe.discriminator_lr if name == "discriminator" else self.recipe.lr
-        return torch.optim.Adam(self.networks[name].parameters(), lr=lr, betas=(0.9, 0.99))
+        if name == "generator":
+            return super().optimizer(name)
+        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.9, 0.99))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe, judge = self.recipe, networks["discriminator"]

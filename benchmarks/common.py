@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -33,11 +32,11 @@ def machine() -> dict[str, Any]:
     import torch
 
     import imgtk
+    from imgtk.engine.device import cpu_name
 
     return {
         "date": date.today().isoformat(),
-        "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu": cpu_name(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "bf16_units": bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -47,15 +46,6 @@ def machine() -> dict[str, Any]:
         "opencv": cv2.__version__,
         "imgtk": imgtk.__version__,
     }
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def seconds(functions: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, float]:

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import numpy as np
+
 from common import arguments, record
 
 

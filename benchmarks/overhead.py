@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import reduce
 
 import torch
-from common import arguments, bars, record, seconds
 
+from common import arguments, bars, record, seconds
 from imgtk import Image, Pipeline
 from imgtk.engine.device import resolve_device, resolve_dtype
 from imgtk.language import parse

@@ -12,7 +12,6 @@ from statistics import mean
 from typing import Any
 
 from common import arguments, record
-
 from imgtk import Image, Pipeline
 from imgtk.metrics import feature_distance, psnr_y, ssim_y
 from imgtk.nn.features import load_features

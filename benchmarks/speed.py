@@ -13,13 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from common import arguments, bars, record, seconds
-from imgtk_esrgan.op import Upscale
 
+from common import arguments, bars, record, seconds
 from imgtk import Image, Pipeline
 from imgtk.geometry import Box, Size
 from imgtk.registry import default
 from imgtk.testing import picture
+from imgtk_esrgan.op import Upscale
 
 
 def plain_script(network: torch.nn.Module, pixels: np.ndarray, scale: int, tile: int, padding: int) -> np.ndarray:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from common import arguments, record
-
 from imgtk import Pipeline
 from imgtk.metrics import psnr
 from imgtk.op import REQUIRED, ImageInput, OpSpec, Scale

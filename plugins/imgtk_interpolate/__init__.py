@@ -14,7 +14,7 @@ _KERNELS = {
     "bilinear": "linearly between pixels (soft, never overshoots)",
     "bicubic": "by a cubic over 4 pixels (the usual baseline)",
     "lanczos": "by a windowed sinc over 8 pixels (sharpest, rings most)",
-    "area": "by the area that pixels cover (the cleanest way to shrink by much)",
+    "area": "by the area that pixels cover (never rings; clean for shrinking by much)",
 }
 _SIDE = Integer(minimum=1, maximum=1_000_000)
 

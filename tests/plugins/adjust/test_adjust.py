@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from imgtk_adjust import MODES, imgtk_operators
-from imgtk_adjust.op import BLENDS
 from scipy.ndimage import gaussian_filter
 
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Size, Window
 from imgtk.op import ImageOp
+from imgtk_adjust import MODES, imgtk_operators
+from imgtk_adjust.op import BLENDS
 
 SPECS = {spec.name: spec for spec in imgtk_operators()}
 

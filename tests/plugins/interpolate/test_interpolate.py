@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from imgtk_interpolate import imgtk_operators
 
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Extent, Size, Window
 from imgtk.op import ImageOp
+from imgtk_interpolate import imgtk_operators
 
 SPECS = {spec.name: spec for spec in imgtk_operators()}
 OPENCV = {

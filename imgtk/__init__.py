@@ -1,7 +1,7 @@
 """imgtk: image operators are plugins, a line of text is a program.
 
-    >>> import imgtk
-    >>> imgtk.Pipeline("upscale:esrgan x4 | style:monet")("in.jpg").save("out.png")  # doctest: +SKIP
+>>> import imgtk
+>>> imgtk.Pipeline("upscale:esrgan x4 | style:monet")("in.jpg").save("out.png")  # doctest: +SKIP
 """
 
 from __future__ import annotations

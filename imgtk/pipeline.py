@@ -45,8 +45,8 @@ SHARE = 0.5
 WORKING = 2 << 30
 """Bytes that a tile is given of it at most: larger tiles are no faster."""
 
-UNPROBED = 1 << 17
-"""Input pixels up to which a picture is rendered in one piece without measuring memory first (512 x 256)."""
+UNPROBED = 1 << 21
+"""Pixels of the largest stage up to which a picture is rendered in one piece without measuring memory first."""
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G, B in gray (ITU-R BT.601)."""
@@ -155,7 +155,7 @@ class Pipeline:
             if isinstance(self.tile, int):
                 side: int | None = self.tile if self.tile < max(size) else None
                 return whole if side is None else replace(whole, stages=with_stored_statistics(stages), tile=side)
-            if size.pixels <= UNPROBED and self.max_memory is None:
+            if max(stage.size.pixels for stage in stages) <= UNPROBED and self.max_memory is None:
                 return whole
             budget = self.max_memory or int(SHARE * available_memory(self.device))
             fixed, per_pixel = self._memory_cost(whole)

@@ -14,6 +14,7 @@ from imgtk.image import Image
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
 from imgtk.training import Pictures, Recipe, Trainer
+from imgtk.training.optimizers import muon
 from imgtk.training.pictures import load_picture
 from imgtk.weights import Card, locate, read_state, save
 from imgtk_gramstyle.gram import SHIFT, resized
@@ -94,6 +95,9 @@ class StyleTrainer(Trainer[StyleRecipe]):
         self.objective = StyleObjective(
             self.features, [p.to(device) for p in self.pictures], [1.0] * len(self.pictures)
         )
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        return muon(self.networks[name], self.recipe.lr)
 
     def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
         return Pictures(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, device=device)

@@ -13,7 +13,7 @@ from imgtk.cli.table import bytes_text, table
 from imgtk.geometry import Size
 
 if TYPE_CHECKING:
-    from imgtk.engine.plan import Plan
+    pass
 
 
 class SizeType(click.ParamType):
@@ -54,21 +54,11 @@ def plan(words: tuple[str, ...], pipeline_file: Path | None, size: Size, form: s
     if form == "json":
         click.echo(json.dumps(planned.to_dict(), indent=2))
     elif form == "mermaid":
-        click.echo(mermaid(planned))
+        click.echo(planned.mermaid(), nl=False)
     else:
         fields = ("stage", "op", "size", "extent", "halo", "tile", "device", "dtype", "bytes", "weights", "note")
         rows = [[_cell(field, getattr(row, field)) for field in fields] for row in planned.rows]
         click.echo(table(fields, rows))
-
-
-def mermaid(plan: Plan) -> str:
-    """The stages as a Mermaid flow chart: operator, name and size of each, stored ones with a double border."""
-    lines = ["flowchart LR"]
-    for index, stage in enumerate(plan.stages):
-        text = f"{stage.label}<br>{stage.size}".replace('"', "#quot;")
-        lines.append(f'  n{index}[["{text}"]]' if stage.stored else f'  n{index}["{text}"]')
-        lines += [f"  n{source} --> n{index}" for source in stage.inputs]
-    return "\n".join(lines)
 
 
 def _cell(field: str, value: Any) -> str:

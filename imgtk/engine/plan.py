@@ -127,12 +127,12 @@ class Plan:
             )
 
     def mermaid(self) -> str:
-        """The graph as a Mermaid flowchart, with sizes; stored stages have double borders."""
+        """The stages as a Mermaid flow chart: operator and size of each, stored ones with a double border."""
         lines = ["flowchart LR"]
         for index, stage in enumerate(self.stages):
-            text = f'"{stage.label}<br/>{stage.size}"'
-            lines.append(f"    n{index}[[{text}]]" if stage.stored else f"    n{index}[{text}]")
-            lines += [f"    n{i} --> n{index}" for i in stage.inputs]
+            text = f"{stage.label}<br>{stage.size}".replace('"', "#quot;")
+            lines.append(f'  n{index}[["{text}"]]' if stage.stored else f'  n{index}["{text}"]')
+            lines += [f"  n{source} --> n{index}" for source in stage.inputs]
         return "\n".join(lines) + "\n"
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
@@ -39,6 +41,45 @@ class UNetDiscriminator(nn.Module):
         x = _activated(self.conv5(_doubled(x))) + x1
         x = _activated(self.conv6(_doubled(x))) + x0
         logits: Tensor = self.conv9(_activated(self.conv8(_activated(self.conv7(x)))))
+        return logits
+
+
+class VGGDiscriminator(nn.Module):
+    """A stack of strided convolutions with batch normalisation that judges whole crops (SRGAN, Ledig et al. 2017,
+    section 2.1.1; tensors named as in BasicSR).
+
+    Args:
+        features: channels of the first layer; 64 in the paper.
+
+    Shape: (N, 3, 128, 128) to logits (N, 1).
+    """
+
+    SIDE = 128
+    LAYERS = tuple(product(range(5), range(2)))
+
+    def __init__(self, features: int = 64) -> None:
+        super().__init__()
+        channels = 3
+        for stage, half in self.LAYERS:
+            width = features * (1, 2, 4, 8, 8)[stage]
+            kernel, stride = ((3, 1), (4, 2))[half]
+            first = stage == half == 0
+            self.add_module(f"conv{stage}_{half}", nn.Conv2d(channels, width, kernel, stride, 1, bias=first))
+            if not first:
+                self.add_module(f"bn{stage}_{half}", nn.BatchNorm2d(width))
+            channels = width
+        self.linear1 = nn.Linear(channels * (self.SIDE // 32) ** 2, 100)
+        self.linear2 = nn.Linear(100, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:] != (self.SIDE, self.SIDE):
+            raise ValueError(f"the VGG discriminator judges crops of {self.SIDE} pixels, got {tuple(x.shape[2:])}")
+        for stage, half in self.LAYERS:
+            x = self.get_submodule(f"conv{stage}_{half}")(x)
+            if stage or half:
+                x = self.get_submodule(f"bn{stage}_{half}")(x)
+            x = _activated(x)
+        logits: Tensor = self.linear2(_activated(self.linear1(x.flatten(1))))
         return logits
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, l1_loss
 
+from imgtk.errors import TrainingError
 from imgtk.metrics import feature_distance, psnr_y
-from imgtk.nn.discriminators import UNetDiscriminator
+from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator
 from imgtk.nn.features import load_features
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture
@@ -73,7 +74,9 @@ class ESRGANRecipe(RRDBRecipe):
     Attributes:
         pixel, perceptual, adversarial: weights of the three losses.
         backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
-        discriminator_features: channels of the U-Net discriminator's first layer.
+        discriminator: "unet", whose verdict per pixel is steadier on few iterations, or "vgg" (ESRGAN's own), whose
+            verdict is per crop of 128 pixels.
+        discriminator_features: channels of the discriminator's first layer.
         discriminator_lr: peak learning rate of the discriminator.
     """
 
@@ -83,6 +86,7 @@ class ESRGANRecipe(RRDBRecipe):
     perceptual: float = 1.0
     adversarial: float = 0.05
     backbone: str = "imgtk"
+    discriminator: str = "unet"
     discriminator_features: int = 24
     discriminator_lr: float = 2e-4
 
@@ -103,6 +107,18 @@ def build(recipe: CompactRecipe | RRDBRecipe) -> nn.Module:
         fitting = {key: value.float() for key, value in state.items() if key in own and value.shape == own[key].shape}
         network.load_state_dict({**own, **fitting})
     return network
+
+
+def build_discriminator(recipe: ESRGANRecipe) -> nn.Module:
+    """The discriminator of a recipe."""
+    if recipe.discriminator == "unet" and recipe.crop % 8 == 0:
+        return UNetDiscriminator(recipe.discriminator_features)
+    if recipe.discriminator == "vgg" and recipe.crop == VGGDiscriminator.SIDE:
+        return VGGDiscriminator(recipe.discriminator_features)
+    raise TrainingError(
+        f"no discriminator {recipe.discriminator!r} judges crops of {recipe.crop} pixels",
+        hint=f'Take "unet" with a crop that 8 divides, or "vgg" with crop={VGGDiscriminator.SIDE}.',
+    )
 
 
 class RRDB(Trainer[Any]):
@@ -184,8 +200,11 @@ class Compact(RRDB):
 
 
 class ESRGAN(RRDB):
-    """Perceptual + relativistic average GAN + L1 (Wang et al. 2018, section 3.2), with Real-ESRGAN's U-Net
-    discriminator, whose verdict per pixel is steadier on few iterations than one verdict per crop."""
+    """Perceptual + relativistic average GAN + L1 (Wang et al. 2018, section 3.2).
+
+    Raises:
+        TrainingError: for an unknown discriminator, or crops that it cannot judge.
+    """
 
     recipe_type = ESRGANRecipe
     metric = "feature_distance"
@@ -193,7 +212,7 @@ class ESRGAN(RRDB):
 
     def __init__(self, recipe: ESRGANRecipe) -> None:
         super().__init__(recipe)
-        self.networks["discriminator"] = UNetDiscriminator(recipe.discriminator_features)
+        self.networks["discriminator"] = build_discriminator(recipe)
         self.features = load_features(recipe.backbone, pooling="average")
 
     def to(self, device: torch.device) -> None:

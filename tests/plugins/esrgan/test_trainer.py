@@ -9,6 +9,8 @@ import PIL.Image
 import pytest
 import torch
 
+from imgtk.errors import TrainingError
+from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator
 from imgtk.nn.features import compact
 from imgtk.registry import default
 from imgtk.training.recipe import load_recipe
@@ -16,7 +18,7 @@ from imgtk.training.run import train
 from imgtk.weights import Card
 from imgtk_esrgan import trainer
 from imgtk_esrgan.network import SRVGGNetCompact
-from imgtk_esrgan.trainer import CompactRecipe, build, relativistic_loss, shrink
+from imgtk_esrgan.trainer import CompactRecipe, ESRGANRecipe, build, relativistic_loss, shrink
 
 TINY = {
     "features": "8",
@@ -95,6 +97,18 @@ def test_the_relativistic_loss_wants_the_first_above_the_second() -> None:
     assert relativistic_loss(high, low) < 0.01
     assert relativistic_loss(low, high) > 5
     assert relativistic_loss(low, low).item() == pytest.approx(np.log(2))
+
+
+def test_discriminators_and_the_crops_they_judge() -> None:
+    unet, vgg = UNetDiscriminator(), VGGDiscriminator()
+    assert sum(p.numel() for p in unet.parameters()) == 4_376_897  # as published
+    assert sum(p.numel() for p in vgg.parameters()) == 14_499_401
+    assert unet(torch.rand(1, 3, 16, 24)).shape == (1, 1, 16, 24)
+    small = trainer.build_discriminator(ESRGANRecipe(discriminator="vgg", discriminator_features=2))
+    assert small(torch.rand(2, 3, 128, 128)).shape == (2, 1)
+    for settings in ({"discriminator": "vgg", "crop": 64}, {"crop": 33}, {"discriminator": "judge"}):
+        with pytest.raises(TrainingError, match="no discriminator"):
+            trainer.build_discriminator(ESRGANRecipe(**settings))
 
 
 def test_shipped_recipes_are_read() -> None:

@@ -2,11 +2,13 @@
 
     python benchmarks/quality.py --data FOLDER
 
-FOLDER holds the usual benchmarks as SET/image_SRF_4/NAME_HR.png and NAME_LR.png.
+FOLDER holds the usual benchmarks as SET/image_SRF_4/NAME_HR.png and NAME_LR.png. With --cards the figures also go into
+the cards of the shipped weights.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -15,6 +17,7 @@ from common import arguments, record
 from imgtk import Image, Pipeline
 from imgtk.metrics import feature_distance, psnr_y, ssim_y
 from imgtk.nn.features import load_features
+from imgtk.weights import locate, shipped
 
 UPSCALERS = (
     "upscale:bicubic x{} a=-0.5",  # the bicubic of the papers
@@ -44,6 +47,18 @@ def score(pipeline: Pipeline, folder: Path, scale: int, features: Any) -> dict[s
     return {"pictures": len(scores), **{key: mean(s[key] for s in scores) for key in scores[0]}}
 
 
+def write_cards(rows: list[dict[str, Any]]) -> None:
+    """Put the scores of "upscale:METHOD xSCALE" into the card of the shipped METHOD-xSCALE."""
+    for card in shipped("imgtk_esrgan"):
+        method, _, scale = card.name.rpartition("-")
+        measured = [row for row in rows if row["pipeline"] == f"upscale:{method} {scale}"]
+        if measured:
+            keys = ("psnr_y", "ssim_y", "feature_distance", "mean_colour")
+            scores = {row["set"]: {key: round(row[key], 4) for key in keys} for row in measured}
+            path = locate(card.name, package="imgtk_esrgan").with_suffix(".toml")
+            path.write_text(replace(card, scores={**card.scores, **scores}).toml(), encoding="utf-8")
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark sets")
@@ -52,6 +67,7 @@ def main() -> None:
     parser.add_argument("--op", nargs="*", default=UPSCALERS, help="pipelines to measure; {} is the scale")
     parser.add_argument("--features", default="imgtk", help="feature network: imgtk, or a SqueezeNet or VGG file")
     parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--cards", action="store_true", help="write the figures into the cards of the weights")
     options = parser.parse_args()
     features = load_features(options.features)
     rows = []
@@ -64,6 +80,8 @@ def main() -> None:
                 if folder.is_dir():
                     row = {"pipeline": text, "set": data, "features": features.name}
                     rows.append({**row, **score(pipeline, folder, scale, features)})
+    if options.cards:
+        write_cards(rows)
 
     def draw(axes: Any) -> None:
         for name in dict.fromkeys(row["pipeline"] for row in rows):

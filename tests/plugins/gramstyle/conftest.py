@@ -13,7 +13,7 @@ def network_file(tmp_path_factory):
     """A style network, random, with an output of some contrast: flat output would hide errors."""
     torch.manual_seed(1)
     network = StyleNetwork(width=8, blocks=1)
-    torch.nn.init.normal_(network.out.weight, std=0.02)
+    torch.nn.init.normal_(network.out.weight, std=0.01)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_file(network.state_dict(), path)
     return path

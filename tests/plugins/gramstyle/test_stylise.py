@@ -38,7 +38,7 @@ def test_the_halo_is_the_receptive_radius(blocks):
         gradient = torch.autograd.grad(network.apply_moments(x, given)[..., column].sum(), x)[0]
         seen = gradient.abs().sum((0, 1, 2)).nonzero().flatten()
         reach |= {column - int(seen.min()), int(seen.max()) - column}
-    assert max(reach) == network.radius
+    assert network.radius - network.MULTIPLE < max(reach) <= network.radius
     assert network.radius % network.MULTIPLE == 0
 
 
@@ -53,14 +53,6 @@ def test_moments_are_mean_and_variance():
     x = torch.rand(2, 3, 5, 7)
     variance, mean = torch.var_mean(x, (2, 3), correction=0)
     torch.testing.assert_close(moments(x), torch.stack([mean, variance], 1))
-
-
-@torch.inference_mode()
-def test_normalisation_ignores_contrast_where_it_says_so():
-    """Instance normalisation: the first layer sees no difference between a picture and its faint copy."""
-    network = StyleNetwork(8, 1).eval()
-    x = picture(32, 32)
-    torch.testing.assert_close(network(x), network(0.5 * x + 0.2), atol=2e-2, rtol=0)
 
 
 @torch.inference_mode()

@@ -195,6 +195,7 @@ def save(path: str | Path, state: Mapping[str, Tensor], card: Card) -> Card:
         save_file(half, weights, metadata={"format": "pt"})
         card = replace(card, sha256=digest(weights))
         paper.write_text(card.toml(), encoding="utf-8")
+        weights.chmod(paper.stat().st_mode)  # safetensors makes files that only their owner can read
         os.replace(weights, path)
         os.replace(paper, path.with_suffix(".toml"))
     except (OSError, SafetensorError) as error:

@@ -9,7 +9,7 @@ from imgtk.hookspecs import hookimpl
 from imgtk.op import REQUIRED, File, Flag, Integer, Number, OpSpec, Param, ParamType, Text
 
 STYLES = {
-    "monet": "Paint as Claude Monet painted the water lily pond.",
+    "monet": "Paint as Claude Monet painted the Woman with a Parasol.",
     "starry-night": "Paint as Vincent van Gogh painted The Starry Night.",
     "great-wave": "Print as Katsushika Hokusai printed The Great Wave off Kanagawa.",
     "composition": "Paint as Wassily Kandinsky painted Composition VII.",

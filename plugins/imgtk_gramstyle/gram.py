@@ -17,7 +17,7 @@ from imgtk.nn.features import load_features
 from imgtk.nn.losses import total_variation
 from imgtk.op import ImageOp
 from imgtk_gramstyle.blend import finish
-from imgtk_gramstyle.objective import StyleObjective, shift_together
+from imgtk_gramstyle.objective import StyleObjective, half, shift_together
 
 __all__ = ["GramStyle", "resized"]
 
@@ -31,8 +31,8 @@ LEARNING_RATE = 0.02
 class GramStyle(ImageOp):
     """Change the picture's pixels until their features have the Gram matrices of the style pictures.
 
-    Pictures larger than `size` are painted at that size, and what the painting changed is enlarged and added to the
-    full picture: fine detail stays, and memory and time stay bounded.
+    The first half of the steps paints at half the size, where strokes are found fast, the second half at the full one.
+    Pictures larger than `size` are painted at that size and enlarged, so memory and time stay bounded.
 
     Args:
         image: the style pictures.
@@ -96,26 +96,34 @@ class GramStyle(ImageOp):
         height, width = x.shape[2:]
         with torch.inference_mode(False), torch.enable_grad():
             original = x.float().clone(memory_format=torch.contiguous_format)
-            longest = min(self.size, max(height, width))
-            small = resized(original, longest)
-            painted = self.paint(small)
+            painted = self.paint(resized(original, min(self.size, max(height, width))))
             if painted.shape != original.shape:
-                change = F.interpolate(painted - small, size=(height, width), mode="bicubic")
-                painted = (original + change).clamp(0, 1)
+                painted = F.interpolate(painted, size=(height, width), mode="bicubic").clamp(0, 1)
         return finish(painted.to(x.dtype), x, self.strength, self.keep_colour)
 
     def paint(self, content: Tensor) -> Tensor:
         """(1, 3, H, W) painted at its own size."""
         height, width = content.shape[2:]
         padding = (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height))
-        content = F.pad(content, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
+        content = F.pad(content, padding, mode="replicate")
+        coarse = self.steps // 2 if min(content.shape[2:]) >= 2 * SMALLEST else 0
+        canvas = content
+        if coarse:
+            small = half(content)
+            painted = self._optimised(small, small, range(1, coarse + 1))
+            canvas = F.interpolate(painted, size=content.shape[2:], mode="bicubic").clamp(0, 1)
+        return self._optimised(canvas, content, range(coarse + 1, self.steps + 1))[..., :height, :width]
+
+    def _optimised(self, start: Tensor, content: Tensor, steps: range) -> Tensor:
+        """`start` after the given steps towards the style, and towards showing what `content` shows."""
         longest = round(max(content.shape[2:]) * self.style_size)
         objective = StyleObjective(self.features, [resized(p, longest) for p in self.pictures], self.weights)
-        canvas = content.clone().requires_grad_()
+        content = content.contiguous(memory_format=torch.channels_last)
+        canvas = start.clone(memory_format=torch.channels_last).requires_grad_()
         optimiser = torch.optim.Adam([canvas], LEARNING_RATE)
         generator = torch.Generator().manual_seed(self.seed)
         fast = resolve_dtype("auto", content.device)
-        for step in range(1, self.steps + 1):
+        for step in steps:
             with torch.autocast(content.device.type, fast, enabled=fast == torch.bfloat16):
                 style, kept = objective(*shift_together([canvas, content], SHIFT, generator))
             loss = self.style * style + self.content * kept + self.tv * total_variation(canvas)
@@ -126,7 +134,7 @@ class GramStyle(ImageOp):
                 canvas.clamp_(0, 1)
             if self.on_step:
                 self.on_step(step, self.steps)
-        return canvas.detach()[..., :height, :width]
+        return canvas.detach()
 
     def summary(self) -> Mapping[str, str]:
         return {"features": self.backbone, "steps": str(self.steps), "style": ", ".join(p.name for p in self.image)}

@@ -41,7 +41,7 @@ class StyleRecipe(Recipe):
     """
 
     name: str = "style"
-    steps: int = 4000
+    steps: int = 1800
     batch: int = 4
     lr: float = 2e-3
     style: str = ""
@@ -49,7 +49,7 @@ class StyleRecipe(Recipe):
     style_side: int = 640
     style_weight: float = 10.0
     content_weight: float = 3.0
-    tv_weight: float = 10.0
+    tv_weight: float = 60.0
     backbone: str = "imgtk"
     width: int = 64
     blocks: int = 5
@@ -147,7 +147,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
         recipe = self.recipe
         parameters = sum(p.numel() for p in generator.parameters()) / 1e6
         size = f"{recipe.blocks} blocks, {recipe.width} channels, {parameters:.2f} M parameters"
-        start = f"from {recipe.init}, " if recipe.init else ""
+        start = f"from {Path(recipe.init).stem}, " if recipe.init else ""
         card = Card(
             name=recipe.name,
             summary=recipe.summary,

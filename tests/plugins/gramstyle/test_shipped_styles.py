@@ -1,7 +1,5 @@
 """The shipped styles. These tests fail while the weights are missing: without them the product is not complete."""
 
-from fractions import Fraction
-
 import pytest
 import skimage.data
 import torch
@@ -111,7 +109,7 @@ def test_large_pictures_hold(name):
     x = photo("coffee", 1024)
     small, large = op(resized(x, 384)[..., :256, :].bfloat16()).float(), op(x.bfloat16()).float()
     assert (small.mean((2, 3)) - large.mean((2, 3))).abs().max() < 0.1
-    assert Fraction(3, 5) < large.std() / small.std() < Fraction(5, 3)
+    assert 0.6 < (large.std() / small.std()).item() < 1.7
 
 
 @pytest.mark.parametrize("name", STYLES)

@@ -23,6 +23,9 @@ from imgtk_gramstyle.objective import StyleObjective, shift_together
 
 PHOTO_SIDE = 800
 """Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""
+MARGIN = 16
+"""Pixels at the borders of a crop that no loss sees: feature networks see a dark frame there, and would have it painted
+around every picture."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class StyleRecipe(Recipe):
     name: str = "style"
     steps: int = 1800
     batch: int = 4
+    crop: int = 224
     lr: float = 2e-3
     style: str = ""
     artwork: str = ""
@@ -111,8 +115,9 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
-        painted = networks["generator"](batch)
-        style, content = self.objective(*shift_together([painted, batch], SHIFT))
+        inner = slice(MARGIN, -MARGIN)
+        painted = networks["generator"](batch)[..., inner, inner]
+        style, content = self.objective(*shift_together([painted, batch[..., inner, inner]], SHIFT))
         yield (
             "generator",
             {

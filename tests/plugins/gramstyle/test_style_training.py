@@ -37,7 +37,7 @@ def settings(style_file, features_file):
         "style_side": 64,
         "width": 8,
         "blocks": 1,
-        "crop": 48,
+        "crop": 64,
         "batch": 2,
         "steps": 12,
         "held_out": 1,

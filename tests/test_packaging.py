@@ -1,10 +1,13 @@
 """The wheel: it holds the packages with their data and nothing else, and works where it is installed."""
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -42,6 +45,30 @@ def test_wheel_holds_the_packages_and_their_data_only(wheel: Path) -> None:
     assert held == expected
     assert "imgtk/py.typed" in held
     assert {name.partition("/")[0] for name in held} == {"imgtk", *(p.name for p in (ROOT / "plugins").iterdir())}
+
+
+def test_everything_imported_is_declared_and_pinned(wheel: Path) -> None:
+    imported = {
+        name.partition(".")[0]
+        for folder in ("imgtk", "plugins")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    owners = packages_distributions()
+    needed = {normalised(owners[name][0]) for name in imported if name in owners} - {"imgtk"}
+    assert {"torch", "opencv-python-headless"} <= needed
+    with ZipFile(wheel) as archive:
+        (metadata,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA")]
+    required = re.findall(r"^Requires-Dist: ([\w.-]+)(?!.*extra == \"(?!train))", metadata, re.MULTILINE)
+    assert needed <= set(map(normalised, required))
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert needed <= {normalised(name) for name in re.findall(r"^([\w.-]+)==", pins, re.MULTILINE)}
+
+
+def normalised(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def test_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class Card:
 
     Attributes:
         name: as users write it (`model=NAME`); the stem of both files.
-        summary: one line for `imgtk models`.
+        summary: one line for `imgtk models`; may be empty.
         architecture: network and its size, "RRDBNet, 23 blocks, 16.7 M parameters".
         trained: one sentence: iterations, from what, on which machine.
         recipe: name of the recipe that makes the weights again.
@@ -64,15 +64,15 @@ class Card:
             if not isinstance(value, {"data": list, "scale": int, "scores": dict}.get(key, str)):
                 raise ValueError(f"{key} cannot be {value!r}")
         try:
-            return cls(**{**table, "data": tuple(map(str, table.get("data", ())))})
+            return cls(**{"summary": "", **table, "data": tuple(map(str, table.get("data", ())))})
         except TypeError as error:
             raise ValueError(str(error).rpartition("__init__() ")[2]) from None
 
     def toml(self) -> str:
-        """The card as TOML; `Card.read` gives it back."""
+        """The card as TOML, without what is empty; `Card.read` gives it back."""
         table = asdict(self)
         scores = table.pop("scores")
-        lines = [f"{key} = {_value(value)}" for key, value in table.items() if value is not None]
+        lines = [f"{key} = {_value(value)}" for key, value in table.items() if value not in (None, "", ())]
         for benchmark, row in scores.items():
             lines += ["", f"[scores.{_value(benchmark)}]"]
             lines += [f"{_value(metric)} = {_value(float(score))}" for metric, score in row.items()]

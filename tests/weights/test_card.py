@@ -46,3 +46,11 @@ def test_what_is_no_card_is_refused_by_name_and_reason(tmp_path, content, reason
 def test_a_missing_card(tmp_path):
     with pytest.raises(WeightsError, match="No such file"):
         Card.read(tmp_path / "none.toml")
+
+
+def test_what_is_empty_is_left_out(tmp_path):
+    path = tmp_path / "bare.toml"
+    bare = Card("bare", "", "a network", "1 iteration", "bare")
+    path.write_text(bare.toml(), encoding="utf-8")
+    assert not {"summary", "data", "scale", "sha256"} & {line.split()[0] for line in bare.toml().splitlines()}
+    assert Card.read(path) == bare

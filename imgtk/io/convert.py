@@ -19,6 +19,7 @@ from imgtk.io.depth import to_depth
 
 _SUPPORTED = "a path, a PIL image, an array (H, W) or (H, W, 1..4), or a tensor (C, H, W) or (1, C, H, W)"
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 _BRIGHTEST = 16  # floats beyond this are not 0..1 with highlights, but 0..255
 
 
@@ -113,7 +114,7 @@ def from_pillow(image: PIL.Image.Image, path: Path | None = None, metadata: Meta
 
 def oriented(samples: np.ndarray, orientation: int) -> np.ndarray:
     """(H, W, C) samples, turned and mirrored from an EXIF orientation (Exif 2.32, 4.6.4) to upright."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in SIDEWAYS:
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         samples = samples[::-1]

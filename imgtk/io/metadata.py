@@ -18,7 +18,6 @@ _PNG_XMP = "XML:com.adobe.xmp"
 def of_pillow(image: PIL.Image.Image) -> Metadata:
     """Metadata of a loaded Pillow image, with the orientation as the file states it."""
     info = image.info
-    xmp = info.get("xmp") or info.get(_PNG_XMP)
     text = {key: str(value) for key, value in getattr(image, "text", {}).items() if key not in (_RAW_EXIF, _PNG_XMP)}
     if image.format != "PNG" and info.get("comment"):  # in PNG it is one of the texts
         text["Comment"] = _decoded(info["comment"])
@@ -26,7 +25,7 @@ def of_pillow(image: PIL.Image.Image) -> Metadata:
     return Metadata(
         icc=valid_profile(info.get("icc_profile")),
         exif=exif,
-        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+        xmp=_xmp(image),
         dpi=_dpi(image, exif),
         text=text,
     )
@@ -37,6 +36,11 @@ def orientation(metadata: Metadata) -> int:
     stated = exif_block.orientation(metadata.exif) if metadata.exif else None
     match = _XMP_ORIENTATION.search(metadata.xmp or b"")
     return stated or (int(match[2]) if match else 1)
+
+
+def stated_orientation(image: PIL.Image.Image) -> int:
+    """1 (upright) to 8, of a Pillow image that need not be loaded."""
+    return orientation(Metadata(exif=_exif(image), xmp=_xmp(image)))
 
 
 def upright(metadata: Metadata) -> Metadata:
@@ -77,6 +81,11 @@ def _exif(image: PIL.Image.Image) -> bytes | None:
     while block and block.startswith(b"Exif\0\0"):
         block = block.removeprefix(b"Exif\0\0")
     return block if block and exif_block.is_block(block) else None
+
+
+def _xmp(image: PIL.Image.Image) -> bytes | None:
+    xmp = image.info.get("xmp") or image.info.get(_PNG_XMP)
+    return xmp.encode() if isinstance(xmp, str) else xmp
 
 
 def _dpi(image: PIL.Image.Image, exif: bytes | None) -> tuple[float, float] | None:

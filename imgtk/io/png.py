@@ -29,6 +29,20 @@ def bit_depth(head: bytes) -> int:
     return head[24]
 
 
+def without_pixels(file: BinaryIO) -> bytes:
+    """The PNG file with its pixels left out, so that what follows them, metadata too, is met before them."""
+    kept = [file.read(len(SIGNATURE))]
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"IEND":
+            break
+        if kind in (b"IDAT", b"fdAT"):
+            file.seek(length + 4, 1)
+        else:
+            kept.append(head + file.read(length + 4))
+    return b"".join([*kept, _chunk(b"IDAT", b""), _chunk(b"IEND", b"")])
+
+
 def scaled_key(key: int, depth: int) -> int:
     """The transparent gray value in 8 bits; Pillow widens pixels of fewer bits, but not this value."""
     return key * 255 // (2**depth - 1)

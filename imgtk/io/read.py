@@ -8,23 +8,25 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import PIL.Image
 from PIL import UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from imgtk.errors import ReadError
+from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.io import metadata as meta
 from imgtk.io import png, tiff
-from imgtk.io.convert import assembled, from_pillow, oriented
+from imgtk.io.convert import SIDEWAYS, assembled, from_pillow, oriented
 from imgtk.io.quiet import without_native_messages, without_warnings
 
-MAX_PIXELS = 1_000_000_000
-"""Pictures above this size are refused unless the caller raises the limit. A gigapixel is 3 GB of 8-bit colour: more
-than cameras make, less than what files of a few kilobytes can claim to hold. It is also about what OpenCV decodes."""
+MAX_PIXELS = 250_000_000
+"""Pictures above this size are refused unless the caller raises the limit. 250 megapixels are 750 MB of 8-bit colour:
+more than cameras make, less than what files of a few hundred kilobytes can hold."""
 
 # What Pillow may open: formats with one picture of 8 bits in them, or known to `png` and `tiff`. Others are either not
 # decoded by Pillow itself (EPS starts Ghostscript) or would lose bits without a word (JPEG 2000).
@@ -46,10 +48,33 @@ def read(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image:
     Raises:
         ReadError: if there is no such file, or it holds no picture, a damaged one, several, or one that is too large.
     """
-    path = Path(path)
+    with _reading(Path(path)) as file:
+        return _decoded(file, Path(path), max_pixels)
+
+
+def read_size(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Size:
+    """The size that `read` would give the picture in a file, without decoding it: damage to its pixels is not found.
+
+    Raises:
+        ReadError: as `read` does.
+    """
+    with _reading(Path(path)) as file:
+        if _is_tiff(file):
+            page = _tiff_page(file, max_pixels)
+            size, turned = Size(page.imagewidth, page.imagelength), tiff.orientation(page)
+        else:
+            source = BytesIO(png.without_pixels(file)) if _head(file).startswith(png.SIGNATURE) else file
+            with _pillow_image(source, max_pixels) as image:
+                size, turned = Size(*image.size), meta.stated_orientation(image)
+    return Size(size.height, size.width) if turned in SIDEWAYS else size
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[BinaryIO]:
+    """The file; whatever goes wrong with it becomes a ReadError that names it."""
     with _opened(path) as file:
         try:
-            return _decoded(file, path, max_pixels)
+            yield file
         except ReadError as error:
             raise ReadError(f"cannot read {path}: {error.message}", hint=error.hint) from error.__cause__
         except UnidentifiedImageError:
@@ -88,19 +113,21 @@ def _nearest(path: Path) -> str | None:
     return f"Did you mean {path.with_name(names[0])}?" if names else None
 
 
-def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
+def _head(file: BinaryIO) -> bytes:
     head = file.read(32)
     file.seek(0)
-    if head[:4] in tiff.MAGIC:
+    return head
+
+
+def _is_tiff(file: BinaryIO) -> bool:
+    return _head(file)[:4] in tiff.MAGIC
+
+
+def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
+    if _is_tiff(file):
         return _decoded_tiff(file, path, max_pixels)
-    with _without_pillows_limit():
-        opened = PIL.Image.open(file, formats=_FORMATS)
-    with opened as image:
-        _check_size(image.width, image.height, max_pixels)
-        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a photo with a preview
-        _check_frames(frames)
-        if image.format == "PPM" and _is_deep_colour(image):
-            raise ReadError("imgtk does not read PNM colour of 16 bits", hint="Convert it to PNG or TIFF.")
+    head = _head(file)
+    with _pillow_image(file, max_pixels) as image:
         depth = png.bit_depth(head) if image.format == "PNG" else 8
         if depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
             image.info["transparency"] = png.scaled_key(image.info["transparency"], depth)
@@ -113,12 +140,31 @@ def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
         return picture
 
 
-def _decoded_tiff(file: BinaryIO, path: Path, max_pixels: int) -> Image:
+@contextmanager
+def _pillow_image(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
+    """The picture in any file but TIFF, known to be one that imgtk reads, not yet decoded."""
+    with _without_pillows_limit():
+        opened = PIL.Image.open(file, formats=_FORMATS)
+    with opened as image:
+        _check_size(image.width, image.height, max_pixels)
+        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a photo with a preview
+        _check_frames(frames)
+        if image.format == "PPM" and _is_deep_colour(image):
+            raise ReadError("imgtk does not read PNM colour of 16 bits", hint="Convert it to PNG or TIFF.")
+        yield image
+
+
+def _tiff_page(file: BinaryIO, max_pixels: int) -> Any:
+    """The one picture in a TIFF file, known to be one that imgtk reads, not yet decoded."""
     pages = tiff.pages(file)
     _check_frames(len(pages), "pages")
-    page = pages[0]
-    _check_size(page.imagewidth, page.imagelength, max_pixels)
-    tiff.check_segments(file, page)
+    _check_size(pages[0].imagewidth, pages[0].imagelength, max_pixels)
+    tiff.check_segments(file, pages[0])
+    return pages[0]
+
+
+def _decoded_tiff(file: BinaryIO, path: Path, max_pixels: int) -> Image:
+    page = _tiff_page(file, max_pixels)
     metadata = tiff.metadata(file, page)
     if tiff.is_deep(page):
         samples, has_alpha = tiff.decode_deep(file, page)

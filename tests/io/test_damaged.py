@@ -17,7 +17,7 @@ from pictures import chunk, metadata, picture, png
 
 from imgtk.errors import ReadError
 from imgtk.image import Image
-from imgtk.io import read, write
+from imgtk.io import read, read_size, write
 
 
 def encoded(tmp_path, suffix: str, dtype: str = "uint8", **options: object) -> bytes:
@@ -188,14 +188,36 @@ def test_the_limit_of_pixels(tmp_path, suffix):
     text = refusal(path, max_pixels=1199)
     assert "40x30 = 1,200 pixels" in text
     assert "--max-pixels 1200" in text
+    with pytest.raises(ReadError, match="above the limit"):
+        read_size(path, max_pixels=1199)
 
 
-def test_bombs_are_not_decoded(tmp_path):
-    """One gigabyte would be asked for if they were, from a few bytes."""
-    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_size_is_read_without_decoding(tmp_path, monkeypatch, name):
+    path = tmp_path / "a"
+    path.write_bytes(SAMPLES[name](tmp_path))
+    expected = read(path).size
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda *_: pytest.fail("Pillow decoded"))
+    monkeypatch.setattr("cv2.imdecode", lambda *_: pytest.fail("OpenCV decoded"))
+    monkeypatch.setattr("tifffile.TiffPage.asarray", lambda *_: pytest.fail("tifffile decoded"))
+    assert read_size(path) == expected
+
+
+def test_no_size_of_what_is_no_picture(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
+    for name, said in (("a.png", "damaged"), ("b.png", "no such file"), (".", "directory")):
+        with pytest.raises(ReadError, match=said):
+            read_size(tmp_path / name)
+
+
+@pytest.mark.parametrize("side", [20_000, 60_000])
+def test_bombs_are_not_decoded(tmp_path, side):
+    """Gigabytes would be asked for if they were, from a few bytes."""
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"\0" * 10) + chunk(b"IEND", b"")
     (tmp_path / "a.png").write_bytes(bomb)
-    assert "3,600,000,000 pixels" in refusal(tmp_path / "a.png")
+    assert f"--max-pixels {side**2}" in refusal(tmp_path / "a.png")
+    assert read_size(tmp_path / "a.png", max_pixels=side**2) == (side, side)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])

@@ -8,12 +8,12 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from pictures import exif, picture
+from pictures import chunk, exif, picture
 from PIL import ImageOps
 
 from imgtk.image import Image, Metadata
 from imgtk.io import exif as exif_block
-from imgtk.io import read, write
+from imgtk.io import read, read_size, write
 
 # Where each side of the stored picture shows (Exif 2.32, tag 274): [0, 0] of the upright picture, in stored coordinates
 FIRST = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (-1, 0), 7: (-1, -1), 8: (0, -1)}
@@ -49,6 +49,7 @@ def stored(tmp_path, suffix: str, dtype: str, orientation: int):
 def test_upright(tmp_path, suffix, dtype, orientation):
     path, pixels = stored(tmp_path, suffix, dtype, orientation)
     image = read(path)
+    assert read_size(path) == image.size
     assert image.pixels.shape == (pixels.shape if orientation < 5 else (pixels.shape[1], pixels.shape[0], 3))
     if suffix != ".jpg":
         assert np.array_equal(image.pixels[0, 0], pixels[FIRST[orientation]])
@@ -74,9 +75,17 @@ def test_xmp_speaks_where_exif_is_silent(tmp_path):
     path = write(Image(pixels, metadata=Metadata(xmp=xmp)), tmp_path / "a.png")
     image = read(path)
     assert image.pixels.shape == (13, 7, 3)
+    assert read_size(path) == image.size
     assert image.metadata.xmp == xmp.replace(b"6", b"1")
     upright = read(write(Image(pixels, metadata=Metadata(xmp=xmp, exif=exif(1))), tmp_path / "b.png"))
     assert np.array_equal(upright.pixels, pixels)
+
+
+def test_png_may_state_it_after_the_pixels(tmp_path):
+    path = write(picture(), tmp_path / "a.png")
+    end = chunk(b"IEND", b"")
+    path.write_bytes(path.read_bytes().removesuffix(end) + chunk(b"eXIf", exif(6)) + end)
+    assert read(path).size == read_size(path) == (7, 13)
 
 
 def test_a_tiff_is_turned_once(tmp_path):

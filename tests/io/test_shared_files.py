@@ -12,7 +12,7 @@ import pytest
 from PIL import ImageOps
 
 from imgtk.errors import ReadError
-from imgtk.io import read, write
+from imgtk.io import read, read_size, write
 
 pytestmark = pytest.mark.shared
 
@@ -58,6 +58,7 @@ def test_every_file(shared, tmp_path, capfd):
                 assert "\n" not in info.value.message
                 continue
             image = read(path)
+            assert read_size(path) == image.size, name
         if image.pixels.dtype == np.uint8:
             expected = upright_by_pillow(path)
             assert np.array_equal(np.broadcast_to(image.pixels, (*image.pixels.shape[:2], 3)), expected[..., :3]), name

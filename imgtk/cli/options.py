@@ -67,6 +67,10 @@ _PIPELINE_OPTIONS = (
     click.option("--max-memory", type=Amount(1024), metavar="BYTES", help="Memory that may be used, such as 4G."),
 )
 
+max_pixels_option = click.option(
+    "--max-pixels", type=Amount(1000), metavar="N", help="Refuse larger inputs.  [default: 250M]"
+)
+
 
 def pipeline_options(command: F) -> F:
     """Give a command the options that `build_pipeline` takes."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from imgtk.cli.options import build_pipeline, pipeline_options, split_words
+from imgtk.cli.options import build_pipeline, max_pixels_option, pipeline_options, split_words
 from imgtk.cli.table import bytes_text, table
 from imgtk.geometry import Size
-
-if TYPE_CHECKING:
-    pass
 
 
 class SizeType(click.ParamType):
@@ -33,11 +30,19 @@ class SizeType(click.ParamType):
 @click.command()
 @click.argument("words", nargs=-1, metavar="PIPELINE [INPUT]")
 @pipeline_options
+@max_pixels_option
 @click.option("--size", type=SizeType(), default="1920x1080", show_default=True, help="Size to plan for without INPUT.")
 @click.option("--json", "form", flag_value="json", help="Print the plan as JSON.")
 @click.option("--mermaid", "form", flag_value="mermaid", help="Print the graph as a Mermaid diagram.")
 @click.option("--yaml", "form", flag_value="yaml", help="Print the pipeline as YAML, for `imgtk run -p`.")
-def plan(words: tuple[str, ...], pipeline_file: Path | None, size: Size, form: str | None, **settings: Any) -> None:
+def plan(
+    words: tuple[str, ...],
+    pipeline_file: Path | None,
+    max_pixels: int | None,
+    size: Size,
+    form: str | None,
+    **settings: Any,
+) -> None:
     """Show the stages of PIPELINE for the picture INPUT: sizes, tiles, device, number format, memory, weights."""
     text, rest = split_words(words, pipeline_file)
     if len(rest) > 1:
@@ -47,9 +52,9 @@ def plan(words: tuple[str, ...], pipeline_file: Path | None, size: Size, form: s
         click.echo(pipeline.yaml(), nl=False)
         return
     if rest:
-        from imgtk.io import read
+        from imgtk.io import MAX_PIXELS, read_size
 
-        size = read(rest[0]).size
+        size = read_size(rest[0], max_pixels=max_pixels or MAX_PIXELS)
     planned = pipeline.plan(size)
     if form == "json":
         click.echo(json.dumps(planned.to_dict(), indent=2))

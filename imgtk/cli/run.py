@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgtk.cli.jobs import Job, list_jobs, made_folders
-from imgtk.cli.options import Amount, build_pipeline, pipeline_options, split_words
+from imgtk.cli.options import build_pipeline, max_pixels_option, pipeline_options, split_words
 from imgtk.cli.report import explain, report
 from imgtk.cli.table import bytes_text
 from imgtk.errors import DeviceError, PluginError, WeightsError
@@ -35,7 +35,7 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp")
 @click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.")
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
 @pipeline_options
-@click.option("--max-pixels", type=Amount(1000), metavar="N", help="Refuse larger inputs, such as 500M.")
+@max_pixels_option
 @click.option("--quiet", is_flag=True, help="No progress bar, no names of outputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per picture.")
 @click.pass_obj

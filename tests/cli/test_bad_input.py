@@ -131,6 +131,7 @@ def test_folder_where_a_file_is_expected(refused: Refused, tmp_path: Path, photo
 
 def test_max_pixels(refused: Refused, photo: Path) -> None:
     assert "photo.jpg" in refused("run", CHEAP, photo, "--max-pixels", "1K", code=1)
+    assert "--max-pixels 1200" in refused("plan", CHEAP, photo, "--max-pixels", "1K", code=1)
     assert "lots" in refused("run", CHEAP, photo, "--max-pixels", "lots", code=2)
 
 

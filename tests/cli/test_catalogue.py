@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import PIL.Image
 import pytest
 from click.testing import Result
 
@@ -115,6 +116,16 @@ def test_plan(cli: Cli, photo: Path) -> None:
     assert [stage["op"] for stage in plan["stages"]][1:3] == ["upscale:bicubic", "resize:area"]
     yaml = cli("plan", pipeline, "--yaml").stdout
     assert "upscale:bicubic" in yaml
+
+
+def test_plan_turns_the_picture_but_does_not_decode_it(cli: Cli, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with PIL.Image.open(photo) as picture:
+        exif = picture.getexif()
+        exif[274] = 6  # a quarter turn
+        picture.save("turned.jpg", exif=exif)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda *_: pytest.fail("it decoded"))
+    result = cli("plan", "upscale:bicubic x2", "turned.jpg", "--json")
+    assert json.loads(result.stdout)["output"] == [60, 80]
 
 
 def test_mermaid(cli: Cli) -> None:

@@ -31,8 +31,7 @@ def list_jobs(inputs: Sequence[str], output: Path | None, suffix: str | None) ->
     """The pictures that the command line names, and where each result goes.
 
     Raises:
-        click.UsageError: if there is no input, if -o is a file's name for several pictures, or if two results would
-            have the same name.
+        click.UsageError: if there is no input, or if -o is a file for several pictures or one without a format.
         ReadError: for a folder without pictures.
     """
     from imgtk.io.formats import READABLE, WRITABLE
@@ -53,6 +52,8 @@ def list_jobs(inputs: Sequence[str], output: Path | None, suffix: str | None) ->
     is_folder = output is not None and (several or output.is_dir() or not output.suffix)
     if output and is_folder and not output.is_dir() and output.suffix.lower() in WRITABLE:
         raise click.UsageError(f"-o {output} is a picture's name, but there are several pictures: name a folder")
+    if output and is_folder and output.exists() and not output.is_dir():
+        raise click.UsageError(f"-o {output} is a file, not a folder; the name of a picture would end in .png, .jpg …")
     jobs = []
     for source, folder in sources.items():
         ending = f".{suffix}" if suffix else source.suffix if source.suffix.lower() in WRITABLE else ".png"
@@ -71,16 +72,18 @@ def list_jobs(inputs: Sequence[str], output: Path | None, suffix: str | None) ->
 
 @contextmanager
 def made_folders(folders: set[Path]) -> Iterator[None]:
-    """Makes the folders that do not exist, and in the end removes those again that nothing was written to."""
-    new = [folder for folder in folders if not folder.exists()]
+    """Makes the folders that do not exist, with their parents; in the end removes those that nothing was written to."""
+    made: list[Path] = []
     try:
-        for folder in new:
-            folder.mkdir(parents=True)
-    except OSError as error:
-        raise WriteError(f"cannot make the folder {folder}: {error.strerror}") from None
-    try:
+        for folder in sorted({path for folder in folders for path in (folder, *folder.parents)}):
+            try:
+                if not folder.exists():
+                    folder.mkdir()
+                    made.append(folder)
+            except OSError as error:
+                raise WriteError(f"cannot make the folder {folder}: {error.strerror}") from None
         yield
     finally:
-        for folder in new:
+        for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()

@@ -136,6 +136,8 @@ def _check_place(path: Path, overwrite: bool) -> None:
     directory = path.parent
     if path.is_dir():
         raise WriteError(f"cannot write {path}: it is a directory", hint="Give the name of a file.")
+    if directory.exists() and not directory.is_dir():
+        raise WriteError(f"cannot write {path}: {directory} is a file, not a directory")
     if not directory.is_dir():
         raise WriteError(f"cannot write {path}: the directory {directory} does not exist", hint="Create it first.")
     if path.exists() and not overwrite:

@@ -154,6 +154,17 @@ def test_output_that_cannot_be(refused: Refused, photo: Path, output: str) -> No
     assert output.partition("/")[0] in refused("run", CHEAP, photo, "-o", output, code=1)
 
 
+def test_output_is_a_file_without_suffix(refused: Refused, photo: Path) -> None:
+    photo.with_name("plain").write_text("precious")
+    assert "not a folder" in refused("run", CHEAP, photo, "-o", "plain", code=2)
+
+
+def test_no_folder_stays_behind(refused: Refused, photo: Path) -> None:
+    photo.with_name("bad.png").write_text("no picture")
+    assert "bad.png" in refused("run", CHEAP, "bad.png", "-o", "a/b/c", code=1)
+    assert "photo.jpg" in refused("run", CHEAP, photo, "-o", "a/../photo.jpg/c", code=1)
+
+
 def test_alpha_into_jpeg(refused: Refused, tmp_path: Path) -> None:
     PIL.Image.fromarray(np.full((8, 8, 4), 99, np.uint8)).save(tmp_path / "alpha.png")
     message = refused("run", CHEAP, "alpha.png", "-o", "out.jpg", code=1)

@@ -40,7 +40,7 @@ def test_bad_places(tmp_path):
     (tmp_path / "there.png").write_bytes(b"mine")
     assert "is a directory" in problem(tmp_path / "folder.png", overwrite=True)
     assert "does not exist" in problem(tmp_path / "no" / "a.png")
-    assert "does not exist" in problem(tmp_path / "there.png" / "a.png")
+    assert "is a file, not a directory" in problem(tmp_path / "there.png" / "a.png")
     assert "--overwrite" in problem(tmp_path / "there.png")
     check_target(tmp_path / "there.png", overwrite=True)
 

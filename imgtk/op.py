@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib import import_module
@@ -374,10 +374,12 @@ class ImageOp(ABC):
         windowed: set it if the result depends on where a tile lies (masks, vignettes, fractional scales): the engine
             then calls `render` with the tile's `Window`.
         needs_float32: set it if reduced precision costs quality; the engine then computes in float32.
+        on_step: WHOLE operators that take long call it, when it is set, with the number of steps done and of all.
     """
 
     windowed: ClassVar[bool] = False
     needs_float32: ClassVar[bool] = False
+    on_step: Callable[[int, int], None] | None = None
 
     @property
     @abstractmethod

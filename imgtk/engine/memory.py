@@ -49,12 +49,12 @@ def probe(render: Callable[[int], int]) -> tuple[float, float]:
     """Fit `peak = fixed + per_pixel * pixels`.
 
     Args:
-        render: renders a tile of about the given number of pixels and returns how many it was.
+        render: renders a square of about the given side and returns how many pixels it had.
     """
     points = []
-    for pixels in (32 * 32, 96 * 96):
+    for side in (32, 96):
         with torch.inference_mode(), PeakMemory() as memory:
-            actual = render(pixels)
+            actual = render(side)
         points.append((actual, memory.peak * PeakMemory.HEADROOM))
     (small, low), (large, high) = points
     per_pixel = max(0.0, (high - low) / (large - small)) if large > small else high / max(1, large)

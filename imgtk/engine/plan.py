@@ -202,7 +202,7 @@ def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     )
 
 
-def with_stored_statistics(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+def _with_stored_statistics(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     """For a tiled run: also store the small pictures that statistics are taken from."""
     stages = list(stages)
     for stage in stages:
@@ -265,18 +265,36 @@ def demands(stages: Sequence[Stage], target: int, box: Box) -> list[Box | None]:
     return wanted
 
 
-def choose_tile(size: Size, fixed: float, per_pixel: float, budget: int) -> int | None:
-    """The largest useful tile side, in pixels of an input of `size`, whose peak memory stays below `budget` bytes;
-    None for the whole picture. The peak is taken as `fixed + per_pixel * pixels`.
+def tiled(plan: Plan, side: int) -> Plan:
+    """The plan in tiles of `side` pixels of the input."""
+    return replace(plan, stages=_with_stored_statistics(plan.stages), tile=side)
+
+
+def pixels_read(plan: Plan) -> int:
+    """Pixels of the input that one tile of the output reads, halos included."""
+    if plan.tile is None:
+        return plan.input_size.pixels
+    region = demands(plan.stages, plan.output, _middle_tile(plan))[INPUT]
+    return region.size.pixels if region else min(plan.input_size.pixels, plan.tile**2)
+
+
+def choose_tile(whole: Plan, fixed: float, per_pixel: float, budget: int) -> int | None:
+    """The largest tile side, in pixels of the input of the untiled plan `whole`, whose peak memory stays below `budget`
+    bytes; None for the whole picture. The peak is taken as `fixed + per_pixel * pixels`, halos included.
 
     Raises:
         MemoryLimitError: if not even the smallest tile fits.
     """
-    fitting = int(max(0.0, budget - fixed) / max(per_pixel, 1e-9))
-    if fitting < min(size.pixels, SMALLEST_TILE**2):
-        least = fixed + per_pixel * SMALLEST_TILE**2
-        raise MemoryLimitError(
-            f"the smallest tile needs about {least / 1e6:.0f} MB, more than the {budget / 1e6:.0f} MB that may be used",
-            hint="Raise --max-memory, or choose a smaller model.",
-        )
-    return None if size.pixels <= fitting else max(SMALLEST_TILE, isqrt(fitting))
+    fitting = max(0.0, budget - fixed) / max(per_pixel, 1e-9)
+    if whole.input_size.pixels <= fitting:
+        return None
+    side = min(isqrt(int(fitting)), max(whole.input_size))
+    while side >= SMALLEST_TILE:
+        if pixels_read(tiled(whole, side)) <= fitting:
+            return side
+        side = side * 7 // 8
+    least = fixed + per_pixel * pixels_read(tiled(whole, SMALLEST_TILE))
+    raise MemoryLimitError(
+        f"the smallest tile needs about {least / 1e6:.1f} MB, more than the {budget / 1e6:.1f} MB that may be used",
+        hint="Raise --max-memory, or choose a smaller model.",
+    )

@@ -6,6 +6,7 @@ import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -44,7 +45,7 @@ class Renderer:
 
     plan: Plan
     source: Source
-    statistics: Mapping[int, Any] = field(default_factory=dict)
+    statistics: dict[int, Any] = field(default_factory=dict)
     report: Callable[[Progress], None] | None = None
     notes: list[str] = field(default_factory=list)
     stored: dict[int, Tensor] = field(default_factory=dict)
@@ -96,53 +97,62 @@ class Renderer:
             try:
                 tile = self._tile(index, box)
             except (MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
-                del error
-                queue.extendleft(reversed(self._halved(box, stage)))
-                queue = deque(part for b in queue for part in self._at_most(b, queue[0].size))
+                side = self._halved(box, stage)
+                queue = deque(part for whole in (box, *queue) for part in _at_most(whole, side))
                 total = self._done + len(queue)
+                self._measure_all(index)
                 continue
             yield box, tile
             self._done += 1
             if self.report:
                 self.report(Progress(self._done, total, stage.label, tile.numel() * tile.element_size()))
 
-    def _halved(self, box: Box, stage: Stage) -> list[Box]:
+    def _halved(self, box: Box, stage: Stage) -> Size:
+        """The side of tiles half as large as `box`; raises MemoryLimitError where that would be too small."""
         gc.collect()
         if self.plan.device.type == "cuda":
             torch.cuda.empty_cache()
-        smallest = min(stage.size, self.plan.tile_size(stage, SMALLEST_TILE))
         half = Size(-(-box.size.width // 2), -(-box.size.height // 2))
-        if half.width < min(smallest) and half.height < min(smallest):
+        smallest = self.plan.tile_size(stage, SMALLEST_TILE)
+        if half == box.size or (half.width < smallest.width and half.height < smallest.height):
             raise MemoryLimitError(
                 f"out of memory on {self.plan.device} at {stage.label}, even with a tile of {box.size} pixels",
                 hint="Close other programs, choose a smaller model, or another --device.",
             ) from None
         self.notes.append(f"out of memory: tiles of {stage.label} were halved to {half}")
-        return self._at_most(box, half)
+        return half
 
-    @staticmethod
-    def _at_most(box: Box, side: Size) -> list[Box]:
-        return [part.shifted(box.left, box.top) for part in tiles(box.size, side)]
+    def _measure_all(self, target: int) -> None:
+        """Before a picture that was to be computed at once is tiled after all: statistics of the whole of it."""
+        for index, stage in enumerate(self.plan.stages[: target + 1]):
+            if stage.extent is Extent.STATISTICS and index not in self.statistics:
+                if stage.inputs[0] not in (INPUT, *self.stored):
+                    self.store(stage.inputs[0])
+                self.statistics[index] = self.measure(index)
 
     def _tile(self, index: int, box: Box) -> Tensor:
-        result = self._compute(index, box, None)
-        if result.dtype == torch.float32 or torch.isfinite(result).all():
-            return result
-        label = self.plan.stages[index].label
-        self.notes.append(f"tile {tuple(box)} of {label} overflowed and was computed in float32")
-        result = self._compute(index, box, torch.float32)
-        if not torch.isfinite(result).all():
+        """Region `box` of a stage; in float32 if the stages' own number formats were too narrow."""
+        try:
+            return self._compute(index, box, None)
+        except _OverflowAt as overflow:
+            self.notes.append(f"{overflow.label} overflowed in tile {tuple(box)}, which was computed in float32")
+        try:
+            return self._compute(index, box, torch.float32)
+        except _OverflowAt as overflow:
             raise ImgtkError(
-                f"{label} gave NaN or infinity at {tuple(box)}, in float32 too",
+                f"{overflow.label} gave NaN or infinity in tile {tuple(box)}, in float32 too",
                 hint="The weights or the picture hold such values: check the model with `imgtk models`.",
-            )
-        return result
+            ) from None
 
     def _compute(self, target: int, box: Box, dtype: torch.dtype | None) -> Tensor:
         """Region `box` of stage `target`: first what each stage must give, backwards; then the pixels, forwards, each
-        stage once. `dtype` overrides the stages' own."""
+        stage once. `dtype` overrides the stages' own.
+
+        Raises:
+            _OverflowAt: if a stage gave NaN or infinity, and either computes in reduced precision or was overridden.
+        """
         stages = self.plan.stages
         wanted = demands(stages, target, box)
         remaining = _readers(stages, target, wanted)
@@ -155,13 +165,22 @@ class Renderer:
             elif index == INPUT:
                 pixels[index] = (self.source(region).to(self.plan.device), region)
             else:
-                pixels[index] = (self._stage(index, region, pixels, dtype), region)
+                result = self._stage(index, region, pixels, dtype)
+                suspect = dtype is not None or stages[index].dtype != torch.float32
+                if suspect and not torch.isfinite(result).all():
+                    raise _OverflowAt(stages[index].label)
+                pixels[index] = (result, region)
                 for i in stages[index].inputs:
                     remaining[i] -= 1
                     if not remaining[i]:
                         pixels.pop(i, None)
         result, covers = pixels[target]
         return cut(result, box.shifted(-covers.left, -covers.top))
+
+    def _report_step(self, stage: Stage, done: int, total: int) -> None:
+        """Progress within an operator that computes the whole picture at once."""
+        assert self.report is not None
+        self.report(Progress(done, total, stage.label, stage.size.pixels * 3 * stage.dtype.itemsize))
 
     def _stage(
         self, index: int, region: Box, pixels: Mapping[int, tuple[Tensor, Box]], dtype: torch.dtype | None = None
@@ -180,6 +199,8 @@ class Renderer:
         try:
             if stage.op.windowed:
                 return stage.op.render(*inputs, window=needed.window)
+            if stage.extent is Extent.WHOLE and self.report:
+                stage.op.on_step = partial(self._report_step, stage)
             if index in self.statistics:
                 result = stage.op.apply(inputs[0], self.statistics[index])
             else:
@@ -188,6 +209,19 @@ class Renderer:
             if override:
                 stage.op.to(self.plan.device, stage.dtype)
         return cut(result, needed.crop)
+
+
+class _OverflowAt(Exception):  # noqa: N818 - a signal within this module
+    """A stage gave NaN or infinity."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label)
+        self.label = label
+
+
+def _at_most(box: Box, side: Size) -> list[Box]:
+    """`box` in tiles of at most `side`."""
+    return [part.shifted(box.left, box.top) for part in tiles(box.size, side)]
 
 
 def _prepared(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -205,6 +239,6 @@ def _readers(stages: tuple[Stage, ...], target: int, wanted: list[Box | None]) -
     return readers
 
 
-def _out_of_memory(error: BaseException) -> bool:
+def out_of_memory(error: BaseException) -> bool:
     """Whether the error says that memory ran out: torch's own kind on GPUs, a plain RuntimeError on the CPU."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)

@@ -57,6 +57,11 @@ class Recipe:
     held_out: int = 8
     init: str = ""
 
+    def __post_init__(self) -> None:
+        for key in ("steps", "batch", "crop", "validate_every", "sample_every", "checkpoint_every", "held_out"):
+            if getattr(self, key) < 1:
+                raise TrainingError(f"{key} must be at least 1, got {getattr(self, key)}")
+
 
 R = TypeVar("R", bound=Recipe)
 
@@ -99,5 +104,5 @@ def _converted(value: Any, kind: type, where: str) -> Any:
         if kind is int and float(value) != int(float(value)):
             raise ValueError
         return int(float(value)) if kind is int else kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TrainingError(f"{where}: expected {kind.__name__}, got {value!r}") from None

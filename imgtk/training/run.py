@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from importlib import import_module, resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,14 @@ def train(
     """
     if spec.trainer is None:
         raise TrainingError(f"{spec.name} has no trainer: there is nothing to learn in it")
+    for name in ("lightning_fabric", "pytorch_optimizer"):
+        if find_spec(name) is None:
+            raise TrainingError(f"training needs {name}", hint="Install it: pip install 'imgtk[train]'")
     kind = _import(spec.trainer)
     plan = load_recipe(kind.recipe_type, _recipe_file(spec, recipe), overrides or {})
     checkpoint = out / "last.ckpt"
+    if resume and not checkpoint.exists():
+        raise TrainingError(f"{out} holds no run to resume", hint="Check --out, or leave --resume away.")
     if checkpoint.exists() and not resume:
         raise TrainingError(f"{out} holds a run already", hint="Go on with --resume, or choose another --out.")
     files = picture_files(data)
@@ -86,6 +92,10 @@ def train(
         picture_files(validation) if validation else files[:: max(1, len(files) // plan.held_out)][: plan.held_out]
     )
     files = files if validation else [f for f in files if f not in set(held_out)]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot write into {out}: {error.strerror}", hint="Choose another --out.") from None
     if not files:
         raise TrainingError(f"{data} has too few pictures to hold out {plan.held_out} for validation")
 
@@ -93,7 +103,7 @@ def train(
     run = _Run(kind(plan), out, device, devices, dtype)
     run.trainer.load_validation(held_out)
     pictures = run.trainer.load_pictures(files, run.fabric.device)
-    if resume and checkpoint.exists():
+    if resume:
         run.load(checkpoint)
     run.loop(pictures, report, stop_at)
     machine = torch.cuda.get_device_name() if run.fabric.device.type == "cuda" else cpu_name()
@@ -187,7 +197,7 @@ class _Run:
                 if not math.isfinite(value):
                     raise TrainingError(
                         f"the loss {name}/{loss} became {value} at step {self.step + 1}",
-                        hint="Lower the learning rate (--set lr=…) and --resume from the last checkpoint.",
+                        hint="Start anew in another --out with a lower --set lr=…",
                     )
             self.optimizers[name].zero_grad(set_to_none=True)
             total = torch.stack(list(losses.values())).sum()
@@ -246,11 +256,11 @@ class _Run:
         """Restore the state from a checkpoint of the same recipe."""
         try:
             state = torch.load(path, map_location=self.fabric.device, weights_only=True)
+            then, now = state["recipe"], asdict(self.plan)
         except Exception as error:
             raise TrainingError(
                 f"cannot read the checkpoint {path}: {error}", hint="Start anew in another --out."
             ) from None
-        then, now = state["recipe"], asdict(self.plan)
         changed = [key for key in now if then.get(key) != now[key] and not key.endswith("_every")]
         if changed:
             raise TrainingError(
@@ -292,7 +302,6 @@ class _Log:
     """log.csv, TensorBoard events and sample pictures. Rows behind the step a run resumes from are dropped."""
 
     def __init__(self, out: Path, step: int) -> None:
-        out.mkdir(parents=True, exist_ok=True)
         (out / "samples").mkdir(exist_ok=True)
         self.out = out
         path = out / "log.csv"

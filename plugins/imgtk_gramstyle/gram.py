@@ -54,7 +54,6 @@ class GramStyle(ImageOp):
     """
 
     needs_float32 = True
-    on_step: Callable[[int, int], None] | None = None
 
     def __init__(
         self,

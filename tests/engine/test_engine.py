@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,10 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from imgtk.engine import plan as planning
-from imgtk.engine.plan import choose_tile
+from imgtk.engine.plan import Plan, choose_tile, plan_stages
 from imgtk.engine.render import Progress, Renderer
 from imgtk.errors import DeviceError, ImgtkError, MemoryLimitError, UsageError
 from imgtk.geometry import Extent, Geometry, Size
+from imgtk.language.graph import Graph, Node
 from imgtk.op import ImageInput, ImageOp, Integer, OpSpec, Param
 from imgtk.pipeline import Pipeline
 from imgtk.registry import Registry
@@ -25,6 +27,7 @@ class Smooth(ImageOp):
     """Box filter of radius `radius`, replicated borders."""
 
     calls: ClassVar[list[tuple[int, ...]]] = []
+    fail_above: ClassVar[int] = 10**9
 
     def __init__(self, radius: int = 1, scale: int = 1) -> None:
         self.radius, self.scale = radius, scale
@@ -35,6 +38,8 @@ class Smooth(ImageOp):
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         Smooth.calls.append(tuple(x.shape))
+        if x.shape[2] * x.shape[3] > Smooth.fail_above:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         padded = F.pad(x, [self.radius] * 4, mode="replicate")
         smooth = F.avg_pool2d(padded, 2 * self.radius + 1, 1)
         return F.interpolate(smooth, scale_factor=self.scale) if self.scale > 1 else smooth
@@ -65,10 +70,20 @@ class Flip(ImageOp):
         return x.flip(3)
 
 
+class Half(ImageOp):
+    """Every second pixel."""
+
+    geometry = Geometry(Fraction(1, 2), multiple=2)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x[:, :, ::2, ::2]
+
+
 class Mean(ImageOp):
-    """The average of two pictures."""
+    """The average of two pictures, in float32."""
 
     geometry = Geometry()
+    needs_float32 = True
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         return (x + others[0]) / 2
@@ -115,6 +130,7 @@ def registry() -> Registry:
         spec("t:smooth", Smooth, radius, scale),
         spec("t:normalise", Normalise),
         spec("t:flip", Flip),
+        spec("t:half", Half),
         spec("t:mean", Mean, Param("other", ImageInput(), "", positional=True)),
         spec("t:overflow", Overflow),
         spec("t:poison", Poison),
@@ -227,10 +243,15 @@ def test_max_memory_below_the_smallest_tile(registry: Registry) -> None:
 
 
 def test_choose_tile() -> None:
-    assert choose_tile(Size(100, 100), 0, 100, 10**9) is None
-    assert choose_tile(Size(1000, 1000), 0, 100, 10**6) == 100
-    assert choose_tile(Size(100_000, 100_000), 0, 1e4, 10**8) == 100
-    assert choose_tile(Size(1, 1), 10, 100, 110) is None
+    def whole(width: int, height: int) -> Plan:
+        stages = plan_stages(Graph((Node("in"),), 0), {}, Size(width, height), torch.float32, torch.device("cpu"))
+        return Plan(stages, 0, None, torch.device("cpu"))
+
+    assert choose_tile(whole(100, 100), 0, 100, 10**9) is None
+    assert choose_tile(whole(1000, 1000), 0, 100, 10**6) == 100
+    assert choose_tile(whole(1, 1), 10, 100, 110) is None
+    with pytest.raises(MemoryLimitError):
+        choose_tile(whole(1000, 1000), 0, 100, 10_000)
 
 
 def test_large_halos_are_stored_instead_of_computed_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,3 +284,87 @@ def test_the_input_is_not_changed(registry: Registry, picture: np.ndarray) -> No
     before = picture.copy()
     Pipeline("t:overflow", registry=registry, dtype="fp32")(picture)
     assert np.array_equal(before, picture)
+
+
+def test_overflow_is_seen_behind_a_stage_that_computes_in_float32(registry: Registry, picture: np.ndarray) -> None:
+    pipeline = Pipeline("t:overflow | t:mean @in", registry=registry, dtype="bf16", tile=50)
+    assert np.allclose(pipeline(picture).numpy(), picture)
+    assert len(pipeline.notes) == 4
+
+
+def test_deep_pictures_are_computed_in_float32_unless_told_otherwise(registry: Registry) -> None:
+    ramp = np.linspace(0, 60000, 4000, dtype=np.uint16).reshape(1, -1, 1).repeat(3, 2)
+    assert len(np.unique(Pipeline("t:smooth 0", registry=registry)(ramp).numpy())) == 4000
+    assert len(np.unique(Pipeline("t:smooth 0", registry=registry, dtype="bf16")(ramp).numpy())) < 2000
+
+
+def test_one_stage_that_needs_everything_does_not_switch_tiling_off(registry: Registry) -> None:
+    plan = Pipeline("t:smooth 1 scale=4 | t:flip", registry=registry, max_memory=20_000_000).plan((4000, 3000))
+    assert plan.tile is not None
+    assert plan.peak is not None
+    assert plan.peak <= 20_000_000
+
+
+def test_max_memory_counts_halos(registry: Registry) -> None:
+    plan = Pipeline("t:smooth 100", registry=registry, max_memory=8_000_000).plan((4000, 3000))
+    near = Pipeline("t:smooth 1", registry=registry, max_memory=8_000_000).plan((4000, 3000))
+    assert plan.tile is not None
+    assert near.tile is not None
+    assert plan.tile < near.tile - 150
+
+
+def test_half_and_back_meets_the_original_when_memory_is_measured(registry: Registry) -> None:
+    chain = "t:half | t:half | t:smooth scale=2 | t:smooth scale=2 | t:mean @in | t:smooth scale=3"
+    assert Pipeline(chain, registry=registry, max_memory=10**9).plan((4000, 3000)).output_size == (12000, 9000)
+
+
+def test_statistics_of_a_large_picture_behind_stored_stages(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgtk.pipeline.SMALL", 400)
+    monkeypatch.setattr(planning, "SMALL", 400)
+    pixels = np.full((60, 60, 3), 200, np.uint8)
+    chain = f"t:smooth | save '{tmp_path / 's.png'}' | t:flip | t:half | t:smooth scale=2 | t:mean @in | t:normalise"
+    result = Pipeline(chain, registry=registry, tile=20)(pixels).numpy()
+    assert np.abs(result.astype(int) - 128).max() <= 1
+
+
+def test_a_picture_that_is_tiled_after_all_keeps_its_statistics(
+    registry: Registry, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gradient = np.linspace(0, 1, 83, dtype=np.float32)[None, :, None] * np.ones((61, 1, 3), np.float32)
+    chain = "t:normalise | t:smooth 1"
+    whole = Pipeline(chain, registry=registry, tile="off")(gradient).numpy()
+    monkeypatch.setattr(Smooth, "fail_above", 3000)
+    assert np.abs(Pipeline(chain, registry=registry)(gradient).numpy() - whole).max() < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(1, 300, 3), (300, 1, 3), (1, 1, 3)])
+def test_lasting_lack_of_memory_ends_for_narrow_pictures_too(shape: tuple[int, ...], registry: Registry) -> None:
+    with pytest.raises(MemoryLimitError):
+        Pipeline("t:hungry 0", registry=registry)(np.zeros(shape, np.uint8))
+
+
+def test_a_result_that_cannot_fit_is_refused_before_computing(registry: Registry) -> None:
+    with pytest.raises(MemoryLimitError, match="need"):
+        Pipeline("t:smooth scale=64 | t:smooth scale=64 | t:smooth scale=64", registry=registry, tile=1)(
+            np.zeros((40, 40, 3), np.uint8)
+        )
+
+
+def test_the_output_may_be_a_stage_that_is_also_read(registry: Registry, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    chain = f"t:flip as x | save '{tmp_path / 'a.png'}' ; @x"
+    assert np.array_equal(Pipeline(chain, registry=registry)(pixels).numpy(), pixels[:, ::-1])
+    assert (tmp_path / "a.png").exists()
+
+
+def test_two_saves_of_one_file_are_refused(registry: Registry, tmp_path: Path) -> None:
+    chain = f"save '{tmp_path / 'a.png'}' | t:flip | save '{tmp_path / 'a.png'}'"
+    with pytest.raises(UsageError, match="two save stages"):
+        Pipeline(chain, registry=registry, overwrite=True)(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_gray_through_many_branches_is_quick(registry: Registry) -> None:
+    chain = "t:smooth 0 as s0" + "".join(f" | t:mean @s{i} as s{i + 1}" for i in range(60))
+    assert Pipeline(chain, registry=registry)(np.full((4, 4), 7, np.uint8)).gray

@@ -157,6 +157,9 @@ def test_a_damaged_checkpoint(data: Path, tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").write_bytes(b"PK\x03\x04 not really")
     with pytest.raises(TrainingError, match="cannot read the checkpoint"):
         train(SPEC, data, tmp_path, device="cpu", resume=True)
+    torch.save({"foreign": 1}, tmp_path / "last.ckpt")
+    with pytest.raises(TrainingError, match="cannot read the checkpoint"):
+        train(SPEC, data, tmp_path, device="cpu", resume=True)
 
 
 def test_an_empty_folder_and_pictures_that_are_too_small(data: Path, tmp_path: Path) -> None:
@@ -164,6 +167,14 @@ def test_an_empty_folder_and_pictures_that_are_too_small(data: Path, tmp_path: P
         train(SPEC, tmp_path, tmp_path / "out")
     with pytest.raises(TrainingError, match=r"none of the 3 pictures is readable and at least 64x64"):
         train(SPEC, data, tmp_path / "out", overrides={"crop": "64"})
+
+
+def test_resuming_what_is_not_there_and_writing_where_one_may_not(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no run to resume"):
+        train(SPEC, data, tmp_path / "typo", resume=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="cannot write into"):
+        train(SPEC, data, tmp_path / "file" / "out")
 
 
 def test_operators_without_trainer(data: Path, tmp_path: Path) -> None:
@@ -178,6 +189,9 @@ def test_operators_without_trainer(data: Path, tmp_path: Path) -> None:
         ({"steps": "many"}, "steps: expected int, got 'many'"),
         ({"steps": "1.5"}, "expected int"),
         ({"lr": "fast"}, "lr: expected float"),
+        ({"steps": "inf"}, "expected int"),
+        ({"batch": "0"}, "batch must be at least 1"),
+        ({"held_out": "0"}, "held_out must be at least 1"),
     ],
 )
 def test_wrong_settings(overrides: dict[str, str], message: str) -> None:

@@ -111,15 +111,17 @@ def process(
 
     image = Image.open(job.source, max_pixels=max_pixels)
     size = pipeline.plan(image.size).output_size
+    sixteen_bit = image.pixels.dtype == "uint16"
     target, form = job.target, format_of(job.target)
     if not job.fixed:
-        fits = (form.alpha or image.alpha is None) and max(size) <= form.max_side and (how.depth or 8) in form.depths
+        depth = how.depth or (16 if sixteen_bit else 8)
+        fits = (form.alpha or image.alpha is None) and max(size) <= form.max_side and depth in form.depths
         target = target if fits else target.with_suffix(".png")
         how = how if format_of(target).lossy else replace(how, quality=None)
     check_target(
         target,
         has_alpha=image.alpha is not None,
-        sixteen_bit=image.pixels.dtype == "uint16",
+        sixteen_bit=sixteen_bit,
         size=size,
         **asdict(how),
     )

@@ -97,6 +97,17 @@ def test_size_that_the_format_cannot_hold_becomes_png(cli: Cli, tmp_path: Path) 
     assert cli("run", "upscale:nearest x2", "wide.webp").stdout == "wide.imgtk.png\n"
 
 
+def test_sixteen_bits_that_the_format_cannot_hold_become_png(cli: Cli, tmp_path: Path) -> None:
+    import cv2
+
+    cv2.imwrite("deep.png", np.random.default_rng(0).integers(0, 65536, (8, 8, 3), np.uint16))
+    Path("deep.png").rename("deep.jpg")
+    assert cli("run", HALF, "deep.jpg").stdout == "deep.imgtk.png\n"
+    assert cv2.imread("deep.imgtk.png", cv2.IMREAD_UNCHANGED).dtype == np.uint16
+    assert cli("run", HALF, "deep.jpg", "--depth", "8").stdout == "deep.imgtk.jpg\n"
+    assert "--depth 8" in cli("run", HALF, "deep.jpg", "-o", "chosen.jpg").stderr
+
+
 def test_depth_and_quality(cli: Cli, photo: Path) -> None:
     import cv2
 

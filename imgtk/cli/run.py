@@ -66,6 +66,7 @@ def run(
     pipeline = build_pipeline(text, pipeline_file, overwrite=overwrite, **settings)
     if len(jobs) > 1 and any(node.op == SAVE for node in pipeline.graph.nodes):
         raise click.UsageError("`save` names one file: send one picture at a time through such a pipeline")
+    pipeline.check()
     how = Writing(overwrite, quality, int(depth) if depth else None)
     worst = 0
     with made_folders({job.target.parent for job in jobs if job.target != output}):

@@ -63,6 +63,11 @@ def test_wrong_pipelines(refused: Refused, photo: Path, pipeline: str, said: str
     refused("plan", pipeline, code=2)
 
 
+def test_wrong_parameters_are_reported_once_whatever_the_pictures(refused: Refused, photo: Path) -> None:
+    photo.with_name("bad.jpg").write_text("no picture")
+    assert "photo.jpg" not in refused("run", "resize:bicubic", photo, "bad.jpg", "-o", "out", code=2)
+
+
 def test_no_input_and_no_pipeline(refused: Refused) -> None:
     assert "input" in refused("run", CHEAP, code=2)
     assert "pipeline" in refused("run", code=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -62,12 +63,34 @@ def list_jobs(inputs: Sequence[str], output: Path | None, suffix: str | None) ->
             continue
         stem = f"{source.stem}.imgtk" if folder == Path() and not output else source.stem
         jobs.append(Job(source, (output or folder) / f"{stem}{ending}", fixed=suffix is not None))
-    names: dict[Path, Path] = {}
-    for job in jobs:
-        if job.target in names:
-            raise click.UsageError(f"{names[job.target]} and {job.source} would both be written to {job.target}")
-        names[job.target] = job.source
     return jobs
+
+
+class Claims:
+    """Which result each file is for, so that none replaces another one of the same command.
+
+    Args:
+        jobs: what is to be done; each claims its target.
+        saves: the files of `save` stages.
+
+    Raises:
+        click.UsageError: if two of them are for the same file.
+    """
+
+    def __init__(self, jobs: Sequence[Job], saves: Sequence[Path]) -> None:
+        self._owners = {os.path.realpath(file): f"`save {file}`" for file in saves}
+        for job in jobs:
+            if other := self.other(job, job.target):
+                raise click.UsageError(f"{other} and {job.source} would both be written to {job.target}")
+            self.add(job, job.target)
+
+    def other(self, job: Job, file: Path) -> str | None:
+        """What else `file` is for than the result of `job`."""
+        owner = self._owners.get(os.path.realpath(file))
+        return None if owner == str(job.source) else owner
+
+    def add(self, job: Job, file: Path) -> None:
+        self._owners[os.path.realpath(file)] = str(job.source)
 
 
 @contextmanager
@@ -75,7 +98,7 @@ def made_folders(folders: set[Path]) -> Iterator[None]:
     """Makes the folders that do not exist, with their parents; in the end removes those that nothing was written to."""
     made: list[Path] = []
     try:
-        for folder in sorted({path for folder in folders for path in (folder, *folder.parents)}):
+        for folder in sorted({path for leaf in folders for path in (leaf, *leaf.parents)}):
             try:
                 if not folder.exists():
                     folder.mkdir()

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgtk.cli.jobs import Job, list_jobs, made_folders
+from imgtk.cli.jobs import Claims, Job, list_jobs, made_folders
 from imgtk.cli.options import build_pipeline, max_pixels_option, pipeline_options, split_words
 from imgtk.cli.report import explain, report
 from imgtk.cli.table import bytes_text
-from imgtk.errors import DeviceError, PluginError, WeightsError
+from imgtk.errors import DeviceError, PluginError, WeightsError, WriteError
 from imgtk.language.graph import SAVE
 
 if TYPE_CHECKING:
@@ -64,8 +64,10 @@ def run(
     text, inputs = split_words(words, pipeline_file)
     jobs = list_jobs(inputs, output, suffix)
     pipeline = build_pipeline(text, pipeline_file, overwrite=overwrite, **settings)
-    if len(jobs) > 1 and any(node.op == SAVE for node in pipeline.graph.nodes):
+    saves = [Path(node.params["file"]) for node in pipeline.graph.nodes if node.op == SAVE]
+    if saves and len(jobs) > 1:
         raise click.UsageError("`save` names one file: send one picture at a time through such a pipeline")
+    claims = Claims(jobs, saves)
     pipeline.check()
     how = Writing(overwrite, quality, int(depth) if depth else None)
     worst = 0
@@ -76,7 +78,7 @@ def run(
             title = job.source.name if len(jobs) == 1 else f"{number}/{len(jobs)} {job.source.name}"
             try:
                 with progress_bar(title, quiet) as progress:
-                    target, size = process(job, pipeline, how, max_pixels, progress)
+                    target, size = process(job, pipeline, how, claims, max_pixels, progress)
                 row.update(output=str(target), size=list(size), status="done", error=None)
                 for note in () if quiet else pipeline.notes:
                     click.echo(f"note: {job.source}: {note}", err=True)
@@ -103,7 +105,12 @@ class Writing:
 
 
 def process(
-    job: Job, pipeline: Pipeline, how: Writing, max_pixels: int | None, progress: Callable[[Progress], None] | None
+    job: Job,
+    pipeline: Pipeline,
+    how: Writing,
+    claims: Claims,
+    max_pixels: int | None,
+    progress: Callable[[Progress], None] | None,
 ) -> tuple[Path, Size]:
     """Read, compute, write; gives the file and its size. What would keep it from being written is found first."""
     from imgtk.image import Image
@@ -119,6 +126,10 @@ def process(
         fits = (form.alpha or image.alpha is None) and max(size) <= form.max_side and depth in form.depths
         target = target if fits else target.with_suffix(".png")
         how = how if format_of(target).lossy else replace(how, quality=None)
+    if other := claims.other(job, target):
+        raise WriteError(
+            f"cannot write {target}: it is for the result of {other}", hint="Choose a --format that can hold this one."
+        )
     check_target(
         target,
         has_alpha=image.alpha is not None,
@@ -126,7 +137,9 @@ def process(
         size=size,
         **asdict(how),
     )
-    return pipeline(image, progress=progress).save(target, **asdict(how)), size
+    pipeline(image, progress=progress).save(target, **asdict(how))
+    claims.add(job, target)
+    return target, size
 
 
 @contextmanager

@@ -187,6 +187,15 @@ def test_one_name_for_several_pictures(refused: Refused, photo: Path) -> None:
     assert "both" in refused("run", CHEAP, photo, twin, code=2)
 
 
+def test_save_and_result_in_one_file(refused: Refused, photo: Path) -> None:
+    (photo.parent / "link").symlink_to(photo.parent)
+    for output in ("half.png", "link/half.png"):
+        assert "both" in refused("run", f"{CHEAP} | save half.png", photo, "-o", output, "--overwrite", code=2)
+    PIL.Image.new("LA", (8, 8)).save(photo.with_name("alpha.png"))
+    photo.with_name("alpha.png").rename(photo.with_name("alpha.jpg"))
+    assert "`save" in refused("run", f"{CHEAP} | save alpha.imgtk.png", "alpha.jpg", "--overwrite", code=1)
+
+
 class Harmful:
     def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
         return (Path.touch, (Path("harmed"),))  # type: ignore[return-value]

@@ -76,6 +76,21 @@ def test_several_pictures_and_one_that_fails(cli: Cli, photo: Path) -> None:
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.jpg", "c.jpg"]
 
 
+@pytest.mark.parametrize("names", [("x.jpg", "x.png"), ("x.jpg", "x.webp")])
+def test_no_result_replaces_another_one(cli: Cli, photo: Path, names: tuple[str, str]) -> None:
+    """Where both would become PNG. The one that PNG was meant for gets the name, or else the first."""
+    copies(photo, *(f"pets/{name}" for name in names))
+    result = cli("run", HALF, "pets", "--depth", "16", "--overwrite", "--json")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 1
+    assert sorted(row["status"] for row in rows) == ["done", "failed"]
+    (failed,) = [row for row in rows if row["error"]]
+    (done,) = [row for row in rows if not row["error"]]
+    assert done["output"] == "pets.imgtk/x.png"
+    assert done["path"] in failed["error"]
+    assert cli("run", HALF, "pets", "--depth", "16", "--overwrite", "-o", "again").exit_code == 1
+
+
 def test_overwrite(cli: Cli, photo: Path) -> None:
     (out,) = copies(photo, "out.jpg")
     assert cli("run", HALF, photo, "-o", out, "--overwrite").exit_code == 0

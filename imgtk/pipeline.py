@@ -44,7 +44,7 @@ __all__ = ["Pipeline", "Progress"]
 SHARE = 0.5
 """Share of the free memory that a run may use unless `max_memory` says otherwise."""
 
-WORKING = 2 << 30
+WORKING = 1 << 30
 """Bytes that a tile is given of it at most: larger tiles are no faster."""
 
 LARGEST_GRAIN = 128

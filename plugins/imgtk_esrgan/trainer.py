@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, l1_loss, normalize
+from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, interpolate, l1_loss, normalize
 
 from imgtk.errors import TrainingError
 from imgtk.metrics import feature_distance, psnr_y
@@ -68,11 +68,11 @@ class RRDBRecipe(Recipe):
 class ESRGANRecipe(RRDBRecipe):
     """Settings of a GAN run, which starts from the PSNR-trained weights `init`.
 
-    The weights are chosen so that, on the way, features count for most, the adversarial loss for a third of them, and
-    pixels keep the colours.
+    The weights are chosen so that features count for most, and the adversarial loss for half as much.
 
     Attributes:
-        pixel, perceptual, adversarial: weights of the three losses.
+        pixel, colour, perceptual, adversarial: weights of the losses; colour is L1 between the averages of blocks as
+            large as the scale, which keeps what the input said.
         backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
         discriminator: "unet", whose verdict per pixel is steadier on few iterations, or "vgg" (ESRGAN's own), whose
             verdict is per crop of 128 pixels.
@@ -83,12 +83,13 @@ class ESRGANRecipe(RRDBRecipe):
     name: str = "esrgan-x4"
     lr: float = 6e-4
     pixel: float = 0.5
+    colour: float = 4.0
     perceptual: float = 1.0
-    adversarial: float = 0.1
+    adversarial: float = 0.25
     backbone: str = "imgtk"
     discriminator: str = "unet"
     discriminator_features: int = 24
-    discriminator_lr: float = 2e-4
+    discriminator_lr: float = 4e-4
 
 
 def shrink(target: Tensor, scale: int) -> Tensor:
@@ -213,7 +214,7 @@ class ESRGAN(RRDB):
     def __init__(self, recipe: ESRGANRecipe) -> None:
         super().__init__(recipe)
         self.networks["discriminator"] = build_discriminator(recipe)
-        self.features = load_features(recipe.backbone, pooling="average")
+        self.features = load_features(recipe.backbone)
 
     def to(self, device: torch.device) -> None:
         super().to(device)
@@ -233,6 +234,7 @@ class ESRGAN(RRDB):
             "generator",
             {
                 "pixel": recipe.pixel * l1_loss(output, batch),
+                "colour": recipe.colour * l1_loss(avg_pool2d(output, recipe.scale), avg_pool2d(batch, recipe.scale)),
                 "perceptual": recipe.perceptual * self._perceptual(output, batch),
                 "adversarial": recipe.adversarial * relativistic_loss(judge(output), judge(batch)),
             },

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from imgtk.errors import WeightsError
 from imgtk.geometry import Extent, Geometry
@@ -18,6 +19,10 @@ from imgtk_gramstyle.blend import finish
 from imgtk_gramstyle.network import StyleNetwork
 
 __all__ = ["Stylise"]
+
+MARGIN = 32
+"""Pixels by which pictures are continued on all sides while they are painted: a network paints a frame along the
+borders, which no loss has seen, and which is cut off with the margin. A multiple of `StyleNetwork.MULTIPLE`."""
 
 
 class Stylise(ImageOp):
@@ -57,13 +62,17 @@ class Stylise(ImageOp):
         self.running: StyleNetwork = network.to(device=device, dtype=dtype, memory_format=torch.channels_last)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        return finish(self.running(x), x, self.strength, self.keep_colour)
+        return self._finished(self.running(with_margin(x)), x)
 
     def measure(self, x: Tensor) -> list[Tensor]:
-        return self.running.measure(x)
+        return self.running.measure(with_margin(x))
 
     def apply(self, x: Tensor, statistics: list[Tensor]) -> Tensor:
-        return finish(self.running.apply_moments(x, statistics), x, self.strength, self.keep_colour)
+        return self._finished(self.running.apply_moments(with_margin(x), statistics), x)
+
+    def _finished(self, painted: Tensor, x: Tensor) -> Tensor:
+        painted = painted[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+        return finish(painted, x, self.strength, self.keep_colour)
 
     def summary(self) -> Mapping[str, str]:
         size = sum(p.numel() for p in self.network.parameters()) / 1e6
@@ -75,3 +84,9 @@ class Stylise(ImageOp):
     def close(self) -> None:
         for held in ("network", "running"):
             self.__dict__.pop(held, None)
+
+
+def with_margin(x: Tensor) -> Tensor:
+    """(N, 3, H, W), continued by `MARGIN` pixels on each side: mirrored, or repeated where it is too small for that."""
+    mode = "reflect" if min(x.shape[2:]) > MARGIN else "replicate"
+    return pad(x, [MARGIN] * 4, mode=mode).contiguous(memory_format=torch.channels_last)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from imgtk.training.pictures import Pictures
 from imgtk.training.recipe import Recipe
+from imgtk.weights import Card, save
 
 R = TypeVar("R", bound=Recipe)
 
@@ -74,6 +75,40 @@ class Trainer(ABC, Generic[R]):
     def sample(self, generator: nn.Module) -> Tensor:
         """A picture (3, H, W), 0..1, to judge the state by eye: inputs beside outputs."""
 
-    @abstractmethod
+    @property
+    def architecture(self) -> str:
+        """The generator and its size, for the card; the number of parameters is added."""
+        return type(self.networks["generator"]).__name__
+
+    @property
+    def scale(self) -> int | None:
+        """Output pixels per input pixel, for the card of networks that change the size."""
+        return None
+
+    @property
+    def sources(self) -> list[str]:
+        """What the weights were learnt from, for the card."""
+        return self.recipe.data.split("; ")
+
+    def history(self, trained: str) -> str:
+        """`trained` (for how long, on what) and what else belongs to how the weights came about."""
+        return trained
+
     def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
-        """Write weights and card into `folder`; `trained` says for how long and on what. Returns the weights file."""
+        """Write the weights of `generator` and their card into `folder`. Returns the weights file."""
+        recipe = self.recipe
+        parameters = sum(p.numel() for p in generator.parameters()) / 1e6
+        card = Card(
+            name=recipe.name,
+            summary=recipe.summary,
+            architecture=f"{self.architecture}, {parameters:.2f} M parameters",
+            scale=self.scale,
+            trained=self.history(trained),
+            recipe=recipe.name,
+            licence=recipe.licence,
+            data=tuple(filter(None, self.sources)),
+            scores={"validation": dict(scores)},
+        )
+        path = folder / f"{recipe.name}.safetensors"
+        save(path, generator.state_dict(), card)
+        return path

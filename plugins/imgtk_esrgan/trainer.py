@@ -19,7 +19,7 @@ from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
-from imgtk.weights import Card, locate, read_state, save
+from imgtk.weights import locate, read_state
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
 
@@ -173,25 +173,18 @@ class RRDB(Trainer[Any]):
         width = min(row.shape[2] for row in rows)
         return torch.cat([row[:, :, :width] for row in rows], 1)
 
-    def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
+    @property
+    def architecture(self) -> str:
         recipe = self.recipe
-        parameters = sum(p.numel() for p in generator.parameters())
         depth = f"{recipe.convs} convolutions" if isinstance(recipe, CompactRecipe) else f"{recipe.blocks} blocks"
-        size = f"{depth}, {recipe.features} channels, {parameters / 1e6:.2f} M parameters"
-        card = Card(
-            name=recipe.name,
-            summary=recipe.summary,
-            architecture=f"{type(generator).__name__}, {size}",
-            scale=recipe.scale,
-            trained=trained,
-            recipe=recipe.name,
-            licence=recipe.licence,
-            data=tuple(filter(None, recipe.data.split("; "))),
-            scores={"validation": dict(scores)},
-        )
-        path = folder / f"{recipe.name}.safetensors"
-        save(path, generator.state_dict(), card)
-        return path
+        return f"{super().architecture}, {depth}, {recipe.features} channels"
+
+    @property
+    def scale(self) -> int:
+        return self.recipe.scale
+
+    def history(self, trained: str) -> str:
+        return f"from {Path(self.recipe.init).stem}, {trained}" if self.recipe.init else trained
 
 
 class Compact(RRDB):

@@ -18,7 +18,7 @@ from imgtk.nn.features import compact, load_features
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import load_picture, picture_files
-from imgtk.weights import Card, read_state, save
+from imgtk.weights import read_state
 
 
 @dataclass(frozen=True)
@@ -122,19 +122,9 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
         height = min(row.shape[0] for row in rows)
         return torch.cat([row[:height, :width] for row in rows]).expand(3, -1, -1)
 
-    def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
-        recipe = self.recipe
-        parameters = sum(p.numel() for p in generator.parameters()) / 1e6
-        card = Card(
-            name=recipe.name,
-            summary=recipe.summary,
-            architecture=f"SqueezeNet 1.1's layers conv1 to fire7 without strides, {parameters:.2f} M parameters",
-            trained=f"distilled from {Path(recipe.teacher).stem}; {trained}",
-            recipe=recipe.name,
-            licence=recipe.licence,
-            data=tuple(filter(None, recipe.data.split("; "))),
-            scores={"validation": dict(scores)},
-        )
-        path = folder / f"{recipe.name}.safetensors"
-        save(path, generator.state_dict(), card)
-        return path
+    @property
+    def architecture(self) -> str:
+        return "SqueezeNet 1.1's layers conv1 to fire7 without strides"
+
+    def history(self, trained: str) -> str:
+        return f"distilled from {Path(self.recipe.teacher).stem}; {trained}"

@@ -43,6 +43,9 @@ class Normalise(nn.Module):
 
     def forward(self, x: Tensor, source: Source) -> Tensor:
         mean, variance = source(x).unbind(1)
+        if len(x) == 1 and not torch.is_grad_enabled():  # moments stay in float32 beside bf16 pixels
+            weight, bias = self.weight.float(), self.bias.float()
+            return F.batch_norm(x, mean[0], variance[0], weight, bias, eps=EPSILON)
         scale = self.weight * torch.rsqrt(variance + EPSILON)
         shift = self.bias - mean * scale
         return torch.addcmul(shift[..., None, None].to(x.dtype), x, scale[..., None, None].to(x.dtype))

@@ -16,7 +16,7 @@ from imgtk.nn.losses import content_distance, gram_distance, grams, total_variat
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import load_picture
-from imgtk.weights import Card, locate, read_state, save
+from imgtk.weights import locate, read_state
 from imgtk_gramstyle.gram import SHIFT, resized
 from imgtk_gramstyle.network import StyleNetwork
 from imgtk_gramstyle.objective import StyleObjective, shift_together
@@ -148,21 +148,14 @@ class StyleTrainer(Trainer[StyleRecipe]):
         width = min(row.shape[2] for row in rows)
         return torch.cat([row[:, :, :width] for row in rows], 1)
 
-    def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
-        recipe = self.recipe
-        parameters = sum(p.numel() for p in generator.parameters()) / 1e6
-        size = f"{recipe.blocks} blocks, {recipe.width} channels, {parameters:.2f} M parameters"
-        start = f"from {Path(recipe.init).stem}, " if recipe.init else ""
-        card = Card(
-            name=recipe.name,
-            summary=recipe.summary,
-            architecture=f"StyleNetwork, {size}",
-            trained=f"{start}{trained}, features: {Path(recipe.backbone).stem}",
-            recipe=recipe.name,
-            licence=recipe.licence,
-            data=tuple(filter(None, [recipe.artwork, *recipe.data.split("; ")])),
-            scores={"validation": dict(scores)},
-        )
-        path = folder / f"{recipe.name}.safetensors"
-        save(path, generator.state_dict(), card)
-        return path
+    @property
+    def architecture(self) -> str:
+        return f"StyleNetwork, {self.recipe.blocks} blocks, {self.recipe.width} channels"
+
+    @property
+    def sources(self) -> list[str]:
+        return [self.recipe.artwork, *super().sources]
+
+    def history(self, trained: str) -> str:
+        start = f"from {Path(self.recipe.init).stem}, " if self.recipe.init else ""
+        return f"{start}{trained}, features: {Path(self.recipe.backbone).stem}"

@@ -16,6 +16,7 @@ def finish(painted: Tensor, original: Tensor, strength: float, keep_colour: bool
         strength: 0 gives `original`, 1 gives `painted`.
         keep_colour: add only the difference in luma to the original, so that its colours stay.
     """
+    original = original.to(painted.dtype)
     if keep_colour:
         change = luma(painted) - luma(original)
         painted = (original + change).clamp(0, 1)

@@ -74,7 +74,7 @@ class Residual(nn.Module):
 
 
 class StyleNetwork(nn.Module):
-    """Paints pictures (N, 3, H, W), RGB, 0..1, sides multiples of 4; the output has the same size, within 0..1.
+    """Paints pictures (N, 3, H, W), RGB, 0..1, sides multiples of 4; the output has the same size, float32, within 0..1.
 
     Args:
         width: channels at a quarter of the resolution; half of them at half of it.
@@ -116,7 +116,7 @@ class StyleNetwork(nn.Module):
             x = block(x, source)
         x = self.up1(enlarge(x), source).relu()
         x = self.up2(enlarge(x), source).relu()
-        return torch.sigmoid(self.out(x))
+        return torch.sigmoid(self.out(x).float())
 
     def measure(self, x: Tensor) -> list[Tensor]:
         """The moments that each normalisation sees in `x`, in order of their use."""

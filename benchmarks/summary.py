@@ -1,7 +1,7 @@
 """The README's figures, from the committed results.
 
-    python benchmarks/summary.py            prints them
-    python benchmarks/summary.py --write    puts them between the markers of the README
+python benchmarks/summary.py            prints them
+python benchmarks/summary.py --write    puts them between the markers of the README
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ def summary() -> str:
     """Markdown: speed and memory with the command that measures each, and the table of quality."""
     machine = load("speed")["machine"]
     lines = [
-        f"Measured on {machine['cpu']}, {machine['memory_gib']} GiB, torch {machine['torch']}; ratios are of runs that took",
-        "turns in one process. [docs/benchmarks.md](docs/benchmarks.md) tells how; the raw results are in `benchmarks/results/`.",
+        f"Measured on {machine['cpu']}, {machine['memory_gib']} GiB, torch {machine['torch']}; ratios are of runs",
+        "that took turns in one process. [docs/benchmarks.md](docs/benchmarks.md) tells how; the raw results are in",
+        "`benchmarks/results/`.",
         "",
         "| what | figure | command |",
         "|---|---|---|",

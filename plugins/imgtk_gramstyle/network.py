@@ -74,7 +74,8 @@ class Residual(nn.Module):
 
 
 class StyleNetwork(nn.Module):
-    """Paints pictures (N, 3, H, W), RGB, 0..1, sides multiples of 4; the output has the same size, float32, within 0..1.
+    """Paints pictures (N, 3, H, W), RGB, 0..1, sides multiples of 4; the output has the same size, in
+    float32, within 0..1.
 
     Args:
         width: channels at a quarter of the resolution; half of them at half of it.

@@ -39,7 +39,7 @@ def summary() -> str:
         what = f"`{row['what']}` of {row['input']} against {row['against']}"
         lines.append(f"| {what} | {row['times_as_fast']:.2f} times as fast | `benchmarks/speed.py` |")
     overhead = load("overhead")["results"][1]
-    what = f"`{overhead['pipeline']}` of {overhead['input']} against its bare networks"
+    what = f"`{overhead['pipeline'].replace('|', chr(92) + '|')}` of {overhead['input']} against its bare networks"
     lines.append(f"| {what} | {overhead['overhead_percent']:+.1f} % time | `benchmarks/overhead.py` |")
     memory = load("memory")["results"]
     first, last = memory[0], memory[-1]

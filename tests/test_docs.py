@@ -1,6 +1,8 @@
 """What the documents say is true: tables, links, pipelines, options and code."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -67,3 +69,10 @@ def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for code in re.findall(r"```python\n(.*?)```", PAGES[0].read_text("utf-8"), re.DOTALL):
         exec(compile(code, "README.md", "exec"), {})
     assert (tmp_path / "out.png").exists()
+
+
+def test_figures_of_the_readme_are_the_committed_ones() -> None:
+    printed = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "summary.py"], check=True, capture_output=True, encoding="utf-8"
+    ).stdout
+    assert f"<!-- benchmarks -->\n{printed}<!-- /benchmarks -->" in (ROOT / "README.md").read_text(encoding="utf-8")

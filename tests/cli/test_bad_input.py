@@ -257,7 +257,12 @@ def test_interrupt_by_a_signal(photo: Path) -> None:
     PIL.Image.new("RGB", (4000, 4000)).save(photo.with_name("zzz.png"))
     command = [sys.executable, "-m", "imgtk", "run", "adjust:blur radius=9", photo, "zzz.png", "--tile", "16", "--json"]
     with subprocess.Popen(
-        command, cwd=photo.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=photo.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells ignore it for background jobs
     ) as process:
         assert process.stdout
         assert process.stderr

@@ -167,7 +167,7 @@ class Pipeline:
 
     def _plan(self, size: Size, dtype: torch.dtype) -> Plan:
         with torch.inference_mode():
-            stages = plan_stages(self.graph, self._built(), size, dtype, self.device)
+            stages = plan_stages(self.graph, self._built(), size, dtype)
             self._place(stages)
             whole = Plan(stages, self.graph.output, None, self.device)
             if self.tile == "off":
@@ -213,7 +213,7 @@ class Pipeline:
         grain = self._grain()
         side = -(-side // grain) * grain
         size = Size(side, side)
-        stages = plan_stages(self.graph, self._ops, size, dtype, self.device)
+        stages = plan_stages(self.graph, self._ops, size, dtype)
         renderer = Renderer(
             Plan(stages, self.graph.output, None, self.device), lambda box: torch.full((1, 3, side, side), 0.5)
         )
@@ -246,7 +246,7 @@ class Pipeline:
         small = Size(*(max(1, round(side * factor / grain)) * grain for side in image.size))
         pixels = cv2.resize(image.pixels, small, interpolation=cv2.INTER_AREA).reshape(small.height, small.width, -1)
         dtype = max((s.dtype for s in plan.stages if s.op), key=lambda d: d != torch.float32)
-        stages = plan_stages(self.graph, self._ops, small, dtype, self.device)
+        stages = plan_stages(self.graph, self._ops, small, dtype)
         renderer = Renderer(Plan(stages, plan.output, None, self.device), partial(read_region, pixels))
         for index in range(1, max(large)):
             if stages[index].stored or index in (inputs[i] for i in large):

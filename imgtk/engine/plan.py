@@ -147,9 +147,7 @@ class Plan:
         }
 
 
-def plan_stages(
-    graph: Graph, ops: Mapping[int, ImageOp], size: Size, dtype: torch.dtype, device: torch.device
-) -> tuple[Stage, ...]:
+def plan_stages(graph: Graph, ops: Mapping[int, ImageOp], size: Size, dtype: torch.dtype) -> tuple[Stage, ...]:
     """The stages of `graph` for an input of `size`: their sizes, and which must be stored.
 
     Raises:
@@ -166,7 +164,10 @@ def plan_stages(
                 f"{node.op} needs pictures of one size, but gets {sizes}",
                 hint="Put a resize or upscale into one of the branches.",
             )
-        precise = op is not None and op.needs_float32
+        if op is not None:
+            own = torch.float32 if op.needs_float32 else dtype
+        else:  # `save` hands on what it gets; the input is held as the file had it, and read as float32
+            own = torch.float32 if index == INPUT else stages[node.inputs[0]].dtype
         label = "@in" if index == INPUT else node.op
         stages.append(
             Stage(
@@ -175,16 +176,10 @@ def plan_stages(
                 op=op,
                 inputs=node.inputs,
                 size=op.output_size(first) if op else first,
-                dtype=torch.float32 if precise or op is None else dtype,
+                dtype=own,
             )
         )
-    stages = [replace(s, dtype=_storage_dtype(i, s, stages)) for i, s in enumerate(stages)]
     return _with_stored(stages)
-
-
-def _storage_dtype(index: int, stage: Stage, stages: Sequence[Stage]) -> torch.dtype:
-    """`save` hands on what it gets; the input is held as the file had it and shown here as float32."""
-    return stages[stage.inputs[0]].dtype if stage.label == SAVE else stage.dtype
 
 
 def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:

@@ -244,7 +244,7 @@ def test_max_memory_below_the_smallest_tile(registry: Registry) -> None:
 
 def test_choose_tile() -> None:
     def whole(width: int, height: int) -> Plan:
-        stages = plan_stages(Graph((Node("in"),), 0), {}, Size(width, height), torch.float32, torch.device("cpu"))
+        stages = plan_stages(Graph((Node("in"),), 0), {}, Size(width, height), torch.float32)
         return Plan(stages, 0, None, torch.device("cpu"))
 
     assert choose_tile(whole(100, 100), 0, 100, 10**9) is None

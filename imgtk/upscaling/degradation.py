@@ -1,0 +1,348 @@
+"""Low-resolution pictures for training, made from the targets: the classic way, and as photographs get worse in use.
+
+`SecondOrder` is the model of Real-ESRGAN (Wang et al. 2021, "Real-ESRGAN: Training Real-World Blind Super-Resolution
+with Pure Synthetic Data", sections 3.1 to 3.3; its ranges are those of section 4.1): blur, resize, noise and JPEG,
+twice. `Fixed` has the same steps once, all of known strength, to measure with. All work on batches and on their device,
+in float32 whatever the autocast.
+
+Every random number comes from the `generator` that is passed in, a CPU one: its state is all that must be kept for a
+run to be resumed exactly. Noise is drawn on the device, by a generator that is seeded from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import pi
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from imgtk.nn.jpeg import jpeg, luma
+
+__all__ = ["Fixed", "Order", "PairPool", "SecondOrder", "blur", "classic", "kernels", "sinc_kernels"]
+
+Range = tuple[float, float]
+
+RADIUS = 10  # of the largest kernels, 21x21
+MIN_RADIUS = 3
+
+GAUSSIAN, GENERALISED, PLATEAU = range(3)
+FAMILIES = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03)  # probability of each, first isotropic, then anisotropic
+GENERALISED_SHAPE: Range = (0.5, 4)
+PLATEAU_SHAPE: Range = (1, 2)
+
+MODES = ("area", "bilinear", "bicubic")
+
+
+def classic(target: Tensor, scale: int) -> Tensor:
+    """The classic degradation: antialiased bicubic (MATLAB's imresize to 50 dB and more), rounded to 8 bits.
+
+    (N, 3, H, W), 0..1, to (N, 3, H // scale, W // scale).
+    """
+    return _rounded(_resized(target, (target.shape[2] // scale, target.shape[3] // scale), "bicubic"))
+
+
+@dataclass(frozen=True)
+class Order:
+    """One round of blur, resize, noise and JPEG; the defaults are those of the first.
+
+    Attributes:
+        blur: probability of a blur.
+        sigma: standard deviation of the kernels, in pixels; drawn for each axis of the anisotropic ones.
+        sinc: probability that a blur is a sinc filter (which rings) instead.
+        resize: probabilities of making the batch larger, smaller, and of neither.
+        factor: smallest and largest factor of the sides.
+        gaussian: probability of Gaussian noise; it is Poisson noise otherwise.
+        noise: standard deviation of the Gaussian noise, in 8-bit steps.
+        poisson: strength of the Poisson noise; 1 is that of a sensor that counts 255 photons where it is white.
+        gray: probability that the noise is the same in all channels.
+        quality: of the JPEG, 1..100.
+    """
+
+    blur: float = 1.0
+    sigma: Range = (0.2, 3.0)
+    sinc: float = 0.1
+    resize: tuple[float, float, float] = (0.2, 0.7, 0.1)
+    factor: Range = (0.15, 1.5)
+    gaussian: float = 0.5
+    noise: Range = (1.0, 30.0)
+    poisson: Range = (0.05, 3.0)
+    gray: float = 0.4
+    quality: tuple[int, int] = (30, 95)
+
+
+SECOND = Order(
+    blur=0.8, sigma=(0.2, 1.5), resize=(0.3, 0.4, 0.3), factor=(0.3, 1.2), noise=(1.0, 25.0), poisson=(0.05, 2.5)
+)
+
+
+@dataclass(frozen=True)
+class SecondOrder:
+    """The second-order degradation of Real-ESRGAN (Wang et al. 2021, sections 3.2 and 3.3).
+
+    Each picture draws its own kernels, noise, JPEG quality and final order. The factor and the filter of a resize are
+    drawn for the batch, whose pictures must have one size: `PairPool` mixes batches. Resizing is antialiased.
+
+    Attributes:
+        first, second: the two rounds. The factor of the second is relative to the final size.
+        final_sinc: probability of the sinc filter at the end; it comes before or after the last JPEG, by chance.
+    """
+
+    first: Order = Order()
+    second: Order = SECOND
+    final_sinc: float = 0.8
+
+    @torch.no_grad()
+    def __call__(self, target: Tensor, scale: int, generator: Generator) -> Tensor:
+        """(N, 3, H, W), 0..1, to (N, 3, H // scale, W // scale), 0..1 in steps of 1/255, on the device of `target`."""
+        count, _, height, width = target.shape
+        size = (height // scale, width // scale)
+        x = _worsened(target.float(), (height, width), self.first, generator)
+        x = jpeg(x, _qualities(count, self.first, generator))
+        x = _worsened(x, size, self.second, generator)
+
+        quality = _qualities(count, self.second, generator)
+        ringing = sinc_kernels(_radii(count, generator), _uniform(count, (pi / 3, pi), generator))
+        ringing = _some(ringing, self.final_sinc, generator)
+        mode = _mode(generator)
+        jpeg_last = _column(_chance(count, 0.5, generator), x)
+        return torch.where(
+            jpeg_last,
+            jpeg(blur(_resized(x, size, mode), ringing), quality),
+            _rounded(blur(_resized(jpeg(x, quality), size, mode), ringing)),
+        )
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Gaussian blur, the classic degradation, Gaussian noise and JPEG, each as strong for every picture.
+
+    Attributes:
+        sigma: of the blur, in pixels of the target.
+        noise: standard deviation of the noise, in 8-bit steps.
+        quality: of the JPEG, 1..100.
+    """
+
+    sigma: float = 1.0
+    noise: float = 5.0
+    quality: int = 40
+
+    @torch.no_grad()
+    def __call__(self, target: Tensor, scale: int, generator: Generator) -> Tensor:
+        """As `SecondOrder`."""
+        ones = torch.ones(target.shape[0])
+        kernel = kernels(RADIUS * ones, self.sigma * ones, self.sigma * ones)
+        x = classic(blur(target.float(), kernel), scale)
+        noise = torch.randn(x.shape, generator=_on(x.device, generator), device=x.device)
+        return jpeg(x + self.noise / 255 * noise, self.quality)
+
+
+class PairPool:
+    """Pairs of earlier batches, from which each new batch is mixed (Wang et al. 2021, section 4.1).
+
+    The pictures of a batch share their resizes; those of a mixed batch do not.
+
+    Args:
+        size: pairs held; 180 in the paper. With room for less than a batch, batches pass unmixed.
+    """
+
+    def __init__(self, size: int = 180) -> None:
+        self.size = size
+        self.pairs: dict[str, Tensor] = {}
+
+    def __call__(self, small: Tensor, target: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Put a batch in, and take one out: as many pairs, drawn without replacement. While there is room, the batch is
+        kept and returned.
+
+        Args:
+            small, target: (N, 3, h, w) and (N, 3, H, W), 0..1, of the same sizes at each call. Held with 8 bits.
+            generator: of the CPU.
+        """
+        count, held = small.shape[0], len(self)
+        new = {"small": _bytes(small), "target": _bytes(target)}
+        if held + count <= self.size:
+            self.pairs = {name: torch.cat([self.pairs[name], x]) for name, x in new.items()} if held else new
+        elif held:
+            chosen = torch.randperm(held, generator=generator)[:count].to(small.device)
+            small, target = (self.pairs[name][chosen].float() / 255 for name in new)
+            for name, x in new.items():
+                self.pairs[name][chosen] = x
+        return small, target
+
+    def __len__(self) -> int:
+        return self.pairs["small"].shape[0] if self.pairs else 0
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The pairs held, for a checkpoint: uint8 "small" and "target", or nothing. Later calls write to them."""
+        return dict(self.pairs)
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Hold a copy of the pairs of `state_dict`."""
+        self.pairs = {name: pairs.clone() for name, pairs in state.items()}
+
+
+def kernels(
+    radius: Tensor,
+    sigma: Tensor,
+    other: Tensor,
+    angle: Tensor | float = 0.0,
+    shape: Tensor | float = 1.0,
+    plateau: Tensor | bool = False,
+) -> Tensor:
+    """Blur kernels, (N, 21, 21), that sum to 1 (Wang et al. 2021, section 3.1; Liu et al. 2020, "Estimating generalized
+    Gaussian blur kernels for out-of-focus image deblurring").
+
+    Args:
+        radius: of each kernel, 0..10; it is zero beyond.
+        sigma, other: standard deviations (N,) along the two axes, in pixels.
+        angle: of the first axis, (N,) or one for all, in radians.
+        shape: exponent; 1 gives a Gaussian, less a sharper peak, more a flatter one.
+        plateau: 1 / (1 + d) in place of exp(-d / 2), where d is the squared distance to the power of `shape`.
+    """
+    y, x = _grid()
+    angle, shape, plateau = (torch.as_tensor(a).expand(len(sigma)).view(-1, 1, 1) for a in (angle, shape, plateau))
+    along = (x * angle.cos() + y * angle.sin()) / sigma.clamp_min(1e-6).view(-1, 1, 1)
+    across = (y * angle.cos() - x * angle.sin()) / other.clamp_min(1e-6).view(-1, 1, 1)
+    distance = (along.square() + across.square()).pow(shape)
+    return _normalised(torch.where(plateau, 1 / (1 + distance), torch.exp(-distance / 2)), radius)
+
+
+def sinc_kernels(radius: Tensor, cutoff: Tensor) -> Tensor:
+    """Circular low-pass kernels, (N, 21, 21), that sum to 1 (Wang et al. 2021, section 3.3).
+
+    Args:
+        radius: of each kernel (N,), 0..10; it is zero beyond.
+        cutoff: angular frequency (N,), 0..pi per pixel, above which nothing passes.
+    """
+    y, x = _grid()
+    distance = (x.square() + y.square()).sqrt().clamp_min(1e-3)  # at the centre the limit, to 1e-6
+    return _normalised(torch.special.bessel_j1(cutoff.view(-1, 1, 1) * distance) / distance, radius)
+
+
+def blur(x: Tensor, kernels: Tensor) -> Tensor:
+    """Pictures (N, C, H, W), each filtered by its point-symmetric kernel (N, 21, 21); the border is repeated outside.
+
+    By Fourier transforms, whose time does not grow with the kernel.
+    """
+    x = F.pad(x, [RADIUS] * 4, mode="replicate")
+    size = x.shape[2:]
+    waves = torch.fft.rfft2(x) * torch.fft.rfft2(kernels.to(x.device), size)[:, None]
+    return torch.fft.irfft2(waves, size)[..., 2 * RADIUS :, 2 * RADIUS :]
+
+
+def _worsened(x: Tensor, size: tuple[int, int], order: Order, generator: Generator) -> Tensor:
+    """`x` blurred, resized to `size` times a random factor, and noisy."""
+    x = blur(x, _random_kernels(x.shape[0], order, generator))
+    x = _resized(x, _random_size(size, order, generator), _mode(generator))
+    return _noisy(x, order, generator)
+
+
+def _random_kernels(count: int, order: Order, generator: Generator) -> Tensor:
+    radius = _radii(count, generator)
+    drawn = _choice(count, FAMILIES, generator)
+    family, isotropic = drawn // 2, drawn % 2 == 0
+    sigma, other, angle, generalised, plateau = (
+        _uniform(count, limits, generator)
+        for limits in (order.sigma, order.sigma, (0.0, pi), GENERALISED_SHAPE, PLATEAU_SHAPE)
+    )
+    shape = torch.where(family == PLATEAU, plateau, torch.where(family == GENERALISED, generalised, 1.0))
+    blurs = kernels(radius, sigma, torch.where(isotropic, sigma, other), angle, shape, family == PLATEAU)
+
+    lowest = torch.where(radius < 6, pi / 3, pi / 5)
+    ringing = sinc_kernels(radius, lowest + (pi - lowest) * torch.rand(count, generator=generator))
+    chosen = torch.where(_chance(count, order.sinc, generator).view(-1, 1, 1), ringing, blurs)
+    return _some(chosen, order.blur, generator)
+
+
+def _some(kernels: Tensor, probability: float, generator: Generator) -> Tensor:
+    """`kernels`, but each only with `probability`, and else one that changes nothing."""
+    y, x = _grid()
+    nothing = ((y == 0) & (x == 0)).float()
+    return torch.where(_chance(len(kernels), probability, generator).view(-1, 1, 1), kernels, nothing)
+
+
+def _random_size(size: tuple[int, int], order: Order, generator: Generator) -> tuple[int, int]:
+    smallest, largest = order.factor
+    factors = [_uniform(1, limits, generator).item() for limits in ((1.0, largest), (smallest, 1.0))] + [1.0]
+    factor = factors[int(_choice(1, order.resize, generator))]
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def _noisy(x: Tensor, order: Order, generator: Generator) -> Tensor:
+    """`x` with Gaussian or Poisson noise, within 0..1."""
+    count = x.shape[0]
+    gaussian, gray = (_column(_chance(count, p, generator), x) for p in (order.gaussian, order.gray))
+    sigma, strength = (_column(_uniform(count, r, generator), x) for r in (order.noise, order.poisson))
+    noise = _on(x.device, generator)
+    x = x.clamp(0, 1)
+    photons = 255 * torch.where(gray, luma(x), x)
+    electronic = sigma * torch.randn(x.shape, generator=noise, device=x.device)
+    counted = strength * (torch.poisson(photons, noise) - photons)
+    added = torch.where(gaussian, electronic, counted) / 255
+    return (x + torch.where(gray, added[:, :1], added)).clamp_(0, 1)
+
+
+def _qualities(count: int, order: Order, generator: Generator) -> Tensor:
+    lowest, highest = order.quality
+    return torch.randint(lowest, highest + 1, (count,), generator=generator)
+
+
+def _resized(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+    if mode == "area" and size[0] < x.shape[2]:
+        return F.interpolate(x, size=size, mode="area")
+    # Areas of enlarged pixels would be squares; as in OpenCV, enlarging by area is bilinear.
+    mode = "bilinear" if mode == "area" else mode
+    return F.interpolate(x, size=size, mode=mode, antialias=True, align_corners=False)
+
+
+def _bytes(x: Tensor) -> Tensor:
+    return x.mul(255).round().clamp(0, 255).byte()
+
+
+def _rounded(x: Tensor) -> Tensor:
+    return x.mul(255).round_().clamp_(0, 255).div_(255)
+
+
+def _grid() -> tuple[Tensor, Tensor]:
+    """Rows and columns of a kernel, (21, 1) and (1, 21), 0 in its middle."""
+    line = torch.arange(-RADIUS, RADIUS + 1.0)
+    return line[:, None], line[None, :]
+
+
+def _normalised(kernels: Tensor, radius: Tensor) -> Tensor:
+    y, x = _grid()
+    inside = torch.maximum(y.abs(), x.abs()) <= radius.view(-1, 1, 1)
+    kernels = kernels * inside
+    return kernels / kernels.sum((1, 2), keepdim=True)
+
+
+def _radii(count: int, generator: Generator) -> Tensor:
+    return torch.randint(MIN_RADIUS, RADIUS + 1, (count,), generator=generator)
+
+
+def _mode(generator: Generator) -> str:
+    return MODES[int(torch.randint(len(MODES), (1,), generator=generator))]
+
+
+def _uniform(count: int, limits: Range, generator: Generator) -> Tensor:
+    return limits[0] + (limits[1] - limits[0]) * torch.rand(count, generator=generator)
+
+
+def _chance(count: int, probability: float, generator: Generator) -> Tensor:
+    return torch.rand(count, generator=generator) < probability
+
+
+def _choice(count: int, weights: Sequence[float], generator: Generator) -> Tensor:
+    return torch.multinomial(torch.tensor(weights), count, replacement=True, generator=generator)
+
+
+def _column(values: Tensor, x: Tensor) -> Tensor:
+    """Values (N,) on the device of `x` (N, C, H, W), to be broadcast over it."""
+    return values.to(x.device).view(-1, 1, 1, 1)
+
+
+def _on(device: torch.device, generator: Generator) -> Generator:
+    """A generator on `device`, seeded from one of the CPU."""
+    return Generator(device).manual_seed(int(torch.randint(2**62, (1,), generator=generator)))

@@ -1,0 +1,240 @@
+"""Degradations: sizes, ranges, what is random and what is not, and that nothing but quality is lost."""
+
+from dataclasses import replace
+from math import pi
+
+import pytest
+import torch
+from skimage import data
+from torch.nn.functional import conv2d, interpolate, pad
+
+from imgtk.nn.jpeg import luma
+from imgtk.upscaling.degradation import (
+    Fixed,
+    Order,
+    PairPool,
+    SecondOrder,
+    blur,
+    classic,
+    kernels,
+    sinc_kernels,
+)
+
+NOTHING = Order(
+    blur=0.0, sinc=0.0, resize=(0.0, 0.0, 1.0), noise=(0.0, 0.0), poisson=(0.0, 0.0), gray=0.0, quality=(100, 100)
+)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def picture(height=96, width=96):
+    crop = torch.tensor(data.astronaut()[60 : 60 + height, 160 : 160 + width])
+    return crop.permute(2, 0, 1)[None].float() / 255
+
+
+def rms(a, b):
+    return (a - b).square().mean().sqrt().item()
+
+
+def test_classic_is_antialiased_bicubic_with_8_bits():
+    target = torch.rand(2, 3, 41, 30)
+    small = classic(target, 4)
+    assert small.shape == (2, 3, 10, 7)
+    smooth = interpolate(target, (10, 7), mode="bicubic", antialias=True)
+    assert (small - smooth.clamp(0, 1)).abs().max() <= 0.5 / 255 + 1e-6
+    torch.testing.assert_close(small * 255, (small * 255).round(), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("degradation", [SecondOrder(), Fixed()], ids=["second-order", "fixed"])
+@pytest.mark.parametrize(
+    ("size", "scale"), [((128, 128), 4), ((97, 63), 2), ((33, 34), 4), ((16, 200), 1), ((4, 4), 4), ((1, 9), 1)]
+)
+def test_size_range_and_8_bits(degradation, size, scale):
+    for seed in range(4):
+        small = degradation(torch.rand(2, 3, *size), scale, seeded(seed))
+        assert small.shape == (2, 3, size[0] // scale, size[1] // scale)
+        assert small.dtype == torch.float32
+        assert small.isfinite().all()
+        assert small.min() >= 0
+        assert small.max() <= 1
+        torch.testing.assert_close(small * 255, (small * 255).round(), rtol=0, atol=1e-4)
+
+
+def test_the_generator_is_all_the_randomness():
+    target, generator = picture().expand(3, -1, -1, -1), seeded(3)
+    SecondOrder()(target, 4, generator)
+    state = generator.get_state()
+    first = SecondOrder()(target, 4, generator)
+    torch.rand(5)  # the global generator does not matter
+    second = SecondOrder()(target, 4, generator)
+    generator.set_state(state)
+    assert torch.equal(SecondOrder()(target, 4, generator), first)
+    assert torch.equal(SecondOrder()(target, 4, generator), second)
+    assert not torch.equal(first, second)
+
+
+def test_as_many_numbers_are_drawn_whatever_they_are():
+    """So that processes that degrade other pictures with generators of the same seed stay in step."""
+    generators = [seeded(1), seeded(1)]
+    for generator, value in zip(generators, (0.0, 1.0), strict=True):
+        SecondOrder()(torch.full((2, 3, 64, 64), value), 4, generator)
+    assert torch.equal(generators[0].get_state(), generators[1].get_state())
+
+
+def test_each_picture_of_a_batch_has_its_own_degradation():
+    small = SecondOrder()(picture().expand(6, -1, -1, -1), 2, seeded(5))
+    distances = [rms(small[i], small[j]) for i in range(6) for j in range(i)]
+    assert min(distances) > 0.005
+
+
+def test_autocast_memory_layout_and_gradients_change_nothing():
+    target = picture().expand(2, -1, -1, -1).contiguous().requires_grad_()
+    plain = SecondOrder()(target, 4, seeded())
+    with torch.autocast("cpu", torch.bfloat16):
+        other = SecondOrder()(target.contiguous(memory_format=torch.channels_last), 4, seeded())
+    assert not plain.requires_grad
+    assert other.dtype == torch.float32
+    assert (plain - other).abs().max() <= 2 / 255  # sums in another order
+
+
+def test_settings_of_no_strength_are_nearly_the_classic_degradation():
+    degradation = SecondOrder(NOTHING, NOTHING, final_sinc=0.0)
+    for seed in range(6):  # area, bilinear and bicubic
+        assert rms(degradation(picture(), 2, seeded(seed)), classic(picture(), 2)) < 0.03
+    fixed = Fixed(sigma=0.0, noise=0.0, quality=100)(picture(), 2, seeded())
+    assert rms(fixed, classic(picture(), 2)) < 0.01
+
+
+@pytest.mark.parametrize("setting", ["blur", "sinc", "noise", "poisson", "quality", "resize"])
+def test_each_setting_alone_does_something(setting):
+    strong = {
+        "blur": replace(NOTHING, blur=1.0, sigma=(3.0, 3.0)),
+        "sinc": replace(NOTHING, blur=1.0, sinc=1.0),
+        "noise": replace(NOTHING, gaussian=1.0, noise=(30.0, 30.0)),
+        "poisson": replace(NOTHING, gaussian=0.0, poisson=(3.0, 3.0)),
+        "quality": replace(NOTHING, quality=(10, 10)),
+        "resize": replace(NOTHING, resize=(0.0, 1.0, 0.0), factor=(0.2, 0.2)),
+    }[setting]
+    without = SecondOrder(NOTHING, NOTHING, final_sinc=0.0)
+    difference = rms(replace(without, first=strong)(picture(), 1, seeded()), without(picture(), 1, seeded()))
+    assert difference > 0.01
+
+
+def test_colours_stay():
+    target = 0.25 + picture(128, 128).expand(16, -1, -1, -1) / 2  # room for the noise
+    means = SecondOrder()(target, 4, seeded()).mean((0, 2, 3))
+    torch.testing.assert_close(means, target.mean((0, 2, 3)), rtol=0, atol=0.01)
+
+
+def test_gray_noise_is_gray():
+    noisy = replace(NOTHING, gray=1.0, gaussian=0.5, noise=(20.0, 20.0), poisson=(2.0, 2.0))
+    small = SecondOrder(noisy, NOTHING, final_sinc=0.0)(torch.full((4, 3, 64, 64), 0.5), 1, seeded())
+    assert small.std() > 0.02
+    assert (small - small.mean(1, keepdim=True)).abs().max() < 0.02
+
+
+def test_poisson_noise_grows_with_the_root_of_the_light():
+    counting = replace(NOTHING, gaussian=0.0, poisson=(1.0, 1.0))
+    light = torch.tensor([0.2, 0.8]).view(2, 1, 1, 1).expand(2, 3, 96, 96)
+    deviation = SecondOrder(counting, NOTHING, final_sinc=0.0)(light, 1, seeded())[:, 1].std((1, 2))
+    assert 1.7 < deviation[1] / deviation[0] < 2.3
+
+
+def test_fixed_has_the_noise_it_says():
+    flat = torch.full((4, 3, 128, 128), 0.5)
+    small = Fixed(noise=5.0, quality=100)(flat, 2, seeded())
+    expected = 5 * (0.299**2 + 0.587**2 + 0.114**2) ** 0.5  # of luma: the colours' noise is independent
+    assert 255 * luma(small).std().item() == pytest.approx(expected, abs=0.3)
+    assert rms(Fixed(noise=0.0)(flat, 2, seeded()), 0.5 * torch.ones(4, 3, 64, 64)) < 2 / 255
+
+
+def some_kernels(count=200):
+    generator = seeded()
+    sigma, other, angle, shape, plateau = torch.rand(5, count, generator=generator)
+    radius = torch.randint(3, 11, (count,), generator=generator)
+    blurs = kernels(radius, 0.2 + 3 * sigma, 0.2 + 3 * other, pi * angle, 0.5 + 3.5 * shape, plateau < 0.5)
+    return radius, {"blur": blurs, "sinc": sinc_kernels(radius, pi / 5 + 0.8 * pi * angle)}
+
+
+@pytest.mark.parametrize("kind", ["blur", "sinc"])
+def test_kernels_sum_to_1_are_point_symmetric_and_end_at_their_radius(kind):
+    radii, drawn = some_kernels()
+    stack = drawn[kind]
+    torch.testing.assert_close(stack.sum((1, 2)), torch.ones(len(stack)))
+    torch.testing.assert_close(stack, stack.flip(1, 2))
+    for kernel, radius in zip(stack, radii.tolist(), strict=True):
+        used = kernel.abs().sum(0).nonzero().flatten() - 10
+        assert used.abs().max() <= radius
+    assert (stack[radii == 3][:, 7:14, 7:14].abs() > 0).any()
+
+
+def test_gaussian_has_its_deviations_and_its_angle():
+    line = torch.arange(-10, 11.0)
+    kernel = kernels(torch.tensor([10]), torch.tensor([2.5]), torch.tensor([1.0]), angle=pi / 2)[0]
+    assert (kernel.sum(1) * line.square()).sum().sqrt() == pytest.approx(2.5, abs=0.01)  # turned by 90 degrees
+    assert (kernel.sum(0) * line.square()).sum().sqrt() == pytest.approx(1.0, abs=0.01)
+
+
+def test_sinc_passes_what_is_slow_and_stops_what_is_fast():
+    kernel = sinc_kernels(torch.tensor([10]), torch.tensor([pi / 2]))
+    column = torch.arange(128.0).expand(1, 1, 128, 128)
+    slow, fast = (blur(torch.cos(w * column), kernel)[..., 20:-20].std() for w in (pi / 4, 3 * pi / 4))
+    assert slow > 0.6
+    assert fast < 0.1
+
+
+def test_blur_is_a_convolution_with_repeated_border():
+    x = torch.rand(2, 3, 17, 30)
+    _, drawn = some_kernels(2)
+    padded = pad(x, [10] * 4, mode="replicate")
+    for kind in drawn.values():
+        expected = [conv2d(p[:, None], k[None, None])[:, 0] for p, k in zip(padded, kind, strict=True)]
+        torch.testing.assert_close(blur(x, kind), torch.stack(expected), rtol=0, atol=1e-5)
+
+
+def batch(value, count=4):
+    """Pairs that say where they come from."""
+    values = (value + torch.arange(count)).view(-1, 1, 1, 1) / 255
+    return values.expand(-1, 3, 2, 2), values.expand(-1, 3, 4, 4)
+
+
+def test_pool_mixes_batches_loses_none_and_keeps_pairs_together():
+    pool, generator = PairPool(size=12), seeded()
+    given, taken = [], []
+    for step in range(10):
+        small, target = pool(*batch(4 * step), generator)
+        assert torch.equal(small[:, 0, 0, 0], target[:, 0, 0, 0])
+        if step < 3:
+            assert torch.equal(small, batch(4 * step)[0])  # filling
+            continue
+        given += range(4 * step, 4 * step + 4)
+        taken += (small[:, 0, 0, 0] * 255).round().int().tolist()
+    held = pool.state_dict()["small"][:, 0, 0, 0].int().tolist()
+    assert sorted(taken + held) == list(range(12)) + given
+    assert len({value // 4 for value in taken[-4:]}) > 1
+
+
+def test_pool_goes_on_where_its_state_was_taken():
+    pool, generator = PairPool(size=8), seeded()
+    for step in range(4):
+        pool(*batch(4 * step), generator)
+    state, random = {k: v.clone() for k, v in pool.state_dict().items()}, generator.get_state()
+    expected = [pool(*batch(100 + 4 * step), generator) for step in range(3)]
+
+    resumed, generator = PairPool(size=8), seeded(9)
+    resumed.load_state_dict(state)
+    generator.set_state(random)
+    for step, pair in enumerate(expected):
+        for ours, theirs in zip(resumed(*batch(100 + 4 * step), generator), pair, strict=True):
+            assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_pool_too_small_for_a_batch_changes_nothing(size):
+    pool = PairPool(size)
+    for step in range(3):
+        small, _ = pool(*batch(4 * step), seeded())
+        assert torch.equal(small, batch(4 * step)[0])
+    assert pool.state_dict() == {}

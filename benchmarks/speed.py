@@ -19,7 +19,7 @@ from imgtk import Image, Pipeline
 from imgtk.geometry import Box, Size
 from imgtk.registry import default
 from imgtk.testing import picture
-from imgtk_esrgan.op import Upscale
+from imgtk.upscaling.op import Upscale
 
 
 def plain_script(network: torch.nn.Module, pixels: np.ndarray, scale: int, tile: int, padding: int) -> np.ndarray:

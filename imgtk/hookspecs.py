@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import pluggy
 
 from imgtk.op import OpSpec
+from imgtk.weights.architecture import Architecture
 
 PROJECT = "imgtk"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -20,3 +21,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def imgtk_operators() -> Iterable[OpSpec]:  # type: ignore[empty-body]
     """The operators that this plugin brings. Called once, when the registry is first asked for operators."""
+
+
+@hookspec
+def imgtk_architectures() -> Iterable[Architecture]:  # type: ignore[empty-body]
+    """The network architectures that this plugin can tell from the tensors of a checkpoint and build. Called once."""

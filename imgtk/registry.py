@@ -19,13 +19,14 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from time import perf_counter
 from types import FunctionType
-from typing import cast
+from typing import TypeVar, cast
 
 import pluggy
 
 from imgtk import hookspecs
 from imgtk.errors import ImgtkError, PluginError, UsageError
 from imgtk.op import REQUIRED, ImageInput, OpSpec, Param, ParamType
+from imgtk.weights.architecture import Architecture
 
 GROUP = "imgtk"
 RESERVED = frozenset({"as", "in", "save"})
@@ -33,6 +34,8 @@ RESERVED = frozenset({"as", "in", "save"})
 
 _OPERATOR = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9-]*)?")
 _PARAMETER = re.compile(r"[a-z][a-z0-9-]*")
+T = TypeVar("T")
+
 _LOCATION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -69,6 +72,7 @@ class Registry:
         self._specs: dict[str, OpSpec] = {}
         self._origin: dict[str, PluginInfo] = {}
         self._plugins: list[PluginInfo] = []
+        self._architectures: list[Architecture] = []
 
     @classmethod
     def discover(cls) -> Registry:
@@ -106,6 +110,11 @@ class Registry:
         return [self._specs[name] for name in sorted(self._specs)]
 
     @property
+    def architectures(self) -> list[Architecture]:
+        """All network architectures, in the order in which their plugins were loaded."""
+        return list(self._architectures)
+
+    @property
     def plugins(self) -> list[PluginInfo]:
         """All entry points that were found, in the order in which they were loaded."""
         return list(self._plugins)
@@ -137,20 +146,24 @@ class Registry:
         distribution = (entry.dist.metadata["Name"] if entry.dist else None) or "unknown"
         version = (entry.dist.metadata["Version"] if entry.dist else None) or "unknown"
         specs: list[OpSpec] = []
+        architectures: list[Architecture] = []
         error: str | None = None
         start = perf_counter()
         if not skip:
             plugin: object = None
             try:
                 plugin = entry.load()
-                specs = self._register(plugin, f"{distribution}:{entry.name}")
+                self._register(plugin, f"{distribution}:{entry.name}")
+                specs = self._answers(plugin, "imgtk_operators", OpSpec)
+                architectures = self._answers(plugin, "imgtk_architectures", Architecture)
                 self._check(specs, distribution)
+                self._check_architectures(architectures, distribution)
             except KeyboardInterrupt:
                 raise
             except BaseException as cause:  # a plugin may do anything when imported, sys.exit() among it
                 if self.manager.is_registered(plugin):
                     self.manager.unregister(plugin)
-                specs, error = [], _describe(cause)
+                specs, architectures, error = [], [], _describe(cause)
                 if strict:
                     raise PluginError(f"plugin {entry.name} ({distribution} {version}) is broken: {error}") from cause
         info = PluginInfo(
@@ -167,9 +180,10 @@ class Registry:
         for spec in specs:
             self._specs[spec.name] = spec
             self._origin[spec.name] = info
+        self._architectures += architectures
 
-    def _register(self, plugin: object, name: str) -> list[OpSpec]:
-        """Register the plugin's hooks, and ask for its operators."""
+    def _register(self, plugin: object, name: str) -> None:
+        """Register the plugin's hooks. Raises PluginError where they are not what they should be."""
         self.manager.register(plugin, name)
         known = {hook for hook in dir(hookspecs) if hook.startswith("imgtk_")}
         implemented = {caller.name for caller in self.manager.get_hookcallers(plugin) or []}
@@ -181,11 +195,14 @@ class Registry:
                 raise PluginError(f"{hook} is not marked as a hook", hint="Put @imgtk.hookimpl above it.")
         if not implemented:
             raise PluginError("no hook is implemented", hint=f"The hooks are: {', '.join(sorted(known))}.")
-        specs: list[OpSpec] = []
-        for implementation in self.manager.hook.imgtk_operators.get_hookimpls():
+
+    def _answers(self, plugin: object, hook: str, kind: type[T]) -> list[T]:
+        """What the plugin's implementations of `hook` give."""
+        answers: list[T] = []
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             if implementation.plugin is plugin:
-                specs += cast("Iterable[OpSpec]", implementation.function())
-        return specs
+                answers += cast("Iterable[T]", implementation.function())
+        return answers
 
     def _check(self, specs: Iterable[OpSpec], distribution: str) -> None:
         names: set[str] = set()
@@ -201,6 +218,21 @@ class Registry:
                     hint="Uninstall one, or name its plugin in IMGTK_DISABLE_PLUGINS.",
                 )
             names.add(spec.name)
+
+    def _check_architectures(self, architectures: Iterable[Architecture], distribution: str) -> None:
+        names = {known.name for known in self._architectures}
+        for architecture in architectures:
+            if not isinstance(architecture, Architecture):
+                kind = type(architecture).__name__
+                raise PluginError(f"an architecture must be an imgtk.weights.architecture.Architecture, got {kind}")
+            if not _LOCATION.fullmatch(str(architecture.detect)):
+                place = f"{architecture.name}: detect {architecture.detect!r}"
+                raise PluginError(f"{place} is not like `package.module:function`")
+            if architecture.name in names:
+                raise PluginError(
+                    f"{distribution} brings the architecture {architecture.name!r}, which is there already"
+                )
+            names.add(architecture.name)
 
 
 def check_spec(spec: object) -> None:

@@ -7,8 +7,15 @@ import torch
 from safetensors.torch import save_file
 
 from imgtk.errors import WeightsError
-from imgtk_esrgan.detect import build, load
+from imgtk.registry import default
+from imgtk.upscaling.network import load_network
+from imgtk.weights.architecture import network_of
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
+
+
+def build(state, source="the checkpoint"):
+    return network_of(state, default().architectures, source)
+
 
 X = torch.rand(1, 3, 12, 8)
 
@@ -101,7 +108,7 @@ def test_from_a_file(tmp_path, network, form):
     else:
         state = {f"module.{name}": value for name, value in network.state_dict().items()}
         torch.save({"params_ema": state}, path, _use_new_zipfile_serialization=form == "zip")
-    again = load(path)
+    again = load_network(path)
     assert not again.training
     with torch.inference_mode():
         assert torch.equal(again(X), network(X))
@@ -127,7 +134,7 @@ WRONG = {
     "unknown": ({"layers.0.weight": torch.ones(1)}, "not known.*layers.0.weight"),
     "SRResNet": ({"body.0.conv1.weight": torch.ones(8, 8, 3, 3), "conv_first.weight": torch.ones(8, 3, 3, 3)}, "known"),
     "missing tensor": (without(R, "body.1.rdb2.conv3.bias"), "body.1.rdb2.conv3.bias is missing"),
-    "missing first": (without(R, "conv_first.weight"), "not known"),
+    "missing first": (without(R, "conv_first.weight"), "'conv_first.weight' is missing"),
     "left over": ({**R, "extra.weight": torch.ones(1)}, "extra.weight is left over"),
     "left over, old": ({**old_esrgan(R), "model.7.weight": torch.ones(1)}, "model.7.weight is left over"),
     "wrong shape": (shaped(R, "conv_hr.weight", 8, 8, 1, 1), r"conv_hr.weight has shape \(8, 8, 1, 1\) instead of"),
@@ -136,13 +143,16 @@ WRONG = {
     "gray": (shaped(R, "conv_first.weight", 8, 1, 3, 3), "takes 1 channels"),
     "alpha": (shaped(R, "conv_last.weight", 4, 8, 3, 3), "gives 4"),
     "whole numbers": ({**R, "conv_hr.bias": torch.ones(8, dtype=torch.long)}, "int64"),
-    "gap": ({name.replace("body.1.", "body.7."): value for name, value in R.items()}, "missing between"),
-    "a billion blocks": ({name.replace("body.1.", "body.999999999."): v for name, v in R.items()}, "missing between"),
+    "gap": ({name.replace("body.1.", "body.7."): value for name, value in R.items()}, "lacks numbered layers"),
+    "a billion blocks": (
+        {name.replace("body.1.", "body.999999999."): v for name, v in R.items()},
+        "lacks numbered layers",
+    ),
     "scale below 1": (
         {name: value for name, value in rrdb(scale=1).state_dict().items() if "conv_up" not in name},
         "scale cannot be told",
     ),
-    "compact without PReLU": (without(C, "body.3.weight"), "missing between"),
+    "compact without PReLU": (without(C, "body.3.weight"), "lacks numbered layers"),
     "compact, no square": (shaped(C, "body.8.weight", 30, 8, 3, 3), "scale cannot be told"),
     "compact, gray": (shaped(C, "body.0.weight", 8, 1, 3, 3), "scale cannot be told"),
     "compact, even": ({**C, "body.9.weight": torch.ones(48, 48, 3, 3)}, "no stack|scale cannot"),

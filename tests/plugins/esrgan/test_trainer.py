@@ -9,8 +9,6 @@ import PIL.Image
 import pytest
 import torch
 
-from imgtk.errors import TrainingError
-from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator
 from imgtk.nn.features import compact
 from imgtk.registry import default
 from imgtk.training.recipe import load_recipe
@@ -18,7 +16,7 @@ from imgtk.training.run import train
 from imgtk.weights import Card
 from imgtk_esrgan import trainer
 from imgtk_esrgan.network import SRVGGNetCompact
-from imgtk_esrgan.trainer import CompactRecipe, ESRGANRecipe, build, relativistic_loss, shrink
+from imgtk_esrgan.trainer import Compact, CompactRecipe
 
 TINY = {
     "features": "8",
@@ -79,36 +77,10 @@ def test_a_x2_network_starts_from_the_trunk_of_a_x4_network(tmp_path: Path) -> N
     trunk = SRVGGNetCompact(8, 2, 4)
     torch.save(trunk.state_dict(), tmp_path / "x4.pth")
     recipe = CompactRecipe(features=8, convs=2, scale=2, init=str(tmp_path / "x4.pth"))
-    network = build(recipe).state_dict()
+    network = Compact(recipe).networks["generator"].state_dict()
     last = f"body.{2 * 2 + 2}.weight"
     assert network[last].shape[0] == 12
     assert all(torch.equal(network[k], v) for k, v in trunk.state_dict().items() if v.shape == network[k].shape)
-
-
-def test_shrinking_gives_8_bit_values() -> None:
-    small = shrink(torch.rand(1, 3, 32, 32), 4)
-    assert small.shape == (1, 3, 8, 8)
-    assert torch.allclose(small * 255, (small * 255).round(), atol=1e-4)
-    assert torch.allclose(shrink(torch.full((1, 3, 32, 32), 0.2), 4), torch.full((1, 3, 8, 8), 0.2), atol=1e-6)
-
-
-def test_the_relativistic_loss_wants_the_first_above_the_second() -> None:
-    high, low = torch.full((2, 1, 4, 4), 3.0), torch.full((2, 1, 4, 4), -3.0)
-    assert relativistic_loss(high, low) < 0.01
-    assert relativistic_loss(low, high) > 5
-    assert relativistic_loss(low, low).item() == pytest.approx(np.log(2))
-
-
-def test_discriminators_and_the_crops_they_judge() -> None:
-    unet, vgg = UNetDiscriminator(), VGGDiscriminator()
-    assert sum(p.numel() for p in unet.parameters()) == 4_376_897  # as published
-    assert sum(p.numel() for p in vgg.parameters()) == 14_499_401
-    assert unet(torch.rand(1, 3, 16, 24)).shape == (1, 1, 16, 24)
-    small = trainer.build_discriminator(ESRGANRecipe(discriminator="vgg", discriminator_features=2))
-    assert small(torch.rand(2, 3, 128, 128)).shape == (2, 1)
-    for settings in ({"discriminator": "vgg", "crop": 64}, {"crop": 33}, {"discriminator": "judge"}):
-        with pytest.raises(TrainingError, match="no discriminator"):
-            trainer.build_discriminator(ESRGANRecipe(**settings))
 
 
 def test_shipped_recipes_are_read() -> None:

@@ -1,4 +1,4 @@
-"""`upscale:esrgan`, `upscale:rrdb`, `upscale:compact`: one operator, three sets of weights."""
+"""`Upscale`: the operator around every upscaling network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from copy import deepcopy
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,15 +14,10 @@ from torch import Tensor
 from imgtk.geometry import Box, Geometry, Size, Window
 from imgtk.nn.resample import resample, support
 from imgtk.op import ImageOp
+from imgtk.upscaling.network import UpscalingNetwork, load_network
 from imgtk.weights import locate
-from imgtk_esrgan.detect import Network, load
-from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
 __all__ = ["Upscale"]
-
-RRDB_HALO = 24
-"""Context in pixels of the trunk. RRDBNet's receptive field is far larger (348 px with 23 blocks), but with the
-shipped weights what lies farther away changes the output by less than half an 8-bit step, which a test checks."""
 
 
 class Upscale(ImageOp):
@@ -34,24 +28,25 @@ class Upscale(ImageOp):
 
     Args:
         scale: output pixels per input pixel, at least 1.
-        model: name of shipped weights, or a file; by default that of `models` whose native scale is the smallest not
+        model: name of weights, or a file; by default that of `models` whose native scale is the smallest not
             below `scale`, or else the largest.
         models: shipped weights by native scale.
+        package: importable name of the package that ships them.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
 
-    def __init__(self, scale: Fraction, model: str | None, models: Mapping[int, str]) -> None:
+    def __init__(self, scale: Fraction, model: str | None, models: Mapping[int, str], package: str) -> None:
         native = min((known for known in models if known >= scale), default=max(models))
         self.model = model or models[native]
         self.scale = Fraction(scale)
-        self.path = locate(self.model, package="imgtk_esrgan")
+        self.path = locate(self.model, package=package)
 
     @cached_property
-    def network(self) -> Network:
+    def network(self) -> UpscalingNetwork:
         """The network as stored. `to` moves a copy of it, so that a later `to` starts from full precision again."""
-        return load(self.path)
+        return load_network(self.path)
 
     @property
     def windowed(self) -> bool:  # type: ignore[override]
@@ -60,14 +55,14 @@ class Upscale(ImageOp):
 
     @cached_property
     def geometry(self) -> Geometry:
-        halo = receptive_halo(self.network)
+        halo = self.network.halo
         if self.windowed:
             halo += ceil(Fraction(support("bicubic", self.scale / self.network.scale), self.network.scale)) + 1
-        return Geometry(self.scale, halo, multiple=getattr(self.network, "unshuffle", 1))
+        return Geometry(self.scale, halo, multiple=self.network.multiple)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        network: Any = deepcopy(self.network)
-        self.running: Network = network.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+        network = deepcopy(self.network)
+        self.running = network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         size = Size(x.shape[3], x.shape[2])
@@ -76,7 +71,7 @@ class Upscale(ImageOp):
 
     def render(self, *inputs: Tensor, window: Window) -> Tensor:
         native = self.network.scale
-        enlarged = self.running(inputs[0])
+        enlarged: Tensor = self.running(inputs[0])
         if not self.windowed:
             left, top = (window.output[k] - window.input[k] * native for k in (0, 1))
             width, height = window.output.size
@@ -90,24 +85,9 @@ class Upscale(ImageOp):
         return resample(enlarged, window.output_size, kernel="bicubic", window=between)
 
     def summary(self) -> Mapping[str, str]:
-        network = self.network
-        size = f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} M parameters, x{network.scale}"
-        kind = f"{len(network.body)} blocks" if isinstance(network, RRDBNet) else f"{depth(network)} convolutions"
-        return {"weights": self.model, "network": f"{type(network).__name__}, {kind}, {size}"}
+        size = f"{sum(p.numel() for p in self.network.parameters()) / 1e6:.1f} M parameters, x{self.network.scale}"
+        return {"weights": self.model, "network": f"{self.network.description}, {size}"}
 
     def close(self) -> None:
         for held in ("network", "running"):
             self.__dict__.pop(held, None)
-
-
-def depth(network: SRVGGNetCompact) -> int:
-    """Convolutions of a compact network, the first and the last one included."""
-    return len(network.body) // 2 + 1
-
-
-def receptive_halo(network: Network) -> int:
-    """Context around a tile in input pixels: the network's receptive radius, or `RRDB_HALO` where that is less."""
-    if isinstance(network, SRVGGNetCompact):
-        return depth(network)
-    # In pixels of the trunk: 15 convolutions per block, one before and one after them, 2 for those after upsampling.
-    return min(RRDB_HALO, 15 * len(network.body) + 4) * network.unshuffle

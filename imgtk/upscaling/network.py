@@ -1,0 +1,49 @@
+"""What a network must tell of itself to be used by `Upscale`, and loading one from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from imgtk.errors import WeightsError
+from imgtk.registry import Registry, default
+from imgtk.weights import read_state
+from imgtk.weights.architecture import network_of
+
+__all__ = ["UpscalingNetwork", "load_network"]
+
+
+class UpscalingNetwork(nn.Module):
+    """A network from (N, 3, H, W) to (N, 3, H * scale, W * scale), RGB, nominally 0..1.
+
+    Attributes:
+        scale: output pixels per input pixel.
+        multiple: what the input's sides must be multiples of.
+        halo: context around a tile, in input pixels, for which its output is that of the whole picture.
+        description: class and size in a few words: "RRDBNet, 23 blocks".
+    """
+
+    scale: int
+    multiple: int = 1
+
+    @property
+    def halo(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def description(self) -> str:
+        return type(self).__name__
+
+
+def load_network(path: str | Path, registry: Registry | None = None) -> UpscalingNetwork:
+    """The network in a checkpoint of any architecture that a plugin knows, on the CPU, in the file's dtype, ready for
+    inference.
+
+    Raises:
+        WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it is no upscaler.
+    """
+    network = network_of(read_state(path), (registry or default()).architectures, str(path))
+    if not isinstance(network, UpscalingNetwork):
+        raise WeightsError(f"{path} holds {type(network).__name__}, which is no upscaling network")
+    return network

@@ -1,0 +1,268 @@
+"""Trainers of upscaling networks: for PSNR, and for the eye (perceptual and adversarial losses).
+
+A plugin gives its recipe a `network()` and names its package; see imgtk_esrgan.trainer.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, interpolate, l1_loss, normalize
+
+from imgtk.errors import TrainingError
+from imgtk.metrics import feature_distance, psnr_y
+from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator
+from imgtk.nn.features import load_features
+from imgtk.training.optimizers import muon
+from imgtk.training.pictures import Pictures, load_picture
+from imgtk.training.recipe import Recipe
+from imgtk.training.trainer import Trainer
+from imgtk.upscaling.degradation import SecondOrder, classic
+from imgtk.weights import locate, read_state
+
+__all__ = ["FidelityTrainer", "GANSettings", "GANTrainer", "UpscalingRecipe"]
+
+SMALLEST_BLOCK = 4
+"""Side in pixels of the blocks whose averages the colour loss compares, at the least."""
+
+
+@dataclass(frozen=True)
+class UpscalingRecipe(Recipe):
+    """Settings of any upscaling network's run.
+
+    Attributes:
+        scale: native scale of the network.
+        degradation: how targets become inputs: "bicubic" (the papers' benchmarks), or "second-order" (compressed,
+            noisy and blurred pictures; Real-ESRGAN).
+    """
+
+    lr: float = 2e-3
+    scale: int = 4
+    degradation: str = "bicubic"
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """The network, with fresh weights."""
+
+    def degrade(self, target: Tensor, generator: torch.Generator) -> Tensor:
+        """Inputs (N, 3, H / scale, W / scale) for targets (N, 3, H, W), both 0..1, the inputs on the 8-bit grid."""
+        if self.degradation == "bicubic":
+            return classic(target, self.scale)
+        if self.degradation == "second-order":
+            return SecondOrder()(target, self.scale, generator)
+        raise TrainingError(
+            f"there is no degradation {self.degradation!r}", hint='Known are "bicubic" and "second-order".'
+        )
+
+
+@dataclass(frozen=True)
+class GANSettings:
+    """What a GAN run has beside its network: weights of the losses, and the discriminator.
+
+    Attributes:
+        pixel, colour, perceptual, adversarial: weights of the losses; colour is L1 between the averages of blocks as
+            large as the scale (at least 4 pixels), which keeps what the input said.
+        gan: "relativistic" (ESRGAN) or "standard" (SRGAN).
+        backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
+        discriminator: "unet", whose verdict per pixel is steadier on few iterations, or "vgg" (SRGAN's and ESRGAN's
+            own), whose verdict is per crop of 128 pixels.
+        discriminator_features: channels of the discriminator's first layer.
+        discriminator_lr: peak learning rate of the discriminator.
+    """
+
+    pixel: float = 0.2
+    colour: float = 4.0
+    perceptual: float = 1.0
+    adversarial: float = 0.1
+    gan: str = "relativistic"
+    backbone: str = "imgtk"
+    discriminator: str = "unet"
+    discriminator_features: int = 24
+    discriminator_lr: float = 2e-4
+
+
+class FidelityTrainer(Trainer[Any]):
+    """L1 between the network's output and the target: the highest PSNR, the softest pictures.
+
+    Subclasses set `recipe_type`, a subclass of `UpscalingRecipe`, and `package`, whose shipped weights `init` may name.
+
+    Raises:
+        TrainingError: for a degradation that is not known.
+    """
+
+    recipe_type: ClassVar[type[Recipe]]
+    package: ClassVar[str]
+    metric = "psnr_y"
+
+    def __init__(self, recipe: Any) -> None:
+        super().__init__(recipe)
+        self.networks = {"generator": self._start()}
+        self.held_out: list[tuple[Tensor, Tensor]] = []
+
+    def _start(self) -> nn.Module:
+        """The recipe's network, with `init` loaded where its tensors fit: a x2 network starts from a x4 trunk."""
+        network: nn.Module = self.recipe.network()
+        if self.recipe.init:
+            state, own = read_state(locate(self.recipe.init, package=self.package)), network.state_dict()
+            fitting = {k: value.float() for k, value in state.items() if k in own and value.shape == own[k].shape}
+            network.load_state_dict({**own, **fitting})
+        return network
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        return muon(self.networks[name], self.recipe.lr)
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+        return Pictures(files, self.recipe.crop, shrink_by=(0.5,), device=device)
+
+    def load_validation(self, files: list[Path]) -> None:
+        generator = torch.Generator().manual_seed(0)
+        for file in files:
+            pixels = load_picture(file, 768)
+            height, width = (side - side % self.recipe.scale for side in pixels.shape[:2])
+            target = torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+            self.held_out.append((self.recipe.degrade(target, generator), target))
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        output = networks["generator"](self._degraded(batch))
+        yield "generator", {"l1": l1_loss(output, batch)}
+
+    def _degraded(self, batch: Tensor) -> Tensor:
+        with torch.no_grad(), torch.autocast(batch.device.type, enabled=False):
+            small: Tensor = self.recipe.degrade(batch, torch.default_generator)
+        return small.contiguous(memory_format=torch.channels_last)
+
+    def _held_out(self, generator: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs and targets of the held-out pictures."""
+        for small, target in self.held_out:
+            yield generator(small.to(self.device)).float().clamp(0, 1), target.to(self.device)
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        scores = [psnr_y(output, target, border=self.recipe.scale) for output, target in self._held_out(generator)]
+        return {"psnr_y": sum(scores) / len(scores)}
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        """Rows of input (nearest), output and target, from the middle of the first held-out pictures."""
+        rows = []
+        for small, target in self.held_out[:3]:
+            output = generator(small.to(self.device)).float().clamp(0, 1).cpu()
+            small = interpolate(small, size=target.shape[2:], mode="nearest")
+            top, left = ((side - min(side, 256)) // 2 for side in target.shape[2:])
+            rows.append(torch.cat([p[0, :, top : top + 256, left : left + 256] for p in (small, output, target)], 2))
+        width = min(row.shape[2] for row in rows)
+        return torch.cat([row[:, :, :width] for row in rows], 1)
+
+    @property
+    def architecture(self) -> str:
+        description: str = self.networks["generator"].description  # type: ignore[assignment]
+        return description
+
+    @property
+    def scale(self) -> int:
+        return int(self.recipe.scale)
+
+    def history(self, trained: str) -> str:
+        return f"from {Path(self.recipe.init).stem}, {trained}" if self.recipe.init else trained
+
+
+class GANTrainer(FidelityTrainer):
+    """Perceptual + adversarial + L1 (Ledig et al. 2017, section 2.2; Wang et al. 2018, section 3.2).
+
+    Its recipe is also a `GANSettings`.
+
+    Raises:
+        TrainingError: for an unknown discriminator or kind of GAN, or crops that the discriminator cannot judge.
+    """
+
+    metric = "feature_distance"
+    higher_is_better = False
+
+    def __init__(self, recipe: Any) -> None:
+        super().__init__(recipe)
+        if recipe.gan not in ADVERSARIAL_LOSSES:
+            raise TrainingError(f"there is no GAN {recipe.gan!r}", hint=f"Known are {', '.join(ADVERSARIAL_LOSSES)}.")
+        self.adversarial_loss = ADVERSARIAL_LOSSES[recipe.gan]
+        self.networks["discriminator"] = build_discriminator(recipe)
+        self.features = load_features(recipe.backbone)
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        if name == "generator":
+            return super().optimizer(name)
+        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.9, 0.99))
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        recipe, judge = self.recipe, networks["discriminator"]
+        output, block = networks["generator"](self._degraded(batch)), max(SMALLEST_BLOCK, recipe.scale)
+
+        judge.requires_grad_(False)
+        yield (
+            "generator",
+            {
+                "pixel": recipe.pixel * l1_loss(output, batch),
+                "colour": recipe.colour * l1_loss(avg_pool2d(output, block), avg_pool2d(batch, block)),
+                "perceptual": recipe.perceptual * self._perceptual(output, batch),
+                "adversarial": recipe.adversarial * self.adversarial_loss(judge(output), judge(batch)),
+            },
+        )
+        judge.requires_grad_(True)
+        yield "discriminator", {"adversarial": self.adversarial_loss(judge(batch), judge(output.detach()))}
+
+    def _perceptual(self, output: Tensor, target: Tensor) -> Tensor:
+        """Squared distance between features of unit length, averaged over positions and layers (LPIPS without its
+        learned weights, Zhang et al. 2018, eq. 1).
+
+        Both pictures are shifted together by up to 7 pixels, so that the strides of the feature network leave no grid.
+        """
+        top, left = torch.randint(0, 8, (2,)).tolist()
+        output, target = output[:, :, top:, left:], target[:, :, top:, left:]
+        with torch.no_grad():
+            wanted = self.features(target)
+        distances = [
+            (normalize(features.float()) - normalize(wanted[layer].float())).square().sum(1).mean()
+            for layer, features in self.features(output).items()
+        ]
+        return torch.stack(distances).mean()
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        distances = [feature_distance(*pair, self.features) for pair in self._held_out(generator)]
+        return {**super().validate(generator), "feature_distance": sum(distances) / len(distances)}
+
+
+def build_discriminator(recipe: Any) -> nn.Module:
+    """The discriminator of a recipe. Raises TrainingError where there is none that can judge its crops."""
+    if recipe.discriminator == "unet" and recipe.crop % 8 == 0:
+        return UNetDiscriminator(recipe.discriminator_features)
+    if recipe.discriminator == "vgg" and recipe.crop == VGGDiscriminator.SIDE:
+        return VGGDiscriminator(recipe.discriminator_features)
+    raise TrainingError(
+        f"no discriminator {recipe.discriminator!r} judges crops of {recipe.crop} pixels",
+        hint=f'Take "unet" with a crop that 8 divides, or "vgg" with crop={VGGDiscriminator.SIDE}.',
+    )
+
+
+def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
+    """Relativistic average GAN loss (Jolicoeur-Martineau 2018, equation 6), to be minimised by the network that wants
+    `better` to look more real than `worse`. Both are logits of any equal shape."""
+    real = binary_cross_entropy_with_logits(better - worse.mean(), torch.ones_like(better))
+    fake = binary_cross_entropy_with_logits(worse - better.mean(), torch.zeros_like(worse))
+    return (real + fake) / 2
+
+
+def standard_loss(better: Tensor, worse: Tensor) -> Tensor:
+    """The non-saturating GAN loss (Goodfellow et al. 2014, section 3), in the roles of `relativistic_loss`: `better` is
+    to be judged real, `worse` fake. For a generator the term of `worse`, the real pictures, is a constant."""
+    real = binary_cross_entropy_with_logits(better, torch.ones_like(better))
+    fake = binary_cross_entropy_with_logits(worse, torch.zeros_like(worse))
+    return (real + fake) / 2
+
+
+ADVERSARIAL_LOSSES = {"relativistic": relativistic_loss, "standard": standard_loss}

@@ -1,0 +1,133 @@
+"""Architectures: how the network that a checkpoint belongs to is told from its tensors.
+
+This module imports no torch: plugins describe their architectures with it when they are discovered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from imgtk.errors import PluginError, WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["Architecture", "conv_shape", "count_layers", "network_of", "renamed"]
+
+State = Mapping[str, "Tensor"]
+"""Tensors by name."""
+
+Detector = Callable[[State], "tuple[nn.Module, State] | None"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that checkpoints may hold.
+
+    Attributes:
+        name: of the network's class, unique among all plugins.
+        detect: "package.module:function". The function takes a state dict and gives the network that it belongs to,
+            built on the "meta" device, and the state dict under the network's names; None where the tensors are not
+            of this architecture. It raises ValueError, saying why, where they are but cannot be used.
+        origins: the projects whose checkpoints are recognised, for messages: "ESRGAN, BSRGAN".
+    """
+
+    name: str
+    detect: str
+    origins: str
+
+    def detector(self) -> Detector:
+        """Import `detect`. Raises PluginError where that fails."""
+        module, _, function = self.detect.partition(":")
+        try:
+            detector: Detector = getattr(import_module(module), function)
+        except (ImportError, AttributeError) as error:
+            raise PluginError(f"{self.name}: cannot import {self.detect}: {error}") from error
+        return detector
+
+
+def network_of(state: State, architectures: Iterable[Architecture], source: str = "the checkpoint") -> nn.Module:
+    """The network that a state dict belongs to, with its tensors in it, in their dtypes, ready for inference.
+
+    Args:
+        state: tensors by name.
+        architectures: those that are tried, in this order.
+        source: what messages call the state dict.
+
+    Raises:
+        WeightsError: the architecture is unknown, its parameters cannot be told, or tensors are missing, left over or
+            of the wrong shape or kind.
+    """
+    known = list(architectures)
+    hint = "Known are " + "; ".join(f"{a.name} ({a.origins})" for a in known) + "."
+    for architecture in known:
+        try:
+            found = architecture.detector()(state)
+        except (KeyError, IndexError) as error:
+            raise WeightsError(f"{source} looks like {architecture.name}, but {error} is missing", hint=hint) from None
+        except ValueError as error:
+            raise WeightsError(f"{source} looks like {architecture.name}, but it {error}", hint=hint) from None
+        if found:
+            network, tensors = found
+            _compare(network, tensors, source, hint)
+            network.load_state_dict(tensors, assign=True)
+            return network.eval().requires_grad_(False)
+    names = ", ".join(sorted(state)[:4])
+    raise WeightsError(
+        f"{source}: the architecture is not known; its {len(state)} tensors begin with {names}", hint=hint
+    )
+
+
+def _compare(network: nn.Module, state: State, source: str, hint: str) -> None:
+    wanted = network.state_dict()
+    complaints = [f"{name} is missing" for name in wanted.keys() - state.keys()]
+    complaints += [f"{name} is left over" for name in state.keys() - wanted.keys()]
+    for name in wanted.keys() & state.keys():
+        ours, theirs = wanted[name], state[name]
+        if theirs.shape != ours.shape:
+            complaints.append(f"{name} has shape {tuple(theirs.shape)} instead of {tuple(ours.shape)}")
+        elif theirs.is_floating_point() != ours.is_floating_point():
+            complaints.append(f"{name} holds {theirs.dtype}, not numbers like {ours.dtype}")
+    if complaints:
+        more = f", and {len(complaints) - 3} more" if len(complaints) > 3 else ""
+        raise WeightsError(
+            f"{source} looks like {type(network).__name__}, but {', '.join(sorted(complaints)[:3])}{more}", hint=hint
+        )
+
+
+def renamed(state: State, table: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
+    """`state` under new names: for each name the first (pattern, replacement) of `table` that changes it."""
+    table = list(table)
+    result = {}
+    for name, value in state.items():
+        for pattern, ours in table:
+            new = re.sub(pattern, ours, name)
+            if new != name:
+                break
+        result[new if table else name] = value
+    return result
+
+
+def conv_shape(state: State, name: str) -> tuple[int, int]:
+    """Output and input channels of a convolution's weight.
+
+    Raises:
+        KeyError: it is missing.
+        ValueError: it is no convolution's.
+    """
+    weight = state[name]
+    if weight.dim() != 4 or 0 in weight.shape:
+        raise ValueError(f"has {name} of shape {tuple(weight.shape)}, which is no convolution's")
+    return weight.shape[0], weight.shape[1]
+
+
+def count_layers(state: State, pattern: str) -> int:
+    """How many different indices (the pattern's first group) names have. Raises ValueError unless they are 0, 1, 2 …"""
+    indices = {int(found[1]) for name in state if (found := re.match(pattern, name))}
+    if indices != set(range(len(indices))):
+        raise ValueError("lacks numbered layers between others")
+    return len(indices)

@@ -1,0 +1,35 @@
+"""SRResNet and MSRResNet told from the tensors of a checkpoint."""
+
+from __future__ import annotations
+
+import torch
+
+from imgtk.weights.architecture import State, conv_shape, count_layers
+from imgtk_srgan.network import MSRResNet, SRResNet
+
+__all__ = ["msrresnet", "srresnet"]
+
+
+def srresnet(state: State) -> tuple[SRResNet, State] | None:
+    """SRResNet as this package's trainers write it, with batch normalisation or without."""
+    if "upsample.0.weight" not in state or "body.0.conv1.weight" not in state:
+        return None
+    features, _ = conv_shape(state, "conv_first.weight")
+    steps = len({name for name in state if name.startswith("upsample.") and name.endswith(".bias")})
+    blocks = count_layers(state, r"body\.(\d+)\.")
+    with torch.device("meta"):
+        network = SRResNet(features=features, blocks=blocks, scale=2**steps, norm="norm_body.weight" in state)
+    return network, state
+
+
+def msrresnet(state: State) -> tuple[MSRResNet, State] | None:
+    """BasicSR's variant; its first upsampling tells the scale where there is only one."""
+    if "upconv1.weight" not in state or "body.0.conv1.weight" not in state:
+        return None
+    features, _ = conv_shape(state, "conv_first.weight")
+    widened, _ = conv_shape(state, "upconv1.weight")
+    scale = 4 if "upconv2.weight" in state else {4: 2, 9: 3}.get(widened // features)
+    if scale is None:
+        raise ValueError(f"widens {features} channels to {widened}, so its scale cannot be told")
+    with torch.device("meta"):
+        return MSRResNet(features=features, blocks=count_layers(state, r"body\.(\d+)\."), scale=scale), state

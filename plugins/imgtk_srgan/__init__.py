@@ -9,6 +9,6 @@ from imgtk.weights.architecture import Architecture
 @hookimpl
 def imgtk_architectures() -> list[Architecture]:
     return [
-        Architecture("SRResNet", "imgtk_srgan.detect:srresnet", "imgtk"),
-        Architecture("MSRResNet", "imgtk_srgan.detect:msrresnet", "BasicSR"),
+        Architecture("SRResNet", "imgtk_srgan.detect:srresnet", "imgtk", "upscale:srresnet"),
+        Architecture("MSRResNet", "imgtk_srgan.detect:msrresnet", "BasicSR, KAIR", "upscale:srresnet"),
     ]

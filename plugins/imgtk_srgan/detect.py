@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from imgtk.weights.architecture import State, conv_shape, count_layers
+from imgtk.weights.architecture import State, conv_shape, count_layers, renamed
 from imgtk_srgan.network import MSRResNet, SRResNet
 
 __all__ = ["msrresnet", "srresnet"]
+
+KAIR = ((r"^recon_trunk\.", "body."), (r"^HRconv\.", "conv_hr."))
+"""The names that MSRResNet has in KAIR, and had in BasicSR's forerunner, and ours."""
 
 
 def srresnet(state: State) -> tuple[SRResNet, State] | None:
@@ -23,7 +26,9 @@ def srresnet(state: State) -> tuple[SRResNet, State] | None:
 
 
 def msrresnet(state: State) -> tuple[MSRResNet, State] | None:
-    """BasicSR's variant; its first upsampling tells the scale where there is only one."""
+    """BasicSR's variant, under its names or KAIR's; its first upsampling tells the scale where there is only one."""
+    if "recon_trunk.0.conv1.weight" in state:
+        state = renamed(state, KAIR)
     if "upconv1.weight" not in state or "body.0.conv1.weight" not in state:
         return None
     features, _ = conv_shape(state, "conv_first.weight")

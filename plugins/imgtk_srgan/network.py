@@ -68,11 +68,11 @@ class SRResNet(UpscalingNetwork):
         features: channels of the trunk.
         blocks: residual blocks; 16 in the paper.
         scale: output pixels per input pixel, a power of two.
-        norm: batch normalisation in the trunk, as in the paper. Without it training is steadier and pictures are free
-            of its artefacts (ESRGAN, Wang et al. 2018, section 3.1).
+        norm: batch normalisation in the trunk, as in the paper. ESRGAN (Wang et al. 2018, section 3.1) left it out,
+            since it can cause artefacts.
     """
 
-    def __init__(self, features: int = 64, blocks: int = 16, scale: int = 4, norm: bool = False) -> None:
+    def __init__(self, features: int = 64, blocks: int = 16, scale: int = 4, norm: bool = True) -> None:
         super().__init__()
         steps = scale.bit_length() - 1
         if scale != 1 << steps:

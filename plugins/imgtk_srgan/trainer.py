@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from imgtk.errors import TrainingError
 from imgtk.upscaling.trainer import FidelityTrainer, GANSettings, GANTrainer, UpscalingRecipe
-from imgtk_srgan.network import SRResNet
+from imgtk_srgan.network import MSRResNet, SRResNet
+
+VARIANTS = {"basicsr": MSRResNet, "paper": SRResNet}
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,9 @@ class SRResNetRecipe(UpscalingRecipe):
     """Settings of an SRResNet run.
 
     Attributes:
-        features, blocks, norm: channels, residual blocks, and whether they have batch normalisation.
+        variant: "basicsr" (MSRResNet, which learns what is to be added to the enlarged input, and so is good early) or
+            "paper" (SRResNet, with batch normalisation).
+        features, blocks: channels and residual blocks.
     """
 
     name: str = "srresnet-x4"
@@ -23,10 +28,12 @@ class SRResNetRecipe(UpscalingRecipe):
     crop: int = 128
     features: int = 64
     blocks: int = 16
-    norm: bool = False
+    variant: str = "basicsr"
 
     def network(self) -> nn.Module:
-        return SRResNet(features=self.features, blocks=self.blocks, scale=self.scale, norm=self.norm)
+        if self.variant not in VARIANTS:
+            raise TrainingError(f"there is no variant {self.variant!r}", hint=f"Known are {', '.join(VARIANTS)}.")
+        return VARIANTS[self.variant](features=self.features, blocks=self.blocks, scale=self.scale)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from torch import Generator, Tensor
 
 from imgtk.nn.jpeg import jpeg, luma
 
-__all__ = ["Fixed", "Order", "PairPool", "SecondOrder", "blur", "classic", "kernels", "sinc_kernels"]
+__all__ = ["Fixed", "MILD", "Order", "SecondOrder", "blur", "classic", "kernels", "sinc_kernels"]
 
 Range = tuple[float, float]
 
@@ -83,7 +83,7 @@ class SecondOrder:
     """The second-order degradation of Real-ESRGAN (Wang et al. 2021, sections 3.2 and 3.3).
 
     Each picture draws its own kernels, noise, JPEG quality and final order. The factor and the filter of a resize are
-    drawn for the batch, whose pictures must have one size: `PairPool` mixes batches. Resizing is antialiased.
+    drawn for the batch, whose pictures must have one size. Resizing is antialiased.
 
     Attributes:
         first, second: the two rounds. The factor of the second is relative to the final size.
@@ -139,48 +139,11 @@ class Fixed:
         return jpeg(x + self.noise / 255 * noise, self.quality)
 
 
-class PairPool:
-    """Pairs of earlier batches, from which each new batch is mixed (Wang et al. 2021, section 4.1).
-
-    The pictures of a batch share their resizes; those of a mixed batch do not.
-
-    Args:
-        size: pairs held; 180 in the paper. With room for less than a batch, batches pass unmixed.
-    """
-
-    def __init__(self, size: int = 180) -> None:
-        self.size = size
-        self.pairs: dict[str, Tensor] = {}
-
-    def __call__(self, small: Tensor, target: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Put a batch in, and take one out: as many pairs, drawn without replacement. While there is room, the batch is
-        kept and returned.
-
-        Args:
-            small, target: (N, 3, h, w) and (N, 3, H, W), 0..1, of the same sizes at each call. Held with 8 bits.
-            generator: of the CPU.
-        """
-        count, held = small.shape[0], len(self)
-        new = {"small": _bytes(small), "target": _bytes(target)}
-        if held + count <= self.size:
-            self.pairs = {name: torch.cat([self.pairs[name], x]) for name, x in new.items()} if held else new
-        elif held:
-            chosen = torch.randperm(held, generator=generator)[:count].to(small.device)
-            small, target = (self.pairs[name][chosen].float() / 255 for name in new)
-            for name, x in new.items():
-                self.pairs[name][chosen] = x
-        return small, target
-
-    def __len__(self) -> int:
-        return self.pairs["small"].shape[0] if self.pairs else 0
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The pairs held, for a checkpoint: uint8 "small" and "target", or nothing. Later calls write to them."""
-        return dict(self.pairs)
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Hold a copy of the pairs of `state_dict`."""
-        self.pairs = {name: pairs.clone() for name, pairs in state.items()}
+MILD = SecondOrder(
+    Order(sigma=(0.2, 2.0), factor=(0.4, 1.3), noise=(1.0, 15.0), poisson=(0.05, 1.5), quality=(40, 95)),
+    Order(0.8, (0.2, 1.0), resize=(0.3, 0.4, 0.3), factor=(0.5, 1.2), noise=(1.0, 12.0), poisson=(0.05, 1.2)),
+)
+"""About half as strong as the paper's: what a small network can undo without smearing what is there."""
 
 
 def kernels(
@@ -295,10 +258,6 @@ def _resized(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     # Areas of enlarged pixels would be squares; as in OpenCV, enlarging by area is bilinear.
     mode = "bilinear" if mode == "area" else mode
     return F.interpolate(x, size=size, mode=mode, antialias=True, align_corners=False)
-
-
-def _bytes(x: Tensor) -> Tensor:
-    return x.mul(255).round().clamp(0, 255).byte()
 
 
 def _rounded(x: Tensor) -> Tensor:

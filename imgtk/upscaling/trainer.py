@@ -23,10 +23,12 @@ from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
-from imgtk.upscaling.degradation import SecondOrder, classic
+from imgtk.upscaling.degradation import MILD, SecondOrder, classic
 from imgtk.weights import locate, read_state
 
 __all__ = ["FidelityTrainer", "GANSettings", "GANTrainer", "UpscalingRecipe"]
+
+RANDOM_DEGRADATIONS = {"second-order": SecondOrder(), "mild": MILD}
 
 SMALLEST_BLOCK = 4
 """Side in pixels of the blocks whose averages the colour loss compares, at the least."""
@@ -38,8 +40,8 @@ class UpscalingRecipe(Recipe):
 
     Attributes:
         scale: native scale of the network.
-        degradation: how targets become inputs: "bicubic" (the papers' benchmarks), or "second-order" (compressed,
-            noisy and blurred pictures; Real-ESRGAN).
+        degradation: how targets become inputs: "bicubic" (the papers' benchmarks), "second-order" (compressed, noisy
+            and blurred pictures; Real-ESRGAN), or "mild" (the same with about half the strength).
     """
 
     lr: float = 2e-3
@@ -54,11 +56,10 @@ class UpscalingRecipe(Recipe):
         """Inputs (N, 3, H / scale, W / scale) for targets (N, 3, H, W), both 0..1, the inputs on the 8-bit grid."""
         if self.degradation == "bicubic":
             return classic(target, self.scale)
-        if self.degradation == "second-order":
-            return SecondOrder()(target, self.scale, generator)
-        raise TrainingError(
-            f"there is no degradation {self.degradation!r}", hint='Known are "bicubic" and "second-order".'
-        )
+        if self.degradation not in RANDOM_DEGRADATIONS:
+            known = ", ".join(("bicubic", *RANDOM_DEGRADATIONS))
+            raise TrainingError(f"there is no degradation {self.degradation!r}", hint=f"Known are {known}.")
+        return RANDOM_DEGRADATIONS[self.degradation](target, self.scale, generator)
 
 
 @dataclass(frozen=True)

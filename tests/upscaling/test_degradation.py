@@ -12,7 +12,6 @@ from imgtk.nn.jpeg import luma
 from imgtk.upscaling.degradation import (
     Fixed,
     Order,
-    PairPool,
     SecondOrder,
     blur,
     classic,
@@ -192,49 +191,3 @@ def test_blur_is_a_convolution_with_repeated_border():
     for kind in drawn.values():
         expected = [conv2d(p[:, None], k[None, None])[:, 0] for p, k in zip(padded, kind, strict=True)]
         torch.testing.assert_close(blur(x, kind), torch.stack(expected), rtol=0, atol=1e-5)
-
-
-def batch(value, count=4):
-    """Pairs that say where they come from."""
-    values = (value + torch.arange(count)).view(-1, 1, 1, 1) / 255
-    return values.expand(-1, 3, 2, 2), values.expand(-1, 3, 4, 4)
-
-
-def test_pool_mixes_batches_loses_none_and_keeps_pairs_together():
-    pool, generator = PairPool(size=12), seeded()
-    given, taken = [], []
-    for step in range(10):
-        small, target = pool(*batch(4 * step), generator)
-        assert torch.equal(small[:, 0, 0, 0], target[:, 0, 0, 0])
-        if step < 3:
-            assert torch.equal(small, batch(4 * step)[0])  # filling
-            continue
-        given += range(4 * step, 4 * step + 4)
-        taken += (small[:, 0, 0, 0] * 255).round().int().tolist()
-    held = pool.state_dict()["small"][:, 0, 0, 0].int().tolist()
-    assert sorted(taken + held) == list(range(12)) + given
-    assert len({value // 4 for value in taken[-4:]}) > 1
-
-
-def test_pool_goes_on_where_its_state_was_taken():
-    pool, generator = PairPool(size=8), seeded()
-    for step in range(4):
-        pool(*batch(4 * step), generator)
-    state, random = {k: v.clone() for k, v in pool.state_dict().items()}, generator.get_state()
-    expected = [pool(*batch(100 + 4 * step), generator) for step in range(3)]
-
-    resumed, generator = PairPool(size=8), seeded(9)
-    resumed.load_state_dict(state)
-    generator.set_state(random)
-    for step, pair in enumerate(expected):
-        for ours, theirs in zip(resumed(*batch(100 + 4 * step), generator), pair, strict=True):
-            assert torch.equal(ours, theirs)
-
-
-@pytest.mark.parametrize("size", [0, 3])
-def test_pool_too_small_for_a_batch_changes_nothing(size):
-    pool = PairPool(size)
-    for step in range(3):
-        small, _ = pool(*batch(4 * step), seeded())
-        assert torch.equal(small, batch(4 * step)[0])
-    assert pool.state_dict() == {}

@@ -111,9 +111,14 @@ class FidelityTrainer(Trainer[Any]):
         network: nn.Module = self.recipe.network()
         if self.recipe.init:
             state, own = read_state(locate(self.recipe.init, package=self.package)), network.state_dict()
+            state = self.adapted(state, own)
             fitting = {k: value.float() for k, value in state.items() if k in own and value.shape == own[k].shape}
             network.load_state_dict({**own, **fitting})
         return network
+
+    def adapted(self, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors of `init`, changed to what the recipe's network (with the tensors `own`) can start from."""
+        return state
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
         return muon(self.networks[name], self.recipe.lr)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from imgtk.upscaling.trainer import FidelityTrainer, GANSettings, GANTrainer, UpscalingRecipe
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
@@ -62,7 +63,23 @@ class RRDB(FidelityTrainer):
     recipe_type = RRDBRecipe
     package = "imgtk_esrgan"
 
+    def adapted(self, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return folded(state, own)
+
 
 class ESRGAN(GANTrainer):
     recipe_type = ESRGANRecipe
     package = "imgtk_esrgan"
+
+    def adapted(self, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return folded(state, own)
+
+
+def folded(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """`state`, with a first convolution that takes the mean of the pixels which `own` folds into channels.
+
+    So a network for x2 or x1, which folds its input, starts as the x4 network does on the averaged input.
+    """
+    first = "conv_first.weight"
+    pixels = own[first].shape[1] // state[first].shape[1]
+    return {**state, first: state[first].repeat_interleave(pixels, 1) / pixels}

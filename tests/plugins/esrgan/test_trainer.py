@@ -15,8 +15,8 @@ from imgtk.training.recipe import load_recipe
 from imgtk.training.run import train
 from imgtk.weights import Card
 from imgtk_esrgan import trainer
-from imgtk_esrgan.network import SRVGGNetCompact
-from imgtk_esrgan.trainer import Compact, CompactRecipe
+from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
+from imgtk_esrgan.trainer import RRDB, Compact, CompactRecipe, RRDBRecipe
 
 TINY = {
     "features": "8",
@@ -81,6 +81,21 @@ def test_a_x2_network_starts_from_the_trunk_of_a_x4_network(tmp_path: Path) -> N
     last = f"body.{2 * 2 + 2}.weight"
     assert network[last].shape[0] == 12
     assert all(torch.equal(network[k], v) for k, v in trunk.state_dict().items() if v.shape == network[k].shape)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_folding_network_starts_as_the_x4_network_does_on_the_averaged_input(scale: int, tmp_path: Path) -> None:
+    tiny = {"features": 8, "blocks": 1, "growth": 4}
+    torch.manual_seed(0)
+    x4 = RRDBNet(**tiny, scale=4)
+    torch.save(x4.state_dict(), tmp_path / "x4.pth")
+    recipe = RRDBRecipe(**tiny, scale=scale, init=str(tmp_path / "x4.pth"))
+    network = RRDB(recipe).networks["generator"]
+    x = torch.rand(1, 3, 16, 24)
+    with torch.inference_mode():
+        expected = x4(torch.nn.functional.avg_pool2d(x, 4 // scale))
+        assert network(x).shape == (1, 3, 16 * scale, 24 * scale)
+        assert torch.allclose(network(x), expected, atol=1e-6)
 
 
 def test_shipped_recipes_are_read() -> None:

@@ -65,12 +65,15 @@ class Geometry:
             field is larger, for which it is so within the bound that the operator's documentation states).
         multiple: the input's sides must be multiples of this; the engine pads by mirroring, and crops.
         extent: how much of the picture one output pixel depends on.
+        periodic: whether the picture is taken as repeating itself across (x) and down (y): at its border, the halo is
+            then what lies at the opposite one. The engine keeps the whole input for that.
     """
 
     scale: Fraction = Fraction(1)
     halo: int = 0
     multiple: int = 1
     extent: Extent = Extent.LOCAL
+    periodic: tuple[bool, bool] = (False, False)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ class Window:
     Attributes:
         output: the region to produce, in pixels of the operator's output.
         output_size: size of the operator's whole output.
-        input: the region that the input tensor covers, in pixels of the operator's (first) input.
+        input: the region that the input tensor covers, in pixels of the operator's (first) input. It reaches beyond the
+            picture by what was mirrored at its end (`Geometry.multiple`), or repeated around it (`Geometry.periodic`).
         input_size: size of the whole (first) input.
     """
 

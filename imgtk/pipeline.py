@@ -290,9 +290,12 @@ class Pipeline:
             found.append(own or any(found[i] for i in node.inputs))
         return found
 
-    @staticmethod
-    def _finished(image: Image, pixels: np.ndarray) -> Image:
-        alpha = None if image.alpha is None else resized_alpha(image.alpha, Size(pixels.shape[1], pixels.shape[0]))
+    def _finished(self, image: Image, pixels: np.ndarray) -> Image:
+        alpha = image.alpha
+        if alpha is not None:
+            axes = [op.geometry.periodic for op in self._ops.values()]
+            periodic = (any(across for across, _ in axes), any(down for _, down in axes))
+            alpha = resized_alpha(alpha, Size(pixels.shape[1], pixels.shape[0]), periodic)
         return Image(pixels, alpha, image.metadata, image.path)
 
     def _save(self, index: int, pixels: Tensor, image: Image) -> None:

@@ -70,6 +70,16 @@ def test_a_ramp_stays_a_ramp_away_from_the_border(kernel: str) -> None:
     torch.testing.assert_close(result[8:-8], expected[8:-8], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("size", [Size(20, 12), Size(5, 30), Size(1, 1), Size(2, 1)], ids=str)
+def test_a_periodic_picture_is_the_middle_of_its_copies(kernel: str, size: Size) -> None:
+    x = noise(8, 6)
+    copies = resample(x.repeat(1, 1, 9, 9), Size(size.width * 9, size.height * 9), kernel=kernel)
+    width, height = size
+    expected = copies[..., 4 * height : 5 * height, 4 * width : 5 * width]
+    assert torch.allclose(resample(x, size, kernel=kernel, periodic=(True, True)), expected, atol=1e-5)
+
+
 def test_area_averages_blocks() -> None:
     x = noise(12, 8)
     torch.testing.assert_close(resample(x, Size(3, 2), kernel="area"), torch.nn.functional.avg_pool2d(x, 4))

@@ -59,10 +59,10 @@ def without_holes(image: Image, opacity: float) -> Image:
     return replace(image, pixels=np.where(hidden[..., None], colours[labels], image.pixels))
 
 
-def resized_alpha(alpha: np.ndarray, size: Size) -> np.ndarray:
-    """Opacity (H, W) at another size: bicubic, antialiased."""
+def resized_alpha(alpha: np.ndarray, size: Size, periodic: tuple[bool, bool] = (False, False)) -> np.ndarray:
+    """Opacity (H, W) at another size: bicubic, antialiased; `periodic` as in `Geometry`."""
     if (alpha.shape[1], alpha.shape[0]) == size:
         return alpha
     plane = read_region(alpha[..., None], Box(0, 0, alpha.shape[1], alpha.shape[0]))[:, :1]
-    resized = resample(plane, size).clamp(0, 1)
+    resized = resample(plane, size, periodic=periodic).clamp(0, 1)
     return quantised(resized, alpha.dtype, gray=False)[..., 0]

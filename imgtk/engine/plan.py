@@ -192,6 +192,9 @@ def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
             notes[index] = "stored: computed in one piece"
             for i in stage.inputs:
                 notes.setdefault(i, f"stored: {stage.label} needs the whole picture")
+        elif stage.op and any(stage.op.geometry.periodic):
+            for i in stage.inputs:
+                notes.setdefault(i, f"stored: {stage.label} goes on at the opposite border")
     return tuple(
         replace(s, stored=True, note=notes[i]) if i in notes and i != INPUT else s for i, s in enumerate(stages)
     )

@@ -22,9 +22,10 @@ class Need:
     Attributes:
         box: the pixels to ask the input for, within the picture.
         rows, columns: which of them, in order, make the operator's input; None for all as they are. At the end of a
-            picture they mirror, so that the sides become multiples of `Geometry.multiple`.
+            picture they mirror, so that the sides become multiples of `Geometry.multiple`; on a periodic axis they go
+            on at the opposite border.
         crop: the region within the output of a plain operator.
-        window: where the region lies; its `input` reaches beyond the picture by what is mirrored.
+        window: where the region lies; its `input` reaches beyond the picture by what is mirrored or repeated.
     """
 
     box: Box
@@ -53,25 +54,28 @@ def need(op: ImageOp, box: Box, input_size: Size, output_size: Size) -> Need:
     scales = [geometry.scale] * 2
     if op.windowed:
         scales = [Fraction(out, length) for out, length in zip(output_size, input_size, strict=True)]
-    left, right = _reach(box.left, box.right, input_size.width, scales[0], geometry)
-    top, bottom = _reach(box.top, box.bottom, input_size.height, scales[1], geometry)
-    columns, rows = _mirrored(left, right, input_size.width), _mirrored(top, bottom, input_size.height)
+    (across, down), (width, height) = geometry.periodic, input_size
+    left, right = _reach(box.left, box.right, None if across else width, scales[0], geometry)
+    top, bottom = _reach(box.top, box.bottom, None if down else height, scales[1], geometry)
+    columns = (_repeated if across else _mirrored)(left, right, width)
+    rows = (_repeated if down else _mirrored)(top, bottom, height)
     inside = Box(min(columns), min(rows), max(columns) + 1, max(rows) + 1)
     return Need(
         box=inside,
-        rows=None if bottom <= input_size.height else [row - inside.top for row in rows],
-        columns=None if right <= input_size.width else [column - inside.left for column in columns],
+        rows=None if top >= 0 and bottom <= height else [row - inside.top for row in rows],
+        columns=None if left >= 0 and right <= width else [column - inside.left for column in columns],
         crop=box.shifted(-int(left * scales[0]), -int(top * scales[1])),
         window=Window(box, output_size, Box(left, top, right, bottom), input_size),
     )
 
 
-def _reach(start: int, stop: int, length: int, scale: Fraction, geometry: Geometry) -> tuple[int, int]:
+def _reach(start: int, stop: int, length: int | None, scale: Fraction, geometry: Geometry) -> tuple[int, int]:
     """The input range for the output range [start, stop): the pixels under it and the halo around them, within
-    [0, length), widened to multiples (which may lead beyond `length`)."""
+    [0, length) unless that is None, widened to multiples (which may lead beyond `length`)."""
     multiple = lcm(geometry.multiple, geometry.scale.denominator) if scale == geometry.scale else geometry.multiple
-    low = max(0, floor(start / scale) - geometry.halo)
-    high = min(length, ceil(stop / scale) + geometry.halo)
+    low, high = floor(start / scale) - geometry.halo, ceil(stop / scale) + geometry.halo
+    if length is not None:
+        low, high = max(0, low), min(length, high)
     return low // multiple * multiple, -(-high // multiple) * multiple
 
 
@@ -81,6 +85,11 @@ def _mirrored(low: int, high: int, length: int) -> Sequence[int]:
         return range(low, high)
     period = max(1, 2 * (length - 1))
     return [min(i % period, period - i % period) if length > 1 else 0 for i in range(low, high)]
+
+
+def _repeated(low: int, high: int, length: int) -> Sequence[int]:
+    """The indices [low, high), those outside the picture going on at its other end."""
+    return [i % length for i in range(low, high)]
 
 
 def union(first: Box | None, second: Box) -> Box:

@@ -63,6 +63,7 @@ def resample(
     a: float = -0.5,
     antialias: bool = True,
     window: Window | None = None,
+    periodic: tuple[bool, bool] = (False, False),
 ) -> Tensor:
     """Resample pictures to `size`, in float32. Bicubic and Lanczos overshoot; nothing is clamped.
 
@@ -75,18 +76,20 @@ def resample(
         antialias: widen bilinear, bicubic and lanczos by the factor by which an axis shrinks. Without it they are
             those of OpenCV.
         window: produce only `window.output`; `window.input` must reach `support` pixels around it.
+        periodic: whether the picture repeats itself beyond its border, across (x) and down (y). `window.input` then
+            reaches beyond the border.
 
     Returns:
         (N, C, height, width) of the window, else of `size`; dtype of `x`, channels_last. Beyond its border a picture
-        repeats its edge pixels.
+        that is not periodic repeats its edge pixels.
     """
     if kernel not in KERNELS:
         raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
     whole = Size(x.shape[3], x.shape[2])
     window = window or Window(Box.of(size), size, Box.of(whole), whole)
     source, target, picture = window.input, window.output, window.input_size
-    rows = _taps(kernel, a, antialias, picture.height, size.height, source[1::2], target[1::2])
-    columns = _taps(kernel, a, antialias, picture.width, size.width, source[0::2], target[0::2])
+    rows = _taps(kernel, a, antialias, picture.height, size.height, source[1::2], target[1::2], periodic[1])
+    columns = _taps(kernel, a, antialias, picture.width, size.width, source[0::2], target[0::2], periodic[0])
     y = x.float().permute(2, 3, 0, 1)  # (H, W, N, C)
     if target.size.height <= source.size.height:
         y = _gather(_gather(y, *rows).transpose(0, 1), *columns).transpose(0, 1)
@@ -112,6 +115,7 @@ def _taps(
     out_length: int,
     source: tuple[int, ...],
     target: tuple[int, ...],
+    periodic: bool,
 ) -> tuple[Tensor, Tensor]:
     """Which input pixels (index within `source`) each output pixel of `target` sums, and their float32 weights:
     two tensors (target, taps). `source` and `target` are (start, stop) on this axis."""
@@ -136,5 +140,8 @@ def _taps(
         index = floor + offset
         weight = function((offset - fraction) / stretch, a)
     weight = weight / weight.sum(1, keepdim=True)
-    index = index.clamp(0, length - 1).sub(source[0]).clamp(0, source[1] - source[0] - 1)
-    return index, weight.float()
+    if not periodic:
+        index = index.clamp(0, length - 1)
+    elif source[1] - source[0] == length:  # nothing around the picture
+        index = (index - source[0]) % length + source[0]
+    return index.sub(source[0]).clamp(0, source[1] - source[0] - 1), weight.float()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from fractions import Fraction
 from functools import cached_property
@@ -11,42 +11,76 @@ from math import ceil
 import torch
 from torch import Tensor
 
+from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Geometry, Size, Window
 from imgtk.nn.resample import resample, support
 from imgtk.op import ImageOp
+from imgtk.upscaling.interpolation import interpolated
 from imgtk.upscaling.network import UpscalingNetwork, load_network
 from imgtk.weights import locate
 
-__all__ = ["Upscale"]
+__all__ = ["Upscale", "self_ensemble"]
 
 
 class Upscale(ImageOp):
     """Upscale by a network, and by resampling what is left to the wanted scale.
 
-    The network runs once, at its native scale; if that is not the wanted one, an antialiased bicubic takes its output
-    to the wanted size, in float and with the exact phase.
+    The network runs at its native scale; if that is not the wanted one, an antialiased bicubic takes its output to the
+    wanted size, in float and with the exact phase.
 
     Args:
         scale: output pixels per input pixel, at least 1.
-        model: name of weights, or a file; by default that of `models` whose native scale is the smallest not
-            below `scale`, or else the largest.
         models: shipped weights by native scale.
         package: importable name of the package that ships them.
+        model: name of weights, or a file; by default that of `models` whose native scale is the smallest not
+            below `scale`, or else the largest.
+        interpolate: instead of `model`: several of them, with shares that add up to 1 (about: they are normalised).
+        denoise: 0..1, the share of the second of `denoise_pair`; at 0 the network is that of `models`.
+        denoise_pair: names of the shipped weights that keep noise, and that remove it.
+        tta: 8 for the average over eight turns and flips, else 1.
+        tileable: "x", "y" or "both": axes along which the picture is taken as repeating itself.
 
     Raises:
+        ParameterError: more than one of `model`, `interpolate` and `denoise` is given.
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
 
-    def __init__(self, scale: Fraction, model: str | None, models: Mapping[int, str], package: str) -> None:
+    def __init__(
+        self,
+        scale: Fraction,
+        models: Mapping[int, str],
+        package: str,
+        model: str | None = None,
+        interpolate: Sequence[tuple[str, float]] | None = None,
+        denoise: float = 0.0,
+        denoise_pair: tuple[str, str] | None = None,
+        tta: int = 1,
+        tileable: str | None = None,
+    ) -> None:
+        given = {"model": model, "interpolate": interpolate, "denoise": denoise}
+        chosen = [f"{name}=" for name, value in given.items() if value]
+        if len(chosen) > 1:
+            raise ParameterError(
+                f"{' and '.join(chosen)} cannot be combined: each says which network to take", hint="Leave one out."
+            )
         native = min((known for known in models if known >= scale), default=max(models))
-        self.model = model or models[native]
+        shares = list(interpolate or [(model or models[native], 1.0)])
+        if denoise:
+            assert denoise_pair is not None, "an operator with denoise= has a pair of weights"
+            shares = [(name, share) for name, share in zip(denoise_pair, (1 - denoise, denoise), strict=True) if share]
+        self.shares = shares
+        self.paths = [locate(name, package=package) for name, _ in shares]
         self.scale = Fraction(scale)
-        self.path = locate(self.model, package=package)
+        self.tta, self.tileable = tta, tileable
 
     @cached_property
     def network(self) -> UpscalingNetwork:
         """The network as stored. `to` moves a copy of it, so that a later `to` starts from full precision again."""
-        return load_network(self.path)
+        networks = [load_network(path) for path in self.paths]
+        if len(networks) == 1:
+            return networks[0]
+        names, shares = zip(*self.shares, strict=True)
+        return interpolated(networks, shares, names)
 
     @property
     def windowed(self) -> bool:  # type: ignore[override]
@@ -58,7 +92,8 @@ class Upscale(ImageOp):
         halo = self.network.halo
         if self.windowed:
             halo += ceil(Fraction(support("bicubic", self.scale / self.network.scale), self.network.scale)) + 1
-        return Geometry(self.scale, halo, multiple=self.network.multiple)
+        periodic = (self.tileable in ("x", "both"), self.tileable in ("y", "both"))
+        return Geometry(self.scale, halo, multiple=self.network.multiple, periodic=periodic)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         network = deepcopy(self.network)
@@ -71,7 +106,7 @@ class Upscale(ImageOp):
 
     def render(self, *inputs: Tensor, window: Window) -> Tensor:
         native = self.network.scale
-        enlarged: Tensor = self.running(inputs[0])
+        enlarged = self_ensemble(self.running, inputs[0]) if self.tta == 8 else self.running(inputs[0])
         if not self.windowed:
             left, top = (window.output[k] - window.input[k] * native for k in (0, 1))
             width, height = window.output.size
@@ -82,12 +117,36 @@ class Upscale(ImageOp):
             input=Box(*(edge * native for edge in window.input)),
             input_size=Size(*(side * native for side in window.input_size)),
         )
-        return resample(enlarged, window.output_size, kernel="bicubic", window=between)
+        periodic = self.geometry.periodic
+        return resample(enlarged, window.output_size, kernel="bicubic", window=between, periodic=periodic)
 
     def summary(self) -> Mapping[str, str]:
+        single = len(self.shares) == 1
+        weights = " + ".join(name if single else f"{share:g} {name}" for name, share in self.shares)
         size = f"{sum(p.numel() for p in self.network.parameters()) / 1e6:.1f} M parameters, x{self.network.scale}"
-        return {"weights": self.model, "network": f"{self.network.description}, {size}"}
+        facts = {"weights": weights, "network": f"{self.network.description}, {size}"}
+        if self.tta == 8:
+            facts["tta"] = "average of 8 turns and flips"
+        if self.tileable:
+            facts["tileable"] = {"both": "tileable across and down", "x": "tileable across", "y": "tileable down"}[
+                self.tileable
+            ]
+        return facts
 
     def close(self) -> None:
         for held in ("network", "running"):
             self.__dict__.pop(held, None)
+
+
+def self_ensemble(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The average of what a network makes of the eight turns and flips of a picture, turned back: "geometric
+    self-ensemble" (EDSR, Lim et al. 2017, section 3.3). (N, C, H, W) to the network's output, averaged in float32.
+    """
+    total: Tensor | None = None
+    for turns in range(4):
+        for flip in ([], [3]):
+            view = x.rot90(turns, (2, 3)).flip(flip).contiguous(memory_format=torch.channels_last)
+            y = network(view).float().flip(flip).rot90(-turns, (2, 3))
+            total = y.contiguous(memory_format=torch.channels_last) if total is None else total.add_(y)
+    assert total is not None
+    return total.div_(8).to(x.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -78,6 +79,36 @@ def test_a_tile_at_the_end_mirrors_as_the_whole_picture_does() -> None:
     part = need(op, Box(8, 0, 9, 8), size, size)
     taken = whole.take(picture, Box.of(size))
     assert torch.equal(part.take(cut(picture, part.box), part.box), taken[..., 8:])
+
+
+@given(cases(), st.booleans(), st.booleans())
+def test_a_periodic_picture_goes_on_at_its_other_end(case: tuple[Fake, Size, Box], across: bool, down: bool) -> None:
+    """What is taken is a region of copies laid side by side, large enough for the halo."""
+    plain, size, box = case
+    geometry = replace(plain.geometry, periodic=(across, down))
+    needed = need(Fake(geometry), box, size, plain.output_size(size))
+    picture = torch.arange(size.pixels, dtype=torch.float32).reshape(1, 1, size.height, size.width)
+    taken = needed.take(cut(picture, needed.box), needed.box)
+
+    window = needed.window.input
+    assert taken.shape[2:] == (window.size.height, window.size.width)
+    assert all(edge % geometry.multiple == 0 for edge in window)
+    assert needed.crop.size == box.size
+    assert union(Box.of(size), needed.box) == Box.of(size)
+    rows = [i % size.height for i in range(window.top, window.bottom)]
+    columns = [i % size.width for i in range(window.left, window.right)]
+    expected = picture[:, :, rows][..., columns]
+    if across:
+        assert window.left <= box.left / geometry.scale - geometry.halo
+        assert window.right >= box.right / geometry.scale + geometry.halo
+    else:
+        expected, taken = expected[..., : size.width - window.left], taken[..., : size.width - window.left]
+    if down:
+        assert window.top <= box.top / geometry.scale - geometry.halo
+        assert window.bottom >= box.bottom / geometry.scale + geometry.halo
+    else:
+        expected, taken = expected[:, :, : size.height - window.top], taken[:, :, : size.height - window.top]
+    assert torch.equal(taken, expected)
 
 
 def test_windowed_operators_follow_the_ratio_of_the_sizes() -> None:

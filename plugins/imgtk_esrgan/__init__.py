@@ -39,6 +39,6 @@ def imgtk_operators() -> list[OpSpec]:
 @hookimpl
 def imgtk_architectures() -> list[Architecture]:
     return [
-        Architecture("RRDBNet", "imgtk_esrgan.detect:rrdb", "ESRGAN, BSRGAN, Real-ESRGAN"),
-        Architecture("SRVGGNetCompact", "imgtk_esrgan.detect:compact", "Real-ESRGAN's compact models"),
+        Architecture("RRDBNet", "imgtk_esrgan.detect:rrdb", "ESRGAN, BSRGAN, Real-ESRGAN", "upscale:esrgan"),
+        Architecture("SRVGGNetCompact", "imgtk_esrgan.detect:compact", "Real-ESRGAN compact", "upscale:compact"),
     ]

@@ -73,7 +73,7 @@ def compact(state: State) -> tuple[SRVGGNetCompact, State] | None:
     features, channels = conv_shape(state, "body.0.weight")
     out_channels, _ = conv_shape(state, f"body.{layers - 1}.weight")
     scale = isqrt(out_channels // 3)
-    if channels != 3 or 3 * scale**2 != out_channels or not scale:
+    if channels != 3 or 3 * scale**2 != out_channels or not 1 <= scale <= 16:
         raise ValueError(
             f"takes {channels} channels and has {out_channels} before the pixel shuffle, so its scale cannot be told"
         )

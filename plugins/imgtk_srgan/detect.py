@@ -15,7 +15,7 @@ KAIR = ((r"^recon_trunk\.", "body."), (r"^HRconv\.", "conv_hr."))
 
 def srresnet(state: State) -> tuple[SRResNet, State] | None:
     """SRResNet as this package's trainers write it, with batch normalisation or without."""
-    if "upsample.0.weight" not in state or "body.0.conv1.weight" not in state:
+    if "prelu_first.weight" not in state or "body.0.conv1.weight" not in state:
         return None
     features, _ = conv_shape(state, "conv_first.weight")
     steps = len({name for name in state if name.startswith("upsample.") and name.endswith(".bias")})

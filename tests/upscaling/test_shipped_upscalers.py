@@ -1,4 +1,4 @@
-"""The shipped weights. These tests fail while the weights are missing: without them the product is not complete."""
+"""The shipped weights of all upscalers. These tests fail while the weights are missing: without them the product is not complete."""
 
 import pytest
 import skimage.data
@@ -7,10 +7,11 @@ import torch.nn.functional as F
 
 from imgtk.engine.region import cut, need, tiles
 from imgtk.geometry import Box, Size
+from imgtk.registry import default
 from imgtk.weights import Card, digest, locate, shipped
-from imgtk_esrgan import imgtk_operators
 
-SPECS = {name: spec for spec in imgtk_operators() for name in spec.weights}
+PACKAGES = ("imgtk_esrgan", "imgtk_srgan")
+SPECS = {name: spec for spec in default().specs if spec.preset.get("package") in PACKAGES for name in spec.weights}
 CPU = torch.device("cpu")
 
 TILE_BOUND = 1 / 510
@@ -19,7 +20,8 @@ TILE_BOUND = 1 / 510
 
 def operator(name, dtype=torch.float32):
     spec = SPECS[name]
-    op = spec.build(model=name, scale=name.rpartition("-")[2])
+    op = spec.build(model=name)
+    op = spec.build(model=name, scale=op.network.scale)
     op.to(CPU, dtype)
     return op
 
@@ -41,12 +43,12 @@ def psnr(a, b, border=8):
 
 
 def test_what_the_operators_name_is_shipped_and_nothing_else():
-    assert {card.name for card in shipped("imgtk_esrgan")} == set(SPECS)
+    assert {card.name for package in PACKAGES for card in shipped(package)} == set(SPECS)
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_the_card_is_complete_and_of_this_file(name):
-    path = locate(name, "imgtk_esrgan")
+    path = locate(name, SPECS[name].preset["package"])
     card = Card.read(path.with_suffix(".toml"))
     assert card.sha256 == digest(path)
     assert card.name == name
@@ -85,7 +87,7 @@ def test_flat_areas_stay_flat(name, level):
     assert (y - level).abs().max() < 3 / 255
 
 
-@pytest.mark.parametrize("name", [name for name in SPECS if "esrgan" not in name])
+@pytest.mark.parametrize("name", [name for name in SPECS if "gan" not in name])
 @torch.inference_mode()
 def test_it_beats_bicubic(name):
     op = operator(name)
@@ -107,4 +109,4 @@ def test_tiles_are_within_the_promised_bound(name):
         wanted = need(op, box, size, target)
         part = cut(op(wanted.take(x, Box.of(size))), wanted.crop)
         worst = max(worst, (part - cut(whole, box)).abs().max().item())
-    assert worst < (1e-5 if "compact" in name else TILE_BOUND)
+    assert worst < (TILE_BOUND if "rrdb" in name or "esrgan" in name else 1e-5)

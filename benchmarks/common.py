@@ -1,16 +1,16 @@
-"""What the benchmarks share: timing, a description of the machine, and results as JSON with a drawing."""
+"""What the benchmarks share: timing, and results as JSON with the machine and a drawing."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+
+from imgtk.bench.machine import machine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,29 +23,6 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for NAME.json and NAME.svg")
     return parser
-
-
-def machine() -> dict[str, Any]:
-    """The machine and the versions that a result was measured with."""
-    import cv2
-    import psutil
-    import torch
-
-    import imgtk
-    from imgtk.engine.device import cpu_name
-
-    return {
-        "date": date.today().isoformat(),
-        "cpu": cpu_name(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30),
-        "bf16_units": bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "opencv": cv2.__version__,
-        "imgtk": imgtk.__version__,
-    }
 
 
 def seconds(functions: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, float]:

@@ -48,9 +48,10 @@ def test_every_option_is_described(name: str) -> None:
     with click.Context(main) as ctx:
         command = main.get_command(ctx, name)  # type: ignore[attr-defined]
     assert command
-    for param in command.params:
-        if isinstance(param, click.Option):
-            assert f"`{max(param.opts, key=len)}`" in page, param.opts
+    for leaf in [command, *getattr(command, "commands", {}).values()]:
+        for param in leaf.params:
+            if isinstance(param, click.Option):
+                assert f"`{max(param.opts, key=len)}`" in page, param.opts
     assert re.search(rf"^## imgtk .*\b{name}\b", page, re.MULTILINE)
 
 

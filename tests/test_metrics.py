@@ -1,19 +1,14 @@
-"""Metrics: known values, scikit-image, and the published rows of bicubic interpolation."""
+"""Metrics: known values, and scikit-image."""
 
 from __future__ import annotations
 
 from math import inf
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image as Pillow
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from imgtk.geometry import Size
 from imgtk.metrics import feature_distance, luma, psnr, psnr_y, ssim, ssim_y
-from imgtk.nn.resample import resample
 
 
 def pair(width: int = 40, height: int = 33) -> tuple[torch.Tensor, torch.Tensor]:
@@ -79,21 +74,3 @@ def test_feature_distance_ignores_the_length_of_features() -> None:
     expected = 2 * (1 - torch.cosine_similarity(x, y)).mean()
     assert feature_distance(x, y, lambda t: {"a": t}) == pytest.approx(expected.item(), abs=1e-5)
     assert feature_distance(torch.zeros_like(x), torch.zeros_like(x), features) == 0
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize(
-    ("name", "decibel", "similarity"), [("Set5", 28.43, 0.811), ("Set14", 26.09, 0.705), ("BSD100", 25.96, 0.668)]
-)
-def test_bicubic_row(shared: Path, name: str, decibel: float, similarity: float) -> None:
-    scores = []
-    for path in sorted((shared / "srbench" / name / "image_SRF_4").glob("*_HR.png")):
-        high, low = (
-            torch.from_numpy(np.array(Pillow.open(p).convert("RGB"))).permute(2, 0, 1)[None].float() / 255
-            for p in (path, path.with_name(path.name.replace("_HR", "_LR")))
-        )
-        result = resample(low, Size(high.shape[3], high.shape[2]))
-        scores.append((psnr_y(result, high, border=4), ssim_y(result, high, border=4)))
-    decibels, similarities = zip(*scores, strict=True)
-    assert np.mean(decibels) == pytest.approx(decibel, abs=0.01)
-    assert np.mean(similarities) == pytest.approx(similarity, abs=0.001)

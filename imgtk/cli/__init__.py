@@ -22,6 +22,7 @@ COMMANDS = {
     "plugins": ("imgtk.cli.catalogue:plugins", "List the plugins, and why one failed."),
     "models": ("imgtk.cli.catalogue:models", "List the weights that are shipped."),
     "train": ("imgtk.cli.train:train", "Train the network of an operator."),
+    "bench": ("imgtk.cli.bench:bench", "Measure operators: quality, time and memory."),
     "doctor": ("imgtk.cli.doctor:doctor", "Show versions, devices, plugins and weights."),
 }
 """Where each command is, and its one-line help."""

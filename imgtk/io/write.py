@@ -57,7 +57,7 @@ def check_target(
     """
     path = Path(path)
     target = format_of(path)
-    _check_place(path, overwrite)
+    check_place(path, overwrite)
     _check_options(path, target, quality, lossless, depth)
     if has_alpha and not target.alpha:
         raise WriteError(
@@ -122,7 +122,7 @@ def write(
     samples = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
     samples = to_depth(samples, depth or _natural_depth(samples, target))
     metadata = _fitting(image.metadata, image, target, path)
-    with _replacing(path) as file:
+    with replacing(path) as file:
         if target is PNG:
             png.write(file, samples, metadata)
         elif target is TIFF:
@@ -132,7 +132,8 @@ def write(
     return path
 
 
-def _check_place(path: Path, overwrite: bool) -> None:
+def check_place(path: Path, overwrite: bool) -> None:
+    """Find what would keep a file of any kind from being written to `path`. Raises WriteError."""
     directory = path.parent
     if path.is_dir():
         raise WriteError(f"cannot write {path}: it is a directory", hint="Give the name of a file.")
@@ -205,8 +206,12 @@ def _write_by_pillow(
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file for what is to be at `path`: there if the block succeeds, gone without a trace if it does not."""
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file for what is to be at `path`: there if the block succeeds, gone without a trace if it does not.
+
+    Raises:
+        WriteError: if writing fails.
+    """
     final = Path(os.path.realpath(path))  # a link goes on pointing to the file
     temporary = final.with_name(f".imgtk-{secrets.token_hex(8)}.tmp")
     try:

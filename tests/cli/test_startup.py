@@ -10,7 +10,18 @@ HEAVY = ["torch", "numpy", "cv2", "PIL", "rich", "scipy", "lightning_fabric"]
 
 
 @pytest.mark.parametrize(
-    "words", ["--help", "--version", "ops", "ops --json", "help upscale:bicubic", "plugins", "models", "run --help"]
+    "words",
+    [
+        "--help",
+        "--version",
+        "ops",
+        "ops --json",
+        "help upscale:bicubic",
+        "plugins",
+        "models",
+        "run --help",
+        "bench upscale --help",
+    ],
 )
 def test_light_commands_import_nothing_heavy(words: str) -> None:
     script = f"""

@@ -1,0 +1,169 @@
+"""`imgtk bench`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from imgtk.cli.options import DTYPES
+from imgtk.cli.table import table
+
+if TYPE_CHECKING:
+    from imgtk.bench.data import BenchSet
+    from imgtk.bench.report import Report, SetReport
+
+path = click.Path(path_type=Path)
+
+
+@click.group()
+def bench() -> None:
+    """Measure operators by the protocols of their field."""
+
+
+@bench.command()
+@click.option("--data", default="builtin", show_default=True, metavar="DIR|builtin", help="The pictures; see below.")
+@click.option("--ops", multiple=True, metavar="NAMES", help="Upscalers: bicubic,compact.  [default: all with weights]")
+@click.option(
+    "--pipeline", "pipelines", multiple=True, metavar="TEXT", help="Any pipeline; {} is the scale. Repeatable."
+)
+@click.option("--scale", type=click.IntRange(2, 8), default=4, show_default=True, help="Factor for both sides.")
+@click.option("--lr", type=path, metavar="DIR", help="Folder of the small versions.")
+@click.option("--make-lr", is_flag=True, help="Make the small versions although there are files.")
+@click.option("--crop", type=click.IntRange(2), metavar="N", help="Crop sides to multiples of N before shrinking.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Take only the first N pictures of each set.")
+@click.option("--features", default="imgtk", show_default=True, metavar="FILE|none", help="Network for the distance.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …")
+@click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format.")
+@click.option("--per-image", is_flag=True, help="Also print the figures of each picture.")
+@click.option("--html", type=path, metavar="DIR", help="Write a page with crops side by side into DIR.")
+@click.option(
+    "--crops", type=click.IntRange(0), default=10, show_default=True, metavar="N", help="Pictures of a set on the page."
+)
+@click.option("--json", "json_file", metavar="FILE", help="Write all figures to FILE; - prints only them.")
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def upscale(
+    data: str,
+    ops: tuple[str, ...],
+    pipelines: tuple[str, ...],
+    scale: int,
+    lr: Path | None,
+    make_lr: bool,
+    crop: int | None,
+    limit: int | None,
+    features: str,
+    device: str,
+    dtype: str,
+    per_image: bool,
+    html: Path | None,
+    crops: int,
+    json_file: str | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Score upscalers by the protocol of super-resolution papers: fidelity, looks, time and memory.
+
+    DIR holds pictures, whose small versions are made (MATLAB's bicubic); or pairs NAME_HR.png and NAME_LR.png, also in
+    image_SRF_4; or folders of these, each a set. builtin takes pictures that come with scikit-image. For Set5, Set14,
+    BSD100 and Urban100 at x4 the literature's figures are shown, too.
+    """
+    if lr and make_lr:
+        raise click.UsageError("--lr and --make-lr exclude each other")
+    if lr and data == "builtin":
+        raise click.UsageError("--lr needs --data")
+    from imgtk.bench.page import check_folder, write_page
+    from imgtk.bench.upscale import default_methods, methods, run
+    from imgtk.io.write import check_place, replacing
+    from imgtk.nn.features import load_features
+
+    target = None if json_file in (None, "-") else Path(str(json_file))
+    if target:
+        check_place(target, overwrite)
+    if html:
+        check_folder(html, overwrite=overwrite)
+    names = [name.strip() for words in ops for name in words.split(",")]
+    if not ops and not pipelines:
+        names = default_methods()
+    contestants = methods(names, pipelines, scale)
+    network = None if features == "none" else load_features(features)
+    sets = chosen_sets(data, scale, lr, make_lr, crop, limit)
+    with progress_bar(quiet) as progress:
+        report = run(
+            sets,
+            contestants,
+            scale,
+            features=network,
+            device=device,
+            dtype=dtype,
+            comparisons=crops if html else 0,
+            progress=progress,
+        )
+    document = json.dumps(report.to_dict(), indent=1) + "\n"
+    if target:
+        with replacing(target) as file:
+            file.write(document.encode())
+    page = write_page(report, html, overwrite=overwrite) if html else None
+    if json_file == "-":
+        click.echo(document, nl=False)
+    else:
+        show(report, per_image)
+    if page:
+        click.echo(f"page: {page}", err=json_file == "-")
+
+
+def chosen_sets(
+    data: str, scale: int, lr: Path | None, make_lr: bool, crop: int | None, limit: int | None
+) -> list[BenchSet]:
+    """The sets that the options name, each with its first `limit` pictures."""
+    from imgtk.bench.data import builtin, find_sets
+
+    if data == "builtin":
+        found = [builtin(scale, crop)]
+    else:
+        found = find_sets(Path(data), scale, lr=lr, make_lr=make_lr, crop=crop)
+    return [replace(one, pairs=one.pairs[:limit]) for one in found]
+
+
+def show(report: Report, per_image: bool) -> None:
+    """Print a table for each set, and what its columns mean."""
+    for one in report.sets:
+        show_set(one, per_image)
+    meanings = {metric.title: metric.meaning for one in report.sets for metric in one.metrics}
+    width = max(map(len, meanings))
+    for name, meaning in meanings.items():
+        click.echo(f"{name.ljust(width)}  {meaning}")
+    click.echo(report.computed)
+
+
+def show_set(one: SetReport, per_image: bool) -> None:
+    """Print the table of a set, and of each of its pictures if `per_image`."""
+    from imgtk.bench.tables import rows, title
+
+    header = ("method", *(metric.title for metric in one.metrics))
+    click.secho(title(one), bold=True)
+    click.echo(table(header, [(row.name, *row.cells) for row in rows(one)]) + "\n")
+    for picture in one.results[0].figures if per_image else ():
+        header = (picture, *(metric.title for metric in one.metrics))
+        click.echo(table(header, [(row.name, *row.cells) for row in rows(one, picture)]) + "\n")
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A bar on stderr with the picture that was done; nothing if `quiet` or if stderr is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda name, done, total: bar.update(task, completed=done, total=total, description=name)

@@ -1,0 +1,27 @@
+"""Draw the picture of docs/benchmarks.md: python scripts/bench_picture.py OUT.webp
+
+One place of scikit-image's `coffee`, as `imgtk bench upscale --html` shows it.
+"""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from imgtk.bench.data import builtin
+from imgtk.bench.upscale import methods, run
+
+SIDE, GAP, CAPTION = 192, 6, 16
+
+one = builtin(4)
+coffee = replace(one, pairs=tuple(pair for pair in one.pairs if pair.name == "coffee"))
+report = run([coffee], methods(["bicubic", "compact", "esrgan"], [], 4), 4, features=None, comparisons=1)
+found = report.sets[0].comparisons[0]
+cells: dict[str, np.ndarray] = {"input": found.source, **found.outputs, "truth": found.target}
+sheet = Image.new("RGB", (len(cells) * (SIDE + GAP) - GAP, SIDE + CAPTION), "white")
+for number, (name, pixels) in enumerate(cells.items()):
+    left = number * (SIDE + GAP)
+    sheet.paste(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.NEAREST), (left, 0))
+    ImageDraw.Draw(sheet).text((left, SIDE + 2), name, "black")
+sheet.save(sys.argv[1], lossless=True)

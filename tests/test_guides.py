@@ -8,19 +8,28 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from imgtk import hookspecs, op
+from imgtk.cli import main
 from imgtk.errors import PipelineError
 from imgtk.language import dump_yaml, load_yaml, parse, parser
 from imgtk.registry import RESERVED, default
 
 ROOT = Path(__file__).parents[1]
 PIPELINES = (ROOT / "docs" / "pipelines.md").read_text("utf-8")
+MODELS = (ROOT / "docs" / "models.md").read_text("utf-8")
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 
 
 def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def test_public_weights_are_those_of_the_table() -> None:
+    """If this fails, put the output of `imgtk models public --markdown` between the marks."""
+    section = MODELS.partition("<!-- public -->\n")[2].partition("<!-- /public -->")[0]
+    assert section == CliRunner().invoke(main, ["models", "public", "--markdown"]).stdout
 
 
 def test_every_hook_is_documented_with_its_signature() -> None:

@@ -1,9 +1,8 @@
-"""What there is: `imgtk ops`, `help`, `plugins`, `models`. None of them imports torch, numpy, OpenCV or Pillow."""
+"""What there is: `imgtk ops`, `help`, `plugins`. None of them imports torch, numpy, OpenCV or Pillow."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -12,7 +11,6 @@ from imgtk.cli.table import table
 from imgtk.language.bind import spec_of
 from imgtk.op import REQUIRED, OpSpec, Param
 from imgtk.registry import PluginInfo, default
-from imgtk.weights.store import shipped
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -110,18 +108,6 @@ def plugins(as_json: bool) -> None:
         return
     lines = [(p.name, p.distribution, p.version, f"{p.seconds * 1000:.0f} ms", status(p)) for p in found]
     click.echo(table(("plugin", "distribution", "version", "import", "brings"), lines))
-
-
-@click.command()
-@as_json
-def models(as_json: bool) -> None:
-    """List the shipped weights, as their cards describe them."""
-    cards = [card for package in weight_packages() for card in shipped(package)]
-    if as_json:
-        click.echo(json.dumps([asdict(card) for card in cards], indent=2))
-        return
-    rows = [(card.name, f"x{card.scale}" if card.scale else "", card.architecture, card.summary) for card in cards]
-    click.echo(table(("weights", "scale", "architecture", "what they are"), rows))
 
 
 def status(plugin: PluginInfo) -> str:

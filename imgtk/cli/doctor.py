@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import click
 
@@ -14,7 +15,8 @@ from imgtk.cli.report import FAILED
 from imgtk.cli.table import bytes_text
 from imgtk.errors import WeightsError
 from imgtk.registry import default
-from imgtk.weights.store import digest, folder, shipped
+from imgtk.weights.card import Card
+from imgtk.weights.store import added, digest, folder, shipped, store
 
 LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pillow", "safetensors", "pluggy", "click", "lightning-fabric")
 
@@ -68,16 +70,20 @@ def devices() -> dict[str, str]:
 
 
 def weights() -> dict[str, str]:
-    """ "ok", or what is wrong, for each file of shipped weights."""
+    """ "ok", or what is wrong, for each file of weights: those shipped, and those in the user's store."""
     found: dict[str, str] = {}
     for package in weight_packages():
         try:
             for card in shipped(package):
-                file = folder(package) / f"{card.name}.safetensors"
-                if not file.is_file():
-                    found[f"{package}/{card.name}"] = "the file is missing"
-                else:
-                    found[f"{package}/{card.name}"] = "ok" if digest(file) == card.sha256 else "the file is damaged"
+                found[f"{package}/{card.name}"] = condition(card, folder(package))
         except WeightsError as error:
             found[package] = str(error)
-    return found
+    return found | {f"yours/{card.name}": condition(card, store()) for card in added()}
+
+
+def condition(card: Card, place: Path) -> str:
+    """ "ok", or what is wrong with the file that belongs to `card` in the folder `place`."""
+    file = place / f"{card.name}.safetensors"
+    if not file.is_file():
+        return "the file is missing"
+    return "ok" if digest(file) == card.sha256 else "the file is damaged"

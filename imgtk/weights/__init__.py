@@ -2,6 +2,6 @@
 
 from imgtk.weights.card import Card
 from imgtk.weights.checkpoint import read_state, save
-from imgtk.weights.store import digest, locate, shipped
+from imgtk.weights.store import added, digest, locate, shipped
 
-__all__ = ["Card", "digest", "locate", "read_state", "save", "shipped"]
+__all__ = ["Card", "added", "digest", "locate", "read_state", "save", "shipped"]

@@ -34,11 +34,13 @@ class Architecture:
             built on the "meta" device, and the state dict under the network's names; None where the tensors are not
             of this architecture. It raises ValueError, saying why, where they are but cannot be used.
         origins: the projects whose checkpoints are recognised, for messages: "ESRGAN, BSRGAN".
+        operator: name of an operator whose `model=` takes it, for the example that users are shown.
     """
 
     name: str
     detect: str
     origins: str
+    operator: str
 
     def detector(self) -> Detector:
         """Import `detect`. Raises PluginError where that fails."""

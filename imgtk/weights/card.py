@@ -28,23 +28,27 @@ class Card:
         summary: one line for `imgtk models`; may be empty.
         architecture: network and its size, "RRDBNet, 23 blocks, 16.7 M parameters".
         trained: one sentence: iterations, from what, on which machine.
-        recipe: name of the recipe that makes the weights again.
+        recipe: name of the recipe that makes the weights again; empty for weights of others.
         licence: SPDX identifier of the weights' licence.
         data: the sources of the training pictures, each with its licence.
         scale: output pixels per input pixel; None for networks that keep the size.
         scores: by benchmark, the score by metric: `{"Set5": {"psnr_y": 31.5}}`.
+        origin: the address or the name of the file that weights of others were converted from; empty for ours.
+        origin_sha256: hex digest of that file.
         sha256: hex digest of the weights file; `save` fills it in.
     """
 
     name: str
     summary: str
     architecture: str
-    trained: str
-    recipe: str
+    trained: str = "unstated"
+    recipe: str = ""
     licence: str = "unstated"
     data: tuple[str, ...] = ()
     scale: int | None = None
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    origin: str = ""
+    origin_sha256: str = ""
     sha256: str = ""
 
     @classmethod

@@ -1,16 +1,25 @@
-"""Finding weights: those that packages ship in their `weights/` folder, and files of the user's."""
+"""Finding weights: those that packages ship in their `weights/` folder, those in the user's store, and other files.
+
+The store is the folder that the environment variable IMGTK_WEIGHTS names, or else `weights` in the folder where
+programs keep data of the user's (`~/.local/share/imgtk/weights` on Linux).
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from difflib import get_close_matches
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
+import platformdirs
+
 from imgtk.errors import WeightsError
 from imgtk.weights.card import Card
+from imgtk.weights.public import public_models
 
-__all__ = ["digest", "folder", "locate", "shipped"]
+__all__ = ["added", "digest", "folder", "locate", "remove", "shipped", "store"]
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 
@@ -28,19 +37,52 @@ def shipped(package: str) -> list[Card]:
     return [Card.read(path) for path in sorted(folder(package).glob("*.toml"))]
 
 
+def store() -> Path:
+    """The user's own folder of weights; it need not exist."""
+    given = os.environ.get("IMGTK_WEIGHTS")
+    return Path(given).expanduser() if given else platformdirs.user_data_path("imgtk", appauthor=False) / "weights"
+
+
+def added() -> list[Card]:
+    """The cards of the weights in the user's store, by name; those without a readable card get one that says so."""
+    cards = []
+    for path in _files(store()).values():
+        try:
+            cards.append(Card.read(path.with_suffix(".toml")))
+        except WeightsError:
+            cards.append(Card(path.stem, "The card is missing or damaged.", "unknown"))
+    return cards
+
+
+def remove(name: str) -> None:
+    """Take weights out of the user's store. Raises WeightsError if there are none of that name, or they stay."""
+    files = _files(store())
+    if name not in files:
+        raise WeightsError(
+            f"there are no weights {name!r} in {store()}", hint=f"{_nearest(name, files)}Yours are: {_listed(files)}."
+        )
+    try:
+        files[name].unlink()
+        files[name].with_suffix(".toml").unlink(missing_ok=True)
+    except OSError as error:
+        raise WeightsError(f"cannot remove {files[name]}: {error.strerror}") from None
+
+
 def locate(model: str | Path, package: str) -> Path:
     """The file of `model`.
 
     Args:
-        model: the name of weights that `package` ships, or else the path of a file; `~` is expanded.
+        model: the name of weights that `package` ships, or else of weights in the user's store, or else the path of a
+            file; `~` is expanded.
         package: importable name of the package whose shipped weights may be named.
 
     Raises:
         WeightsError: when there is no such thing, with the nearest name; or when it is a folder.
     """
-    names = sorted(path.stem for path in folder(package).glob("*.safetensors"))
-    if str(model) in names:
-        return folder(package) / f"{model}.safetensors"
+    ours, theirs = _files(folder(package)), _files(store())
+    named = {**theirs, **ours}
+    if str(model) in named:
+        return named[str(model)]
     path = Path(model).expanduser()
     if path.is_file():
         return path
@@ -48,12 +90,28 @@ def locate(model: str | Path, package: str) -> Path:
         raise WeightsError(f"{path} is a folder, not a file of weights", hint="Name the file in it.")
     if path.suffix.lower() in SUFFIXES or len(path.parts) > 1:
         raise WeightsError(f"there is no file of weights {path}", hint="Check the path.")
-    nearest = get_close_matches(str(model), names, n=1, cutoff=0.5)
-    offer = f"Did you mean {nearest[0]}? " if nearest else ""
+    if str(model) in {public.name for public in public_models()}:
+        raise WeightsError(
+            f"{str(model)!r} is not on this machine", hint=f"`imgtk models pull {model}` downloads it and adds it."
+        )
     raise WeightsError(
-        f"{str(model)!r} is neither shipped with {package} nor a file",
-        hint=f"{offer}Shipped are: {', '.join(names) or 'none'}.",
+        f"{str(model)!r} is neither shipped with {package}, nor in your store of weights, nor a file",
+        hint=f"{_nearest(str(model), named)}Shipped are: {_listed(ours)}. Yours are: {_listed(theirs)}.",
     )
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """The files of weights in a folder, by name."""
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    nearest = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"Did you mean {nearest[0]}? " if nearest else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""`imgtk ops`, `help`, `plugins`, `models`, `plan` and `doctor`."""
+"""`imgtk ops`, `help`, `plugins`, `plan` and `doctor`."""
 
 from __future__ import annotations
 
@@ -86,14 +86,6 @@ def test_broken_plugin_is_reported_and_the_rest_works(cli: Cli, photo: Path, mon
     finally:
         monkeypatch.undo()
         default.cache_clear()
-
-
-def test_models(cli: Cli) -> None:
-    cards = json.loads(cli("models", "--json").stdout)
-    files = Path(__file__).parents[2].glob("plugins/*/weights/*.safetensors")
-    assert {card["name"] for card in cards} >= {path.stem for path in files}
-    for card in cards:
-        assert card["name"] in cli("models").stdout
 
 
 def test_doctor(cli: Cli) -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from imgtk.errors import WeightsError
-from imgtk.weights import Card, locate, save, shipped
+from imgtk.weights import Card, added, locate, save, shipped
+from imgtk.weights import store as module
 
 
 @pytest.fixture
@@ -61,3 +62,60 @@ def test_a_package_without_weights_ships_none():
 def test_finding_weights_imports_no_torch():
     code = "import sys, imgtk.weights as w; w.shipped('imgtk_esrgan'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# The user's store
+
+
+@pytest.fixture
+def yours(store):
+    for name in ("rose-x4", "lily-x4"):
+        save(store / f"{name}.safetensors", {"a": torch.ones(3)}, Card(name, "s", "a", origin="rose.pth"))
+    return store
+
+
+def test_where_the_store_is(monkeypatch):
+    monkeypatch.delenv("IMGTK_WEIGHTS", raising=False)
+    assert module.store().parts[-2:] == ("imgtk", "weights")
+    monkeypatch.setenv("IMGTK_WEIGHTS", "~/elsewhere")
+    monkeypatch.setenv("HOME", "/home/of")
+    assert str(module.store()) == "/home/of/elsewhere"
+
+
+def test_your_names_come_after_shipped_ones_and_before_files(package, yours, tmp_path, monkeypatch):
+    assert [card.name for card in added()] == ["lily-x4", "rose-x4"]
+    assert added()[1].origin == "rose.pth"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rose-x4").touch()
+    assert locate("rose-x4", "weighty_package") == yours / "rose-x4.safetensors"
+    assert locate("lily-x4", "weighty_package") == package / "weights/lily-x4.safetensors"
+    with pytest.raises(WeightsError, match=r"Did you mean rose-x4\? Shipped are: lily-x2, lily-x4. Yours are: lily"):
+        locate("rosé-x4", "weighty_package")
+
+
+def test_public_names_are_known_without_being_there(package, store):
+    with pytest.raises(WeightsError, match=r"imgtk models pull RealESRGAN_x4plus"):
+        locate("RealESRGAN_x4plus", "weighty_package")
+
+
+def test_weights_without_a_card_are_there_nevertheless(package, yours):
+    (yours / "rose-x4.toml").write_text("name = ")
+    (yours / "lily-x4.toml").unlink()
+    assert [(card.name, card.architecture) for card in added()] == [("lily-x4", "unknown"), ("rose-x4", "unknown")]
+    assert locate("rose-x4", "weighty_package") == yours / "rose-x4.safetensors"
+
+
+def test_removing(package, yours):
+    module.remove("rose-x4")
+    assert sorted(path.name for path in yours.iterdir()) == ["lily-x4.safetensors", "lily-x4.toml"]
+    for name in ("rose-x4", "../store/lily-x4", "lily-x4.safetensors", ""):
+        with pytest.raises(WeightsError, match="Yours are: lily-x4"):
+            module.remove(name)
+    assert len(list(yours.iterdir())) == 2
+
+
+def test_a_store_that_is_not_there_is_empty(store):
+    assert added() == []
+    with pytest.raises(WeightsError, match="Yours are: none"):
+        module.remove("x")
+    assert not store.exists()

@@ -1,0 +1,132 @@
+"""`imgtk models`: which weights there are, and taking in those of others. Listing imports neither torch nor numpy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from imgtk.cli.catalogue import as_json, weight_packages
+from imgtk.cli.table import table
+from imgtk.weights.public import public_models
+from imgtk.weights.store import added, remove, shipped
+
+if TYPE_CHECKING:
+    from imgtk.upscaling.adopt import Adopted
+
+force_option = click.option("--force", is_flag=True, help="Replace weights of that name.")
+
+
+@click.group(invoke_without_command=True)
+@as_json
+@click.pass_context
+def models(ctx: click.Context, as_json: bool) -> None:
+    """List the weights, as their cards describe them: those shipped, and your own."""
+    if ctx.invoked_subcommand:
+        return
+    cards = [*(card for package in weight_packages() for card in shipped(package)), *added()]
+    if as_json:
+        click.echo(json.dumps([asdict(card) for card in cards], indent=2))
+        return
+    rows = [(c.name, f"x{c.scale}" if c.scale else "", c.architecture, c.summary, c.origin) for c in cards]
+    click.echo(table(("weights", "scale", "architecture", "what they are", "from"), rows))
+
+
+@models.command()
+@as_json
+@click.option("--markdown", is_flag=True, help="Print a Markdown table.")
+def public(as_json: bool, markdown: bool) -> None:
+    """List the public weights that `imgtk models pull` knows."""
+    if as_json:
+        click.echo(json.dumps([{**asdict(model), "file": model.file} for model in public_models()], indent=2))
+    elif markdown:
+        click.echo(
+            "| weights | scale | architecture | what they are for | licence | SHA-256 |\n|---|---|---|---|---|---|"
+        )
+        for m in public_models():
+            digits = f"`{m.sha256[:12]}…`" if m.sha256 else "not published"
+            row = (f"[{m.name}]({m.url})", f"x{m.scale}", m.architecture, m.summary, m.licence, digits)
+            click.echo(f"| {' | '.join(row)} |")
+    else:
+        rows = [(m.name, f"x{m.scale}", m.architecture, m.licence, m.summary) for m in public_models()]
+        click.echo(table(("weights", "scale", "architecture", "licence", "what they are for"), rows))
+
+
+@models.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="What model= will take.  [default: the file's name]")
+@click.option("--licence", default="unstated", show_default=True, help="Their licence, as an SPDX identifier.")
+@click.option("--summary", default="", help="What they are, on one line.")
+@force_option
+def add(file: Path, name: str | None, licence: str, summary: str, force: bool) -> None:
+    """Add the weights in FILE (.safetensors, .pth …) to your own.
+
+    Architecture and scale are told from the tensors. They are stored as safetensors in half precision, and the network
+    is run from both files to see that it does the same.
+    """
+    from imgtk.upscaling.adopt import add
+
+    say(add(file, name or file.stem, licence=licence, summary=summary, force=force, reserved=reserved()))
+
+
+@models.command()
+@click.argument("source", metavar="NAME|URL")
+@click.option("--name", help="What model= will take.  [default: NAME, or the file's name]")
+@click.option("--sha256", default="", metavar="HEX", help="SHA-256 that the file must have.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@force_option
+def pull(source: str, name: str | None, sha256: str, quiet: bool, force: bool) -> None:
+    """Download weights and add them to your own: public ones (`imgtk models public`), or those at an address.
+
+    Without a network, the message says which file to put where. Proxies are taken from the environment.
+    """
+    from imgtk.upscaling.adopt import pull
+
+    with download_bar(quiet) as report:
+        adopted = pull(source, name, sha256=sha256, report=report, force=force, reserved=reserved())
+    say(adopted)
+
+
+@models.command("remove")
+@click.argument("name")
+def remove_(name: str) -> None:
+    """Remove the weights NAME from your own."""
+    remove(name)
+
+
+def reserved() -> set[str]:
+    """The names of shipped weights."""
+    return {card.name for package in weight_packages() for card in shipped(package)}
+
+
+def say(adopted: Adopted) -> None:
+    """What was added, and how to use it."""
+    from imgtk.upscaling.adopt import TOLERANCE
+
+    card = adopted.card
+    click.echo(f"{click.style(card.name, bold=True)}: {card.architecture}, x{card.scale}, licence: {card.licence}")
+    click.echo(f"  from {card.origin}, SHA-256 {card.origin_sha256}")
+    click.echo(f"  in {adopted.path}")
+    click.echo(f"  in half precision its output differs by at most {adopted.difference:.1g} (allowed: {TOLERANCE:.1g})")
+    click.echo(f'\n  imgtk run "{adopted.operator} x{card.scale} model={card.name}" in.jpg')
+
+
+@contextmanager
+def download_bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on stderr with bytes, speed and time left; nothing if `quiet` or if stderr is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)

@@ -1,0 +1,222 @@
+"""Taking weights of others into the user's store: told what they are, converted, and compared with the original."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+from imgtk.errors import UsageError, WeightsError
+from imgtk.geometry import Size
+from imgtk.nn.resample import resample
+from imgtk.registry import Registry, default
+from imgtk.upscaling.network import UpscalingNetwork, load_network
+from imgtk.weights.card import Card
+from imgtk.weights.checkpoint import read_state, save
+from imgtk.weights.download import Report, download, place
+from imgtk.weights.public import public_models
+from imgtk.weights.store import added, digest, store
+
+__all__ = ["TOLERANCE", "Adopted", "add", "pull"]
+
+TOLERANCE = 1 / 255
+"""How far the converted network's output may be from the original's, as a share of the output's largest value (or of 1,
+where that is more). Half precision keeps 11 bits of each weight; published networks then differ by a tenth of this."""
+
+SIDE = 32
+"""Least side of the picture on which the two networks are compared, in pixels."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""Names that are file names everywhere and words of a pipeline."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """Weights that were taken into the store.
+
+    Attributes:
+        card: what they are.
+        path: their file.
+        difference: largest difference between the outputs of the converted network and of the original one, as
+            `TOLERANCE` measures it.
+        operator: one whose `model=` they suit.
+    """
+
+    card: Card
+    path: Path
+    difference: float
+    operator: str
+
+
+def add(
+    file: str | Path,
+    name: str,
+    *,
+    licence: str = "unstated",
+    summary: str = "",
+    origin: str = "",
+    force: bool = False,
+    reserved: Collection[str] = (),
+    expected: tuple[str, int] | None = None,
+    registry: Registry | None = None,
+) -> Adopted:
+    """Convert a checkpoint of an upscaling network to safetensors, with a card, in the user's store.
+
+    Its architecture and scale are told from its tensors, and the converted network is run beside the original one. The
+    store is only touched when all is well.
+
+    Args:
+        file: in any format that `imgtk.weights.read_state` reads.
+        name: what `model=` will take.
+        licence: SPDX identifier, for the card.
+        summary: one line, for the card.
+        origin: where the file came from, for the card; by default its name.
+        force: replace weights of that name.
+        reserved: names that cannot be taken: those of shipped weights.
+        expected: the architecture's name and the scale that the file must have.
+        registry: brings the architectures; by default that of all installed plugins.
+
+    Raises:
+        UsageError: the name cannot be used, or is taken.
+        WeightsError: the file cannot be used, or the converted network gives something else than the original one.
+    """
+    registry = registry or default()
+    target = _target(name, reserved, force)
+    file = Path(file).expanduser()
+    if file.exists() and not file.is_file():
+        raise WeightsError(f"{file} is not a file", hint="Name the file in it." if file.is_dir() else None)
+    original = load_network(file, registry)
+    if expected and expected != (type(original).__name__, original.scale):
+        raise WeightsError(
+            f"{file} holds {type(original).__name__} x{original.scale}, not {expected[0]} x{expected[1]} as expected"
+        )
+    size = f"{sum(p.numel() for p in original.parameters()) / 1e6:.1f} M parameters"
+    card = Card(
+        name,
+        summary,
+        f"{original.description}, {size}",
+        licence=licence,
+        scale=original.scale,
+        origin=origin or file.name,
+        origin_sha256=digest(file),
+    )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=target.parent, prefix=".adding-") as folder:
+            converted = Path(folder) / target.name
+            try:
+                card = save(converted, original.state_dict(), card)
+            except WeightsError as error:
+                raise WeightsError(f"{file} cannot be stored: {error.message.replace(str(converted), name)}") from None
+            difference = _difference(original, load_network(converted, registry))
+            if not difference <= TOLERANCE:  # NaN is not
+                raise WeightsError(
+                    f"{file}: in half precision the network's output differs by {difference:.2g}, more than "
+                    f"{TOLERANCE:.2g}; it was not added",
+                    hint="Use the file as it is: model=PATH.",
+                )
+            os.replace(converted, target)
+            os.replace(converted.with_suffix(".toml"), target.with_suffix(".toml"))
+    except OSError as error:
+        raise WeightsError(f"cannot write {target}: {error.strerror or error}") from None
+    return Adopted(card, target, difference, _operator(original, registry))
+
+
+def pull(
+    source: str,
+    name: str | None = None,
+    *,
+    sha256: str = "",
+    report: Report | None = None,
+    force: bool = False,
+    reserved: Collection[str] = (),
+    registry: Registry | None = None,
+) -> Adopted:
+    """Download weights, and `add` them.
+
+    Where no hash is known, the first download is trusted, and its hash kept in the card: a later one must have it too.
+
+    Args:
+        source: a name of `imgtk.weights.public.public_models`, or an address.
+        name: what `model=` will take; by default the public name, or the file's in the address.
+        sha256: hex digest that the file must have; by default the published one.
+        report: called as the download goes on.
+        force, reserved, registry: see `add`.
+
+    Raises:
+        UsageError: the source is neither; the name cannot be used, or is taken.
+        WeightsError: the file cannot be downloaded or used.
+    """
+    public = next((model for model in public_models() if source in (model.name, model.url)), None)
+    if public is None and "://" not in source:
+        raise UsageError(
+            f"{source!r} is neither the name of public weights nor an address",
+            hint=f"Names are: {', '.join(model.name for model in public_models())}.",
+        )
+    url = public.url if public else source
+    name = name or (public.name if public else re.sub(r"\.\w+$", "", url.partition("?")[0].rpartition("/")[2]))
+    _target(name, reserved, force)
+    pinned = next((card.origin_sha256 for card in added() if card.origin == url), "")
+    kept = place(url).exists()
+    path = download(url, sha256 or (public.sha256 if public else "") or pinned, report)
+    if not kept:
+        try:
+            read_state(path)
+        except WeightsError as error:
+            path.unlink()
+            raise WeightsError(f"what {url} sent was not kept: {error.message}", hint="Check the address.") from None
+    return add(
+        path,
+        name,
+        licence=public.licence if public else "unstated",
+        summary=public.summary if public else "",
+        origin=url,
+        force=force,
+        reserved=reserved,
+        expected=(public.architecture, public.scale) if public else None,
+        registry=registry,
+    )
+
+
+def _target(name: str, reserved: Collection[str], force: bool) -> Path:
+    """The file in the store for new weights `name`. Raises UsageError if they cannot have it."""
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"weights cannot be called {name!r}",
+            hint="A name has at most 100 letters, digits, dots, hyphens and underscores; --name NAME chooses it.",
+        )
+    if name in reserved:
+        raise UsageError(f"{name!r} is the name of shipped weights", hint="Choose another with --name NAME.")
+    target = store() / f"{name}.safetensors"
+    if target.exists() and not force:
+        raise UsageError(f"there are weights {name!r} already", hint="--force replaces them; --name NAME keeps both.")
+    return target
+
+
+def _difference(original: UpscalingNetwork, converted: UpscalingNetwork) -> float:
+    """Largest difference of their outputs on a made-up picture, as a share of the original's largest value or of 1."""
+    side = -(-SIDE // original.multiple) * original.multiple
+    generator = torch.Generator().manual_seed(0)
+    soft = resample(torch.rand(1, 3, 8, 8, generator=generator), Size(side, side))
+    x = (0.9 * soft + 0.1 * torch.rand(soft.shape, generator=generator)).clamp(0, 1)
+
+    def output(network: UpscalingNetwork) -> Tensor:
+        y: Tensor = deepcopy(network).float()(x)
+        return y
+
+    with torch.inference_mode():
+        expected, got = output(original), output(converted)
+        return ((got - expected).abs().amax() / expected.abs().amax().clamp(min=1)).item()
+
+
+def _operator(network: UpscalingNetwork, registry: Registry) -> str:
+    """The operator that the network's architecture names."""
+    known = (known.operator for known in registry.architectures if known.name == type(network).__name__)
+    return next(known, "upscale:esrgan")

@@ -1,0 +1,126 @@
+"""Downloading files of weights: checked, kept, and complete or not there."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgtk.errors import UsageError, WeightsError
+from imgtk.weights.public import public_models
+from imgtk.weights.store import store
+
+if TYPE_CHECKING:
+    from requests.exceptions import RequestException
+
+__all__ = ["Report", "download", "place"]
+
+TIMEOUT = 30
+"""Seconds without an answer after which the server counts as gone."""
+
+CHUNK = 1 << 17
+"""Bytes between two writes, and two reports of progress."""
+
+
+Report = Callable[[int, int], None]
+"""Is told the bytes that have come, and all of them: 0 where the server does not say it."""
+
+
+def place(url: str) -> Path:
+    """Where what comes from `url` is kept: a file in the folder `downloads` of the user's store, another for each
+    address but those of public weights, which have their own names."""
+    public = next((model for model in public_models() if model.url == url), None)
+    if public:
+        return store() / "downloads" / public.file
+    name = re.sub(r"[^\w.-]", "_", url.partition("?")[0].rpartition("/")[2])[-100:]
+    return store() / "downloads" / f"{sha256(url.encode()).hexdigest()[:12]}-{name}"
+
+
+def download(url: str, expected: str = "", report: Report | None = None) -> Path:
+    """The file at `url`, from its `place` if it is there already and has the right hash.
+
+    The proxies and certificates that the environment names are used. A download that fails or does not have the
+    expected hash leaves nothing.
+
+    Args:
+        url: http or https.
+        expected: SHA-256 that the file must have, as hex digest; "" trusts what comes.
+        report: called as it goes on.
+
+    Raises:
+        UsageError: `url` or `expected` is malformed.
+        WeightsError: it cannot be downloaded, or has another hash; the hint says how to go on by hand.
+    """
+    if not re.match(r"https?://[^/]", url):
+        raise UsageError(f"{url!r} is no address of a file", hint="It must begin with http:// or https://.")
+    if expected and not re.fullmatch(r"[0-9a-fA-F]{64}", expected):
+        raise UsageError(f"{expected!r} is no SHA-256", hint="It has 64 hexadecimal digits.")
+    import pooch
+    from requests.exceptions import RequestException
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    path = place(url)
+    by_hand = f"Download {url} in another way, put it at {path}, and give the same command again."
+    if path.exists():  # and pooch wants to download it nevertheless
+        by_hand = f"The file at {path} has another SHA-256 than expected. {by_hand}"
+    bar = _Bar(report) if report else False
+    try:
+        pooch.retrieve(
+            url,
+            known_hash=expected.lower() or None,
+            fname=path.name,
+            path=path.parent,
+            downloader=pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT),
+        )
+    except RequestException as error:
+        raise WeightsError(f"cannot download {url}: {_reason(error)}", hint=by_hand) from None
+    except OSError as error:
+        raise WeightsError(f"cannot write {path}: {error.strerror or error}") from None
+    except ValueError as error:  # pooch's for a wrong hash
+        found = re.search(r"got ([0-9a-f]{64})", str(error))
+        got = found[1] if found else "unknown"
+        raise WeightsError(
+            f"what {url} sends has another SHA-256 than expected: {got}, not {expected.lower()}",
+            hint="It was not kept. The download was changed on its way, or the file at its origin.",
+        ) from None
+    return path
+
+
+class _Bar:
+    """What pooch takes for a progress bar."""
+
+    total = 0
+
+    def __init__(self, report: Report) -> None:
+        self.report, self.done = report, 0
+
+    def update(self, count: int) -> None:
+        self.done += count
+        self.report(min(self.done, self.total) if self.total else self.done, self.total)
+
+    def reset(self) -> None:
+        self.done = 0
+
+    def close(self) -> None:
+        pass
+
+
+def _reason(error: RequestException) -> str:
+    """What went wrong, in a few words: libraries wrap it in several layers of text."""
+    from requests import exceptions
+
+    if isinstance(error, exceptions.HTTPError):
+        return f"the server says {error.response.status_code} {error.response.reason}"
+    kinds = (
+        (exceptions.ProxyError, "the proxy cannot be reached"),
+        (exceptions.SSLError, "its certificate is not trusted"),
+        (exceptions.ConnectTimeout, "the server does not answer"),
+        (exceptions.ReadTimeout, "the server stopped answering"),
+        (exceptions.ChunkedEncodingError, "the connection broke off"),
+        (exceptions.ConnectionError, "the server cannot be reached"),
+        (exceptions.TooManyRedirects, "it leads from one address to another without end"),
+    )
+    return next((said for kind, said in kinds if isinstance(error, kind)), type(error).__name__)

@@ -20,7 +20,7 @@ COMMANDS = {
     "ops": ("imgtk.cli.catalogue:ops", "List the operators."),
     "help": ("imgtk.cli.catalogue:help_", "Explain one operator."),
     "plugins": ("imgtk.cli.catalogue:plugins", "List the plugins, and why one failed."),
-    "models": ("imgtk.cli.catalogue:models", "List the weights that are shipped."),
+    "models": ("imgtk.cli.models:models", "List the weights; add, download and remove your own."),
     "train": ("imgtk.cli.train:train", "Train the network of an operator."),
     "bench": ("imgtk.cli.bench:bench", "Measure operators: quality, time and memory."),
     "doctor": ("imgtk.cli.doctor:doctor", "Show versions, devices, plugins and weights."),

@@ -1,0 +1,92 @@
+"""Draw the pictures of docs/upscaling.md: python scripts/upscaling_pictures.py [NAME …]
+
+The cat is `chelsea`, which scikit-image bundles (Stéfan van der Walt, CC0); the cobbles are drawn here.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.spatial import KDTree
+from skimage import data
+
+from imgtk import Pipeline
+
+FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+GAP = 4
+
+
+def row(name: str, pictures: list[np.ndarray]) -> None:
+    """Pictures of one size, side by side, as docs/pictures/NAME.webp."""
+    height, width = pictures[0].shape[:2]
+    sheet = np.full((height, (width + GAP) * len(pictures) - GAP, 3), 255, np.uint8)
+    for number, pixels in enumerate(pictures):
+        sheet[:, number * (width + GAP) :][:, :width] = pixels
+    FOLDER.mkdir(exist_ok=True)
+    Image.fromarray(sheet).save(FOLDER / f"{name}.webp", quality=85, method=6)
+
+
+def run(pipeline: str, pixels: np.ndarray) -> np.ndarray:
+    return np.asarray(Pipeline(pipeline, dtype="fp32")(pixels).pixels)
+
+
+def cat() -> np.ndarray:
+    """An eye of the cat, 72x72: half the size of the photo."""
+    photo = Image.fromarray(data.chelsea()).crop((84, 84, 228, 228))
+    return np.asarray(photo.resize((72, 72), Image.Resampling.BICUBIC))
+
+
+def cobbles(side: int = 64, stones: int = 26) -> np.ndarray:
+    """A texture that repeats itself seamlessly: the cells of random points on a torus, shaded from the top left."""
+    random = np.random.default_rng(5)
+    fine = 8 * side
+    points = random.random((stones, 2)) * fine
+    grid = np.stack(np.meshgrid(np.arange(fine), np.arange(fine), indexing="ij"), -1).reshape(-1, 2) + 0.5
+    for _ in range(5):  # Lloyd's relaxation: points move to the middle of their cells
+        distance, cell = KDTree(points, boxsize=fine).query(grid, k=2)
+        away = (grid - points[cell[:, 0]] + fine / 2) % fine - fine / 2
+        count = np.bincount(cell[:, 0], minlength=stones)
+        points = (points + np.stack([np.bincount(cell[:, 0], axis, stones) / count for axis in away.T], 1)) % fine
+    edge = np.clip((distance[:, 1] - distance[:, 0]) / (0.06 * fine), 0, 1)
+    tone = random.uniform(0.45, 0.8, stones)[cell[:, 0]]
+    stone = tone * (1 - away.sum(1) / (0.8 * fine)) * (0.35 + 0.65 * np.sqrt(edge))
+    colour = stone[:, None] * np.array([1.0, 0.95, 0.88]) * 255
+    small = colour.reshape(side, 8, side, 8, 3).mean((1, 3)) + random.normal(0, 4, (side, side, 1))
+    return small.round().clip(0, 255).astype(np.uint8)
+
+
+def interpolate() -> None:
+    mixtures = [f"rrdb-x4:{1 - share},esrgan-x4:{share}" for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    row("interpolate", [run(f"upscale:esrgan interpolate={mixture}", cat())[40:232, 40:232] for mixture in mixtures])
+
+
+def denoise() -> None:
+    """The cat after Gaussian noise of 5 levels and JPEG of quality 40."""
+    noisy = cat() + np.random.default_rng(0).normal(0, 5, cat().shape)
+    file = io.BytesIO()
+    Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=40)
+    pixels = np.asarray(Image.open(file))
+    row("denoise", [run(f"upscale:esrgan denoise={share}", pixels)[40:232, 40:232] for share in (0, 0.5, 1)])
+
+
+def tta() -> None:
+    """One view, eight, and what changes, five times as strong, around middle gray."""
+    one, eight = (run(f"upscale:compact tta={views}", cat())[40:232, 40:232] for views in (1, 8))
+    change = (eight.astype(int) - one) * 5 + 128
+    row("tta", [one, eight, change.clip(0, 255).astype(np.uint8)])
+
+
+def tileable() -> None:
+    """Four copies of a quarter that is cut out around the corner, where they meet; without and with the flag."""
+    texture = cobbles()
+    pair = [np.roll(run(f"upscale:compact {flag}", texture), (128, 128), (0, 1)) for flag in ("", "tileable=both")]
+    row("tileable", [np.tile(texture, (4, 4, 1))[:192, :192], *(pixels[32:224, 32:224] for pixels in pair)])
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ("interpolate", "denoise", "tta", "tileable"):
+        globals()[name]()

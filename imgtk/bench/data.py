@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from imgtk.bench.protocol import CROP, SMALLEST, crop_to_multiple, downsample
+from imgtk.bench.protocol import CROP, SMALLEST, crop_to_multiple, downsample, wear
 from imgtk.bench.published import known_name, rank
 from imgtk.errors import ReadError, UsageError
 from imgtk.geometry import Size
@@ -33,12 +33,14 @@ class Pair:
         target: its file, or its pixels (H, W) or (H, W, 3), uint8.
         source: the file of the small version; None if it is made from `target`.
         multiple: to what the sides of `target` are cropped before.
+        worn: whether the small version that is made is also blurred, noisy and compressed.
     """
 
     name: str
     target: Path | np.ndarray = field(repr=False)
     source: Path | None
     multiple: int
+    worn: bool = False
 
     def check(self, scale: int) -> None:
         """Find what would keep the pair from being used, without decoding it.
@@ -67,7 +69,7 @@ class Pair:
             target = np.repeat(target[..., None], 3, axis=2)
         if self.source is None:
             target = crop_to_multiple(target, self.multiple)
-            return downsample(target, scale), target
+            return (wear if self.worn else downsample)(target, scale), target
         source = load_picture(self.source)
         return source, target[: source.shape[0] * scale, : source.shape[1] * scale]
 
@@ -105,6 +107,10 @@ class BenchSet:
     def inputs(self) -> str:
         """Where the small pictures come from: "files" or "made"."""
         return "made" if self.pairs[0].source is None else "files"
+
+    def worn(self) -> BenchSet:
+        """The set with inputs that are made, and worn (see `imgtk.bench.protocol.wear`)."""
+        return BenchSet(f"{self.name}, worn", tuple(replace(pair, source=None, worn=True) for pair in self.pairs))
 
 
 def builtin(scale: int, crop: int | None = None) -> BenchSet:

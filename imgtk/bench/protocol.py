@@ -14,8 +14,9 @@ from imgtk.geometry import Size
 from imgtk.metrics import feature_distance, psnr, psnr_y, ssim_y
 from imgtk.nn.features import Features
 from imgtk.nn.resample import resample
+from imgtk.upscaling.degradation import Fixed
 
-__all__ = ["CROP", "SMALLEST", "crop_to_multiple", "downsample", "score"]
+__all__ = ["CROP", "SMALLEST", "crop_to_multiple", "downsample", "score", "wear"]
 
 CROP = 12
 """Sides are cropped to multiples of this, which x2, x3 and x4 divide, so that all scales see the same picture."""
@@ -41,6 +42,13 @@ def downsample(pixels: np.ndarray, scale: int) -> np.ndarray:
     for size in (Size(pixels.shape[1], height), Size(width, height)):
         x = (resample(x, size, kernel="bicubic", a=-0.5).clamp(0, 255) + 0.5).floor()
     return x[0].permute(1, 2, 0).to(torch.uint8).numpy()
+
+
+def wear(pixels: np.ndarray, scale: int) -> np.ndarray:
+    """(H, W, 3) uint8 to (H / scale, W / scale, 3) uint8, as pictures get by use: a Gaussian blur of 1 pixel,
+    antialiased bicubic, noise of 5 levels and JPEG of quality 40. The noise is the same at each call."""
+    x = Fixed()(_tensor(pixels), scale, torch.Generator().manual_seed(0))
+    return x[0].permute(1, 2, 0).mul(255).round().to(torch.uint8).numpy()
 
 
 def score(

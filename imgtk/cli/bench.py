@@ -36,6 +36,7 @@ def bench() -> None:
 @click.option("--scale", type=click.IntRange(2, 8), default=4, show_default=True, help="Factor for both sides.")
 @click.option("--lr", type=path, metavar="DIR", help="Folder of the small versions.")
 @click.option("--make-lr", is_flag=True, help="Make the small versions although there are files.")
+@click.option("--worn", is_flag=True, help="Make small versions that are also blurred, noisy and JPEG of quality 40.")
 @click.option("--crop", type=click.IntRange(2), metavar="N", help="Crop sides to multiples of N before shrinking.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Take only the first N pictures of each set.")
 @click.option("--features", default="imgtk", show_default=True, metavar="FILE|none", help="Network for the distance.")
@@ -56,6 +57,7 @@ def upscale(
     scale: int,
     lr: Path | None,
     make_lr: bool,
+    worn: bool,
     crop: int | None,
     limit: int | None,
     features: str,
@@ -74,8 +76,8 @@ def upscale(
     image_SRF_4; or folders of these, each a set. builtin takes pictures that come with scikit-image. For Set5, Set14,
     BSD100 and Urban100 at x4 the literature's figures are shown, too.
     """
-    if lr and make_lr:
-        raise click.UsageError("--lr and --make-lr exclude each other")
+    if lr and (make_lr or worn):
+        raise click.UsageError(f"--lr and {'--make-lr' if make_lr else '--worn'} exclude each other")
     if lr and data == "builtin":
         raise click.UsageError("--lr needs --data")
     from imgtk.bench.page import check_folder, write_page
@@ -94,6 +96,8 @@ def upscale(
     contestants = methods(names, pipelines, scale)
     network = None if features == "none" else load_features(features)
     sets = chosen_sets(data, scale, lr, make_lr, crop, limit)
+    if worn:
+        sets = [one.worn() for one in sets]
     with progress_bar(quiet) as progress:
         report = run(
             sets,

@@ -155,3 +155,18 @@ def test_a_set_is_known_by_name_number_and_scale() -> None:
     assert not published("BSD100", 99, 4)
     assert not published("BSD100", 100, 2)
     assert not published("Mine", 5, 4)
+
+
+def test_worn_inputs_are_worse_the_same_each_time_and_not_the_papers() -> None:
+    clean = builtin(4)
+    worn = clean.worn()
+    pair = worn.pairs[0]
+    (small, target), (plain, same) = pair.load(4), clean.pairs[0].load(4)
+    assert np.array_equal(target, same)
+    assert small.shape == plain.shape
+    assert np.array_equal(small, pair.load(4)[0])
+    error = np.abs(small.astype(int) - plain).mean()
+    assert 3 < error < 20
+    assert abs(small.mean() - plain.mean()) < 1
+    assert worn.inputs == "made"
+    assert worn.name != clean.name

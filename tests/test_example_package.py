@@ -1,4 +1,4 @@
-"""The example of a stranger's package, from its wheel in a clean environment."""
+"""The examples of strangers' packages, from their wheels in a clean environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "imgtk-sepia"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+NAMES = {"imgtk-sepia": "adjust:sepia", "imgtk-spandrel": "upscale:spandrel"}
+"""The operator of each."""
 
 pytestmark = pytest.mark.slow
 
@@ -24,21 +26,23 @@ print(toned.size, *toned.pixels[0, 0])
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a fresh environment with the example's wheel in it, and the libraries of ours."""
-    source, out, home = (tmp_path_factory.mktemp(name) for name in ("source", "wheel", "venv"))
-    shutil.copytree(
-        EXAMPLE, source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
-    )
+    """The interpreter of a fresh environment with the examples' wheels in it, and the libraries of ours."""
+    out, home = (tmp_path_factory.mktemp(name) for name in ("wheel", "venv"))
     pip = [sys.executable, "-m", "pip"]
     offline = ["--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*pip, "wheel", *offline, "--no-build-isolation", "-w", out, source], check=True, timeout=300)
-    (wheel,) = out.glob("imgtk_sepia-1.0-*.whl")
+    for name in NAMES:
+        source = tmp_path_factory.mktemp("source")
+        ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
+        shutil.copytree(EXAMPLES / name, source, dirs_exist_ok=True, ignore=ignored)
+        subprocess.run([*pip, "wheel", *offline, "--no-build-isolation", "-w", out, source], check=True, timeout=300)
+    wheels = sorted(out.glob("imgtk_s*-1.0-*.whl"))
+    assert len(wheels) == len(NAMES)
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"
     where = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True)
     libraries = sysconfig.get_path("purelib")
     (Path(where.strip()) / "libraries.pth").write_text(f"import site; site.addsitedir({libraries!r})\n")
-    subprocess.run([*pip, "--python", python, "install", *offline, wheel], check=True, timeout=300)
+    subprocess.run([*pip, "--python", python, "install", *offline, *wheels], check=True, timeout=300)
     return python
 
 
@@ -48,13 +52,34 @@ def run(python: Path, *words: str, where: Path) -> str:
     return done.stdout
 
 
-def test_the_operator_is_found_described_and_run(python: Path, tmp_path: Path) -> None:
-    assert "adjust:sepia" in run(python, "-m", "imgtk", "ops", where=tmp_path)
-    assert "imgtk-sepia" in run(python, "-m", "imgtk", "plugins", where=tmp_path)
-    assert "strength" in run(python, "-m", "imgtk", "help", "adjust:sepia", where=tmp_path)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_operator_is_found_and_described(python: Path, tmp_path: Path, name: str) -> None:
+    assert NAMES[name] in run(python, "-m", "imgtk", "ops", where=tmp_path)
+    (line,) = [line for line in run(python, "-m", "imgtk", "plugins", where=tmp_path).splitlines() if name in line]
+    assert "1 operators" in line
+    assert NAMES[name] in run(python, "-m", "imgtk", "help", NAMES[name], where=tmp_path)
+
+
+def test_the_operator_runs(python: Path, tmp_path: Path) -> None:
     assert run(python, "-c", TONE, where=tmp_path).split() == ["12x8", "100", "91", "74"]
 
 
-def test_its_own_tests_pass(python: Path, tmp_path: Path) -> None:
-    shutil.copytree(EXAMPLE / "tests", tmp_path, dirs_exist_ok=True)
-    assert "passed" in run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", where=tmp_path)
+@pytest.mark.parametrize("name", NAMES)
+def test_its_own_tests_pass(python: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(EXAMPLES / name / "tests", tmp_path, dirs_exist_ok=True)
+    command = [python, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    if name == "imgtk-spandrel" and "spandrel cannot be imported" in done.stdout:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout
+
+
+def test_where_spandrel_is_missing_one_message_says_so(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "spandrel.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    (tmp_path / "net.pth").touch()
+    command = [python, "-m", "imgtk", "plan", "upscale:spandrel x4 model=net.pth", "--size", "8x8"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "cannot import spandrel: operator torchvision::nms does not exist" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from imgtk import hookspecs, op
 from imgtk.cli import main
 from imgtk.errors import PipelineError
 from imgtk.language import dump_yaml, load_yaml, parse, parser
-from imgtk.registry import RESERVED, default
+from imgtk.registry import RESERVED, Registry, default
+from imgtk.testing import check_op
+from imgtk.upscaling.network import load_network
+from imgtk.weights import Card, save
 
 ROOT = Path(__file__).parents[1]
 PIPELINES = (ROOT / "docs" / "pipelines.md").read_text("utf-8")
@@ -51,10 +55,30 @@ def test_code_is_that_of_the_example() -> None:
 
 
 def test_an_operator_without_a_package() -> None:
-    (code,) = [block for block in blocks(PLUGINS, "python") if not block.startswith("# examples/")]
+    (code,) = [block for block in blocks(PLUGINS, "python") if not block.startswith("# ")]
     scope: dict[str, object] = {}
     exec(compile(code, "plugins.md", "exec"), scope)
     assert type(scope["pipeline"]).__name__ == "Pipeline"
+
+
+def test_an_upscaler_from_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two files of the page are a plugin whose weights are found by name, and told from their tensors."""
+    files = {b.partition("\n")[0]: b for b in blocks(PLUGINS, "python") if b.startswith("# my_upscaler/")}
+    assert len(files) == 2
+    (tmp_path / "my_upscaler").mkdir()
+    for name, code in files.items():
+        (tmp_path / name.removeprefix("# ")).write_text(code)
+    info = tmp_path / "my_upscaler-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-upscaler\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[imgtk]\ntiny = my_upscaler\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    state = import_module("my_upscaler.network").TinyNet(features=6).state_dict()
+    save(tmp_path / "my_upscaler" / "weights" / "tiny-x2.safetensors", state, Card("tiny-x2", "", "TinyNet"))
+    registry = Registry.discover()
+    check_op(registry.spec("upscale:tiny"), scale=2, sizes=[(61, 47), (1, 1)])
+    network = load_network(tmp_path / "my_upscaler" / "weights" / "tiny-x2.safetensors", registry)
+    assert type(network).__name__ == "TinyNet"
 
 
 def test_everything_an_operator_may_have_is_mentioned() -> None:

@@ -30,7 +30,7 @@ class Upscale(ImageOp):
 
     Args:
         scale: output pixels per input pixel, at least 1.
-        models: shipped weights by native scale.
+        models: shipped weights by native scale; without any, `model` or `interpolate` must be given.
         package: importable name of the package that ships them.
         model: name of weights, or a file; by default that of `models` whose native scale is the smallest not
             below `scale`, or else the largest.
@@ -63,7 +63,7 @@ class Upscale(ImageOp):
             raise ParameterError(
                 f"{' and '.join(chosen)} cannot be combined: each says which network to take", hint="Leave one out."
             )
-        native = min((known for known in models if known >= scale), default=max(models))
+        native = min((known for known in models if known >= scale), default=max(models, default=0))
         shares = list(interpolate or [(model or models[native], 1.0)])
         if denoise:
             assert denoise_pair is not None, "an operator with denoise= has a pair of weights"

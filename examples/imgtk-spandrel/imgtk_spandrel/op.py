@@ -1,0 +1,59 @@
+"""The operator `upscale:spandrel`."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from imgtk.errors import PluginError
+from imgtk.geometry import Extent, Geometry
+from imgtk.upscaling.op import Upscale
+
+if TYPE_CHECKING:
+    from imgtk_spandrel.network import SpandrelNetwork
+
+
+class SpandrelUpscale(Upscale):
+    """Upscale by a network that spandrel loads, and by resampling what is left to the wanted scale.
+
+    Args:
+        scale: output pixels per input pixel, at least 1.
+        model: a file, or the name of weights in the user's store.
+        tta: 8 for the average over eight turns and flips, else 1.
+        tileable: "x", "y" or "both": axes along which the picture is taken as repeating itself.
+    """
+
+    def __init__(self, scale: Fraction, model: str, tta: int = 1, tileable: str | None = None) -> None:
+        super().__init__(scale, models={}, package="imgtk_spandrel", model=model, tta=tta, tileable=tileable)
+
+    @cached_property
+    def network(self) -> SpandrelNetwork:
+        try:
+            from imgtk_spandrel.network import load
+        except Exception as error:  # torchvision built for another torch raises anything
+            raise PluginError(
+                f"cannot import spandrel: {error}",
+                hint="It needs the torchvision that belongs to this torch; see https://pytorch.org.",
+            ) from error
+        return load(self.paths[0])
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """WHOLE where spandrel advises against tiles."""
+        geometry = super().geometry
+        return geometry if self.network.tiles else replace(geometry, halo=0, extent=Extent.WHOLE)
+
+    @property
+    def needs_float32(self) -> bool:  # type: ignore[override]
+        """Where the network does not support both half precisions."""
+        descriptor = self.network.descriptor
+        return not (descriptor.supports_half and descriptor.supports_bfloat16)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Not in channels_last as other operators: many of these networks take their tensors' layout for granted."""
+        self.running = deepcopy(self.network).to(device=device, dtype=dtype)

@@ -15,7 +15,7 @@ from imgtk import hookspecs, op
 from imgtk.cli import main
 from imgtk.errors import PipelineError
 from imgtk.language import dump_yaml, load_yaml, parse, parser
-from imgtk.registry import RESERVED, Registry, default
+from imgtk.registry import RESERVED, default
 from imgtk.testing import check_op
 from imgtk.upscaling.network import load_network
 from imgtk.weights import Card, save
@@ -75,10 +75,14 @@ def test_an_upscaler_from_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.syspath_prepend(tmp_path)
     state = import_module("my_upscaler.network").TinyNet(features=6).state_dict()
     save(tmp_path / "my_upscaler" / "weights" / "tiny-x2.safetensors", state, Card("tiny-x2", "", "TinyNet"))
-    registry = Registry.discover()
-    check_op(registry.spec("upscale:tiny"), scale=2, sizes=[(61, 47), (1, 1)])
-    network = load_network(tmp_path / "my_upscaler" / "weights" / "tiny-x2.safetensors", registry)
-    assert type(network).__name__ == "TinyNet"
+    default.cache_clear()
+    try:
+        check_op("upscale:tiny", scale=2, sizes=[(61, 47), (1, 1)])
+        network = load_network(tmp_path / "my_upscaler" / "weights" / "tiny-x2.safetensors")
+        assert type(network).__name__ == "TinyNet"
+    finally:
+        monkeypatch.undo()
+        default.cache_clear()
 
 
 def test_everything_an_operator_may_have_is_mentioned() -> None:

@@ -110,8 +110,8 @@ class FidelityTrainer(Trainer[Any]):
         """The recipe's network, with `init` loaded where its tensors fit: a x2 network starts from a x4 trunk."""
         network: nn.Module = self.recipe.network()
         if self.recipe.init:
-            state, own = read_state(locate(self.recipe.init, package=self.package)), network.state_dict()
-            state = self.adapted(state, own)
+            own = network.state_dict()
+            state = self.adapted(read_state(locate(self.recipe.init, package=self.package)), own)
             fitting = {k: value.float() for k, value in state.items() if k in own and value.shape == own[k].shape}
             network.load_state_dict({**own, **fitting})
         return network

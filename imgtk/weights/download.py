@@ -112,7 +112,7 @@ def _reason(error: RequestException) -> str:
     """What went wrong, in a few words: libraries wrap it in several layers of text."""
     from requests import exceptions
 
-    if isinstance(error, exceptions.HTTPError):
+    if isinstance(error, exceptions.HTTPError) and error.response is not None:
         return f"the server says {error.response.status_code} {error.response.reason}"
     kinds = (
         (exceptions.ProxyError, "the proxy cannot be reached"),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from imgtk.errors import TrainingError
 from imgtk.nn.features import compact, load_features
+from imgtk.nn.jpeg import jpeg
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import load_picture, picture_files
@@ -104,11 +105,17 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
         )
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        batch = torch.cat([batch[::2], worsened(batch[1::2])])
         yield "generator", {"error": self.errors(networks["generator"], batch).mean()}
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """`error`: mean over layers and held-out photos of the relative squared error."""
-        errors = [self.errors(generator, photo).mean().item() for photo in self.held_out]
+        """`error`: mean over layers and held-out photos, and the same photos enlarged from a quarter of their size, of
+        the relative squared error."""
+        errors = [
+            self.errors(generator, x).mean().item()
+            for photo in self.held_out
+            for x in (photo, enlarged(photo, "nearest"))
+        ]
         return {"error": sum(errors) / len(errors)}
 
     def sample(self, generator: nn.Module) -> Tensor:
@@ -128,3 +135,23 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
 
     def history(self, trained: str) -> str:
         return f"distilled from {Path(self.recipe.teacher).stem}; {trained}"
+
+
+def worsened(x: Tensor) -> Tensor:
+    """Crops (N, 3, H, W) as upscalers and cameras leave them: enlarged from a quarter of their size, noisy, or JPEGs.
+
+    A student that has only seen good pictures takes pixel blocks and noise for detail.
+    """
+    kind, mode = (int(torch.randint(count, (1,))) for count in (3, 3))
+    with torch.autocast(x.device.type, enabled=False):
+        if kind == 0:
+            return enlarged(x, ("nearest", "bilinear", "bicubic")[mode])
+        if kind == 1:
+            return x + torch.randn_like(x) * 0.04 * torch.rand(x.shape[0], 1, 1, 1, device=x.device)
+        return jpeg(x, torch.randint(10, 80, (x.shape[0],)))
+
+
+def enlarged(x: Tensor, mode: str) -> Tensor:
+    """(N, 3, H, W) by way of a quarter of its size."""
+    small = F.interpolate(x, scale_factor=0.25, mode="bicubic", antialias=True)
+    return F.interpolate(small, size=x.shape[2:], mode=mode).clamp(0, 1)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from copy import deepcopy
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -39,13 +38,15 @@ class Stylise(ImageOp):
         WeightsError: there is no such model; or, when the network is first needed, it is none of ours.
     """
 
+    running: StyleNetwork
+
     def __init__(self, model: str, strength: float, keep_colour: bool) -> None:
         self.model, self.strength, self.keep_colour = model, strength, keep_colour
         self.path = locate(model, package="imgtk_gramstyle")
 
     @cached_property
     def network(self) -> StyleNetwork:
-        """The network as stored; `to` moves a copy of it."""
+        """The network as stored."""
         try:
             return StyleNetwork.of(read_state(self.path)).eval().requires_grad_(False)
         except (KeyError, RuntimeError, IndexError):
@@ -53,13 +54,13 @@ class Stylise(ImageOp):
                 f"{self.path} holds no style network of imgtk", hint="Train one with `imgtk train style:fast`."
             ) from None
 
+    @property
+    def weight_files(self) -> Sequence[Path]:
+        return (self.path,)
+
     @cached_property
     def geometry(self) -> Geometry:
         return Geometry(halo=self.network.radius, multiple=StyleNetwork.MULTIPLE, extent=Extent.STATISTICS)
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        network: Any = deepcopy(self.network)
-        self.running: StyleNetwork = network.to(device=device, dtype=dtype, memory_format=torch.channels_last)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         return self._finished(self.running(with_margin(x)), x)

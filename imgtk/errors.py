@@ -80,6 +80,10 @@ class DeviceError(ImgtkError):
     """The device that was asked for is not there."""
 
 
+class BackendError(ImgtkError):
+    """Another runtime than torch is not there, or cannot compute a network."""
+
+
 class MemoryLimitError(ImgtkError):
     """Not even the smallest tile fits into the memory that may be used."""
 

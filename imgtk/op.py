@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib import import_module
@@ -20,7 +21,7 @@ from imgtk.geometry import Geometry, Size, Window
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
 __all__ = [
     "REQUIRED",
@@ -375,11 +376,26 @@ class ImageOp(ABC):
             then calls `render` with the tile's `Window`.
         needs_float32: set it if reduced precision costs quality; the engine then computes in float32.
         on_step: WHOLE operators that take long call it, when it is set, with the number of steps done and of all.
+        backend: builds `running` in another runtime than torch; the engine sets it before `to`.
+        running: what operators with a `network` call instead of it; `to` makes it.
     """
 
     windowed: ClassVar[bool] = False
     needs_float32: ClassVar[bool] = False
     on_step: Callable[[int, int], None] | None = None
+    backend: Callable[[nn.Module, torch.device, torch.dtype], Callable[[Tensor], Tensor]] | None = None
+    running: Callable[[Tensor], Tensor]
+
+    @property
+    def network(self) -> nn.Module | None:
+        """Operators whose work is one network, (N, 3, H, W) to (N, 3, H * s, W * s): the network as it is stored, ready
+        for inference, always the same one. It can be exported, and computed by other runtimes."""
+        return None
+
+    @property
+    def weight_files(self) -> Sequence[Path]:
+        """The files that `network` is from. The card of each may lie beside it."""
+        return ()
 
     @property
     @abstractmethod
@@ -391,8 +407,12 @@ class ImageOp(ABC):
         """(1, 3, H, W) to (1, 3, H * scale, W * scale). `others` are the further inputs, at the size of `x`."""
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        """Load what the operator needs (weights) and move it to `device` and `dtype`, in channels_last."""
-        return
+        """Load what the operator needs (weights) and move it to `device` and `dtype`, in channels_last.
+
+        By itself this makes `running` from the `network`, if there is one.
+        """
+        if self.network is not None:
+            self.running = (self.backend or in_torch)(self.network, device, dtype)
 
     def output_size(self, size: Size) -> Size:
         """Size of the output for an input of `size`."""
@@ -418,3 +438,10 @@ class ImageOp(ABC):
     def summary(self) -> Mapping[str, str]:
         """Facts for `imgtk plan`: which weights, what they are."""
         return {}
+
+
+def in_torch(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """A copy of `network` on `device` in `dtype`, in channels_last."""
+    import torch
+
+    return deepcopy(network).to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imgtk.engine.backend import Backend, resolve_backend
 from imgtk.engine.device import available_memory, resolve_device, resolve_dtype
 from imgtk.engine.memory import probe
 from imgtk.engine.pixels import FAINT, quantised, read_region, resized_alpha, without_holes
@@ -28,7 +29,7 @@ from imgtk.engine.plan import (
     with_stored_halos,
 )
 from imgtk.engine.render import Progress, Renderer, out_of_memory
-from imgtk.errors import MemoryLimitError, UsageError
+from imgtk.errors import BackendError, MemoryLimitError, UsageError
 from imgtk.geometry import Box, Extent, Size
 from imgtk.image import Image
 from imgtk.language import dump_yaml, load_yaml, parse, to_text
@@ -68,10 +69,13 @@ class Pipeline:
         max_memory: bytes that tiles may use; None for half of what is free.
         registry: where operators are looked up; None for all installed plugins.
         overwrite: whether `save` stages may replace files.
+        backend: what computes networks on the CPU: "torch", "openvino", "onnxruntime", or "auto": OpenVINO, if it is
+            installed, for networks and pictures so large that it saves time; else torch.
 
     Raises:
         PipelineError: for a text that cannot be understood, with a caret under the place.
-        DeviceError: for a device that is not there.
+        DeviceError: for a device that is not there, or a number format that the backend does not compute in.
+        BackendError: for a backend that is not installed, or not for the device.
     """
 
     def __init__(
@@ -84,18 +88,23 @@ class Pipeline:
         max_memory: int | None = None,
         registry: Registry | None = None,
         overwrite: bool = False,
+        backend: str = "auto",
     ) -> None:
         if tile not in (None, "off") and not (type(tile) is int and tile >= 1):
             raise UsageError(f"tile must be a number of pixels or 'off', got {tile!r}")
         self.registry = registry or default()
         self.graph = parse(pipeline, self.registry) if isinstance(pipeline, str) else pipeline
         self.device = resolve_device(device)
+        self.backend = resolve_backend(backend, self.device)
         self.dtype = resolve_dtype(dtype, self.device)
+        if self.backend and backend != "auto":
+            self.dtype = self.backend.dtype(dtype, self.dtype)
         self._auto_dtype = dtype == "auto"
         self.tile, self.max_memory, self.overwrite = tile, max_memory, overwrite
         self.notes: list[str] = []
         self._ops: dict[int, ImageOp] = {}
-        self._placed: dict[int, torch.dtype] = {}
+        self._placed: dict[int, tuple[torch.dtype, Backend | None]] = {}
+        self._placing_notes: list[str] = []
         self._costs: dict[torch.dtype, tuple[float, float]] = {}
 
     @classmethod
@@ -146,7 +155,8 @@ class Pipeline:
             if not out_of_memory(error):
                 raise
             raise MemoryLimitError(f"out of memory: {error}", hint="Try a smaller --tile or --max-memory.") from None
-        self.notes = renderer.notes
+        self.notes = [*self._placing_notes, *renderer.notes]
+        self._placing_notes = []
         return self._finished(image, pixels)
 
     def check(self) -> None:
@@ -168,21 +178,23 @@ class Pipeline:
     def _plan(self, size: Size, dtype: torch.dtype) -> Plan:
         with torch.inference_mode():
             stages = plan_stages(self.graph, self._built(), size, dtype)
-            self._place(stages)
-            whole = Plan(stages, self.graph.output, None, self.device)
-            if self.tile == "off":
-                return whole
-            if isinstance(self.tile, int):
-                return whole if self.tile >= max(size) else tiled(whole, self.tile)
-            if max(stage.size.pixels for stage in stages) <= UNPROBED and self.max_memory is None:
-                return whole
-            free = int(SHARE * available_memory(self.device))
-            budget = min(free, WORKING) if self.max_memory is None else self.max_memory
-            fixed, per_pixel = self._memory_cost(dtype)
-            side = choose_tile(whole, fixed, per_pixel, budget)
-            plan = whole if side is None else tiled(whole, side)
-            plan = replace(plan, peak=int(fixed + per_pixel * pixels_read(plan)))
-            return with_stored_halos(plan, (free if self.max_memory is None else budget) - (plan.peak or 0))
+            plan = self._with_tiles(Plan(stages, self.graph.output, None, self.device), dtype)
+            return replace(plan, stages=self._place(plan.stages, self.backend))
+
+    def _with_tiles(self, whole: Plan, dtype: torch.dtype) -> Plan:
+        if self.tile == "off":
+            return whole
+        if isinstance(self.tile, int):
+            return whole if self.tile >= max(whole.input_size) else tiled(whole, self.tile)
+        if max(stage.size.pixels for stage in whole.stages) <= UNPROBED and self.max_memory is None:
+            return whole
+        free = int(SHARE * available_memory(self.device))
+        budget = min(free, WORKING) if self.max_memory is None else self.max_memory
+        fixed, per_pixel = self._memory_cost(dtype)
+        side = choose_tile(whole, fixed, per_pixel, budget)
+        plan = whole if side is None else tiled(whole, side)
+        plan = replace(plan, peak=int(fixed + per_pixel * pixels_read(plan)))
+        return with_stored_halos(plan, (free if self.max_memory is None else budget) - (plan.peak or 0))
 
     def _built(self) -> dict[int, ImageOp]:
         """The operators by node id, built once."""
@@ -194,17 +206,35 @@ class Pipeline:
             }
         return self._ops
 
-    def _place(self, stages: Sequence[Stage]) -> None:
-        """Move the operators to the device in the number format of the plan, unless they are there."""
+    def _place(self, stages: Sequence[Stage], backend: Backend | None) -> tuple[Stage, ...]:
+        """Move the operators to the device in the number formats of the plan, and their networks to the backend if it
+        takes them, unless they are there. Gives the stages with what computes them."""
+        placed = []
         for index, stage in enumerate(stages):
-            if stage.op is not None and self._placed.get(index) != stage.dtype:
-                stage.op.to(self.device, stage.dtype)
-                self._placed[index] = stage.dtype
+            if stage.op is not None:
+                pixels = stages[stage.inputs[0]].size.pixels
+                chosen = backend if backend and backend.takes(stage.op, stage.dtype, pixels) else None
+                if self._placed.get(index) != (stage.dtype, chosen):
+                    chosen = self._move(stage.op, stage, chosen)
+                    self._placed[index] = (stage.dtype, chosen)
+                stage = replace(stage, backend=chosen.name if chosen else "torch")
+            placed.append(stage)
+        return tuple(placed)
+
+    def _move(self, op: ImageOp, stage: Stage, backend: Backend | None) -> Backend | None:
+        """Move one operator; the backend that it is on then. One that fails leaves it to torch, with a note."""
+        op.backend = backend
+        try:
+            op.to(self.device, stage.dtype)
+        except BackendError as error:
+            self._placing_notes.append(f"torch computes {stage.label}: {error.message}")
+            return self._move(op, stage, None)
+        return backend
 
     def _memory_cost(self, dtype: torch.dtype) -> tuple[float, float]:
         """Memory of a tile as (fixed, per pixel of the input), measured once, on a gray picture."""
         if dtype not in self._costs:
-            self._costs[dtype] = probe(partial(self._probe_tile, dtype))
+            self._costs[dtype] = probe(partial(self._probe_tile, dtype))  # in torch, which can be watched
         return self._costs[dtype]
 
     def _probe_tile(self, dtype: torch.dtype, side: int) -> int:
@@ -213,7 +243,7 @@ class Pipeline:
         grain = self._grain()
         side = -(-side // grain) * grain
         size = Size(side, side)
-        stages = plan_stages(self.graph, self._ops, size, dtype)
+        stages = self._place(plan_stages(self.graph, self._ops, size, dtype), None)
         renderer = Renderer(
             Plan(stages, self.graph.output, None, self.device), lambda box: torch.full((1, 3, side, side), 0.5)
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 DTYPES = ("auto", "fp32", "fp16", "bf16")
+BACKENDS = ("auto", "torch", "openvino", "onnxruntime")
 
 
 class TileSize(click.ParamType):
@@ -63,6 +64,9 @@ _PIPELINE_OPTIONS = (
     ),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …"),
     click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format."),
+    click.option(
+        "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="What computes networks."
+    ),
     click.option("--tile", type=TileSize(), help="Side of the tiles in pixels; off computes all at once."),
     click.option("--max-memory", type=Amount(1024), metavar="BYTES", help="Memory that may be used, such as 4G."),
 )

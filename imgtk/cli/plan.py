@@ -12,6 +12,9 @@ from imgtk.cli.options import build_pipeline, max_pixels_option, pipeline_option
 from imgtk.cli.table import bytes_text, table
 from imgtk.geometry import Size
 
+FIELDS = ("stage", "op", "size", "extent", "halo", "tile", "device", "backend", "dtype", "bytes", "weights", "note")
+"""Columns of the table: fields of `imgtk.engine.plan.Row`."""
+
 
 class SizeType(click.ParamType):
     """`WIDTHxHEIGHT`."""
@@ -43,7 +46,7 @@ def plan(
     form: str | None,
     **settings: Any,
 ) -> None:
-    """Show the stages of PIPELINE for the picture INPUT: sizes, tiles, device, number format, memory, weights."""
+    """Show the stages of PIPELINE for the picture INPUT: sizes, tiles, what computes them, memory, weights."""
     text, rest = split_words(words, pipeline_file)
     if len(rest) > 1:
         raise click.UsageError("plan takes one picture")
@@ -61,9 +64,8 @@ def plan(
     elif form == "mermaid":
         click.echo(planned.mermaid(), nl=False)
     else:
-        fields = ("stage", "op", "size", "extent", "halo", "tile", "device", "dtype", "bytes", "weights", "note")
-        rows = [[_cell(field, getattr(row, field)) for field in fields] for row in planned.rows]
-        click.echo(table(fields, rows))
+        rows = [[_cell(field, getattr(row, field)) for field in FIELDS] for row in planned.rows]
+        click.echo(table(FIELDS, rows))
 
 
 def _cell(field: str, value: Any) -> str:

@@ -37,6 +37,7 @@ class Stage:
         dtype: it computes in.
         stored: whether its whole output is held: needed whole, saved, or cheaper than computing halos again.
         note: why it is stored, for people.
+        backend: the runtime that computes it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Stage:
     dtype: torch.dtype
     stored: bool = False
     note: str = ""
+    backend: str = "torch"
 
     @property
     def extent(self) -> Extent:
@@ -64,6 +66,7 @@ class Row:
     halo: int
     tile: str
     device: str
+    backend: str
     dtype: str
     bytes: int
     weights: str
@@ -120,6 +123,7 @@ class Plan:
                 halo=stage.op.geometry.halo if stage.op else 0,
                 tile=str(tile) if stage.op else "",
                 device=str(self.device) if stage.op else "",
+                backend=stage.backend if stage.op else "",
                 dtype=str(stage.dtype).removeprefix("torch.") if stage.op else "",
                 bytes=held.pixels * 3 * stage.dtype.itemsize,
                 weights=", ".join(stage.op.summary().values()) if stage.op else "",

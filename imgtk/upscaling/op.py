@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -75,12 +75,16 @@ class Upscale(ImageOp):
 
     @cached_property
     def network(self) -> UpscalingNetwork:
-        """The network as stored. `to` moves a copy of it, so that a later `to` starts from full precision again."""
+        """The network as stored, or interpolated."""
         networks = [load_network(path) for path in self.paths]
         if len(networks) == 1:
             return networks[0]
         names, shares = zip(*self.shares, strict=True)
         return interpolated(networks, shares, names)
+
+    @property
+    def weight_files(self) -> Sequence[Path]:
+        return self.paths
 
     @property
     def windowed(self) -> bool:  # type: ignore[override]
@@ -94,10 +98,6 @@ class Upscale(ImageOp):
             halo += ceil(Fraction(support("bicubic", self.scale / self.network.scale), self.network.scale)) + 1
         periodic = (self.tileable in ("x", "both"), self.tileable in ("y", "both"))
         return Geometry(self.scale, halo, multiple=self.network.multiple, periodic=periodic)
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        network = deepcopy(self.network)
-        self.running = network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         size = Size(x.shape[3], x.shape[2])

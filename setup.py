@@ -13,8 +13,10 @@ assert VERSION
 TRAIN = ["lightning-fabric>=2.4", "tensorboard>=2.15", "pytorch-optimizer>=4.0"]
 DEMO = ["scikit-image>=0.22"]
 BENCH = ["matplotlib>=3.8"]
+OPENVINO = ["openvino>=2024.4"]
+ONNX = ["onnx>=1.16", "onnxruntime>=1.18"]
 LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *ONNX]
 
 setup(
     name="imgtk",
@@ -51,6 +53,8 @@ setup(
     extras_require={
         "demo": DEMO,
         "bench": BENCH,
+        "openvino": OPENVINO,
+        "onnx": ONNX,
         "train": TRAIN,
         "test": [*TRAIN, *TEST],
         "dev": [*TRAIN, *TEST, *LINT],

@@ -171,6 +171,26 @@ class Pipeline:
         """
         return self._plan(Size(*size), self.dtype)
 
+    def export_onnx(self, path: str | Path, *, dtype: str = "fp32", overwrite: bool = False) -> list[str]:
+        """Write the network of the pipeline's only operator as an ONNX file; see `imgtk.engine.export.export`.
+
+        Raises:
+            UsageError: if there are several operators, or one without a network.
+            BackendError, WriteError: as `export` does.
+        """
+        from imgtk.engine.export import export
+
+        ops = self._built()
+        stages = [node.op for index, node in enumerate(self.graph.nodes) if index != INPUT]
+        if len(stages) != 1 or len(ops) != 1:
+            able = dict.fromkeys(self.graph.nodes[index].op for index, op in ops.items() if op.network is not None)
+            raise UsageError(
+                f"one operator can be exported at a time, and this pipeline has {', '.join(stages) or 'none'}",
+                hint=f"Export by themselves: {', '.join(able)}." if able else "None of them has a network.",
+            )
+        (op,) = ops.values()
+        return export(op, str(self), path, dtype=dtype, overwrite=overwrite)
+
     def _dtype_for(self, image: Image) -> torch.dtype:
         """Unless it was chosen: float32 for pictures of more than 8 bits, whose fine steps bf16 would merge."""
         return torch.float32 if self._auto_dtype and image.pixels.dtype != np.uint8 else self.dtype

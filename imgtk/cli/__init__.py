@@ -23,6 +23,7 @@ COMMANDS = {
     "models": ("imgtk.cli.models:models", "List the weights; add, download and remove your own."),
     "train": ("imgtk.cli.train:train", "Train the network of an operator."),
     "bench": ("imgtk.cli.bench:bench", "Measure operators: quality, time and memory."),
+    "export": ("imgtk.cli.export:export", "Write the network of an operator as an ONNX file."),
     "doctor": ("imgtk.cli.doctor:doctor", "Show versions, devices, plugins and weights."),
 }
 """Where each command is, and its one-line help."""

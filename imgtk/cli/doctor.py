@@ -24,10 +24,14 @@ LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pillow", "safetensors"
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> int:
-    """Show versions, devices, plugins and weights. The exit code is 1 if a plugin or a file of weights is broken."""
+    """Show versions, devices, backends, plugins and weights.
+
+    The exit code is 1 if a plugin or a file of weights is broken.
+    """
     facts = {
         "versions": versions(),
         "devices": devices(),
+        "backends": backends(),
         "plugins": {p.name: f"{p.distribution} {p.version}: {status(p)}" for p in default().plugins},
         "weights": weights(),
     }
@@ -66,6 +70,16 @@ def devices() -> dict[str, str]:
             name = torch.cuda.get_device_name(device) if kind == "cuda" else cpu_name()
             dtype = str(resolve_dtype("auto", device)).removeprefix("torch.")
             found[str(device)] = f"{name}, {bytes_text(available_memory(device))} free, auto is {dtype}"
+    return found
+
+
+def backends() -> dict[str, str]:
+    """The version of each runtime that can compute networks, or how it is installed."""
+    from imgtk.engine.backend import BACKENDS
+
+    found = {"torch": f"{version('torch')}, on all devices"}
+    for name, kind in BACKENDS.items():
+        found[name] = f"{version(name)}, on the CPU" if kind.installed() else f"pip install 'imgtk[{kind.extra}]'"
     return found
 
 

@@ -92,8 +92,9 @@ def test_doctor(cli: Cli) -> None:
     result = cli("doctor", "--json")
     facts = json.loads(result.stdout)
     assert result.exit_code == 0, result.stdout
-    assert set(facts) == {"versions", "devices", "plugins", "weights"}
+    assert set(facts) == {"versions", "devices", "backends", "plugins", "weights"}
     assert "cpu" in facts["devices"]
+    assert set(facts["backends"]) == {"torch", "openvino", "onnxruntime"}
     assert set(facts["weights"].values()) <= {"ok"}
     assert "torch" in cli("doctor").stdout
 

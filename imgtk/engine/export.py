@@ -1,0 +1,152 @@
+"""The network of an operator as an ONNX file, checked against torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from imgtk import __version__
+from imgtk.engine.backend import OnnxRuntime
+from imgtk.engine.device import DTYPES
+from imgtk.engine.onnx import to_onnx
+from imgtk.errors import BackendError, UsageError, WeightsError
+from imgtk.geometry import Extent
+from imgtk.io.write import check_place, replacing
+from imgtk.op import ImageOp, in_torch
+from imgtk.weights import Card, digest
+
+__all__ = ["EXPORTED", "export"]
+
+EXPORTED = ("fp32", "fp16")
+"""Number formats that files are written in."""
+
+ALLOWED = {"fp32": 1e-4, "fp16": 2e-2}
+"""Largest difference between the file and torch, of values up to 1."""
+
+SIDES = ((17, 13), (1, 1), (1, 29), (24, 32))
+"""Heights and widths of the pictures that a file is checked on, in multiples of what the network needs."""
+
+
+def export(op: ImageOp, text: str, path: str | Path, *, dtype: str = "fp32", overwrite: bool = False) -> list[str]:
+    """Write the network of `op` as an ONNX file for pictures of any size.
+
+    The file appears complete or not at all. It says in its `metadata_props` what it holds: name, operator,
+    architecture, scale, input, licence, and the SHA-256 of the weights that it was made from.
+
+    Args:
+        text: the operator with its parameters, as in a pipeline.
+        path: the file.
+        dtype: "fp32" or "fp16": of the weights, of what goes in and of what comes out.
+        overwrite: whether a file that exists may be replaced.
+
+    Returns:
+        What the user should know: that it was not checked, or that the operator does more than its network.
+
+    Raises:
+        UsageError: if the operator has no network, or for another dtype.
+        BackendError: if onnx is not installed, or the network cannot be exported faithfully.
+        WriteError: if the file cannot be written.
+    """
+    network = op.network
+    if network is None:
+        raise UsageError(
+            f"{text} has no network that could be exported",
+            hint="Operators that run one trained network can be: `imgtk export upscale:esrgan --onnx F`.",
+        )
+    if dtype not in EXPORTED:
+        raise UsageError(f"cannot export in {dtype!r}", hint=f"Use {' or '.join(EXPORTED)}.")
+    if find_spec("onnx") is None:
+        raise BackendError("exporting needs the package onnx", hint="pip install 'imgtk[onnx]'")
+    path = Path(path)
+    check_place(path, overwrite)
+    notes = []
+    model = to_onnx(network, DTYPES[dtype])
+    if OnnxRuntime.installed():
+        _check(model, network, op.geometry.multiple, dtype)
+    else:
+        notes.append("the file was not checked: onnxruntime is not installed")
+    with torch.inference_mode():
+        sample = _picture(*(16 * op.geometry.multiple, 24 * op.geometry.multiple))
+        op.to(torch.device("cpu"), torch.float32)
+        given, own = op(sample), in_torch(network, sample.device, sample.dtype)(sample)
+    scale = Fraction(own.shape[2], sample.shape[2])
+    same = given.shape == own.shape and torch.allclose(given, own, atol=1e-3)
+    if not same or any(op.geometry.periodic):
+        notes.append(f"the file holds the network alone, which is x{scale}, and not what {text} does around it")
+    content = _described(model, {**_facts(op, text, dtype), "scale": str(scale)})
+    with replacing(path) as file:
+        file.write(content)
+    return notes
+
+
+def _picture(height: int, width: int) -> Tensor:
+    """(1, 3, height, width), the same each time, with gradients and noise."""
+    generator = torch.Generator().manual_seed(0)
+    ramp = torch.linspace(0, 1, width).expand(1, 3, height, width)
+    return (ramp + 0.2 * torch.rand(ramp.shape, generator=generator)) / 1.2
+
+
+def _check(model: bytes, network: nn.Module, multiple: int, dtype: str) -> None:
+    """Compute pictures of several sizes by onnxruntime and by torch.
+
+    Raises:
+        BackendError: if they differ by more than `ALLOWED`.
+    """
+    run = OnnxRuntime().compile(model, torch.float32)
+    reference = in_torch(network, torch.device("cpu"), DTYPES[dtype])
+    for sides in SIDES:
+        x = _picture(*(side * multiple for side in sides)).to(DTYPES[dtype])
+        with torch.inference_mode():
+            expected = reference(x)
+        given = torch.from_numpy(run(x.numpy()))
+        size = f"{x.shape[3]}x{x.shape[2]}"
+        if given.shape != expected.shape:
+            raise BackendError(f"the exported network gives another size than torch for a picture of {size} pixels")
+        difference = float((given.float() - expected.float()).abs().max())
+        if not difference <= ALLOWED[dtype] * max(1.0, float(expected.abs().max())):
+            raise BackendError(f"the exported network differs from torch by {difference:.2g} at {size} pixels")
+
+
+def _facts(op: ImageOp, text: str, dtype: str) -> dict[str, str]:
+    """What the file says of itself. Where a network is made of several files, lists, in one order."""
+    cards = [_card(file) for file in op.weight_files]
+    multiple = op.geometry.multiple
+    sides = f", sides multiples of {multiple}" if multiple > 1 else ""
+    whole = ", whole pictures only" if op.geometry.extent is Extent.STATISTICS else ""
+    return {
+        "name": op.summary().get("weights", ""),
+        "operator": text,
+        "architecture": type(op.network).__name__,
+        "input": f"RGB, 0 to 1, {dtype}, (batch, 3, height, width){sides}{whole}",
+        "licence": "; ".join(dict.fromkeys(card.licence for card in cards)),
+        "sha256": " ".join(card.sha256 for card in cards),
+        "made_by": f"imgtk {__version__}",
+    }
+
+
+def _card(file: Path) -> Card:
+    """The card beside a file of weights, or one that knows only its name; with the file's own hash."""
+    try:
+        licence = Card.read(file.with_suffix(".toml")).licence
+    except WeightsError:
+        licence = "unstated"
+    return Card(file.stem, "", "", licence=licence, sha256=digest(file))
+
+
+def _described(model: bytes, facts: Mapping[str, str]) -> bytes:
+    """The model with its metadata, valid."""
+    import onnx
+
+    described: Any = onnx.load_model_from_string(model)
+    described.producer_name, described.producer_version = "imgtk", __version__
+    described.graph.name = facts["name"]
+    onnx.helper.set_model_props(described, dict(facts))
+    onnx.checker.check_model(described, full_check=True)
+    content: bytes = described.SerializeToString()
+    return content

@@ -117,6 +117,7 @@ class Report:
         features: name of the feature network; None if there was none.
         device, dtype: what was computed on and in.
         sets: one for each set.
+        backend: what was asked to compute networks.
     """
 
     scale: int
@@ -124,13 +125,15 @@ class Report:
     device: str
     dtype: str
     sets: tuple[SetReport, ...]
+    backend: str = "auto"
 
     @property
     def computed(self) -> str:
         """How the figures came about, as a line of text."""
         ours = " (our own, distilled from SqueezeNet 1.1)" if self.features == "imgtk" else ""
         network = f"; feature network: {self.features}{ours}" if self.features else ""
-        return f"computed on {self.device} in {self.dtype}{network}"
+        runtime = "" if self.backend == "auto" else f" by {self.backend}"
+        return f"computed on {self.device} in {self.dtype}{runtime}{network}"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data; PSNR of equal pictures, which is infinite, is None."""
@@ -141,6 +144,7 @@ class Report:
             "features": self.features,
             "device": self.device,
             "dtype": self.dtype,
+            "backend": self.backend,
             "sets": [
                 {
                     "set": one.name,

@@ -71,6 +71,7 @@ def run(
     features: Features | None,
     device: str = "auto",
     dtype: str = "auto",
+    backend: str = "auto",
     comparisons: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
@@ -83,7 +84,7 @@ def run(
         contestants: at least one.
         scale: the factor.
         features: network for the feature distance; None leaves it out. It is moved to the device.
-        device, dtype: as for `Pipeline`.
+        device, dtype, backend: as for `Pipeline`.
         comparisons: of how many pictures of each set to cut out a place; those in which methods differ most.
         progress: called after each picture with its name, how many are done, and how many there are.
 
@@ -92,7 +93,9 @@ def run(
         UsageError: for one whose result has another size than the picture.
         ReadError: for a picture that cannot be read.
     """
-    pipelines = {method: Pipeline(method.pipeline, device=device, dtype=dtype) for method in contestants}
+    pipelines = {
+        method: Pipeline(method.pipeline, device=device, dtype=dtype, backend=backend) for method in contestants
+    }
     for pipeline in pipelines.values():
         pipeline.check()
     first = next(iter(pipelines.values()))
@@ -123,7 +126,7 @@ def run(
         results = tuple(Result(method.name, method.pipeline, figures[method]) for method in contestants)
         reports.append(SetReport(one.name, scale, one.inputs, results, tuple(kept)))
     name = features.name if features is not None else None
-    return Report(scale, name, str(first.device), str(first.dtype).removeprefix("torch."), tuple(reports))
+    return Report(scale, name, str(first.device), str(first.dtype).removeprefix("torch."), tuple(reports), backend)
 
 
 def _checked(output: Image, target: np.ndarray, method: Method) -> np.ndarray:

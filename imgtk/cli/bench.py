@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imgtk.cli.options import DTYPES
+from imgtk.cli.options import BACKENDS, DTYPES
 from imgtk.cli.table import table
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ def bench() -> None:
 @click.option("--features", default="imgtk", show_default=True, metavar="FILE|none", help="Network for the distance.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …")
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format.")
+@click.option(
+    "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="What computes networks."
+)
 @click.option("--per-image", is_flag=True, help="Also print the figures of each picture.")
 @click.option("--html", type=path, metavar="DIR", help="Write a page with crops side by side into DIR.")
 @click.option(
@@ -63,6 +66,7 @@ def upscale(
     features: str,
     device: str,
     dtype: str,
+    backend: str,
     per_image: bool,
     html: Path | None,
     crops: int,
@@ -106,6 +110,7 @@ def upscale(
             features=network,
             device=device,
             dtype=dtype,
+            backend=backend,
             comparisons=crops if html else 0,
             progress=progress,
         )

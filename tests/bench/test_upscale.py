@@ -102,7 +102,9 @@ def test_published_rows_stand_beside_ours() -> None:
 
 
 def test_a_perfect_result_is_no_invalid_json() -> None:
-    report = Report(4, None, "cpu", "float32", (report_of({"psnr_y": inf}),))
+    report = Report(4, None, "cpu", "float32", (report_of({"psnr_y": inf}),), backend="torch")
+    assert report.computed == "computed on cpu in float32 by torch"
+    assert report.to_dict()["backend"] == "torch"
     document = json.dumps(report.to_dict(), allow_nan=False)
     assert json.loads(document)["sets"][0]["results"][0]["mean"] == {"psnr_y": None}
     assert rows(report.sets[0])[0].cells == ("∞",)

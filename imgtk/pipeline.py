@@ -189,6 +189,7 @@ class Pipeline:
                 hint=f"Export by themselves: {', '.join(able)}." if able else "None of them has a network.",
             )
         (op,) = ops.values()
+        self._placed.clear()  # it is tried on the CPU in float32
         return export(op, str(self), path, dtype=dtype, overwrite=overwrite)
 
     def _dtype_for(self, image: Image) -> torch.dtype:

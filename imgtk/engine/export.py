@@ -29,12 +29,13 @@ EXPORTED = ("fp32", "fp16")
 ALLOWED = {"fp32": 1e-4, "fp16": 2e-2}
 """Largest difference between the file and torch, of values up to 1."""
 
-SIDES = ((17, 13), (1, 1), (1, 29), (24, 32))
-"""Heights and widths of the pictures that a file is checked on, in multiples of what the network needs."""
+SHAPES = ((1, 17, 13), (1, 1, 1), (1, 1, 29), (2, 24, 32))
+"""Number, height and width of the pictures that a file is checked on, the sides in multiples of what the network
+needs."""
 
 
 def export(op: ImageOp, text: str, path: str | Path, *, dtype: str = "fp32", overwrite: bool = False) -> list[str]:
-    """Write the network of `op` as an ONNX file for pictures of any size.
+    """Write the network of `op` as an ONNX file, for pictures of any size, one at a time if statistics of it count.
 
     The file appears complete or not at all. It says in its `metadata_props` what it holds: name, operator,
     architecture, scale, input, licence, and the SHA-256 of the weights that it was made from.
@@ -66,13 +67,14 @@ def export(op: ImageOp, text: str, path: str | Path, *, dtype: str = "fp32", ove
     path = Path(path)
     check_place(path, overwrite)
     notes = []
-    model = to_onnx(network, DTYPES[dtype])
+    single = op.geometry.extent is Extent.STATISTICS
+    model = to_onnx(network, DTYPES[dtype], single=single)
     if OnnxRuntime.installed():
-        _check(model, network, op.geometry.multiple, dtype)
+        _check(model, network, op.geometry.multiple, dtype, single)
     else:
         notes.append("the file was not checked: onnxruntime is not installed")
     with torch.inference_mode():
-        sample = _picture(*(16 * op.geometry.multiple, 24 * op.geometry.multiple))
+        sample = _pictures(1, 16 * op.geometry.multiple, 24 * op.geometry.multiple)
         op.to(torch.device("cpu"), torch.float32)
         given, own = op(sample), in_torch(network, sample.device, sample.dtype)(sample)
     scale = Fraction(own.shape[2], sample.shape[2])
@@ -85,14 +87,14 @@ def export(op: ImageOp, text: str, path: str | Path, *, dtype: str = "fp32", ove
     return notes
 
 
-def _picture(height: int, width: int) -> Tensor:
-    """(1, 3, height, width), the same each time, with gradients and noise."""
+def _pictures(number: int, height: int, width: int) -> Tensor:
+    """(number, 3, height, width), the same each time, with gradients and noise."""
     generator = torch.Generator().manual_seed(0)
-    ramp = torch.linspace(0, 1, width).expand(1, 3, height, width)
+    ramp = torch.linspace(0, 1, number * width).view(number, 1, 1, width).expand(number, 3, height, width)
     return (ramp + 0.2 * torch.rand(ramp.shape, generator=generator)) / 1.2
 
 
-def _check(model: bytes, network: nn.Module, multiple: int, dtype: str) -> None:
+def _check(model: bytes, network: nn.Module, multiple: int, dtype: str, single: bool) -> None:
     """Compute pictures of several sizes by onnxruntime and by torch.
 
     Raises:
@@ -100,8 +102,8 @@ def _check(model: bytes, network: nn.Module, multiple: int, dtype: str) -> None:
     """
     run = OnnxRuntime().compile(model, torch.float32)
     reference = in_torch(network, torch.device("cpu"), DTYPES[dtype])
-    for sides in SIDES:
-        x = _picture(*(side * multiple for side in sides)).to(DTYPES[dtype])
+    for number, height, width in SHAPES:
+        x = _pictures(1 if single else number, height * multiple, width * multiple).to(DTYPES[dtype])
         with torch.inference_mode():
             expected = reference(x)
         given = torch.from_numpy(run(x.numpy()))
@@ -117,13 +119,15 @@ def _facts(op: ImageOp, text: str, dtype: str) -> dict[str, str]:
     """What the file says of itself. Where a network is made of several files, lists, in one order."""
     cards = [_card(file) for file in op.weight_files]
     multiple = op.geometry.multiple
+    single = op.geometry.extent is Extent.STATISTICS
+    shape = f"({1 if single else 'batch'}, 3, height, width)"
     sides = f", sides multiples of {multiple}" if multiple > 1 else ""
-    whole = ", whole pictures only" if op.geometry.extent is Extent.STATISTICS else ""
+    whole = ", whole pictures only" if single else ""
     return {
         "name": op.summary().get("weights", ""),
         "operator": text,
         "architecture": type(op.network).__name__,
-        "input": f"RGB, 0 to 1, {dtype}, (batch, 3, height, width){sides}{whole}",
+        "input": f"RGB, 0 to 1, {dtype}, {shape}{sides}{whole}",
         "licence": "; ".join(dict.fromkeys(card.licence for card in cards)),
         "sha256": " ".join(card.sha256 for card in cards),
         "made_by": f"imgtk {__version__}",

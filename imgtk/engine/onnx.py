@@ -19,8 +19,8 @@ INPUT, OUTPUT = "input", "output"
 OPSET = 17
 """Version of the operators: of 2022, so old runtimes know it too, and the first with all that our networks need."""
 
-EXAMPLE = (1, 3, 16, 32)
-"""Shape of the picture that the network is traced with; its sides suit networks that fold blocks of up to 16 pixels."""
+EXAMPLE = (16, 32)
+"""Sides of the pictures that the network is traced with; they suit networks that fold blocks of up to 16 pixels."""
 
 
 class _Plain(nn.Module):
@@ -35,18 +35,19 @@ class _Plain(nn.Module):
         return result
 
 
-def to_onnx(network: nn.Module, dtype: torch.dtype = torch.float32) -> bytes:
+def to_onnx(network: nn.Module, dtype: torch.dtype = torch.float32, *, single: bool = False) -> bytes:
     """An ONNX model that computes what `network` does, for any batch, height and width.
 
     Args:
         network: (N, 3, H, W) to (N, 3, H * s, W * s), ready for inference; it is left alone.
         dtype: float32 or float16, of the pictures and the weights.
+        single: for batches of one picture only, for which networks may have a shorter way.
 
     Raises:
         BackendError: if the network has something that ONNX has not.
     """
     file = io.BytesIO()
-    axes = {0: "batch", 2: "height", 3: "width"}
+    batch = {} if single else {0: "batch"}
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
         # The exporter that traces is to go one day, and says so. It takes a tenth of the time of torch.export, needs no
         # further package, and gives the same graph.
@@ -55,11 +56,14 @@ def to_onnx(network: nn.Module, dtype: torch.dtype = torch.float32) -> bytes:
         try:
             torch.onnx.export(
                 _Plain(copy),
-                (torch.rand(EXAMPLE, dtype=dtype),),
+                (torch.rand(1 if single else 2, 3, *EXAMPLE, dtype=dtype),),
                 file,  # type: ignore[arg-type]  # takes one, but does not say so
                 input_names=[INPUT],
                 output_names=[OUTPUT],
-                dynamic_axes={INPUT: axes, OUTPUT: {0: "batch", 2: "output_height", 3: "output_width"}},
+                dynamic_axes={
+                    INPUT: {**batch, 2: "height", 3: "width"},
+                    OUTPUT: {**batch, 2: "output_height", 3: "output_width"},
+                },
                 opset_version=OPSET,
                 dynamo=False,
             )

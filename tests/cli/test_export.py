@@ -15,6 +15,7 @@ from torch import nn
 
 from imgtk.engine import export as exporting
 from imgtk.errors import BackendError
+from imgtk.pipeline import Pipeline
 from imgtk.registry import default
 from imgtk.weights import Card
 from imgtk.weights.store import digest, folder
@@ -41,9 +42,7 @@ def facts(path: Path) -> dict[str, str]:
         ("style:monet", [(4, 4), (36, 20)]),
     ],
 )
-def test_the_file_computes_what_torch_computes(
-    op: str, sizes: list[tuple[int, int]], cli: Cli, tmp_path: Path
-) -> None:
+def test_the_file_computes_what_torch_computes(op: str, sizes: list[tuple[int, int]], cli: Cli, tmp_path: Path) -> None:
     result = cli("export", op, "--onnx", "net.onnx")
     assert result.exit_code == 0, result.output
     assert result.stdout == "net.onnx\n"
@@ -51,7 +50,7 @@ def test_the_file_computes_what_torch_computes(
     network = default().spec(op).build().network
     assert isinstance(network, nn.Module)
     for height, width in sizes:
-        x = torch.rand(2 if op.startswith("upscale") else 1, 3, height, width)
+        x = torch.rand(1 if op.startswith("style") else 2, 3, height, width)
         with torch.inference_mode():
             expected = network.float()(x).numpy()
         (given,) = runtime.run(None, {"input": x.numpy()})
@@ -85,6 +84,14 @@ def test_what_the_file_says_of_itself(cli: Cli, tmp_path: Path) -> None:
     assert said["sha256"] == card.sha256
     content = (tmp_path / "net.onnx").read_bytes()
     assert str(Path(exporting.__file__).parents[2]).encode() not in content  # no path of this machine
+
+
+def test_a_pipeline_runs_on_after_its_export(tmp_path: Path) -> None:
+    pipeline = Pipeline("upscale:compact x4", dtype="bf16", device="cpu", backend="torch")
+    picture = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
+    before = pipeline(picture).numpy()
+    assert pipeline.export_onnx(tmp_path / "net.onnx") == []
+    assert (pipeline(picture).numpy() == before).all()
 
 
 def test_half_precision(cli: Cli, tmp_path: Path) -> None:
@@ -170,10 +177,10 @@ def test_a_file_that_differs_from_torch_is_refused() -> None:
     network = nn.Conv2d(3, 3, 3, padding=1)
     other = exporting.to_onnx(nn.Conv2d(3, 3, 3, padding=1))
     with pytest.raises(BackendError, match="differs from torch by"):
-        exporting._check(other, network, 1, "fp32")
+        exporting._check(other, network, 1, "fp32", single=False)
     larger = exporting.to_onnx(nn.Upsample(scale_factor=2))
     with pytest.raises(BackendError, match="another size than torch"):
-        exporting._check(larger, network, 1, "fp32")
+        exporting._check(larger, network, 1, "fp32", single=False)
 
 
 def test_missing_extras(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

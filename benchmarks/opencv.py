@@ -3,8 +3,8 @@
     python benchmarks/opencv.py
     python benchmarks/opencv.py --data FOLDER/Set14
 
-Without --data on scikit-image's pictures. Times are of whole calls from pixels to pixels, in turns, on the largest of the
-pictures at its full size; `relative` is the time against cv2.resize with INTER_CUBIC in the same run.
+Without --data on scikit-image's pictures. Times are of whole calls from pixels to pixels, in turns, on the largest of
+the pictures at its full size; `relative` is the time against cv2.resize with INTER_CUBIC in the same run.
 """
 
 from __future__ import annotations

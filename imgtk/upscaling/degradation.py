@@ -21,7 +21,7 @@ from torch import Generator, Tensor
 
 from imgtk.nn.jpeg import jpeg, luma
 
-__all__ = ["Fixed", "MILD", "Order", "SecondOrder", "blur", "classic", "kernels", "sinc_kernels"]
+__all__ = ["MILD", "Fixed", "Order", "SecondOrder", "blur", "classic", "kernels", "sinc_kernels"]
 
 Range = tuple[float, float]
 

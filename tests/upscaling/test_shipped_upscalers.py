@@ -1,4 +1,4 @@
-"""The shipped weights of all upscalers. These tests fail while the weights are missing: without them the product is not complete."""
+"""The shipped weights of all upscalers. These tests fail while weights are missing: the product is not complete then."""
 
 import pytest
 import skimage.data

@@ -1,4 +1,4 @@
-"""The shipped weights of all upscalers. These tests fail while weights are missing: the product is not complete then."""
+"""The shipped weights of all upscalers. Without them the product is not complete, and these tests fail."""
 
 import pytest
 import skimage.data

@@ -57,9 +57,8 @@ def _to_basicsr(state: State) -> State:
     if "model.1.sub.0.RDB1.conv1.0.weight" in state:
         # After the trunk come steps of (upsampling, convolution, activation) from index 2 on, then two convolutions
         # with an activation between: their indices follow from the last one.
-        last = max(int(found[1]) for name in state if (found := re.match(r"model\.(\d+)\.", name)))
-        steps = (last - 4) // 3
-        tail = {3 * step: f"conv_up{step}." for step in range(1, steps + 1)}
+        last = max(int(found[1]) for name in state if (found := re.match(r"model\.(\d{1,3})\.", name)))
+        tail = {index: f"conv_up{index // 3}." for index in range(3, last - 2, 3)}
         tail |= {last - 2: "conv_hr.", last: "conv_last."}
         return renamed(state, (*OLD_ESRGAN, *((rf"^model\.{index}\.", name) for index, name in tail.items())))
     return state

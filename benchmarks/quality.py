@@ -16,8 +16,8 @@ from typing import Any
 from common import arguments, record
 from imgtk.bench.data import find_sets
 from imgtk.bench.upscale import default_methods, methods, run
-from imgtk.cli.catalogue import weight_packages
 from imgtk.nn.features import load_features
+from imgtk.registry import default
 from imgtk.weights import locate, shipped
 
 SCORES = ("psnr_y", "ssim_y", "feature_distance", "mean_colour")
@@ -26,7 +26,7 @@ SCORES = ("psnr_y", "ssim_y", "feature_distance", "mean_colour")
 def write_cards(rows: list[dict[str, Any]]) -> None:
     """Put the scores of "upscale:METHOD xSCALE" into the card of the shipped METHOD-xSCALE, and those of a pipeline
     that ends with model=NAME into the card of NAME."""
-    for package in weight_packages():
+    for package in default().packages:
         for card in shipped(package):
             method, _, scale = card.name.rpartition("-")
             plain, named = f"upscale:{method} {scale}", f" model={card.name}"

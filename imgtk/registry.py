@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -118,6 +119,13 @@ class Registry:
     def plugins(self) -> list[PluginInfo]:
         """All entry points that were found, in the order in which they were loaded."""
         return list(self._plugins)
+
+    @property
+    def packages(self) -> list[str]:
+        """The packages that may ship weights, as importable names: the core's networks, and the plugins that work."""
+        working = (plugin for plugin in self._plugins if not plugin.error and not plugin.skipped)
+        names = dict.fromkeys(re.split("[.:]", plugin.module)[0] for plugin in working)
+        return ["imgtk.nn", *(name for name in names if hasattr(sys.modules.get(name), "__path__"))]
 
     def spec(self, name: str) -> OpSpec:
         """The operator of that name. Raises UsageError, naming the nearest ones."""

@@ -48,6 +48,13 @@ def plugin(registry: Registry, name: str) -> PluginInfo:
     return next(info for info in registry.plugins if info.name == name)
 
 
+def test_only_packages_may_ship_weights(install: Install) -> None:
+    install("good", GOOD.format(op="test:good"))  # a single module, which has no folder of its own
+    packages = Registry.discover().packages
+    assert {"imgtk.nn", "imgtk_esrgan", "imgtk_gramstyle"} <= set(packages)
+    assert "imgtk_test_good" not in packages
+
+
 def test_a_plugin_brings_its_operators(install: Install) -> None:
     install("good", GOOD.format(op="test:good"))
     registry = Registry.discover()

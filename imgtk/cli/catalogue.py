@@ -114,10 +114,5 @@ def status(plugin: PluginInfo) -> str:
     """What became of a plugin, on one line."""
     if plugin.error:
         return "IMPORT FAILED: " + " ".join(plugin.error.split())
-    return "disabled" if plugin.skipped else f"{len(plugin.operators)} operators"
-
-
-def weight_packages() -> list[str]:
-    """The packages that may ship weights: the core's networks, and those of the plugins that work."""
-    working = [p.module.partition(":")[0] for p in default().plugins if not p.error and not p.skipped]
-    return ["imgtk.nn", *dict.fromkeys(name.partition(".")[0] for name in working)]
+    count = len(plugin.operators)
+    return "disabled" if plugin.skipped else f"{count} operator{'s' * (count != 1)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from imgtk import __version__
-from imgtk.cli.catalogue import status, weight_packages
+from imgtk.cli.catalogue import status
 from imgtk.cli.report import FAILED
 from imgtk.cli.table import bytes_text
 from imgtk.errors import WeightsError
@@ -86,7 +86,7 @@ def backends() -> dict[str, str]:
 def weights() -> dict[str, str]:
     """ "ok", or what is wrong, for each file of weights: those shipped, and those in the user's store."""
     found: dict[str, str] = {}
-    for package in weight_packages():
+    for package in default().packages:
         try:
             for card in shipped(package):
                 found[f"{package}/{card.name}"] = condition(card, folder(package))

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imgtk.cli.catalogue import as_json, weight_packages
+from imgtk.cli.catalogue import as_json
 from imgtk.cli.table import table
+from imgtk.registry import default
 from imgtk.weights.public import public_models
 from imgtk.weights.store import added, remove, shipped
 
@@ -30,7 +31,7 @@ def models(ctx: click.Context, as_json: bool) -> None:
     """List the weights, as their cards describe them: those shipped, and your own."""
     if ctx.invoked_subcommand:
         return
-    cards = [*(card for package in weight_packages() for card in shipped(package)), *added()]
+    cards = [*(card for package in default().packages for card in shipped(package)), *added()]
     if as_json:
         click.echo(json.dumps([asdict(card) for card in cards], indent=2))
         return
@@ -72,7 +73,7 @@ def add(file: Path, name: str | None, licence: str, summary: str, force: bool) -
     """
     from imgtk.upscaling.adopt import add
 
-    say(add(file, name or file.stem, licence=licence, summary=summary, force=force, reserved=reserved()))
+    say(add(file, name or file.stem, licence=licence, summary=summary, force=force))
 
 
 @models.command()
@@ -89,7 +90,7 @@ def pull(source: str, name: str | None, sha256: str, quiet: bool, force: bool) -
     from imgtk.upscaling.adopt import pull
 
     with download_bar(quiet) as report:
-        adopted = pull(source, name, sha256=sha256, report=report, force=force, reserved=reserved())
+        adopted = pull(source, name, sha256=sha256, report=report, force=force)
     say(adopted)
 
 
@@ -98,11 +99,6 @@ def pull(source: str, name: str | None, sha256: str, quiet: bool, force: bool) -
 def remove_(name: str) -> None:
     """Remove the weights NAME from your own."""
     remove(name)
-
-
-def reserved() -> set[str]:
-    """The names of shipped weights."""
-    return {card.name for package in weight_packages() for card in shipped(package)}
 
 
 def say(adopted: Adopted) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor
@@ -20,9 +20,9 @@ from imgtk.registry import Registry, default
 from imgtk.upscaling.network import UpscalingNetwork, load_network
 from imgtk.weights.card import Card
 from imgtk.weights.checkpoint import read_state, save
-from imgtk.weights.download import Report, download, place
+from imgtk.weights.download import Report, check_address, download, place
 from imgtk.weights.public import public_models
-from imgtk.weights.store import added, digest, store
+from imgtk.weights.store import added, digest, files, folder, nearest, store
 
 __all__ = ["TOLERANCE", "Adopted", "add", "pull"]
 
@@ -63,7 +63,6 @@ def add(
     summary: str = "",
     origin: str = "",
     force: bool = False,
-    reserved: Collection[str] = (),
     expected: tuple[str, int] | None = None,
     registry: Registry | None = None,
 ) -> Adopted:
@@ -79,16 +78,16 @@ def add(
         summary: one line, for the card.
         origin: where the file came from, for the card; by default its name.
         force: replace weights of that name.
-        reserved: names that cannot be taken: those of shipped weights.
         expected: the architecture's name and the scale that the file must have.
-        registry: brings the architectures; by default that of all installed plugins.
+        registry: brings the architectures, and the shipped weights, whose names cannot be taken; by default that of
+            all installed plugins.
 
     Raises:
         UsageError: the name cannot be used, or is taken.
         WeightsError: the file cannot be used, or the converted network gives something else than the original one.
     """
     registry = registry or default()
-    target = _target(name, reserved, force)
+    target = _target(name, force, registry)
     file = Path(file).expanduser()
     if file.exists() and not file.is_file():
         raise WeightsError(f"{file} is not a file", hint="Name the file in it." if file.is_dir() else None)
@@ -97,11 +96,10 @@ def add(
         raise WeightsError(
             f"{file} holds {type(original).__name__} x{original.scale}, not {expected[0]} x{expected[1]} as expected"
         )
-    size = f"{sum(p.numel() for p in original.parameters()) / 1e6:.1f} M parameters"
     card = Card(
         name,
         summary,
-        f"{original.description}, {size}",
+        original.architecture,
         licence=licence,
         scale=original.scale,
         origin=origin or file.name,
@@ -136,7 +134,6 @@ def pull(
     sha256: str = "",
     report: Report | None = None,
     force: bool = False,
-    reserved: Collection[str] = (),
     registry: Registry | None = None,
 ) -> Adopted:
     """Download weights, and `add` them.
@@ -148,7 +145,7 @@ def pull(
         name: what `model=` will take; by default the public name, or the file's in the address.
         sha256: hex digest that the file must have; by default the published one.
         report: called as the download goes on.
-        force, reserved, registry: see `add`.
+        force, registry: see `add`.
 
     Raises:
         UsageError: the source is neither; the name cannot be used, or is taken.
@@ -158,12 +155,14 @@ def pull(
     if public is None and "://" not in source:
         raise UsageError(
             f"{source!r} is neither the name of public weights nor an address",
-            hint=f"Names are: {', '.join(model.name for model in public_models())}.",
+            hint=f"{nearest(source, [model.name for model in public_models()])}`imgtk models public` lists the names.",
         )
     url = public.url if public else source
+    check_address(url)
+    origin = _without_login(url)
     name = name or (public.name if public else re.sub(r"\.\w+$", "", url.partition("?")[0].rpartition("/")[2]))
-    _target(name, reserved, force)
-    pinned = next((card.origin_sha256 for card in added() if card.origin == url), "")
+    _target(name, force, registry or default())
+    pinned = next((card.origin_sha256 for card in added() if card.origin == origin), "")
     kept = place(url).exists()
     path = download(url, sha256 or (public.sha256 if public else "") or pinned, report)
     if not kept:
@@ -177,22 +176,27 @@ def pull(
         name,
         licence=public.licence if public else "unstated",
         summary=public.summary if public else "",
-        origin=url,
+        origin=origin,
         force=force,
-        reserved=reserved,
         expected=(public.architecture, public.scale) if public else None,
         registry=registry,
     )
 
 
-def _target(name: str, reserved: Collection[str], force: bool) -> Path:
+def _without_login(url: str) -> str:
+    """An address without the name and password that it may begin with: cards are shown to others."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _target(name: str, force: bool, registry: Registry) -> Path:
     """The file in the store for new weights `name`. Raises UsageError if they cannot have it."""
     if not NAME.fullmatch(name):
         raise UsageError(
             f"weights cannot be called {name!r}",
             hint="A name has at most 100 letters, digits, dots, hyphens and underscores; --name NAME chooses it.",
         )
-    if name in reserved:
+    if any(name in files(folder(package)) for package in registry.packages):
         raise UsageError(f"{name!r} is the name of shipped weights", hint="Choose another with --name NAME.")
     target = store() / f"{name}.safetensors"
     if target.exists() and not force:

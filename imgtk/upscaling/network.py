@@ -35,6 +35,11 @@ class UpscalingNetwork(nn.Module):
     def description(self) -> str:
         return type(self).__name__
 
+    @property
+    def architecture(self) -> str:
+        """The description with the number of parameters, for cards and plans."""
+        return f"{self.description}, {sum(p.numel() for p in self.parameters()) / 1e6:.2f} M parameters"
+
 
 def load_network(path: str | Path, registry: Registry | None = None) -> UpscalingNetwork:
     """The network in a checkpoint of any architecture that a plugin knows, on the CPU, in the file's dtype, ready for

@@ -123,8 +123,7 @@ class Upscale(ImageOp):
     def summary(self) -> Mapping[str, str]:
         single = len(self.shares) == 1
         weights = " + ".join(name if single else f"{share:g} {name}" for name, share in self.shares)
-        size = f"{sum(p.numel() for p in self.network.parameters()) / 1e6:.1f} M parameters, x{self.network.scale}"
-        facts = {"weights": weights, "network": f"{self.network.description}, {size}"}
+        facts = {"weights": weights, "network": f"{self.network.architecture}, x{self.network.scale}"}
         if self.tta == 8:
             facts["tta"] = "average of 8 turns and flips"
         if self.tileable:

@@ -104,14 +104,12 @@ def _compare(network: nn.Module, state: State, source: str, hint: str) -> None:
 def renamed(state: State, table: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
     """`state` under new names: for each name the first (pattern, replacement) of `table` that changes it."""
     table = list(table)
-    result = {}
-    for name, value in state.items():
-        for pattern, ours in table:
-            new = re.sub(pattern, ours, name)
-            if new != name:
-                break
-        result[new if table else name] = value
-    return result
+
+    def new(name: str) -> str:
+        changed = (re.sub(pattern, ours, name) for pattern, ours in table)
+        return next((other for other in changed if other != name), name)
+
+    return {new(name): value for name, value in state.items()}
 
 
 def conv_shape(state: State, name: str) -> tuple[int, int]:

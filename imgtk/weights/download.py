@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from imgtk.errors import UsageError, WeightsError
 from imgtk.weights.public import public_models
@@ -16,7 +17,7 @@ from imgtk.weights.store import store
 if TYPE_CHECKING:
     from requests.exceptions import RequestException
 
-__all__ = ["Report", "download", "place"]
+__all__ = ["Report", "check_address", "download", "place"]
 
 TIMEOUT = 30
 """Seconds without an answer after which the server counts as gone."""
@@ -39,6 +40,17 @@ def place(url: str) -> Path:
     return store() / "downloads" / f"{sha256(url.encode()).hexdigest()[:12]}-{name}"
 
 
+def check_address(url: str) -> None:
+    """Raise UsageError unless `url` can be the address of a file on a server."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number or too large, brackets that do not match
+        good = False
+    if not good:
+        raise UsageError(f"{url!r} is no address of a file", hint="Addresses are http://… or https://….")
+
+
 def download(url: str, expected: str = "", report: Report | None = None) -> Path:
     """The file at `url`, from its `place` if it is there already and has the right hash.
 
@@ -54,8 +66,7 @@ def download(url: str, expected: str = "", report: Report | None = None) -> Path
         UsageError: `url` or `expected` is malformed.
         WeightsError: it cannot be downloaded, or has another hash; the hint says how to go on by hand.
     """
-    if not re.match(r"https?://[^/]", url):
-        raise UsageError(f"{url!r} is no address of a file", hint="It must begin with http:// or https://.")
+    check_address(url)
     if expected and not re.fullmatch(r"[0-9a-fA-F]{64}", expected):
         raise UsageError(f"{expected!r} is no SHA-256", hint="It has 64 hexadecimal digits.")
     import pooch

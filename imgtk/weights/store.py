@@ -19,7 +19,7 @@ from imgtk.errors import WeightsError
 from imgtk.weights.card import Card
 from imgtk.weights.public import public_models
 
-__all__ = ["added", "digest", "folder", "locate", "remove", "shipped", "store"]
+__all__ = ["added", "digest", "files", "folder", "locate", "nearest", "remove", "shipped", "store"]
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 
@@ -46,7 +46,7 @@ def store() -> Path:
 def added() -> list[Card]:
     """The cards of the weights in the user's store, by name; those without a readable card get one that says so."""
     cards = []
-    for path in _files(store()).values():
+    for path in files(store()).values():
         try:
             cards.append(Card.read(path.with_suffix(".toml")))
         except WeightsError:
@@ -56,16 +56,16 @@ def added() -> list[Card]:
 
 def remove(name: str) -> None:
     """Take weights out of the user's store. Raises WeightsError if there are none of that name, or they stay."""
-    files = _files(store())
-    if name not in files:
+    yours = files(store())
+    if name not in yours:
         raise WeightsError(
-            f"there are no weights {name!r} in {store()}", hint=f"{_nearest(name, files)}Yours are: {_listed(files)}."
+            f"there are no weights {name!r} in {store()}", hint=f"{nearest(name, yours)}Yours are: {_listed(yours)}."
         )
     try:
-        files[name].unlink()
-        files[name].with_suffix(".toml").unlink(missing_ok=True)
+        yours[name].unlink()
+        yours[name].with_suffix(".toml").unlink(missing_ok=True)
     except OSError as error:
-        raise WeightsError(f"cannot remove {files[name]}: {error.strerror}") from None
+        raise WeightsError(f"cannot remove {yours[name]}: {error.strerror}") from None
 
 
 def locate(model: str | Path, package: str) -> Path:
@@ -79,7 +79,7 @@ def locate(model: str | Path, package: str) -> Path:
     Raises:
         WeightsError: when there is no such thing, with the nearest name; or when it is a folder.
     """
-    ours, theirs = _files(folder(package)), _files(store())
+    ours, theirs = files(folder(package)), files(store())
     named = {**theirs, **ours}
     if str(model) in named:
         return named[str(model)]
@@ -96,18 +96,19 @@ def locate(model: str | Path, package: str) -> Path:
         )
     raise WeightsError(
         f"{str(model)!r} is neither shipped with {package}, nor in your store of weights, nor a file",
-        hint=f"{_nearest(str(model), named)}Shipped are: {_listed(ours)}. Yours are: {_listed(theirs)}.",
+        hint=f"{nearest(str(model), named)}Shipped are: {_listed(ours)}. Yours are: {_listed(theirs)}.",
     )
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def files(folder: Path) -> dict[str, Path]:
     """The files of weights in a folder, by name."""
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
-    nearest = get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"Did you mean {nearest[0]}? " if nearest else ""
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A question to begin a hint with: "Did you mean …? ", or "" where no name is similar."""
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"Did you mean {near[0]}? " if near else ""
 
 
 def _listed(names: Iterable[str]) -> str:

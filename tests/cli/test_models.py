@@ -96,4 +96,4 @@ def test_public_weights_are_listed(cli: Cli) -> None:
 
 def test_the_public_checkpoint_of_real_esrgan(cli: Cli, store: Path, shared: Path) -> None:
     said = cli("models", "add", shared / "checkpoints" / "realesr-animevideov3.pth", "--name", "anime").stdout
-    assert "anime: SRVGGNetCompact, 18 convolutions, 0.6 M parameters, x4" in said
+    assert "anime: SRVGGNetCompact, 18 convolutions, 0.62 M parameters, x4" in said

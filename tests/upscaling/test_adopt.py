@@ -67,10 +67,10 @@ LAYOUTS: dict[str, tuple[Callable[[], nn.Module], Callable[[State], State], str,
     "Real-ESRGAN": (lambda: RRDBNet(**SMALL), dict, "RRDBNet, 2 blocks", "upscale:esrgan x4"),
     "Real-ESRGAN x2": (lambda: RRDBNet(**SMALL, scale=2), dict, "RRDBNet, 2 blocks", "upscale:esrgan x2"),
     "Real-ESRGAN x1": (lambda: RRDBNet(**SMALL, scale=1), dict, "RRDBNet, 2 blocks", "upscale:esrgan x1"),
-    "anime 6B": (lambda: RRDBNet(blocks=6), dict, "RRDBNet, 6 blocks, 4.5 M", "upscale:esrgan x4"),
-    "Compact 16": (SRVGGNetCompact, dict, "SRVGGNetCompact, 18 convolutions, 0.6 M", "upscale:compact x4"),
+    "anime 6B": (lambda: RRDBNet(blocks=6), dict, "RRDBNet, 6 blocks, 4.47 M", "upscale:esrgan x4"),
+    "Compact 16": (SRVGGNetCompact, dict, "SRVGGNetCompact, 18 convolutions, 0.62 M", "upscale:compact x4"),
     "Compact 32": (lambda: SRVGGNetCompact(convs=32), dict, "SRVGGNetCompact, 34 convo", "upscale:compact x4"),
-    "MSRResNet": (MSRResNet, dict, "MSRResNet, 16 blocks, 1.5 M", "upscale:srresnet x4"),
+    "MSRResNet": (MSRResNet, dict, "MSRResNet, 16 blocks, 1.52 M", "upscale:srresnet x4"),
     "MSRResNet of KAIR": (lambda: MSRResNet(8, 2), KAIR, "MSRResNet, 2 blocks", "upscale:srresnet x4"),
     "MSRResNet x3": (lambda: MSRResNet(8, 2, 3), dict, "MSRResNet, 2 blocks", "upscale:srresnet x3"),
     "SRResNet": (lambda: SRResNet(8, 2, norm=False), dict, "SRResNet, 2 blocks", "upscale:srresnet x4"),
@@ -130,7 +130,7 @@ def test_names_are_words_and_file_names(checkpoint: Path, store: Path, name: str
 
 def test_nothing_is_replaced_without_force(checkpoint: Path, store: Path) -> None:
     with pytest.raises(UsageError, match="shipped"):
-        add(checkpoint, "esrgan-x4", reserved={"esrgan-x4"}, force=True)
+        add(checkpoint, "esrgan-x4", force=True)
     add(checkpoint, "net")
     before = contents(store)
     torch.save(SRVGGNetCompact(8, 3).state_dict(), checkpoint)
@@ -164,6 +164,13 @@ def overflowing(path: Path) -> None:
 def huge_scale(path: Path) -> None:
     state = SRVGGNetCompact(4, 1).state_dict()
     torch.save({**state, "body.4.weight": torch.rand(3 * 64**2, 4, 3, 3), "body.4.bias": torch.rand(3 * 64**2)}, path)
+
+
+def distant_layer(path: Path) -> None:
+    """A name that tells of some hundred millions of layers."""
+    torch.save(
+        {"model.1.sub.0.RDB1.conv1.0.weight": torch.rand(4, 8, 3, 3), "model.999999999.bias": torch.rand(3)}, path
+    )
 
 
 class Hostile:
@@ -212,6 +219,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "another network": (lambda path: torch.save({"layer.weight": torch.rand(3, 3)}, path), "architecture is not known"),
     "too large": (too_large, "not finite in half precision"),
     "overflowing": (overflowing, "output differs by nan"),
+    "distant layer": (distant_layer, "conv_first.weight' is missing"),
     "huge scale": (huge_scale, "scale cannot be told"),
 }
 
@@ -264,6 +272,13 @@ def test_pulling_an_address(checkpoint: Path, store: Path, server: Server) -> No
         pull(url)
     assert pull(url, "again").path.exists()
     assert len(server.asked) == 1
+
+
+def test_a_password_in_an_address_is_not_kept(checkpoint: Path, store: Path, server: Server) -> None:
+    url = server.serve("/net.pth", checkpoint.read_bytes())
+    adopted = pull(url.replace("http://", "http://me:secret@"))
+    assert adopted.card.origin == url
+    assert "secret" not in adopted.path.with_suffix(".toml").read_text()
 
 
 @pytest.fixture
@@ -322,7 +337,9 @@ def test_bad_names_are_refused_before_anything_is_asked(public: PublicModel, sto
         pull("anime", "a/b")
     with pytest.raises(UsageError, match="cannot be called ''"):
         pull(server.url + "/")
+    with pytest.raises(UsageError, match="no address"):
+        pull("http://")
     with pytest.raises(UsageError, match="shipped"):
-        pull("anime", reserved={"anime"})
+        pull("anime", "monet")
     assert server.asked == []
     assert not store.exists()

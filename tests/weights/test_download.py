@@ -134,7 +134,13 @@ def test_a_store_that_cannot_be_written(tmp_path, server, monkeypatch):
         download(server.serve("/net.pth", CONTENT))
 
 
-@pytest.mark.parametrize("url", ["", "net.pth", "file:///etc/passwd", "ftp://host/net.pth", "http://", "doi:10/1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "net.pth", "file:///etc/passwd", "ftp://host/net.pth", "http://", "https:///net.pth", "doi:10/1"),
+        *("http://host:99999/net.pth", "http://host:port/net.pth", "http://[::1/net.pth"),
+    ],
+)
 def test_only_web_addresses_are_taken(store, url):
     with pytest.raises(UsageError, match="no address"):
         download(url)

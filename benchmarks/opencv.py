@@ -22,10 +22,10 @@ from common import arguments, record, seconds
 from imgtk import Pipeline
 from imgtk.bench.data import builtin, find_sets
 from imgtk.bench.protocol import score
+from imgtk.bench.upscale import default_methods
 from imgtk.nn.features import load_features
 
 KERNELS = ("NEAREST", "LINEAR", "CUBIC", "LANCZOS4")
-OURS = ("nearest", "bilinear", "bicubic", "lanczos", "compact", "srresnet", "rrdb", "srgan", "esrgan")
 SCORES = ("psnr_y", "ssim_y", "feature_distance")
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--data", type=Path, help="folder of pictures, or of pairs NAME_HR.png and NAME_LR.png")
     parser.add_argument("--scale", type=int, default=4)
-    parser.add_argument("--ops", nargs="*", default=OURS)
+    parser.add_argument("--ops", nargs="*", default=["nearest", "bilinear", *default_methods()])
     parser.add_argument("--features", default="imgtk", help="feature network: imgtk, or a SqueezeNet or VGG file")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()

@@ -105,8 +105,9 @@ class BenchSet:
 
     @property
     def inputs(self) -> str:
-        """Where the small pictures come from: "files" or "made"."""
-        return "made" if self.pairs[0].source is None else "files"
+        """Where the small pictures come from: "files", "made", or "worn"."""
+        first = self.pairs[0]
+        return "worn" if first.worn else "made" if first.source is None else "files"
 
     def worn(self) -> BenchSet:
         """The set with inputs that are made, and worn (see `imgtk.bench.protocol.wear`)."""

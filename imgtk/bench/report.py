@@ -82,7 +82,8 @@ class SetReport:
     Attributes:
         name: of the set.
         scale: the factor.
-        inputs: "files" if the small pictures came from files, "made" if they were made.
+        inputs: "files" if the small pictures came from files, "made" if they were made, "worn" if they were also
+            blurred, noisy and compressed.
         results: one for each method.
         comparisons: crops side by side, those first in which the methods differ most.
     """

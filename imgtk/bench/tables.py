@@ -29,7 +29,11 @@ class Row:
 
 def title(one: SetReport) -> str:
     """What a table is about, on one line."""
-    inputs = {"files": "inputs from files", "made": "inputs made by MATLAB's bicubic"}[one.inputs]
+    inputs = {
+        "files": "inputs from files",
+        "made": "inputs made by MATLAB's bicubic",
+        "worn": "inputs blurred, shrunk, noisy and JPEG",
+    }[one.inputs]
     return f"{one.name}: {one.pictures} picture{'s' * (one.pictures > 1)}, x{one.scale}, {inputs}"
 
 

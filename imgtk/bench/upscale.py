@@ -14,6 +14,7 @@ from imgtk.bench.protocol import score
 from imgtk.bench.report import Figures, Report, Result, SetReport
 from imgtk.errors import UsageError
 from imgtk.image import Image
+from imgtk.language.graph import SAVE
 from imgtk.nn.features import Features
 from imgtk.pipeline import Pipeline
 from imgtk.registry import Registry, default
@@ -90,13 +91,15 @@ def run(
 
     Raises:
         PipelineError: for a method that cannot be understood.
-        UsageError: for one whose result has another size than the picture.
+        UsageError: for one that saves pictures, or whose result has another size than the picture.
         ReadError: for a picture that cannot be read.
     """
     pipelines = {
         method: Pipeline(method.pipeline, device=device, dtype=dtype, backend=backend) for method in contestants
     }
-    for pipeline in pipelines.values():
+    for method, pipeline in pipelines.items():
+        if any(node.op == SAVE for node in pipeline.graph.nodes):
+            raise UsageError(f"`{method.pipeline}` saves a picture", hint="A benchmark only measures: leave save out.")
         pipeline.check()
     first = next(iter(pipelines.values()))
     if features is not None:

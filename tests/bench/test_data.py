@@ -168,5 +168,5 @@ def test_worn_inputs_are_worse_the_same_each_time_and_not_the_papers() -> None:
     error = np.abs(small.astype(int) - plain).mean()
     assert 3 < error < 20
     assert abs(small.mean() - plain.mean()) < 1
-    assert worn.inputs == "made"
+    assert worn.inputs == "worn"
     assert worn.name != clean.name

@@ -10,7 +10,7 @@ import pytest
 
 from imgtk.bench.data import find_sets
 from imgtk.bench.report import Report, Result, SetReport
-from imgtk.bench.tables import rows
+from imgtk.bench.tables import rows, title
 from imgtk.bench.upscale import default_methods, methods, run
 from imgtk.errors import PipelineError, UsageError
 from imgtk.nn.features import load_features
@@ -77,9 +77,25 @@ def test_methods_that_cannot_compete(save, tmp_path: Path) -> None:
         run(sets, methods(["bicubi"], [], 4), 4, features=None)
 
 
+def test_a_method_that_writes_files_is_refused(save, tmp_path: Path) -> None:
+    save("pets/cat.png", 48, 48)
+    text = f"upscale:nearest x4 | save {tmp_path / 'out.png'}"
+    with pytest.raises(UsageError, match="saves a picture"):
+        run(find_sets(tmp_path / "pets", 4), methods([], [text], 4), 4, features=None, device="cpu")
+    assert not (tmp_path / "out.png").exists()
+
+
 def report_of(*figures: dict[str, float | None], name: str = "Mine") -> SetReport:
     results = tuple(Result(f"m{i}", f"upscale:m{i} x4", {"a": row, "b": row}) for i, row in enumerate(figures))
     return SetReport(name, 4, "made", results)
+
+
+def test_the_title_says_what_the_inputs_are() -> None:
+    results = report_of({"psnr_y": 30.0}).results
+    titles = {kind: title(SetReport("Mine", 4, kind, results)) for kind in ("files", "made", "worn")}
+    assert "files" in titles["files"]
+    assert "MATLAB" in titles["made"]
+    assert "MATLAB" not in titles["worn"]
 
 
 def test_the_best_of_each_column_is_marked() -> None:

@@ -97,7 +97,10 @@ def train(
     except OSError as error:
         raise TrainingError(f"cannot write into {out}: {error.strerror}", hint="Choose another --out.") from None
     if not files:
-        raise TrainingError(f"{data} has too few pictures to hold out {plan.held_out} for validation")
+        raise TrainingError(
+            f"{data} has too few pictures to hold out {plan.held_out} for validation",
+            hint="Add some, or name a folder of others with --validation.",
+        )
 
     torch.manual_seed(plan.seed)
     run = _Run(kind(plan), out, device, devices, dtype)

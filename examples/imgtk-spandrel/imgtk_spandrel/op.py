@@ -56,4 +56,7 @@ class SpandrelUpscale(Upscale):
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Not in channels_last as other operators: many of these networks take their tensors' layout for granted."""
-        self.running = deepcopy(self.network).to(device=device, dtype=dtype)
+        if self.backend:
+            super().to(device, dtype)
+        else:
+            self.running = deepcopy(self.network).to(device=device, dtype=dtype)

@@ -77,6 +77,16 @@ def test_networks_that_imgtk_knows_give_the_same(save, pixels, name, scale):
     assert (ours - theirs).abs().mean() < 1e-4
 
 
+def test_another_backend_gives_the_same(save, pixels):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    text = f"upscale:spandrel x2 model={save('compact')}"
+    ours, theirs = (
+        imgtk.Pipeline(text, dtype="fp32", backend=backend)(pixels).tensor() for backend in ("torch", "onnxruntime")
+    )
+    assert (ours - theirs).abs().max() <= 1.5 / 255
+
+
 def test_keeps_what_every_operator_promises(save):
     check_op("upscale:spandrel", scale="x2", model=str(save("compact")), tile=48)
 

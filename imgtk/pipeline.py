@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     import PIL.Image
 
 __all__ = ["Pipeline", "Progress"]
+
+NAME = "{name}"
+"""Stands for the picture's name in the files of `save` stages."""
 
 SHARE = 0.5
 """Share of the free memory that a run may use unless `max_memory` says otherwise."""
@@ -124,12 +127,14 @@ class Pipeline:
         self,
         source: str | Path | Image | np.ndarray | PIL.Image.Image | Tensor,
         progress: Callable[[Progress], None] | None = None,
+        name: str | None = None,
     ) -> Image:
         """Run on one picture.
 
         Args:
             source: whatever `Image.of` takes.
             progress: called after every tile.
+            name: what `{name}` means in the files of `save` stages; None for the name of the source's file.
 
         Returns:
             The result, in the sample format of the source (uint8, uint16, float32), with what its file carried. Gray
@@ -142,14 +147,15 @@ class Pipeline:
         """
         image = Image.of(source)
         plan = self._plan(image.size, self._dtype_for(image))
-        self._check_saves(plan, image)
+        files = self.saves(name or (image.path.stem if image.path else None))
+        self._check_saves(plan, image, files)
         self._check_memory(plan, image)
         opaque = without_holes(image, FAINT if plan.output_size != image.size else 0.0)
         try:
             with torch.inference_mode():
                 renderer = Renderer(plan, partial(read_region, opaque.pixels), report=progress)
                 renderer.statistics.update(self._thumbnail_statistics(plan, opaque))
-                self._store(renderer, image)
+                self._store(renderer, image, files)
                 pixels = self._collect(renderer, image)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
@@ -170,6 +176,17 @@ class Pipeline:
             MemoryLimitError: if not even the smallest tile fits.
         """
         return self._plan(Size(*size), self.dtype)
+
+    def saves(self, name: str | None) -> dict[int, Path]:
+        """The files that `save` stages write for a picture of that name, by the stage's id.
+
+        Raises:
+            UsageError: if one of them has `{name}` in it, and there is no name.
+        """
+        files = {index: str(node.params["file"]) for index, node in enumerate(self.graph.nodes) if node.op == SAVE}
+        if name is None and any(NAME in file for file in files.values()):
+            raise UsageError(f"`save` needs a {NAME}, and the picture has none", hint="Pass name= with the picture.")
+        return {index: Path(file.replace(NAME, name or "")) for index, file in files.items()}
 
     def export_onnx(self, path: str | Path, *, dtype: str = "fp32", overwrite: bool = False) -> list[str]:
         """Write the network of the pipeline's only operator as an ONNX file; see `imgtk.engine.export.export`.
@@ -304,7 +321,7 @@ class Pipeline:
                 renderer.store(index)
         return {index: renderer.measure(index) for index in large}
 
-    def _store(self, renderer: Renderer, image: Image) -> None:
+    def _store(self, renderer: Renderer, image: Image, files: Mapping[int, Path]) -> None:
         """Compute the stored stages in order; write those that `save` names; measure what tiles need to know."""
         for index, stage in enumerate(renderer.plan.stages):
             tiled = renderer.plan.tile is not None
@@ -313,7 +330,7 @@ class Pipeline:
             if stage.stored:
                 pixels = renderer.store(index)
                 if stage.label == SAVE:
-                    self._save(index, pixels, image)
+                    self._save(index, pixels, image, files[index])
 
     def _collect(self, renderer: Renderer, image: Image) -> np.ndarray:
         """The output's pixels (H, W, 1|3) in the sample format of `image`."""
@@ -349,28 +366,27 @@ class Pipeline:
             alpha = resized_alpha(alpha, Size(pixels.shape[1], pixels.shape[0]), periodic)
         return Image(pixels, alpha, image.metadata, image.path)
 
-    def _save(self, index: int, pixels: Tensor, image: Image) -> None:
+    def _save(self, index: int, pixels: Tensor, image: Image, file: Path) -> None:
         gray = image.gray and not self._colours()[index]
         picture = self._finished(image, quantised(pixels, image.pixels.dtype, gray))
-        picture.save(self.graph.nodes[index].params["file"], overwrite=self.overwrite)
+        picture.save(file, overwrite=self.overwrite)
 
-    def _check_saves(self, plan: Plan, image: Image) -> None:
+    def _check_saves(self, plan: Plan, image: Image, files: Mapping[int, Path]) -> None:
         """Find what would keep `save` stages from writing, before anything is computed."""
         from imgtk.io import check_target
 
         taken: set[Path] = set()
-        for node, stage in zip(self.graph.nodes, plan.stages, strict=True):
-            if node.op == SAVE:
-                path = check_target(
-                    node.params["file"],
-                    overwrite=self.overwrite,
-                    has_alpha=image.alpha is not None,
-                    sixteen_bit=image.pixels.dtype == np.uint16,
-                    size=stage.size,
-                ).resolve()
-                if path in taken:
-                    raise UsageError(f"two save stages would write {path}", hint="Give each a file of its own.")
-                taken.add(path)
+        for index, file in files.items():
+            path = check_target(
+                file,
+                overwrite=self.overwrite,
+                has_alpha=image.alpha is not None,
+                sixteen_bit=image.pixels.dtype == np.uint16,
+                size=plan.stages[index].size,
+            ).resolve()
+            if path in taken:
+                raise UsageError(f"two save stages would write {path}", hint="Give each a file of its own.")
+            taken.add(path)
 
     @staticmethod
     def _check_memory(plan: Plan, image: Image) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 
 import click
@@ -15,13 +16,13 @@ FAILED, USAGE, UNEXPECTED, INTERRUPTED = 1, 2, 70, 130
 def report(error: Exception, *, where: str = "", debug: bool = False) -> int:
     """Print one message about `error` on stderr, naming the file `where` it happened, and return the exit code."""
     if debug and not isinstance(error, click.ClickException):
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        click.echo("".join(traceback.format_exception(error)), file=sys.stderr, nl=False)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return error.exit_code
     text, code = explain(error)
-    click.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(f"{where}: {text}" if where and where not in text else text, err=True)
+    heading = click.style("error: ", fg="red", bold=True)
+    click.echo(heading + (f"{where}: {text}" if where and where not in text else text), file=sys.stderr)
     return code
 
 

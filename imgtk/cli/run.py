@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgtk.cli.jobs import Claims, Job, list_jobs, made_folders
 from imgtk.cli.options import build_pipeline, max_pixels_option, pipeline_options, split_words
-from imgtk.cli.report import explain, report
+from imgtk.cli.report import FAILED, INTERRUPTED, UNEXPECTED, report
 from imgtk.cli.table import bytes_text
-from imgtk.errors import DeviceError, PluginError, WeightsError, WriteError
-from imgtk.language.graph import SAVE
 
 if TYPE_CHECKING:
-    from imgtk.geometry import Size
-    from imgtk.pipeline import Pipeline, Progress
+    from imgtk.batch import Row
+    from imgtk.pipeline import Progress
 
 FORMATS = ("jpg", "png", "webp", "tif", "bmp")
 
@@ -30,6 +30,10 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp")
 @click.command()
 @click.argument("words", nargs=-1, metavar="PIPELINE INPUT...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file for one picture, else a folder.")
+@click.option("--recursive", is_flag=True, help="Take the folders in a folder, too.")
+@click.option("--resume", is_flag=True, help="Skip the pictures that an earlier run has done.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Pictures at a time.  [default: processors + 2]")
+@click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write a JSON line per picture.")
 @click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.")
@@ -43,6 +47,10 @@ def run(
     debug: bool,
     words: tuple[str, ...],
     output: Path | None,
+    recursive: bool,
+    resume: bool,
+    jobs: int | None,
+    report_file: Path | None,
     suffix: str | None,
     overwrite: bool,
     quality: int | None,
@@ -51,9 +59,10 @@ def run(
     max_pixels: int | None,
     quiet: bool,
     as_json: bool,
+    device: str,
     **settings: Any,
 ) -> int:
-    """Send each INPUT, a picture or a folder of pictures, through PIPELINE.
+    """Send each INPUT through PIPELINE: a picture, a folder of pictures, a quoted pattern, or @FILE, a list of them.
 
     cat.jpg becomes cat.imgtk.jpg in the current folder, and the pictures of the folder pets go into pets.imgtk; -o
     names another place. What the input's format cannot hold becomes a PNG. Nothing is replaced without --overwrite.
@@ -62,88 +71,149 @@ def run(
     was asked for makes no sense.
     """
     text, inputs = split_words(words, pipeline_file)
-    jobs = list_jobs(inputs, output, suffix)
-    pipeline = build_pipeline(text, pipeline_file, overwrite=overwrite, **settings)
-    saves = [Path(node.params["file"]) for node in pipeline.graph.nodes if node.op == SAVE]
-    if saves and len(jobs) > 1:
-        raise click.UsageError("`save` names one file: send one picture at a time through such a pipeline")
-    claims = Claims(jobs, saves)
-    pipeline.check()
-    how = Writing(overwrite, quality, int(depth) if depth else None)
+    if resume and overwrite:
+        raise click.UsageError("--resume keeps what is done and --overwrite replaces it: choose one")
+    from imgtk.batch import Writing, list_jobs, run_jobs
+    from imgtk.io import MAX_PIXELS
+    from imgtk.io.quiet import audible
+
+    found = list_jobs(inputs, output, suffix=suffix, recursive=recursive)
+    several = len(found) > 1
+    pipelines = [
+        build_pipeline(text, pipeline_file, overwrite=overwrite or resume, device=name, **settings)
+        for name in device.split(",")
+    ]
+    tally = Tally(len(found))
     worst = 0
-    with made_folders({job.target.parent for job in jobs if job.target != output}):
-        for number, job in enumerate(jobs, 1):
-            started = perf_counter()
-            row: dict[str, Any] = {"path": str(job.source), "output": None, "size": None, "seconds": 0.0}
-            title = job.source.name if len(jobs) == 1 else f"{number}/{len(jobs)} {job.source.name}"
-            try:
-                with progress_bar(title, quiet) as progress:
-                    target, size = process(job, pipeline, how, claims, max_pixels, progress)
-                row.update(output=str(target), size=list(size), status="done", error=None)
-                for note in () if quiet else pipeline.notes:
-                    click.echo(f"note: {job.source}: {note}", err=True)
-            except (DeviceError, PluginError, WeightsError):
-                raise  # the other pictures would fail in the same way
-            except Exception as error:
-                row.update(status="failed", error=explain(error)[0])
-                worst = max(worst, report(error, where=str(job.source), debug=debug))
-            row["seconds"] = round(perf_counter() - started, 3)
-            if as_json:
-                click.echo(json.dumps(row))
-            elif row["output"] and not quiet:
-                click.echo(row["output"])
+    try:
+        with (
+            stopped_by_ctrl_c() if several else nullcontext(Event()) as stop,
+            tile_bar(found[0].source.name, quiet or several) as progress,
+            picture_bar(tally, quiet or not several) as advance,
+        ):
+            for row in run_jobs(
+                pipelines,
+                found,
+                Writing(overwrite, quality, int(depth) if depth else None),
+                resume=resume,
+                report=report_file,
+                threads=jobs if several else 1,
+                max_pixels=max_pixels or MAX_PIXELS,
+                stop=stop,
+                progress=progress,
+            ):
+                tally.add(row)
+                advance()
+                with audible():  # the threads that read pictures silence libraries, and with them standard error
+                    code = show(row, quiet=quiet, as_json=as_json, debug=debug)
+                    worst = max(worst, FAILED if several and code not in (0, UNEXPECTED) else code)
+    finally:
+        if several and tally.rows and not quiet:
+            click.echo(tally.summary(), err=True)
+    if stop.is_set() and sum(tally.rows.values()) < len(found):
+        click.echo("interrupted\n  The same command with --resume goes on.", err=True)
+        return INTERRUPTED
     return worst
 
 
-@dataclass(frozen=True)
-class Writing:
-    """How results are written, as the options of the same names say."""
+class Tally:
+    """How many pictures there are, and what became of how many."""
 
-    overwrite: bool
-    quality: int | None
-    depth: int | None
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.rows: Counter[str] = Counter()
+        self.started = perf_counter()
+
+    def add(self, row: Row) -> None:
+        self.rows[row.status] += 1
+
+    @property
+    def worked_on(self) -> int:
+        return self.rows["done"] + self.rows["failed"]
+
+    def rate(self) -> str:
+        """Pictures per second, or seconds per picture if they are slow."""
+        seconds = perf_counter() - self.started
+        if not self.worked_on:
+            return ""
+        rate = self.worked_on / max(seconds, 1e-9)
+        return f"{rate:.1f} pictures/s" if rate >= 1 else f"{1 / rate:.1f} s/picture"
+
+    def summary(self) -> str:
+        counts = [f"{self.rows[status]} {status}" for status in ("done", "failed", "skipped") if self.rows[status]]
+        left = self.total - sum(self.rows.values())
+        words = [*counts, *([f"{left} left"] if left else []), *([self.rate()] if self.worked_on else [])]
+        return ", ".join(words)
 
 
-def process(
-    job: Job,
-    pipeline: Pipeline,
-    how: Writing,
-    claims: Claims,
-    max_pixels: int | None,
-    progress: Callable[[Progress], None] | None,
-) -> tuple[Path, Size]:
-    """Read, compute, write; gives the file and its size. What would keep it from being written is found first."""
-    from imgtk.image import Image
-    from imgtk.io import check_target
-    from imgtk.io.formats import format_of
-
-    image = Image.open(job.source, max_pixels=max_pixels)
-    size = pipeline.plan(image.size).output_size
-    sixteen_bit = image.pixels.dtype == "uint16"
-    target, form = job.target, format_of(job.target)
-    if not job.fixed:
-        depth = how.depth or (16 if sixteen_bit else 8)
-        fits = (form.alpha or image.alpha is None) and max(size) <= form.max_side and depth in form.depths
-        target = target if fits else target.with_suffix(".png")
-        how = how if format_of(target).lossy else replace(how, quality=None)
-    if other := claims.other(job, target):
-        raise WriteError(
-            f"cannot write {target}: it is for the result of {other}", hint="Choose a --format that can hold this one."
-        )
-    check_target(
-        target,
-        has_alpha=image.alpha is not None,
-        sixteen_bit=sixteen_bit,
-        size=size,
-        **asdict(how),
-    )
-    pipeline(image, progress=progress).save(target, **asdict(how))
-    claims.add(job, target)
-    return target, size
+def show(row: Row, *, quiet: bool, as_json: bool, debug: bool) -> int:
+    """Print what became of a picture, above the bar. Gives the exit code for it."""
+    code = report(row.exception, where=row.path, debug=debug) if row.exception else 0
+    for note in () if quiet else row.notes:
+        click.echo(f"note: {row.path}: {note}", file=sys.stderr)
+    if as_json:
+        click.echo(json.dumps(row.to_dict()), file=sys.stdout)
+    elif row.status == "done" and not quiet:
+        click.echo(click.format_filename(row.output or ""), file=sys.stdout)
+    return code
 
 
 @contextmanager
-def progress_bar(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+def stopped_by_ctrl_c() -> Iterator[Event]:
+    """An event that Ctrl-C sets. The second one ends the program: what was being written is as if it had never been."""
+    stop = Event()
+
+    def handle(*_: object) -> None:
+        if stop.is_set():
+            os.write(2, b"interrupted\n")
+            os._exit(INTERRUPTED)
+        stop.set()
+        os.write(2, b"stopping after the pictures that are being computed; Ctrl-C again stops at once\n")
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, or somebody else's
+        yield stop
+        return
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def picture_bar(tally: Tally, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A bar on stderr with pictures, rate, time left and failures; nothing if `quiet` or if stderr is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("[red]{task.fields[failures]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        task = bar.add_task("", total=tally.total, rate="", failures="")
+
+        def advance() -> None:
+            failed = tally.rows["failed"]
+            bar.update(
+                task,
+                completed=tally.worked_on,
+                total=tally.total - tally.rows["skipped"],
+                rate=tally.rate(),
+                failures=f"{failed} failed" if failed else "",
+            )
+
+        yield advance
+
+
+@contextmanager
+def tile_bar(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
     """A bar on stderr with tiles, time left and memory; nothing if `quiet` or if stderr is no terminal."""
     if quiet or not sys.stderr.isatty():
         yield None
@@ -160,6 +230,6 @@ def progress_bar(title: str, quiet: bool) -> Iterator[Callable[[Progress], None]
         TimeRemainingColumn(),
         TextColumn("{task.fields[memory]}"),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    with Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task(title, total=None, memory="")
         yield lambda p: bar.update(task, completed=p.done, total=p.total, memory=bytes_text(p.bytes))

@@ -8,13 +8,20 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_lock = threading.RLock()  # both contexts change what the whole process shares
+_lock = threading.RLock()  # the contexts change what the whole process shares
 
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def audible() -> Iterator[None]:
+    """For what must be heard although other threads read pictures: waits until none of them is kept quiet."""
+    with _lock:
         yield
 
 

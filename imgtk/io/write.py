@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +21,8 @@ from imgtk.io import exif, png, tiff
 from imgtk.io.depth import depth_of, to_depth
 from imgtk.io.formats import BMP, JPEG, PNG, TIFF, WEBP, Format, format_of
 from imgtk.io.metadata import valid_profile
+from imgtk.io.quiet import audible
+from imgtk.io.temporary import temporary
 
 QUALITY = 95
 _SEGMENT_BYTES = 65533  # what a segment of JPEG holds (ITU-T T.81, B.1.1.4)
@@ -185,7 +186,8 @@ def _fitting(metadata: Metadata, image: Image, target: Format, path: Path) -> Me
 def _fitting_segment(name: str, value: bytes | None, room: int, path: Path) -> bytes | None:
     if not value or len(value) <= room:
         return value
-    warnings.warn(f"{path}: {name} of {len(value)} bytes is too large for JPEG and left out", stacklevel=4)
+    with audible():
+        warnings.warn(f"{path}: {name} of {len(value)} bytes is too large for JPEG and left out", stacklevel=4)
     return None
 
 
@@ -213,16 +215,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         WriteError: if writing fails.
     """
     final = Path(os.path.realpath(path))  # a link goes on pointing to the file
-    temporary = final.with_name(f".imgtk-{secrets.token_hex(8)}.tmp")
+    draft = temporary(final)
     try:
-        with temporary.open("xb") as file:
+        with draft.open("xb") as file:
             yield file
         if final.exists():
-            shutil.copymode(final, temporary)
-        os.replace(temporary, final)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+            shutil.copymode(final, draft)
+        os.replace(draft, final)
+    except BaseException as error:
+        with suppress(OSError):  # a disk that cannot be written to has no draft either
+            draft.unlink()
+        if isinstance(error, OSError):
+            raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
         raise

@@ -1,0 +1,146 @@
+"""What became of each picture, as one line of JSON in a file that survives whatever kills the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Set
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from imgtk.errors import ImgtkError, UsageError, WriteError
+from imgtk.io.write import check_place, replacing
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one picture.
+
+    Attributes:
+        path: of the picture.
+        status: "done", "failed", or "skipped" if an earlier run has done it.
+        output: the file of the result; None if it failed.
+        size: width and height of the result; None if it failed or was skipped.
+        seconds: that it took to "read", "compute" and "write", as far as it came; without waiting.
+        sha256: of the file of the result, in hex.
+        notes: what was out of the ordinary.
+        exception: why it failed.
+    """
+
+    path: str
+    status: str
+    output: str | None = None
+    size: tuple[int, int] | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    sha256: str | None = None
+    notes: tuple[str, ...] = ()
+    exception: Exception | None = None
+
+    @property
+    def error(self) -> str | None:
+        """What `exception` says."""
+        if self.exception is None or isinstance(self.exception, ImgtkError):
+            return None if self.exception is None else str(self.exception)
+        first = (str(self.exception).splitlines() or [""])[0]
+        return f"unexpected {type(self.exception).__name__}: {first}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as a line of the report says it."""
+        return {
+            "path": self.path,
+            "output": self.output,
+            "status": self.status,
+            "error": self.error,
+            "size": list(self.size) if self.size else None,
+            "seconds": {stage: round(seconds, 4) for stage, seconds in self.seconds.items()},
+            "sha256": self.sha256,
+        }
+
+
+class Report:
+    """A file with one line of JSON per picture. Each line is handed to the system at once.
+
+    Args:
+        path: the file.
+        resume: go on with the file if it exists. A last line that is cut short is dropped.
+        overwrite: replace it if it exists.
+
+    Raises:
+        WriteError: if it cannot be written, or exists and is neither to be gone on with nor replaced.
+        UsageError: if what is to be gone on with is not a report.
+    """
+
+    def __init__(self, path: Path, *, resume: bool = False, overwrite: bool = False) -> None:
+        check_place(path, overwrite or resume)
+        self.path = path
+        self._rows = _rows(path) if resume and path.exists() else {}
+        self._owners = {row.get("output"): row["path"] for row in self._rows.values() if row.get("output")}
+        self._file: BinaryIO | None = None
+
+    def owner(self, output: Path) -> str | None:
+        """The path of the picture whose result `output` is, as far as the report knows."""
+        return self._owners.get(str(output))
+
+    def open(self, again: Set[str]) -> None:
+        """Begin to write, without the rows of the pictures in `again`, which are done once more."""
+        rows = [row for path, row in self._rows.items() if path not in again]
+        with replacing(self.path) as file:
+            file.writelines(_line(row) for row in rows)
+        self._rows = {row["path"]: row for row in rows}
+        try:
+            self._file = self.path.open("ab")
+        except OSError as error:
+            raise WriteError(f"cannot write the report {self.path}: {error.strerror}") from error
+
+    def add(self, row: Row) -> None:
+        """Write a row. One that was skipped is written as done, unless it is there already."""
+        assert self._file
+        if row.status == "skipped":
+            if row.path in self._rows:
+                return
+            row = Row(row.path, "done", row.output, sha256=row.output and digest(Path(row.output)))
+        try:
+            self._file.write(_line(row.to_dict()))
+            self._file.flush()
+        except OSError as error:
+            raise WriteError(f"cannot write the report {self.path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        if self._file:
+            with suppress(OSError):  # of a full disk, which `add` has told
+                self._file.close()
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(row).encode() + b"\n"
+
+
+def _rows(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a report by path, the last one of each. A last line that is cut short is left out."""
+    rows = {}
+    try:
+        *lines, torn = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise UsageError(f"cannot read the report {path}: {error.strerror}") from None
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            rows[row["path"]] = row
+        except (ValueError, TypeError, KeyError):
+            raise UsageError(
+                f"{path} is no report: line {number} is not a picture's", hint="Name another file."
+            ) from None
+    if torn and not rows and not torn.startswith(b"{"):
+        raise UsageError(f"{path} is no report")
+    return rows
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    result = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            result.update(block)
+    return result.hexdigest()

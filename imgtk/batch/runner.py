@@ -1,0 +1,372 @@
+"""A run over many pictures, in which reading, computing and writing overlap.
+
+Each picture has a thread that reads it, hands it to the thread of a device, and writes what comes back. So a device
+computes one picture after the other while further ones are read and written, and memory is bounded by the number of
+threads, and by `Room`s for pictures that are large.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Condition, Event
+from time import perf_counter
+from typing import Any
+
+from imgtk.batch.report import Report, Row, digest
+from imgtk.batch.sources import Job, list_jobs, made_folders, without_conflicts
+from imgtk.engine.device import available_memory, resolve_device
+from imgtk.errors import DeviceError, MemoryLimitError, PluginError, UsageError, WeightsError, WriteError
+from imgtk.geometry import Size
+from imgtk.image import Image
+from imgtk.io import MAX_PIXELS, check_target, read_size
+from imgtk.io.formats import format_of
+from imgtk.io.temporary import remove_leftovers
+from imgtk.pipeline import NAME, Pipeline, Progress
+
+MOST_THREADS = 16
+"""Pictures at a time, unless the user wants more."""
+
+SHARE = 0.125
+"""Share of the free memory that pictures may occupy that have been read, and those that wait to be written."""
+
+AHEAD = 8
+"""Pictures per thread that may be finished before an earlier one is: rows come in the order of the jobs."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How results are written; see `imgtk.io.write`.
+
+    Attributes:
+        overwrite: whether files that exist may be replaced.
+        quality: of JPEG and WebP, 1 to 100; results that have another format take none.
+        depth: bits per channel; None for that of the picture.
+    """
+
+    overwrite: bool = False
+    quality: int | None = None
+    depth: int | None = None
+
+
+def run(
+    pipeline: Pipeline | Sequence[Pipeline],
+    sources: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    recursive: bool = False,
+    suffix: str | None = None,
+    resume: bool = False,
+    report: str | Path | None = None,
+    jobs: int | None = None,
+    overwrite: bool = False,
+    quality: int | None = None,
+    depth: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    stop: Event | None = None,
+) -> Iterator[Row]:
+    """Send many pictures through a pipeline. Nothing happens before the first row is asked for.
+
+    Args:
+        pipeline: what to do; or several, one for each device.
+        sources: pictures, folders, patterns, `@lists`; see `list_jobs`, also for `out`, `recursive` and `suffix`.
+        resume, report, jobs, max_pixels, stop: as for `run_jobs`.
+        overwrite, quality, depth: as for `Writing`.
+
+    Yields:
+        What became of each picture, in order. A picture that fails does not stop the others.
+
+    Raises:
+        ImgtkError: as `list_jobs` and `run_jobs` do.
+    """
+    words = [sources] if isinstance(sources, (str, Path)) else sources
+    found = list_jobs([str(word) for word in words], Path(out), suffix=suffix, recursive=recursive)
+    writing = Writing(overwrite, quality, depth)
+    pipelines = [pipeline] if isinstance(pipeline, Pipeline) else pipeline
+    yield from run_jobs(
+        pipelines,
+        found,
+        writing,
+        resume=resume,
+        report=None if report is None else Path(report),
+        threads=jobs,
+        max_pixels=max_pixels,
+        stop=stop,
+    )
+
+
+def run_jobs(
+    pipelines: Sequence[Pipeline],
+    jobs: Sequence[Job],
+    writing: Writing = Writing(),
+    *,
+    resume: bool = False,
+    report: Path | None = None,
+    threads: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    stop: Event | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Iterator[Row]:
+    """Do `jobs`; gives what became of each, in order.
+
+    Args:
+        pipelines: one for each device; all the same but for that.
+        jobs: what to do, as `list_jobs` gives it.
+        writing: how results are written.
+        resume: skip the pictures whose result is there, no older than they are; with a report that says otherwise,
+            not those. What an earlier run has left half-written is removed in any case.
+        report: file that gets a line for each row.
+        threads: pictures that are worked on at the same time; with 1, everything happens in the caller's thread. None
+            for two more than there are processors, 16 at most.
+        max_pixels: pictures above this size fail.
+        stop: once it is set, the pictures that are being computed or written are finished, and no others.
+        progress: called after every tile, in the thread that computes.
+
+    Raises:
+        UsageError: if two results, or a result and a picture, would be the same file.
+        WriteError: if the disk is full or read-only, or the report cannot be written. What was being written is
+            finished, if it can be, before this is raised, and so are the rows.
+        DeviceError, PluginError, WeightsError: if no picture could be done.
+    """
+    if resume and writing.overwrite:
+        raise UsageError("to resume is to keep what is done: it excludes to overwrite")
+    saves = pipelines[0].saves
+    jobs = without_conflicts(jobs, lambda job: saves(job.name).values())
+    for pipeline in pipelines:
+        pipeline.check()
+    ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
+    threads = min(threads or min((os.cpu_count() or 1) + 2, MOST_THREADS), len(jobs))
+    with ExitStack() as stack:
+        folders = _folders(jobs, pipelines[0])
+        stack.enter_context(made_folders(folders))
+        for folder in folders | {file.parent for file in (*(job.target for job in jobs), report) if file}:
+            remove_leftovers(folder)
+        done = {job: _result(job, saves(job.name).values(), ledger) for job in jobs if resume and not job.error}
+        if ledger:
+            ledger.open({str(job.source) for job in jobs if not done.get(job)})
+            stack.callback(ledger.close)
+        writing = replace(writing, overwrite=writing.overwrite or resume)
+        line = _Line(pipelines, writing, done, max_pixels, stop or Event(), progress)
+        for row in stack.enter_context(line.running(jobs, threads)):
+            if ledger:
+                ledger.add(row)
+            yield row
+        if line.failure:
+            raise line.failure
+
+
+def _folders(jobs: Iterable[Job], pipeline: Pipeline) -> set[Path]:
+    """Those that results go into, and the files of `save` stages with a `{name}`."""
+    jobs = [job for job in jobs if not job.error]
+    named = [index for index, file in pipeline.saves(NAME).items() if NAME in str(file)]
+    results = {job.target.parent for job in jobs if not job.exact}
+    return results | {pipeline.saves(job.name)[index].parent for job in jobs for index in named}
+
+
+def _result(job: Job, saves: Iterable[Path], ledger: Report | None) -> Path | None:
+    """The file in which an earlier run has left the result, if it is whole and no older than the picture."""
+    for file in (job.target, job.fallback):
+        with suppress(OSError):
+            if file and not (ledger and ledger.owner(file) not in (None, str(job.source))):
+                made, wanted = file.stat(), job.source.stat()
+                whole = made.st_size > 0 and made.st_mtime >= wanted.st_mtime and not file.samefile(job.source)
+                if whole and all(save.exists() for save in saves):
+                    return file
+    return None
+
+
+class _Line:
+    """Where pictures are worked on: threads that read and write, and one thread for each device.
+
+    Attributes:
+        failure: why no further picture can be done.
+    """
+
+    def __init__(
+        self,
+        pipelines: Sequence[Pipeline],
+        writing: Writing,
+        done: Mapping[Job, Path | None],
+        max_pixels: int,
+        stop: Event,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.writing, self.done, self.max_pixels, self.stop, self.progress = writing, done, max_pixels, stop, progress
+        self.failure: Exception | None = None
+        self._over = Event()
+        self._idle: SimpleQueue[Pipeline] = SimpleQueue()
+        for pipeline in pipelines:
+            self._idle.put(pipeline)
+        room = int(SHARE * available_memory(resolve_device("cpu")))
+        self._read, self._computed = Room(room), Room(room)
+        self._devices: Executor
+
+    @contextmanager
+    def running(self, jobs: Iterable[Job], threads: int) -> Iterator[Iterator[Row]]:
+        """The rows of `jobs`, in order, as they are done. In the end what has not begun to be computed is dropped."""
+        many = self._idle.qsize()
+        with (
+            ThreadPoolExecutor(many) if threads > 1 else _Here() as self._devices,
+            ThreadPoolExecutor(threads) if threads > 1 else _Here() as pool,
+        ):
+            try:
+                yield self._rows(jobs, pool, AHEAD * threads if threads > 1 else 1)
+            finally:
+                self._over.set()
+
+    def _rows(self, jobs: Iterable[Job], pool: Executor, ahead: int) -> Iterator[Row]:
+        remaining = iter(jobs)
+        begun: deque[Future[Row | None]] = deque()
+        while True:
+            while len(begun) < ahead and not self._ending and (job := next(remaining, None)):
+                begun.append(pool.submit(self._picture, job))
+            if not begun:
+                return
+            if row := begun.popleft().result():
+                yield row
+
+    @property
+    def _ending(self) -> bool:
+        return self.stop.is_set() or self._over.is_set()
+
+    def _picture(self, job: Job) -> Row | None:
+        """What became of a picture; None if the run ended before it was computed."""
+        if file := self.done.get(job):
+            return Row(str(job.source), "skipped", str(file))
+        seconds: dict[str, float] = {}
+        try:
+            return self._through(job, seconds)
+        except Exception as error:
+            if isinstance(error, (DeviceError, PluginError, WeightsError)) or _disk_is_full(error):
+                self.failure = self.failure or error  # the other pictures would fail in the same way
+                self._over.set()
+                return None
+            if isinstance(error, MemoryError):
+                error = MemoryLimitError(f"out of memory: {job.source}", hint="Try fewer --jobs, or a smaller --tile.")
+            _let_go(error)
+            return Row(str(job.source), "failed", seconds=seconds, exception=error)
+
+    def _through(self, job: Job, seconds: dict[str, float]) -> Row | None:
+        if job.error:
+            raise job.error
+        if self._ending:
+            return None
+        pixels = read_size(job.source, max_pixels=self.max_pixels).pixels
+        with self._read.holding(3 * pixels):
+            with _timed(seconds, "read"):
+                image = Image.open(job.source, max_pixels=self.max_pixels)
+            computed = self._devices.submit(self._compute, job, image, seconds).result()
+            del image
+        if computed is None:
+            return None
+        result, target, writing, notes = computed
+        try:
+            with _timed(seconds, "write"):
+                result.save(target, **asdict(writing))
+                sha256 = digest(target)
+        finally:
+            self._computed.leave(result.pixels.nbytes)
+        return Row(str(job.source), "done", str(target), result.size, seconds, sha256, notes)
+
+    def _compute(
+        self, job: Job, image: Image, seconds: dict[str, float]
+    ) -> tuple[Image, Path, Writing, tuple[str, ...]] | None:
+        """The result, where and how it is to be written, and notes. What would keep it from being written is found
+        first."""
+        if self._ending:
+            return None
+        pipeline = self._idle.get()
+        try:
+            with _timed(seconds, "compute"):
+                size = pipeline.plan(image.size).output_size
+                target, writing = self._destination(job, image, size)
+                check_target(
+                    target,
+                    has_alpha=image.alpha is not None,
+                    sixteen_bit=image.pixels.dtype == "uint16",
+                    size=size,
+                    **asdict(writing),
+                )
+                result = pipeline(image, self.progress, job.name)
+                notes = tuple(pipeline.notes)
+        finally:
+            self._idle.put(pipeline)
+        self._computed.enter(result.pixels.nbytes)
+        return result, target, writing, notes
+
+    def _destination(self, job: Job, image: Image, size: Size) -> tuple[Path, Writing]:
+        """The job's target, or the PNG that takes its place if its format cannot hold the result."""
+        target, form = job.target, format_of(job.target)
+        depth = self.writing.depth or (16 if image.pixels.dtype == "uint16" else 8)
+        fits = (form.alpha or image.alpha is None) and max(size) <= form.max_side and depth in form.depths
+        if job.fallback and not fits:
+            target = job.fallback
+        takes_quality = job.fixed or format_of(target).lossy
+        return target, self.writing if takes_quality else replace(self.writing, quality=None)
+
+
+class Room:
+    """Bytes that pictures may occupy together. One that is larger than all of it enters alone."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.taken = size, 0
+        self._changed = Condition()
+
+    def enter(self, size: int) -> None:
+        """Wait until there is room for so many bytes, and take it."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.taken or self.taken + size <= self.size)
+            self.taken += size
+
+    def leave(self, size: int) -> None:
+        with self._changed:
+            self.taken -= size
+            self._changed.notify_all()
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        self.enter(size)
+        try:
+            yield
+        finally:
+            self.leave(size)
+
+
+class _Here(Executor):
+    """Does at once, in the caller's thread, what it is given."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*args, **kwargs))
+        return future
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = perf_counter()
+    try:
+        yield
+    finally:
+        seconds[stage] = perf_counter() - start
+
+
+def _disk_is_full(error: Exception) -> bool:
+    """Or cannot be written to at all."""
+    return isinstance(error, WriteError) and getattr(error.__cause__, "errno", None) in _FULL
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Of the pictures that the frames of an error still hold."""
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,276 @@
+"""What a run has to do: which pictures there are, and where each result goes."""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+
+from imgtk.errors import ReadError, UsageError, WriteError
+from imgtk.io.formats import READABLE, WRITABLE
+
+MARK = ".imgtk"
+"""Tells results from inputs where they may lie in the same folder."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to do.
+
+    Attributes:
+        source: where it is read.
+        target: where the result goes.
+        name: what `{name}` means in the files of `save` stages: the picture's name without suffix, below the folders
+            that it is in.
+        fallback: the PNG file that takes the place of `target` if its format cannot hold the result; None if the user
+            chose the format, or the file is another picture's.
+        fixed: whether the user chose the format of `target`.
+        exact: whether the user chose all of `target`, so that its folder must be there.
+        error: why it cannot be done: the folder `source` cannot be listed.
+    """
+
+    source: Path
+    target: Path
+    name: str
+    fallback: Path | None = None
+    fixed: bool = False
+    exact: bool = False
+    error: ReadError | None = None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A picture, or a folder that cannot be listed, with the folder below the results' that it belongs into."""
+
+    source: Path
+    folder: Path
+    results: Path
+    mark: str = ""
+    error: ReadError | None = None
+
+
+def list_jobs(
+    inputs: Sequence[str], output: Path | None = None, *, suffix: str | None = None, recursive: bool = False
+) -> list[Job]:
+    """The pictures that `inputs` name, and where each result goes.
+
+    Args:
+        inputs: pictures; folders; patterns such as `photos/**/*.jpg`; `@FILE` for a list of pictures, one on a line
+            (`@-`: from standard input). Folders and pictures whose name starts with a dot are left out, unless named,
+            and so is whatever lies in the folder of the results.
+        output: a file for one picture, else a folder, below which that of the pictures is kept: from the named folder
+            or the pattern's first wildcard on, and for lists as written. None puts the results of single pictures into
+            the current folder, as NAME.imgtk.SUFFIX, and those of the folder NAME into NAME.imgtk.
+        suffix: format of the results, such as "png"; None for that of each picture, or PNG where there is no writing
+            it.
+        recursive: whether folders in folders are taken, too.
+
+    Returns:
+        One job per picture, in the order of the inputs, sorted within folders and patterns. Where two pictures share
+        folder and name but for the suffix, a result whose format is not its picture's keeps the whole name:
+        a.jpg.png. So adding a.png to a folder with a.jpg makes no result replace another one.
+
+    Raises:
+        UsageError: if there is no input, if `output` is a file for several pictures or one without a format, or if it
+            is the folder of the pictures.
+        ReadError: if nothing is found, or a named folder cannot be read.
+    """
+    if not inputs:
+        raise UsageError("an input is needed: pictures, or folders of pictures")
+    found: dict[Path, _Found] = {}
+    several = False
+    for word in inputs:
+        pictures = _find(word, output, recursive)
+        several = several or pictures is not None
+        for one in pictures or [_Found(Path(word), Path(), output or Path(), "" if output else MARK)]:
+            found.setdefault(one.source, one)
+    several = several or len(found) > 1
+    if output and not (several or output.is_dir()) and output.suffix:
+        (source,) = found
+        return [Job(source, output, source.stem, fixed=True, exact=True)]
+    if output and not output.is_dir():
+        _check_folder(output)
+    return _named(list(found.values()), suffix)
+
+
+def _check_folder(output: Path) -> None:
+    if output.suffix.lower() in WRITABLE:
+        raise UsageError(f"-o {output} is a picture's name, but there are several pictures: name a folder")
+    if output.exists():
+        raise UsageError(f"-o {output} is a file, not a folder; the name of a picture would end in .png, .jpg …")
+
+
+def _find(word: str, output: Path | None, recursive: bool) -> list[_Found] | None:
+    """What an input that stands for several pictures stands for; None for one that is a picture itself."""
+    path = Path(word)
+    if word.startswith("@") and len(word) > 1:
+        results = _results(output, word)
+        found = [_Found(listed, _as_written(listed.parent), results) for listed in _listed(word)]
+        what = f"the list {word[1:]} is empty"
+    elif path.is_dir():
+        results = output or Path(f"{path.resolve().name}{MARK}")
+        if os.path.realpath(results) == os.path.realpath(path):
+            raise UsageError(f"the results would lie among the pictures of {path}", hint="Name another folder with -o.")
+        found = list(_in_folder(path, results, recursive))
+        what = f"there are no pictures in {path}"
+    elif glob.has_magic(word) and not os.path.lexists(word):
+        results = _results(output, word)
+        root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
+        matches = (Path(match) for match in sorted(glob.glob(word, recursive=True)))
+        pictures = [one for one in matches if one.suffix.lower() in READABLE and not one.is_dir()]
+        found = [_Found(one, one.parent.relative_to(root), results) for one in pictures if not _within(one, results)]
+        what = f"no picture matches {word}"
+    else:
+        return None
+    if not found:
+        more = path.is_dir() and not recursive and any(entry.is_dir() for entry in os.scandir(path))
+        raise ReadError(what, hint="Folders in it are taken with --recursive." if more else None)
+    return found
+
+
+def _results(output: Path | None, word: str) -> Path:
+    if output is None:
+        raise UsageError(f"{word} stands for several pictures: name a folder for the results with -o")
+    return output
+
+
+def _listed(word: str) -> list[Path]:
+    """The lines of a list, which may hold names in any encoding."""
+    try:
+        data = sys.stdin.buffer.read() if word == "@-" else Path(word[1:]).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read the list {word[1:]}: {error.strerror}") from None
+    lines = data.removeprefix(codecs.BOM_UTF8).splitlines()
+    return [Path(os.fsdecode(line)) for line in lines if line.strip()]
+
+
+def _as_written(folder: Path) -> Path:
+    """A folder of a list as a path below that of the results."""
+    parts = Path(os.path.normpath(folder)).parts
+    return Path(*(part for part in parts if part not in ("..", folder.anchor)))
+
+
+def _in_folder(folder: Path, results: Path, recursive: bool) -> Iterator[_Found]:
+    """The pictures in a folder, those of its own before those of its folders."""
+    refused: list[OSError] = []
+    own = os.path.realpath(results)
+    for place, folders, files in os.walk(folder, onerror=refused.append):
+        below = Path(place).relative_to(folder)
+        visible = sorted(name for name in folders if name[0] != ".") if recursive else []
+        folders[:] = [name for name in visible if os.path.realpath(os.path.join(place, name)) != own]
+        for name in sorted(files):
+            if name[0] != "." and os.path.splitext(name)[1].lower() in READABLE:
+                yield _Found(Path(place, name), below, results)
+    for error in refused:
+        closed = Path(error.filename)
+        problem = ReadError(f"cannot list the folder {closed}: {error.strerror}", hint="Check its permissions.")
+        if closed == folder:
+            raise problem
+        yield _Found(closed, closed.relative_to(folder).parent, results, error=problem)
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
+
+
+def _named(found: Sequence[_Found], suffix: str | None) -> list[Job]:
+    sharing = Counter(one.results / one.folder / one.source.stem for one in found if not one.error)
+    return [_job(one, suffix, sharing[one.results / one.folder / one.source.stem] > 1) for one in found]
+
+
+def _job(one: _Found, suffix: str | None, shares: bool) -> Job:
+    source, folder = one.source, one.results / one.folder
+    if one.error:
+        return Job(source, folder, source.name, error=one.error)
+    own = source.suffix.lower()
+    ending = f".{suffix}" if suffix else source.suffix if own in WRITABLE else ".png"
+    unique = source.name if shares else source.stem
+    stem = source.stem if ending.lower() == own else unique
+    return Job(
+        source,
+        folder / f"{stem}{one.mark}{ending}",
+        (one.folder / unique).as_posix(),
+        fallback=None if suffix or ending.lower() == ".png" else folder / f"{unique}{one.mark}.png",
+        fixed=suffix is not None,
+    )
+
+
+def without_conflicts(jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]]) -> list[Job]:
+    """The jobs, of which none writes what another one reads or writes; where only its fallback would, without that.
+
+    Args:
+        jobs: what is to be done.
+        saves: the files that `save` stages write for a job.
+
+    Raises:
+        UsageError: if two would write the same file, or one would replace another one's picture.
+    """
+    place = _Places()
+    jobs = [job for job in jobs if not job.error] + [job for job in jobs if job.error]
+    pictures = {place(job.source): job for job in jobs}
+    writers: dict[tuple[str, str], tuple[Job, str]] = {}
+
+    def claim(file: Path, job: Job, what: str) -> None:
+        key = place(file)
+        other, others = writers.setdefault(key, (job, what))
+        if (other, others) != (job, what):
+            raise UsageError(f"{others} and {what} would both be written to {file}", hint=_hint(what, others))
+        if pictures.get(key, job) != job:
+            raise UsageError(f"{what} would replace the picture {file}", hint="Name another folder.")
+
+    for job in jobs:
+        for file in () if job.error else saves(job):
+            claim(file, job, f"`save` of {job.source}")
+    for job in jobs:
+        if not job.error:
+            claim(job.target, job, str(job.source))
+    return [
+        replace(job, fallback=None)
+        if job.fallback and (place(job.fallback) in writers or pictures.get(place(job.fallback), job) != job)
+        else job
+        for job in jobs
+    ]
+
+
+def _hint(*what: str) -> str:
+    if all(one.startswith("`save`") for one in what):
+        return "Put {name} into the file's name: it stands for that of the picture."
+    return "Give the folder that they are in, with --recursive, or a quoted pattern: folders are kept then."
+
+
+class _Places:
+    """Where files are, whatever their folders are called; folders are looked up once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, str] = {}
+
+    def __call__(self, file: Path) -> tuple[str, str]:
+        if file.parent not in self._folders:
+            self._folders[file.parent] = os.path.realpath(file.parent)
+        return self._folders[file.parent], file.name
+
+
+@contextmanager
+def made_folders(folders: set[Path]) -> Iterator[None]:
+    """Makes the folders that do not exist, with their parents; in the end removes those that nothing was written to."""
+    made: list[Path] = []
+    try:
+        for folder in sorted({path for leaf in folders for path in (leaf, *leaf.parents)}):
+            try:
+                if not folder.exists():
+                    folder.mkdir()
+                    made.append(folder)
+            except OSError as error:
+                raise WriteError(f"cannot make the folder {folder}: {error.strerror}") from None
+        yield
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()

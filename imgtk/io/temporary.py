@@ -1,0 +1,41 @@
+"""Names of files that are still being written, and what killed processes left of them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import secrets
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import psutil
+
+_MACHINE = sha256(platform.node().encode()).hexdigest()[:8]
+_NAME = re.compile(rf"\.imgtk-{_MACHINE}-(\d+)-[0-9a-f]{{16}}\.tmp")
+
+
+def temporary(final: Path) -> Path:
+    """A name beside `final` that nothing else uses. It tells the machine and the process."""
+    return final.with_name(f".imgtk-{_MACHINE}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files in `folder` whose process has ended. Those of other machines, which may share the
+    disk, are left alone."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            match = _NAME.fullmatch(entry.name)
+            if match and not _being_written(int(match[1]), entry):
+                os.unlink(entry)
+
+
+def _being_written(process: int, entry: os.DirEntry[str]) -> bool:
+    """Whether the process lives; a younger one has only taken over its number."""
+    try:
+        return bool(psutil.Process(process).create_time() <= entry.stat().st_mtime)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

@@ -62,6 +62,20 @@ def test_rooms_are_complete() -> None:
             assert f"`imgtk/{path.name}{'/' if path.is_dir() else ''}`" in page, path.name
 
 
+def test_imports_go_down_the_rooms() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rooms = re.findall(r"^\| `imgtk/(\w+)", page, re.MULTILINE)
+    up = []
+    for path in (ROOT / "imgtk").rglob("*.py"):
+        room = path.relative_to(ROOT / "imgtk").parts[0].removesuffix(".py")
+        if room not in rooms:  # the package itself
+            continue
+        names = set(re.findall(r"^\s*(?:from|import) imgtk\.(\w+)", path.read_text("utf-8"), re.MULTILINE))
+        above = names & set(rooms[: rooms.index(room)]) - ({"io"} if room == "image" else set())
+        up += [f"{path} imports imgtk.{name}" for name in above]
+    assert up == []
+
+
 def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from skimage import data, io
 

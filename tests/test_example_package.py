@@ -56,7 +56,7 @@ def run(python: Path, *words: str, where: Path) -> str:
 def test_the_operator_is_found_and_described(python: Path, tmp_path: Path, name: str) -> None:
     assert NAMES[name] in run(python, "-m", "imgtk", "ops", where=tmp_path)
     (line,) = [line for line in run(python, "-m", "imgtk", "plugins", where=tmp_path).splitlines() if name in line]
-    assert "1 operators" in line
+    assert "1 operator" in line
     assert NAMES[name] in run(python, "-m", "imgtk", "help", NAMES[name], where=tmp_path)
 
 

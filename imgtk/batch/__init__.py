@@ -3,5 +3,6 @@
 from imgtk.batch.report import Report, Row
 from imgtk.batch.runner import Writing, run, run_jobs
 from imgtk.batch.sources import Job, list_jobs
+from imgtk.batch.watch import watch
 
-__all__ = ["Job", "Report", "Row", "Writing", "list_jobs", "run", "run_jobs"]
+__all__ = ["Job", "Report", "Row", "Writing", "list_jobs", "run", "run_jobs", "watch"]

@@ -144,13 +144,13 @@ def run_jobs(
     jobs = without_conflicts(jobs, lambda job: saves(job.name).values())
     for pipeline in pipelines:
         pipeline.check()
-    ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
     threads = min(threads or min((os.cpu_count() or 1) + 2, MOST_THREADS), len(jobs))
     with ExitStack() as stack:
         folders = _folders(jobs, pipelines[0])
         stack.enter_context(made_folders(folders))
         for folder in folders | {file.parent for file in (*(job.target for job in jobs), report) if file}:
             remove_leftovers(folder)
+        ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
         done = {job: _result(job, saves(job.name).values(), ledger) for job in jobs if resume and not job.error}
         if ledger:
             ledger.open({str(job.source) for job in jobs if not done.get(job)})

@@ -57,7 +57,12 @@ class _Found:
 
 
 def list_jobs(
-    inputs: Sequence[str], output: Path | None = None, *, suffix: str | None = None, recursive: bool = False
+    inputs: Sequence[str],
+    output: Path | None = None,
+    *,
+    suffix: str | None = None,
+    recursive: bool = False,
+    arriving: bool = False,
 ) -> list[Job]:
     """The pictures that `inputs` name, and where each result goes.
 
@@ -71,11 +76,12 @@ def list_jobs(
         suffix: format of the results, such as "png"; None for that of each picture, or PNG where there is no writing
             it.
         recursive: whether folders in folders are taken, too.
+        arriving: whether further pictures may come: names are given as if all were shared, and there may be none yet.
 
     Returns:
         One job per picture, in the order of the inputs, sorted within folders and patterns. Where two pictures share
         folder and name but for the suffix, a result whose format is not its picture's keeps the whole name:
-        a.jpg.png. So adding a.png to a folder with a.jpg makes no result replace another one.
+        a.jpg.png.
 
     Raises:
         UsageError: if there is no input, if `output` is a file for several pictures or one without a format, or if it
@@ -88,8 +94,12 @@ def list_jobs(
     several = False
     for word in inputs:
         pictures = _find(word, output, recursive)
+        if pictures == [] and not arriving:
+            raise _nothing(word, recursive)
         several = several or pictures is not None
-        for one in pictures or [_Found(Path(word), Path(), output or Path(), "" if output else MARK)]:
+        if pictures is None:
+            pictures = [_Found(Path(word), Path(), output or Path(), "" if output else MARK)]
+        for one in pictures:
             found.setdefault(one.source, one)
     several = several or len(found) > 1
     if output and not (several or output.is_dir()) and output.suffix:
@@ -97,7 +107,7 @@ def list_jobs(
         return [Job(source, output, source.stem, fixed=True, exact=True)]
     if output and not output.is_dir():
         _check_folder(output)
-    return _named(list(found.values()), suffix)
+    return _named(list(found.values()), suffix, arriving)
 
 
 def _check_folder(output: Path) -> None:
@@ -113,26 +123,29 @@ def _find(word: str, output: Path | None, recursive: bool) -> list[_Found] | Non
     if word.startswith("@") and len(word) > 1:
         results = _results(output, word)
         found = [_Found(listed, _as_written(listed.parent), results) for listed in _listed(word)]
-        what = f"the list {word[1:]} is empty"
     elif path.is_dir():
         results = output or Path(f"{path.resolve().name}{MARK}")
         if os.path.realpath(results) == os.path.realpath(path):
             raise UsageError(f"the results would lie among the pictures of {path}", hint="Name another folder with -o.")
         found = list(_in_folder(path, results, recursive))
-        what = f"there are no pictures in {path}"
     elif glob.has_magic(word) and not os.path.lexists(word):
         results = _results(output, word)
         root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
         matches = (Path(match) for match in sorted(glob.glob(word, recursive=True)))
         pictures = [one for one in matches if one.suffix.lower() in READABLE and not one.is_dir()]
         found = [_Found(one, one.parent.relative_to(root), results) for one in pictures if not _within(one, results)]
-        what = f"no picture matches {word}"
     else:
         return None
-    if not found:
-        more = path.is_dir() and not recursive and any(entry.is_dir() for entry in os.scandir(path))
-        raise ReadError(what, hint="Folders in it are taken with --recursive." if more else None)
     return found
+
+
+def _nothing(word: str, recursive: bool) -> ReadError:
+    path = Path(word)
+    if not path.is_dir():
+        return ReadError(f"the list {word[1:]} is empty" if word[0] == "@" else f"no picture matches {word}")
+    more = not recursive and any(entry.is_dir() for entry in os.scandir(path))
+    hint = "Folders in it are taken with --recursive." if more else None
+    return ReadError(f"there are no pictures in {path}", hint=hint)
 
 
 def _results(output: Path | None, word: str) -> Path:
@@ -180,9 +193,9 @@ def _within(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
 
 
-def _named(found: Sequence[_Found], suffix: str | None) -> list[Job]:
+def _named(found: Sequence[_Found], suffix: str | None, distinct: bool) -> list[Job]:
     sharing = Counter(one.results / one.folder / one.source.stem for one in found if not one.error)
-    return [_job(one, suffix, sharing[one.results / one.folder / one.source.stem] > 1) for one in found]
+    return [_job(one, suffix, distinct or sharing[one.results / one.folder / one.source.stem] > 1) for one in found]
 
 
 def _job(one: _Found, suffix: str | None, shares: bool) -> Job:

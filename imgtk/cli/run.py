@@ -32,6 +32,9 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file for one picture, else a folder.")
 @click.option("--recursive", is_flag=True, help="Take the folders in a folder, too.")
 @click.option("--resume", is_flag=True, help="Skip the pictures that an earlier run has done.")
+@click.option(
+    "--watch", "watching", is_flag=True, help="Go on with the pictures that arrive in a folder, until Ctrl-C."
+)
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Pictures at a time.  [default: processors + 2]")
 @click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write a JSON line per picture.")
 @click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
@@ -49,6 +52,7 @@ def run(
     output: Path | None,
     recursive: bool,
     resume: bool,
+    watching: bool,
     jobs: int | None,
     report_file: Path | None,
     suffix: str | None,
@@ -71,44 +75,44 @@ def run(
     was asked for makes no sense.
     """
     text, inputs = split_words(words, pipeline_file)
-    if resume and overwrite:
-        raise click.UsageError("--resume keeps what is done and --overwrite replaces it: choose one")
-    from imgtk.batch import Writing, list_jobs, run_jobs
+    if overwrite and (resume or watching):
+        raise click.UsageError("--overwrite replaces what --resume and --watch keep: choose one")
+    if watching and len(inputs) != 1:
+        raise click.UsageError("--watch takes one folder")
+    from imgtk.batch import Writing, list_jobs, run_jobs, watch
     from imgtk.io import MAX_PIXELS
     from imgtk.io.quiet import audible
 
-    found = list_jobs(inputs, output, suffix=suffix, recursive=recursive)
-    several = len(found) > 1
+    found = [] if watching else list_jobs(inputs, output, suffix=suffix, recursive=recursive)
+    several = len(found) != 1
     pipelines = [
-        build_pipeline(text, pipeline_file, overwrite=overwrite or resume, device=name, **settings)
+        build_pipeline(text, pipeline_file, overwrite=overwrite or resume or watching, device=name, **settings)
         for name in device.split(",")
     ]
+    writing = Writing(overwrite, quality, int(depth) if depth else None)
     tally = Tally(len(found))
     worst = 0
     try:
         with (
             stopped_by_ctrl_c() if several else nullcontext(Event()) as stop,
-            tile_bar(found[0].source.name, quiet or several) as progress,
-            picture_bar(tally, quiet or not several) as advance,
+            tile_bar("" if several else found[0].source.name, quiet or several) as progress,
+            picture_bar(tally, quiet or not several or watching) as advance,
         ):
-            for row in run_jobs(
-                pipelines,
-                found,
-                Writing(overwrite, quality, int(depth) if depth else None),
-                resume=resume,
-                report=report_file,
-                threads=jobs if several else 1,
-                max_pixels=max_pixels or MAX_PIXELS,
-                stop=stop,
-                progress=progress,
-            ):
+            how: dict[str, Any] = {"report": report_file, "max_pixels": max_pixels or MAX_PIXELS, "stop": stop}
+            if watching:
+                naming: dict[str, Any] = {"suffix": suffix, "recursive": recursive}
+                rows = watch(pipelines, inputs[0], output, writing, threads=jobs, **naming, **how)
+            else:
+                threads = jobs if several else 1
+                rows = run_jobs(pipelines, found, writing, resume=resume, threads=threads, progress=progress, **how)
+            for row in rows:
                 tally.add(row)
                 advance()
                 with audible():  # the threads that read pictures silence libraries, and with them standard error
                     code = show(row, quiet=quiet, as_json=as_json, debug=debug)
                     worst = max(worst, FAILED if several and code not in (0, UNEXPECTED) else code)
     finally:
-        if several and tally.rows and not quiet:
+        if (several or resume) and tally.rows and not quiet:
             click.echo(tally.summary(), err=True)
     if stop.is_set() and sum(tally.rows.values()) < len(found):
         click.echo("interrupted\n  The same command with --resume goes on.", err=True)
@@ -142,7 +146,7 @@ class Tally:
     def summary(self) -> str:
         counts = [f"{self.rows[status]} {status}" for status in ("done", "failed", "skipped") if self.rows[status]]
         left = self.total - sum(self.rows.values())
-        words = [*counts, *([f"{left} left"] if left else []), *([self.rate()] if self.worked_on else [])]
+        words = [*counts, *([f"{left} left"] if left > 0 else []), *([self.rate()] if self.worked_on else [])]
         return ", ".join(words)
 
 

@@ -185,6 +185,13 @@ def test_a_result_that_the_report_gives_to_another_picture(make: Make, double: P
     assert [(row.status, row.output) for row in rows] == [("done", "out/a.jpg.png"), ("done", "out/a.png")]
 
 
+def test_a_report_among_the_results(make: Make, double: Pipeline) -> None:
+    make("in/a.png")
+    for resume in (False, True):
+        list(run(double, "in", "out/deep", report="out/deep/report.jsonl", resume=resume))
+        assert files("out") == ["deep/a.png", "deep/report.jsonl"]
+
+
 def test_save_stages_have_a_file_for_each_picture(make: Make) -> None:
     make("in/a.png", "in/sub/a.png", "in/b.jpg", "in/b.png")
     pipeline = Pipeline("upscale:nearest x2 | save 'mid/{name}.png' | upscale:nearest x2", device="cpu")

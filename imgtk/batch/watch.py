@@ -1,0 +1,95 @@
+"""A run over pictures as they arrive in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+
+from imgtk.batch.report import Report, Row
+from imgtk.batch.runner import Writing, run_jobs
+from imgtk.batch.sources import Job, list_jobs
+from imgtk.errors import ReadError, UsageError
+from imgtk.io import MAX_PIXELS
+from imgtk.pipeline import Pipeline
+
+INTERVAL = 1.0
+"""Seconds between two looks at a folder."""
+
+
+def watch(
+    pipelines: Sequence[Pipeline],
+    folder: str | Path,
+    output: Path | None,
+    writing: Writing,
+    *,
+    stop: Event,
+    suffix: str | None = None,
+    recursive: bool = False,
+    report: Path | None = None,
+    threads: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    interval: float = INTERVAL,
+) -> Iterator[Row]:
+    """Do the pictures in `folder`, and those that arrive there, until `stop` is set.
+
+    A picture is taken when neither its size nor its time has changed between two looks, and again when it has changed
+    later. As with `resume`, what is done already is skipped. Results that change their format keep the whole name,
+    a.jpg.png, since a.png may come.
+
+    Args:
+        folder: what is watched.
+        interval: seconds between two looks.
+        pipelines, output, writing, suffix, recursive, report, threads, max_pixels: as for `list_jobs` and `run_jobs`.
+            The report of an earlier run is gone on with; the last row of a picture counts.
+
+    Yields:
+        What became of each picture.
+
+    Raises:
+        UsageError: if there is no such folder.
+        ReadError: if it can no longer be read.
+        ImgtkError: as `run_jobs` does.
+    """
+    if not Path(folder).is_dir():
+        raise UsageError(f"{folder} cannot be watched: it is no folder")
+    for pipeline in pipelines:
+        pipeline.check()
+    ledger = Report(report, resume=True) if report else None
+    try:
+        if ledger:
+            ledger.open(set())
+        taken: dict[Path, tuple[int, int]] = {}
+        seen: dict[Path, tuple[int, int]] = {}
+        while not stop.is_set():
+            states = _states(folder, output, suffix, recursive)
+            arrived = [job for job, state in states.items() if seen.get(job.source) == state != taken.get(job.source)]
+            seen = {job.source: state for job, state in states.items()}
+            taken |= {job.source: seen[job.source] for job in arrived}
+            if arrived:
+                for row in run_jobs(
+                    pipelines, arrived, writing, resume=True, threads=threads, max_pixels=max_pixels, stop=stop
+                ):
+                    if ledger:
+                        ledger.add(row)
+                    yield row
+            stop.wait(interval)
+    finally:
+        if ledger:
+            ledger.close()
+
+
+def _states(
+    folder: str | Path, output: Path | None, suffix: str | None, recursive: bool
+) -> Mapping[Job, tuple[int, int]]:
+    """The pictures that are there, with size and time of their files."""
+    if not Path(folder).is_dir():
+        raise ReadError(f"the folder {folder} is gone")
+    states = {}
+    for job in list_jobs([str(folder)], output, suffix=suffix, recursive=recursive, arriving=True):
+        with suppress(OSError):
+            status = job.source.stat()
+            if not job.error:
+                states[job] = status.st_size, status.st_mtime_ns
+    return states

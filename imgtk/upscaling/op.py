@@ -15,6 +15,7 @@ from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Geometry, Size, Window
 from imgtk.nn.resample import resample, support
 from imgtk.op import ImageOp
+from imgtk.registry import default
 from imgtk.upscaling.interpolation import interpolated
 from imgtk.upscaling.network import UpscalingNetwork, load_network
 from imgtk.weights import locate
@@ -69,7 +70,7 @@ class Upscale(ImageOp):
             assert denoise_pair is not None, "an operator with denoise= has a pair of weights"
             shares = [(name, share) for name, share in zip(denoise_pair, (1 - denoise, denoise), strict=True) if share]
         self.shares = shares
-        self.paths = [locate(name, package=package) for name, _ in shares]
+        self.paths = [locate(name, package, default().packages) for name, _ in shares]
         self.scale = Fraction(scale)
         self.tta, self.tileable = tta, tileable
 

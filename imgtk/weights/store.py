@@ -68,18 +68,20 @@ def remove(name: str) -> None:
         raise WeightsError(f"cannot remove {yours[name]}: {error.strerror}") from None
 
 
-def locate(model: str | Path, package: str) -> Path:
+def locate(model: str | Path, package: str, others: Iterable[str] = ()) -> Path:
     """The file of `model`.
 
     Args:
-        model: the name of weights that `package` ships, or else of weights in the user's store, or else the path of a
-            file; `~` is expanded.
+        model: the name of shipped weights, or else of weights in the user's store, or else the path of a file; `~` is
+            expanded.
         package: importable name of the package whose shipped weights may be named.
+        others: further such packages; of equal names, that of `package` is meant.
 
     Raises:
         WeightsError: when there is no such thing, with the nearest name; or when it is a folder.
     """
-    ours, theirs = files(folder(package)), files(store())
+    ours = {name: path for other in (*others, package) for name, path in files(folder(other)).items()}
+    theirs = files(store())
     named = {**theirs, **ours}
     if str(model) in named:
         return named[str(model)]
@@ -95,7 +97,7 @@ def locate(model: str | Path, package: str) -> Path:
             f"{str(model)!r} is not on this machine", hint=f"`imgtk models pull {model}` downloads it and adds it."
         )
     raise WeightsError(
-        f"{str(model)!r} is neither shipped with {package}, nor in your store of weights, nor a file",
+        f"{str(model)!r} is neither shipped, nor in your store of weights, nor a file",
         hint=f"{nearest(str(model), named)}Shipped are: {_listed(ours)}. Yours are: {_listed(theirs)}.",
     )
 

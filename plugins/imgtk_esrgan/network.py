@@ -163,7 +163,7 @@ class SRVGGNetCompact(UpscalingNetwork):
 
     @property
     def description(self) -> str:
-        return f"SRVGGNetCompact, {self.halo} convolutions"
+        return f"SRVGGNetCompact, {len(self.body) // 2 - 1} convolutions"
 
     def forward(self, x: Tensor) -> Tensor:
         return F.pixel_shuffle(self.body(x), self.scale) + F.interpolate(x, scale_factor=self.scale, mode="nearest")

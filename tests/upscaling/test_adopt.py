@@ -68,8 +68,8 @@ LAYOUTS: dict[str, tuple[Callable[[], nn.Module], Callable[[State], State], str,
     "Real-ESRGAN x2": (lambda: RRDBNet(**SMALL, scale=2), dict, "RRDBNet, 2 blocks", "upscale:esrgan x2"),
     "Real-ESRGAN x1": (lambda: RRDBNet(**SMALL, scale=1), dict, "RRDBNet, 2 blocks", "upscale:esrgan x1"),
     "anime 6B": (lambda: RRDBNet(blocks=6), dict, "RRDBNet, 6 blocks, 4.47 M", "upscale:esrgan x4"),
-    "Compact 16": (SRVGGNetCompact, dict, "SRVGGNetCompact, 18 convolutions, 0.62 M", "upscale:compact x4"),
-    "Compact 32": (lambda: SRVGGNetCompact(convs=32), dict, "SRVGGNetCompact, 34 convo", "upscale:compact x4"),
+    "Compact 16": (SRVGGNetCompact, dict, "SRVGGNetCompact, 16 convolutions, 0.62 M", "upscale:compact x4"),
+    "Compact 32": (lambda: SRVGGNetCompact(convs=32), dict, "SRVGGNetCompact, 32 convo", "upscale:compact x4"),
     "MSRResNet": (MSRResNet, dict, "MSRResNet, 16 blocks, 1.52 M", "upscale:srresnet x4"),
     "MSRResNet of KAIR": (lambda: MSRResNet(8, 2), KAIR, "MSRResNet, 2 blocks", "upscale:srresnet x4"),
     "MSRResNet x3": (lambda: MSRResNet(8, 2, 3), dict, "MSRResNet, 2 blocks", "upscale:srresnet x3"),
@@ -137,7 +137,7 @@ def test_nothing_is_replaced_without_force(checkpoint: Path, store: Path) -> Non
     with pytest.raises(UsageError, match="--force replaces"):
         add(checkpoint, "net")
     assert contents(store) == before
-    assert add(checkpoint, "net", force=True).card.architecture.startswith("SRVGGNetCompact, 5")
+    assert add(checkpoint, "net", force=True).card.architecture.startswith("SRVGGNetCompact, 3")
     assert contents(store).keys() == before.keys()
     assert contents(store) != before
 

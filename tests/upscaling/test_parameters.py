@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from imgtk.errors import ParameterError, UsageError, WeightsError
 from imgtk.language import dump_yaml, load_yaml, parse, to_text
 from imgtk.registry import Registry, default
 from imgtk.upscaling import Mixture, Views, upscaler
+from imgtk.upscaling.op import Upscale
 
 REGISTRY = Registry.of(upscaler("test", "", package="imgtk_esrgan", models={4: "esrgan-x4"}))
 
@@ -111,3 +114,10 @@ def test_every_network_upscaler_has_the_flags() -> None:
     assert len(ours) >= 3
     for spec in ours:
         assert all(spec.param(name) for name in ("interpolate", "tta", "tileable"))
+
+
+def test_weights_of_another_plugin_are_found_by_their_name():
+    """`upscale:compact model=rrdb-x4` and the like: the operator's name does not matter, nor does its plugin."""
+    spec = default().spec("upscale:compact")
+    op = Upscale(Fraction(4), models={4: "none"}, package="imgtk_gramstyle", model="rrdb-x4")
+    assert op.paths == spec.build(model="rrdb-x4").paths

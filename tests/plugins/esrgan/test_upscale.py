@@ -132,7 +132,7 @@ def test_precision_returns_after_a_tile_in_bfloat16(make):
 )
 def test_the_nearest_native_scale_is_chosen(monkeypatch, scale, model):
     asked = []
-    monkeypatch.setattr("imgtk.upscaling.op.locate", lambda name, package: asked.append(name))
+    monkeypatch.setattr("imgtk.upscaling.op.locate", lambda name, *packages: asked.append(name))
     SPECS["upscale:compact"].build(scale=scale)
     assert asked == [model]
 

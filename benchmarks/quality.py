@@ -20,6 +20,7 @@ from imgtk.nn.features import load_features
 from imgtk.registry import default
 from imgtk.weights import locate, shipped
 
+REAL = "upscale:esrgan x4 model=esrgan-x4-real"
 SCORES = ("psnr_y", "ssim_y", "feature_distance", "mean_colour")
 
 
@@ -43,7 +44,8 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=["Set5", "Set14", "BSD100"])
     parser.add_argument("--scale", type=int, nargs="*", default=[4, 2])
     parser.add_argument("--ops", nargs="*", default=default_methods(), help="upscalers to measure, by name")
-    parser.add_argument("--pipeline", nargs="*", default=[], help="pipelines to measure; {} is the scale")
+    parser.add_argument("--pipeline", nargs="*", default=[REAL], help="pipelines, each at its scale; {} is any")
+    parser.add_argument("--worn", nargs="*", default=["Set5", "Set14"], help="sets that are also measured worn, at x4")
     parser.add_argument("--features", default="imgtk", help="feature network: imgtk, or a SqueezeNet or VGG file")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--cards", action="store_true", help="write the figures into the cards of the weights")
@@ -54,7 +56,9 @@ def main() -> None:
         folders = [options.data / name for name in options.sets]
         present = [folder for folder in folders if (folder / f"image_SRF_{scale}").is_dir()]
         sets = [one for folder in present for one in find_sets(folder, scale)]
-        contestants = methods(options.ops, options.pipeline, scale)
+        sets += [one.worn() for one in sets if scale == 4 and one.name in options.worn]
+        pipelines = [text for text in options.pipeline if {f"x{scale}", "x{}"} & set(text.split())]
+        contestants = methods(options.ops, pipelines, scale)
         report = run(sets, contestants, scale, features=features, dtype=options.dtype)
         for one in report.sets:
             for result in one.results:
@@ -64,14 +68,14 @@ def main() -> None:
         write_cards(rows)
 
     def draw(axes: Any) -> None:
-        for name in dict.fromkeys(row["pipeline"] for row in rows):
-            ours = [row for row in rows if row["pipeline"] == name]
+        for name in dict.fromkeys(row["pipeline"] for row in rows if "x4" in row["pipeline"]):
+            ours = [row for row in rows if row["pipeline"] == name and "worn" not in row["set"]]
             place = [mean(row[key] for row in ours) for key in ("feature_distance", "psnr_y")]
             axes.plot(*place, "o")
             axes.annotate(name.removeprefix("upscale:"), place, textcoords="offset points", xytext=(6, 4))
         axes.margins(x=0.2, y=0.15)
         axes.set(
-            title="Upscalers, mean of the sets", xlabel="feature distance (less is better)", ylabel="PSNR on Y, dB"
+            title="Upscalers x4, mean of the sets", xlabel="feature distance (less is better)", ylabel="PSNR on Y, dB"
         )
 
     record("quality", rows, options.out, draw)

@@ -21,6 +21,7 @@ from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator
 from imgtk.nn.features import load_features
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture
+from imgtk.training.processes import batch_mean, on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 from imgtk.upscaling.degradation import MILD, SecondOrder, classic
@@ -140,7 +141,7 @@ class FidelityTrainer(Trainer[Any]):
 
     def _degraded(self, batch: Tensor) -> Tensor:
         with torch.no_grad(), torch.autocast(batch.device.type, enabled=False):
-            small: Tensor = self.recipe.degrade(batch, torch.default_generator)
+            small = on_whole_batch(batch, lambda target: self.recipe.degrade(target, torch.default_generator))
         return small.contiguous(memory_format=torch.channels_last)
 
     def _held_out(self, generator: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
@@ -258,8 +259,8 @@ def build_discriminator(recipe: Any) -> nn.Module:
 def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
     """Relativistic average GAN loss (Jolicoeur-Martineau 2018, equation 6), to be minimised by the network that wants
     `better` to look more real than `worse`. Both are logits of any equal shape."""
-    real = binary_cross_entropy_with_logits(better - worse.mean(), torch.ones_like(better))
-    fake = binary_cross_entropy_with_logits(worse - better.mean(), torch.zeros_like(worse))
+    real = binary_cross_entropy_with_logits(better - batch_mean(worse), torch.ones_like(better))
+    fake = binary_cross_entropy_with_logits(worse - batch_mean(better), torch.zeros_like(worse))
     return (real + fake) / 2
 
 

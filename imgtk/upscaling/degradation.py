@@ -152,7 +152,7 @@ MILD = SecondOrder(
     Order(0.4, (0.2, 0.8), 0.05, (0.2, 0.3, 0.5), (0.7, 1.1), noise=(1, 4), poisson=(0.05, 0.4), quality=(50, 95)),
     final_sinc=0.3,
 )
-"""A third to half as strong as the paper's, most of all in the second round: what photos suffer that were shared once or
+"""A third to half as strong as the paper's, mostly in the second round: what photos suffer that were shared once or
 twice, and what a small network can undo without smearing what is there."""
 
 

@@ -41,10 +41,19 @@ class Setting(click.ParamType):
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps …")
 @click.option(
-    "--devices", type=click.IntRange(1), default=1, show_default=True, help="Number of GPUs or CPU processes."
+    "--devices",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of GPUs, or of processes on the CPU, that share every batch.",
+)
+@click.option(
+    "--nodes", type=click.IntRange(1), default=1, show_default=True, help="Number of machines with --devices each."
 )
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads of each process.  [default: all cores]")
+@click.option(
+    "--threads", type=click.IntRange(1), help="CPU threads of each process.  [default: its share of the cores]"
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
     op: str,
@@ -56,6 +65,7 @@ def train(
     resume: bool,
     device: str,
     devices: int,
+    nodes: int,
     dtype: str,
     threads: int | None,
     quiet: bool,
@@ -65,14 +75,11 @@ def train(
     A run that was interrupted goes on with --resume exactly as if it had not been.
     """
     spec = default().spec(op)
-    import torch
-
+    from imgtk.training.processes import is_first
     from imgtk.training.run import train as run_training
 
-    if threads:
-        torch.set_num_threads(threads)
     with ExitStack() as stack:
-        show = None if quiet else stack.enter_context(_Bar())
+        show = None if quiet or not is_first() else stack.enter_context(_Bar())
         weights = run_training(
             spec,
             data,
@@ -83,10 +90,13 @@ def train(
             resume=resume,
             device=device,
             devices=devices,
+            nodes=nodes,
             dtype=dtype,
+            threads=threads,
             report=show,
         )
-    click.echo(weights)
+    if is_first():
+        click.echo(weights)
 
 
 class _Bar:

@@ -95,6 +95,11 @@ class Pictures:
         self._corner = torch.cat([p for p, _ in places])
         self._chance = torch.cat([w for _, w in places]).cumsum(0)
 
+    @property
+    def weight(self) -> float:
+        """Of all possible crops together: of two pools, equal only if their pictures are."""
+        return float(self._chance[-1])
+
     @staticmethod
     def _load(path: Path, max_side: int) -> np.ndarray | ImgtkError:
         try:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 import os
 import random
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from importlib import import_module, resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -26,8 +31,12 @@ from imgtk.engine.device import cpu_name, resolve_device, resolve_dtype
 from imgtk.errors import TrainingError
 from imgtk.op import OpSpec
 from imgtk.training.pictures import Pictures, picture_files
-from imgtk.training.recipe import load_recipe
+from imgtk.training.processes import CommonError, agree, in_processes, is_first, process_mean, started_elsewhere
+from imgtk.training.recipe import Recipe, load_recipe
 from imgtk.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,9 @@ def train(
     resume: bool = False,
     device: str = "auto",
     devices: int = 1,
+    nodes: int = 1,
     dtype: str = "auto",
+    threads: int | None = None,
     report: Callable[[Status], None] | None = None,
     stop_at: int | None = None,
 ) -> Path:
@@ -66,7 +77,12 @@ def train(
         overrides: settings put over the recipe, as text.
         validation: folder of pictures to validate on; by default some of `data` are held out.
         resume: go on from `out/last.ckpt`. Interrupted and resumed gives the losses of an uninterrupted run.
-        devices: number of processes (GPUs, or CPU processes); each computes its share of every batch.
+        devices: number of processes on this machine, each with a GPU of its own, or all on the CPU; each computes its
+            share of every batch. They are started here (a script that calls this needs `if __name__ == "__main__":`),
+            unless torchrun, SLURM or the like has started this process as one of them.
+        nodes: number of machines, on each of which this is called with the same arguments.
+        threads: CPU threads of each process; by default they divide the cores among them.
+        report: called after each step, of several processes only for the first.
         stop_at: end after this step as if interrupted (the schedule stays that of the whole run).
 
     Returns:
@@ -92,50 +108,134 @@ def train(
         picture_files(validation) if validation else files[:: max(1, len(files) // plan.held_out)][: plan.held_out]
     )
     files = files if validation else [f for f in files if f not in set(held_out)]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"cannot write into {out}: {error.strerror}", hint="Choose another --out.") from None
     if not files:
         raise TrainingError(
             f"{data} has too few pictures to hold out {plan.held_out} for validation",
             hint="Add some, or name a folder of others with --validation.",
         )
+    _check_processes(devices, nodes, device, plan.batch)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot write into {out}: {error.strerror}", hint="Choose another --out.") from None
+    job = _Job(spec.trainer, plan, files, held_out, out, resume, device, devices, nodes, dtype, threads, stop_at)
+    try:
+        if devices * nodes == 1 or started_elsewhere():
+            return _train(job, report)
+        return in_processes(devices, nodes, _train, job, report)
+    except CommonError:
+        if is_first():
+            raise
+        time.sleep(0.5)  # torchrun ends all when one ends: the first must have told it
+        sys.exit(1)
 
-    torch.manual_seed(plan.seed)
-    run = _Run(kind(plan), out, device, devices, dtype)
-    run.trainer.load_validation(held_out)
-    pictures = run.trainer.load_pictures(files, run.fabric.device)
-    if resume:
-        run.load(checkpoint)
-    run.loop(pictures, report, stop_at)
-    machine = torch.cuda.get_device_name() if run.fabric.device.type == "cuda" else cpu_name()
-    hours = timedelta(seconds=round(run.seconds))
-    trained = (
-        f"trained for {run.step} iterations (batch {plan.batch}, crops of {plan.crop} px) on {len(files)} pictures, "
-        f"{hours} on {machine}, seed {plan.seed}"
-    )
-    run.fabric.barrier()
-    return run.trainer.export(run.averaged.module, out / "final", trained, run.scores)
+
+@dataclass(frozen=True)
+class _Job:
+    """What each process of a run has to know."""
+
+    trainer: str
+    plan: Recipe
+    files: list[Path]
+    held_out: list[Path]
+    out: Path
+    resume: bool
+    device: str
+    devices: int
+    nodes: int
+    dtype: str
+    threads: int | None
+    stop_at: int | None
+
+
+def _train(job: _Job, report: Callable[[Status], None] | None) -> Path:
+    """The work of one process."""
+    fabric = _fabric(job)
+    with ExitStack() as stack:
+        if fabric.is_global_zero:
+            stack.enter_context(_lock(job.out))
+        torch.manual_seed(job.plan.seed)
+        run = _Run(_import(job.trainer)(job.plan), job.out, fabric)
+        run.trainer.load_validation(job.held_out)
+        pictures = run.trainer.load_pictures(job.files, fabric.device)
+        if not agree(pictures.weight):
+            raise CommonError(
+                "the processes have read different pictures from --data",
+                hint="Every machine needs the same readable files.",
+            )
+        if job.resume:
+            run.load(job.out / "last.ckpt")
+        run.loop(pictures, report, job.stop_at)
+        weights = Path()
+        if fabric.is_global_zero:
+            machine = torch.cuda.get_device_name() if fabric.device.type == "cuda" else cpu_name()
+            if fabric.world_size > 1:
+                machine = f"{fabric.world_size} processes on {machine}"
+            trained = (
+                f"trained for {run.step} iterations (batch {job.plan.batch}, crops of {job.plan.crop} px) on "
+                f"{len(job.files)} pictures, {timedelta(seconds=round(run.seconds))} on {machine}, seed {job.plan.seed}"
+            )
+            weights = run.trainer.export(run.averaged.module, job.out / "final", trained, run.scores)
+        return fabric.broadcast(weights)
+
+
+def _check_processes(devices: int, nodes: int, device: str, batch: int) -> None:
+    count, target = devices * nodes, resolve_device(device)
+    if target.type == "cuda" and devices > torch.cuda.device_count():
+        raise TrainingError(f"this machine has {torch.cuda.device_count()} GPUs, not {devices}")
+    if target.type == "mps" and count > 1:
+        raise TrainingError("several processes cannot share one Apple GPU", hint="Take --device cpu, or --devices 1.")
+    if batch % count:
+        raise TrainingError(
+            f"{count} processes cannot share a batch of {batch} equally",
+            hint=f"Take --set batch={math.ceil(batch / count) * count}, or another number of processes.",
+        )
+
+
+def _fabric(job: _Job) -> Fabric:
+    """Fabric for the job, in this process, connected to the others."""
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".broadcast_buffers. is deprecated")  # its successor is younger than torch 2.4
+    target, several = resolve_device(job.device), job.devices * job.nodes > 1 or started_elsewhere()
+    precision = {torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed", torch.float32: "32-true"}
+    try:
+        fabric = Fabric(
+            accelerator=target.type,
+            devices=job.devices,
+            num_nodes=job.nodes,
+            # A discriminator sees two batches per update; buffers that were sent between them would break the gradient.
+            strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
+            precision=precision[resolve_dtype(job.dtype, target)],  # type: ignore[arg-type]
+        )
+        fabric.launch()
+    except ValueError as error:  # Fabric compares with what torchrun or SLURM has started
+        raise TrainingError(f"the processes do not fit --devices and --nodes: {error}") from None
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    return fabric
+
+
+@contextmanager
+def _lock(out: Path) -> Iterator[None]:
+    """Keeps other runs out of `out`; the operating system gives it free when this process ends, however that is."""
+    try:
+        lock = FileLock(out / ".lock", timeout=0).acquire()
+    except Timeout:
+        raise TrainingError(
+            f"another run is writing into {out}", hint="Wait for its end, or choose another --out."
+        ) from None
+    with lock:
+        yield
 
 
 class _Run:
     """The state of a run: everything that a checkpoint holds, and the loop over it."""
 
-    def __init__(self, trainer: Trainer[Any], out: Path, device: str, devices: int, dtype: str) -> None:
-        from lightning_fabric import Fabric
-
-        self.trainer, self.out, self.plan = trainer, out, trainer.recipe
-        target = resolve_device(device)
-        precision = {torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed", torch.float32: "32-true"}
-        strategy = "ddp" if devices > 1 else "auto"
-        self.fabric = Fabric(
-            accelerator=target.type,
-            devices=devices,
-            strategy=strategy,
-            precision=precision[resolve_dtype(dtype, target)],  # type: ignore[arg-type]
-        )
-        self.fabric.launch()
+    def __init__(self, trainer: Trainer[Any], out: Path, fabric: Fabric) -> None:
+        self.trainer, self.out, self.plan, self.fabric = trainer, out, trainer.recipe, fabric
         trainer.to(self.fabric.device)
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, Any] = {}
@@ -173,21 +273,20 @@ class _Run:
             if log:
                 log.losses(self.step, losses, elapsed)
             done = self.step == self.plan.steps
-            if self.step % self.plan.validate_every == 0 or done:
+            if (self.step % self.plan.validate_every == 0 or done) and log:
                 self._validate()
-                if log:
-                    log.scores(self.step, self.scores)
+                log.scores(self.step, self.scores)
             if (self.step % self.plan.sample_every == 0 or done) and log:
                 log.sample(self.step, self._evaluated(self.trainer.sample))
             if (self.step % self.plan.checkpoint_every == 0 or self.step == last) and log:
                 self.save(self.out / "last.ckpt")
-            if report:
+            if report and log:
                 report(Status(self.step, self.plan.steps, losses, self.scores, elapsed))
         if log:
             log.close()
 
     def _update(self, batch: Tensor) -> dict[str, float]:
-        """One step of every network; the losses by "network/loss"."""
+        """One step of every network; the losses, those of the whole batch, by "network/loss"."""
         share = batch.shape[0] // self.fabric.world_size
         batch = batch[self.fabric.global_rank * share :][:share].to(self.fabric.device)
         batch = batch.contiguous(memory_format=torch.channels_last)
@@ -195,16 +294,16 @@ class _Run:
         for network in self.networks.values():
             network.train()
         for name, losses in self._updates(batch):
-            for loss, tensor in losses.items():
-                values[f"{name}/{loss}"] = value = tensor.item()
+            parts = torch.stack(list(losses.values()))
+            for loss, value in zip(losses, process_mean(parts).tolist(), strict=True):
+                values[f"{name}/{loss}"] = value
                 if not math.isfinite(value):
-                    raise TrainingError(
+                    raise CommonError(
                         f"the loss {name}/{loss} became {value} at step {self.step + 1}",
                         hint="Start anew in another --out with a lower --set lr=…",
                     )
             self.optimizers[name].zero_grad(set_to_none=True)
-            total = torch.stack(list(losses.values())).sum()
-            self.fabric.backward(total)
+            self.fabric.backward(parts.sum())
             if self.plan.clip:
                 self.fabric.clip_gradients(self.networks[name], self.optimizers[name], max_norm=self.plan.clip)
             self.optimizers[name].step()
@@ -233,9 +332,8 @@ class _Run:
         better = self.best is None or (value > self.best if self.trainer.higher_is_better else value < self.best)
         if better:
             self.best = value
-            if self.fabric.is_global_zero:
-                note = f"best so far, after {self.step} of {self.plan.steps} iterations"
-                self.trainer.export(self.averaged.module, self.out / "best", note, self.scores)
+            note = f"best so far, after {self.step} of {self.plan.steps} iterations"
+            self.trainer.export(self.averaged.module, self.out / "best", note, self.scores)
 
     def save(self, path: Path) -> None:
         """Write all of the state to `path`, atomically."""

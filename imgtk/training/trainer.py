@@ -65,11 +65,19 @@ class Trainer(ABC, Generic[R]):
         The loop backpropagates the sum of the losses and steps that network's optimizer before it goes on, so what
         stands behind a `yield` sees the updated network. Call the networks that are passed in: they are wrapped for
         the device and precision of the run.
+
+        Where several processes train, `batch` is the share of one, all draw equal random numbers from torch's
+        generators, and their losses and gradients are averaged. That is what one process with the whole batch does,
+        if the losses are means over pictures; for others there is `imgtk.training.processes.batch_mean`, and for
+        random numbers that belong to single pictures `on_whole_batch`.
         """
 
     @abstractmethod
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """Figures on the held-out pictures, `metric` among them, for the averaged generator in eval mode."""
+        """Figures on the held-out pictures, `metric` among them, for the averaged generator in eval mode.
+
+        Only the first process asks for it, and for `sample`: neither may draw from torch's own random generators.
+        """
 
     @abstractmethod
     def sample(self, generator: nn.Module) -> Tensor:

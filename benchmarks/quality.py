@@ -20,7 +20,7 @@ from imgtk.nn.features import load_features
 from imgtk.registry import default
 from imgtk.weights import locate, shipped
 
-REAL = "upscale:esrgan x4 model=esrgan-x4-real"
+FURTHER = ("upscale:esrgan x4 model=esrgan-x4-real", "upscale:esrgan x2 model=esrgan-x2")
 SCORES = ("psnr_y", "ssim_y", "feature_distance", "mean_colour")
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=["Set5", "Set14", "BSD100"])
     parser.add_argument("--scale", type=int, nargs="*", default=[4, 2])
     parser.add_argument("--ops", nargs="*", default=default_methods(), help="upscalers to measure, by name")
-    parser.add_argument("--pipeline", nargs="*", default=[REAL], help="pipelines, each at its scale; {} is any")
+    parser.add_argument("--pipeline", nargs="*", default=FURTHER, help="pipelines, each at its scale; {} is any")
     parser.add_argument("--worn", nargs="*", default=["Set5", "Set14"], help="sets that are also measured worn, at x4")
     parser.add_argument("--features", default="imgtk", help="feature network: imgtk, or a SqueezeNet or VGG file")
     parser.add_argument("--dtype", default="auto")

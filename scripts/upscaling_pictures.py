@@ -59,18 +59,38 @@ def cobbles(side: int = 64, stones: int = 26) -> np.ndarray:
     return small.round().clip(0, 255).astype(np.uint8)
 
 
+def worn(pixels: np.ndarray) -> np.ndarray:
+    """The picture after Gaussian noise of 5 levels and JPEG of quality 40."""
+    noisy = pixels + np.random.default_rng(0).normal(0, 5, pixels.shape)
+    file = io.BytesIO()
+    Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=40)
+    return np.asarray(Image.open(file))
+
+
+def operators() -> None:
+    names = ("bicubic", "compact", "srresnet", "rrdb", "srgan", "esrgan")
+    row("operators", [run(f"upscale:{name} x4", cat())[60:220, 60:220] for name in names])
+
+
+def real() -> None:
+    texts = ("upscale:bicubic x4", "upscale:esrgan x4", "upscale:esrgan x4 model=esrgan-x4-real")
+    row("real", [run(text, worn(cat()))[40:232, 40:232] for text in texts])
+
+
+def scales() -> None:
+    """x2 of the cat, and x1 of a worn picture twice as large."""
+    photo = np.asarray(Image.fromarray(data.chelsea()).crop((84, 84, 228, 228)))
+    pair = [run("upscale:bicubic x2", cat()), run("upscale:esrgan x2 model=esrgan-x2", cat())]
+    row("scales", [*pair, worn(photo), run("upscale:esrgan x1", worn(photo))])
+
+
 def interpolate() -> None:
     mixtures = [f"rrdb-x4:{1 - share},esrgan-x4:{share}" for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     row("interpolate", [run(f"upscale:esrgan interpolate={mixture}", cat())[40:232, 40:232] for mixture in mixtures])
 
 
 def denoise() -> None:
-    """The cat after Gaussian noise of 5 levels and JPEG of quality 40."""
-    noisy = cat() + np.random.default_rng(0).normal(0, 5, cat().shape)
-    file = io.BytesIO()
-    Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=40)
-    pixels = np.asarray(Image.open(file))
-    row("denoise", [run(f"upscale:esrgan denoise={share}", pixels)[40:232, 40:232] for share in (0, 0.5, 1)])
+    row("denoise", [run(f"upscale:esrgan denoise={share}", worn(cat()))[40:232, 40:232] for share in (0, 0.5, 1)])
 
 
 def tta() -> None:
@@ -88,5 +108,5 @@ def tileable() -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("interpolate", "denoise", "tta", "tileable"):
+    for name in sys.argv[1:] or ("operators", "real", "scales", "interpolate", "denoise", "tta", "tileable"):
         globals()[name]()

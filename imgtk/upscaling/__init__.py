@@ -102,6 +102,7 @@ def upscaler(
     models: Mapping[int, str],
     trainer: str | None = None,
     denoise: tuple[str, str] | None = None,
+    others: Sequence[str] = (),
 ) -> OpSpec:
     """The spec of `upscale:METHOD`, an operator around an `imgtk.upscaling.network.UpscalingNetwork`.
 
@@ -111,6 +112,7 @@ def upscaler(
         trainer: "package.module:Class", a subclass of `imgtk.upscaling.trainer.FidelityTrainer`.
         denoise: names of two shipped weights that interpolate well, one of which keeps what is wrong with a picture
             and the other removes it. The operator then has the parameter `denoise`.
+        others: names of further shipped weights, which are only taken when `model=` names them.
     """
     params = (SCALE, MODEL, INTERPOLATE, *([DENOISE] if denoise else []), TTA, TILEABLE)
     return OpSpec(
@@ -120,5 +122,5 @@ def upscaler(
         params=params,
         preset={"models": dict(models), "package": package, **({"denoise_pair": denoise} if denoise else {})},
         trainer=trainer,
-        weights=tuple(dict.fromkeys((*models.values(), *(denoise or ())))),
+        weights=tuple(dict.fromkeys((*models.values(), *(denoise or ()), *others))),
     )

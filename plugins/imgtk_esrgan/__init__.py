@@ -17,13 +17,15 @@ def imgtk_operators() -> list[OpSpec]:
     return [
         _upscaler(
             "esrgan",
-            "Upscale with invented, sharp detail (ESRGAN).",
-            models={4: "esrgan-x4"},
+            "Upscale with invented, sharp detail, or clean at x1 (ESRGAN).",
+            models={4: "esrgan-x4", 1: "esrgan-x1"},
+            denoise=("esrgan-x4", "esrgan-x4-real"),
+            others=("esrgan-x2",),  # at x2, the x4 network and shrinking look better, in four times the time
             trainer="imgtk_esrgan.trainer:ESRGAN",
         ),
         _upscaler(
             "rrdb",
-            "Upscale faithfully: highest PSNR, softer (RRDBNet).",
+            "Upscale faithfully: nothing is invented (RRDBNet).",
             models={4: "rrdb-x4"},
             trainer="imgtk_esrgan.trainer:RRDB",
         ),

@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from imgtk.hookspecs import hookimpl
+from imgtk.op import OpSpec
+from imgtk.upscaling import upscaler
 from imgtk.weights.architecture import Architecture
+
+_upscaler = partial(upscaler, package="imgtk_srgan")
+
+
+@hookimpl
+def imgtk_operators() -> list[OpSpec]:
+    return [
+        _upscaler(
+            "srresnet",
+            "Upscale faithfully: nothing is invented (SRResNet).",
+            models={4: "srresnet-x4"},
+            trainer="imgtk_srgan.trainer:SRResNetTrainer",
+        ),
+        _upscaler(
+            "srgan",
+            "Upscale with invented detail, in two thirds of esrgan's work (SRGAN).",
+            models={4: "srgan-x4"},
+            trainer="imgtk_srgan.trainer:SRGANTrainer",
+        ),
+    ]
 
 
 @hookimpl

@@ -1,0 +1,75 @@
+"""The trainers of SRResNet and SRGAN, on networks and pictures so small that a step takes milliseconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from imgtk.errors import TrainingError
+from imgtk.nn.features import compact
+from imgtk.registry import default
+from imgtk.training.recipe import load_recipe
+from imgtk.training.run import train
+from imgtk.weights import Card
+from imgtk_srgan import trainer
+from imgtk_srgan.network import MSRResNet, SRResNet
+from imgtk_srgan.trainer import SRResNetRecipe
+
+TINY = {"features": "8", "blocks": "1", "steps": "3", "batch": "2", "crop": "32", "warmup": "1", "held_out": "1"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for i in range(3):
+        pixels = np.random.default_rng(i).integers(0, 256, (140, 150, 3), dtype=np.uint8)
+        PIL.Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def gan(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Settings of a tiny GAN run: the VGG discriminator judges crops of 128 pixels only."""
+    path = tmp_path_factory.mktemp("features") / "features.pth"
+    torch.manual_seed(0)
+    torch.save(compact().state_dict(), path)
+    return {"backbone": str(path), "discriminator_features": "4", "crop": "128"}
+
+
+@pytest.mark.parametrize("variant", ["basicsr", "paper"])
+@pytest.mark.parametrize("op", ["upscale:srresnet", "upscale:srgan"])
+def test_training_gives_weights_that_the_operator_loads(
+    op: str, variant: str, data: Path, gan: dict[str, str], tmp_path: Path
+) -> None:
+    settings = {**TINY, "variant": variant, **(gan if op == "upscale:srgan" else {})}
+    spec = default().spec(op)
+    weights = train(spec, data, tmp_path / "out", overrides=settings, device="cpu", dtype="fp32")
+
+    card = Card.read(weights.with_suffix(".toml"))
+    assert card.architecture.startswith({"basicsr": "MSRResNet, 1 blocks", "paper": "SRResNet, 1 blocks"}[variant])
+    assert card.scores["validation"]["psnr_y"] > 5
+    built = spec.build(model=str(weights))
+    built.to(torch.device("cpu"), torch.float32)
+    assert built(torch.rand(1, 3, 9, 7)).shape[2:] == (36, 28)
+
+
+def test_the_recipe_names_the_network() -> None:
+    assert isinstance(SRResNetRecipe(features=4, blocks=1).network(), MSRResNet)
+    paper = SRResNetRecipe(features=4, blocks=1, variant="paper").network()
+    assert isinstance(paper, SRResNet)
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in paper.modules())
+    with pytest.raises(TrainingError, match="no variant 'deep'"):
+        SRResNetRecipe(variant="deep").network()
+
+
+def test_shipped_recipes_are_read() -> None:
+    folder = Path(trainer.__file__).parent / "recipes"
+    kinds = {"srresnet": trainer.SRResNetTrainer, "srgan": trainer.SRGANTrainer}
+    for file in folder.glob("*.toml"):
+        recipe = load_recipe(kinds[file.stem.partition("-")[0]].recipe_type, file, {})
+        assert recipe.name == file.stem
+        assert recipe.licence == "Apache-2.0"

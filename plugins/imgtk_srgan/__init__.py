@@ -23,7 +23,7 @@ def imgtk_operators() -> list[OpSpec]:
         ),
         _upscaler(
             "srgan",
-            "Upscale with invented detail, in two thirds of esrgan's work (SRGAN).",
+            "Upscale with invented detail, a fifth quicker than esrgan (SRGAN).",
             models={4: "srgan-x4"},
             trainer="imgtk_srgan.trainer:SRGANTrainer",
         ),

@@ -46,8 +46,14 @@ def summary() -> str:
     what = f"memory of `upscale:compact x4` beyond input and output, {first['input']} to {last['input']}"
     figure = f"{first['beyond_mb']:.0f} to {last['beyond_mb']:.0f} MB"
     lines.append(f"| {what} | {figure} | `benchmarks/memory.py` |")
-    lines += ["", "PSNR on Y / SSIM / feature distance (less is better), x4, by `benchmarks/quality.py`:", ""]
-    rows = [row for row in load("quality")["results"] if "x4" in row["pipeline"]]
+    quality = load("quality")["results"]
+    lines += [
+        "",
+        f"PSNR on Y / SSIM / feature distance (less is better; {quality[0]['features']}), x4, by `benchmarks/quality.py`;",
+        "worn: the inputs are also blurred, noisy, and JPEG of quality 40:",
+        "",
+    ]
+    rows = [row for row in quality if "x4" in row["pipeline"]]
     sets = list(dict.fromkeys(row["set"] for row in rows))
     lines += ["| pipeline | " + " | ".join(sets) + " |", "|---|" + "---|" * len(sets)]
     for name in dict.fromkeys(row["pipeline"] for row in rows):

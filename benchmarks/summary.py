@@ -49,8 +49,8 @@ def summary() -> str:
     quality = load("quality")["results"]
     lines += [
         "",
-        f"PSNR on Y / SSIM / feature distance (less is better; {quality[0]['features']}), x4, by `benchmarks/quality.py`;",
-        "worn: the inputs are also blurred, noisy, and JPEG of quality 40:",
+        f"PSNR on Y / SSIM / feature distance ({quality[0]['features']}; less is better), x4, by",
+        "`benchmarks/quality.py`; worn: the inputs are also blurred, noisy, and JPEG of quality 40:",
         "",
     ]
     rows = [row for row in quality if "x4" in row["pipeline"]]

@@ -9,6 +9,7 @@ the cards of the shipped weights.
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from common import arguments, record
 from imgtk.bench.data import find_sets
 from imgtk.bench.upscale import default_methods, methods, run
+from imgtk.language import parse
 from imgtk.nn.features import load_features
 from imgtk.registry import default
 from imgtk.weights import locate, shipped
@@ -25,17 +27,23 @@ SCORES = ("psnr_y", "ssim_y", "feature_distance", "mean_colour")
 
 
 def write_cards(rows: list[dict[str, Any]]) -> None:
-    """Put the scores of "upscale:METHOD xSCALE" into the card of the shipped METHOD-xSCALE, and those of a pipeline
-    that ends with model=NAME into the card of NAME."""
+    """Put the scores of operators that are one network at its own scale into the card of its weights."""
+    taken = {text: weights_and_scale(text) for text in dict.fromkeys(row["pipeline"] for row in rows)}
     for package in default().packages:
         for card in shipped(package):
-            method, _, scale = card.name.rpartition("-")
-            plain, named = f"upscale:{method} {scale}", f" model={card.name}"
-            measured = [row for row in rows if row["pipeline"] == plain or row["pipeline"].endswith(named)]
+            path = locate(card.name, package=package)
+            measured = [row for row in rows if taken[row["pipeline"]] == ([path], card.scale)]
             if measured:
                 scores = {row["set"]: {key: round(row[key], 4) for key in SCORES} for row in measured}
-                path = locate(card.name, package=package).with_suffix(".toml")
-                path.write_text(replace(card, scores={**card.scores, **scores}).toml(), encoding="utf-8")
+                paper = replace(card, scores={**card.scores, **scores}).toml()
+                path.with_suffix(".toml").write_text(paper, encoding="utf-8")
+
+
+def weights_and_scale(text: str) -> tuple[list[Path], Fraction]:
+    """The files of weights that the pipeline's last operator takes, and its scale."""
+    node = parse(text, default()).nodes[-1]
+    op = default().spec(node.op).build(**node.params)
+    return list(op.weight_files), op.geometry.scale
 
 
 def main() -> None:

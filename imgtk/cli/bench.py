@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imgtk.cli.options import BACKENDS, DTYPES
+from imgtk.cli.progress import progress, wanted
 from imgtk.cli.table import table
 
 if TYPE_CHECKING:
@@ -166,13 +166,12 @@ def show_set(one: SetReport, per_image: bool) -> None:
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
     """A bar on stderr with the picture that was done; nothing if `quiet` or if stderr is no terminal."""
-    if quiet or not sys.stderr.isatty():
+    if not wanted(quiet):
         yield None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     columns = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    with progress(*columns) as bar:
         task = bar.add_task("", total=None)
         yield lambda name, done, total: bar.update(task, completed=done, total=total, description=name)

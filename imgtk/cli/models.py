@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imgtk.cli.catalogue import as_json
+from imgtk.cli.progress import progress, wanted
 from imgtk.cli.table import table
 from imgtk.registry import default
 from imgtk.weights.public import public_models
@@ -116,13 +116,12 @@ def say(adopted: Adopted) -> None:
 @contextmanager
 def download_bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar on stderr with bytes, speed and time left; nothing if `quiet` or if stderr is no terminal."""
-    if quiet or not sys.stderr.isatty():
+    if not wanted(quiet):
         yield None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    with progress(*columns) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)

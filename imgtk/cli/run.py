@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgtk.cli.options import build_pipeline, max_pixels_option, pipeline_options, split_words
+from imgtk.cli.progress import progress, wanted
 from imgtk.cli.report import FAILED, INTERRUPTED, UNEXPECTED, report
 from imgtk.cli.table import bytes_text
 
@@ -187,11 +188,10 @@ def stopped_by_ctrl_c() -> Iterator[Event]:
 @contextmanager
 def picture_bar(tally: Tally, quiet: bool) -> Iterator[Callable[[], None]]:
     """A bar on stderr with pictures, rate, time left and failures; nothing if `quiet` or if stderr is no terminal."""
-    if quiet or not sys.stderr.isatty():
+    if not wanted(quiet):
         yield lambda: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     columns = (
         MofNCompleteColumn(),
@@ -200,7 +200,7 @@ def picture_bar(tally: Tally, quiet: bool) -> Iterator[Callable[[], None]]:
         TimeRemainingColumn(),
         TextColumn("[red]{task.fields[failures]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+    with progress(*columns) as bar:
         task = bar.add_task("", total=tally.total, rate="", failures="")
 
         def advance() -> None:
@@ -219,12 +219,10 @@ def picture_bar(tally: Tally, quiet: bool) -> Iterator[Callable[[], None]]:
 @contextmanager
 def tile_bar(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
     """A bar on stderr with tiles, time left and memory; nothing if `quiet` or if stderr is no terminal."""
-    if quiet or not sys.stderr.isatty():
+    if not wanted(quiet):
         yield None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -234,6 +232,6 @@ def tile_bar(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | N
         TimeRemainingColumn(),
         TextColumn("{task.fields[memory]}"),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+    with progress(*columns) as bar:
         task = bar.add_task(title, total=None, memory="")
         yield lambda p: bar.update(task, completed=p.done, total=p.total, memory=bytes_text(p.bytes))

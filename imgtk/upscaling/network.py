@@ -9,7 +9,7 @@ from torch import nn
 from imgtk.errors import WeightsError
 from imgtk.registry import Registry, default
 from imgtk.weights import read_state
-from imgtk.weights.architecture import network_of
+from imgtk.weights.architecture import State, network_of
 
 __all__ = ["UpscalingNetwork", "load_network"]
 
@@ -39,6 +39,11 @@ class UpscalingNetwork(nn.Module):
     def architecture(self) -> str:
         """The description with the number of parameters, for cards and plans."""
         return f"{self.description}, {sum(p.numel() for p in self.parameters()) / 1e6:.2f} M parameters"
+
+    def adapted(self, state: State) -> State:
+        """The tensors of a network to start training from, changed to what suits this one. Those whose shape differs
+        from this network's are left out afterwards."""
+        return state
 
 
 def load_network(path: str | Path, registry: Registry | None = None) -> UpscalingNetwork:

@@ -25,6 +25,7 @@ from imgtk.training.processes import batch_mean, on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 from imgtk.upscaling.degradation import MILD, SecondOrder, classic
+from imgtk.upscaling.network import UpscalingNetwork
 from imgtk.weights import locate, read_state
 
 __all__ = ["FidelityTrainer", "GANSettings", "GANTrainer", "UpscalingRecipe"]
@@ -42,7 +43,7 @@ class UpscalingRecipe(Recipe):
     Attributes:
         scale: native scale of the network.
         degradation: how targets become inputs: "bicubic" (the papers' benchmarks), "second-order" (compressed, noisy
-            and blurred pictures; Real-ESRGAN), or "mild" (the same with about half the strength).
+            and blurred pictures; Real-ESRGAN), or "mild" (a weaker one).
     """
 
     lr: float = 2e-3
@@ -50,7 +51,7 @@ class UpscalingRecipe(Recipe):
     degradation: str = "bicubic"
 
     @abstractmethod
-    def network(self) -> nn.Module:
+    def network(self) -> UpscalingNetwork:
         """The network, with fresh weights."""
 
     def degrade(self, target: Tensor, generator: torch.Generator) -> Tensor:
@@ -107,19 +108,15 @@ class FidelityTrainer(Trainer[Any]):
         self.networks = {"generator": self._start()}
         self.held_out: list[tuple[Tensor, Tensor]] = []
 
-    def _start(self) -> nn.Module:
+    def _start(self) -> UpscalingNetwork:
         """The recipe's network, with `init` loaded where its tensors fit: a x2 network starts from a x4 trunk."""
-        network: nn.Module = self.recipe.network()
+        network: UpscalingNetwork = self.recipe.network()
         if self.recipe.init:
             own = network.state_dict()
-            state = self.adapted(read_state(locate(self.recipe.init, package=self.package)), own)
+            state = network.adapted(read_state(locate(self.recipe.init, package=self.package)))
             fitting = {k: value.float() for k, value in state.items() if k in own and value.shape == own[k].shape}
             network.load_state_dict({**own, **fitting})
         return network
-
-    def adapted(self, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The tensors of `init`, changed to what the recipe's network (with the tensors `own`) can start from."""
-        return state
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
         return muon(self.networks[name], self.recipe.lr)

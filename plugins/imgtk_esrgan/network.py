@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imgtk.upscaling.network import UpscalingNetwork
+from imgtk.weights.architecture import State
 
 __all__ = ["RRDBNet", "SRVGGNetCompact"]
 
@@ -119,6 +120,13 @@ class RRDBNet(UpscalingNetwork):
     @property
     def description(self) -> str:
         return f"RRDBNet, {len(self.body)} blocks"
+
+    def adapted(self, state: State) -> State:
+        """With a first convolution that takes the mean of the pixels which this network folds into channels: so one for
+        x2 or x1 starts as the x4 network does on the averaged input."""
+        first = "conv_first.weight"
+        pixels = self.conv_first.in_channels // state[first].shape[1]
+        return {**state, first: state[first].repeat_interleave(pixels, 1) / pixels}
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv_first(F.pixel_unshuffle(x, self.unshuffle) if self.unshuffle > 1 else x)

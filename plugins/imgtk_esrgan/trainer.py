@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor, nn
-
+from imgtk.upscaling.network import UpscalingNetwork
 from imgtk.upscaling.trainer import FidelityTrainer, GANSettings, GANTrainer, UpscalingRecipe
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
@@ -23,7 +21,7 @@ class CompactRecipe(UpscalingRecipe):
     features: int = 64
     convs: int = 16
 
-    def network(self) -> nn.Module:
+    def network(self) -> UpscalingNetwork:
         return SRVGGNetCompact(features=self.features, convs=self.convs, scale=self.scale)
 
 
@@ -42,7 +40,7 @@ class RRDBRecipe(UpscalingRecipe):
     blocks: int = 4
     growth: int = 32
 
-    def network(self) -> nn.Module:
+    def network(self) -> UpscalingNetwork:
         return RRDBNet(features=self.features, blocks=self.blocks, growth=self.growth, scale=self.scale)
 
 
@@ -63,23 +61,7 @@ class RRDB(FidelityTrainer):
     recipe_type = RRDBRecipe
     package = "imgtk_esrgan"
 
-    def adapted(self, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        return folded(state, own)
-
 
 class ESRGAN(GANTrainer):
     recipe_type = ESRGANRecipe
     package = "imgtk_esrgan"
-
-    def adapted(self, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        return folded(state, own)
-
-
-def folded(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """`state`, with a first convolution that takes the mean of the pixels which `own` folds into channels.
-
-    So a network for x2 or x1, which folds its input, starts as the x4 network does on the averaged input.
-    """
-    first = "conv_first.weight"
-    pixels = own[first].shape[1] // state[first].shape[1]
-    return {**state, first: state[first].repeat_interleave(pixels, 1) / pixels}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
-
 from imgtk.errors import TrainingError
+from imgtk.upscaling.network import UpscalingNetwork
 from imgtk.upscaling.trainer import FidelityTrainer, GANSettings, GANTrainer, UpscalingRecipe
 from imgtk_srgan.network import MSRResNet, SRResNet
 
@@ -30,7 +29,7 @@ class SRResNetRecipe(UpscalingRecipe):
     blocks: int = 16
     variant: str = "basicsr"
 
-    def network(self) -> nn.Module:
+    def network(self) -> UpscalingNetwork:
         if self.variant not in VARIANTS:
             raise TrainingError(f"there is no variant {self.variant!r}", hint=f"Known are {', '.join(VARIANTS)}.")
         return VARIANTS[self.variant](features=self.features, blocks=self.blocks, scale=self.scale)

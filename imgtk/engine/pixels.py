@@ -12,10 +12,8 @@ from torch import Tensor
 
 from imgtk.geometry import Box, Size
 from imgtk.image import Image
+from imgtk.nn.colour import luma
 from imgtk.nn.resample import resample
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of R, G, B in gray (ITU-R BT.601)."""
 
 FAINT = 0.05
 """Opacity up to which a pixel's colour is not trusted when a picture changes its size."""
@@ -34,7 +32,7 @@ def quantised(tensor: Tensor, dtype: np.dtype[Any], gray: bool) -> np.ndarray:
     """(1, 3, H, W) as (H, W, 1|3) of `dtype`; integers are clipped and rounded, float32 is left as it is."""
     tensor = tensor.float()
     if gray:
-        tensor = (tensor * torch.tensor(LUMA, device=tensor.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        tensor = luma(tensor)
     if dtype.kind != "f":
         top = float(np.iinfo(dtype).max)
         tensor = tensor.mul(top).round_().clamp_(0, top)

@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["jpeg", "luma"]
+from imgtk.nn.colour import LUMA, luma
 
-RED, BLUE = 0.299, 0.114  # share of luma: ITU-R BT.601, as JFIF demands
-GREEN = 1 - RED - BLUE
+__all__ = ["jpeg"]
+
+RED, GREEN, BLUE = LUMA  # as JFIF demands
 
 # fmt: off
 LUMA_STEPS = (  # T.81, table K.1
@@ -48,12 +49,6 @@ def _cosines() -> list[list[float]]:
 
 
 COSINES = _cosines()
-
-
-def luma(x: Tensor) -> Tensor:
-    """Brightness (N, 1, H, W) of RGB (N, 3, H, W), in its range: BT.601, full range."""
-    red, green, blue = x.split(1, 1)
-    return RED * red + GREEN * green + BLUE * blue
 
 
 def jpeg(x: Tensor, quality: Tensor | int) -> Tensor:

@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from imgtk.nn.jpeg import jpeg, luma
+from imgtk.nn.colour import luma
+from imgtk.nn.jpeg import jpeg
 
 __all__ = ["MILD", "Fixed", "Order", "SecondOrder", "blur", "classic", "kernels", "sinc_kernels"]
 

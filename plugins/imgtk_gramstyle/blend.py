@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of R, G and B in luma (ITU-R BT.601)."""
+from imgtk.nn.colour import luma
 
 
 def finish(painted: Tensor, original: Tensor, strength: float, keep_colour: bool) -> Tensor:
@@ -21,9 +20,3 @@ def finish(painted: Tensor, original: Tensor, strength: float, keep_colour: bool
         change = luma(painted) - luma(original)
         painted = (original + change).clamp(0, 1)
     return painted if strength == 1 else torch.lerp(original, painted, strength)
-
-
-def luma(x: Tensor) -> Tensor:
-    """(N, 3, H, W) to (N, 1, H, W)."""
-    red, green, blue = x.split(1, 1)
-    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue

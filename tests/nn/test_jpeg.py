@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from skimage import data
 
-from imgtk.nn.jpeg import jpeg, luma
+from imgtk.nn.colour import luma
+from imgtk.nn.jpeg import jpeg
 
 
 def tensor(pixels):

@@ -8,7 +8,7 @@ import torch
 from skimage import data
 from torch.nn.functional import conv2d, interpolate, pad
 
-from imgtk.nn.jpeg import luma
+from imgtk.nn.colour import luma
 from imgtk.upscaling.degradation import (
     Fixed,
     Order,

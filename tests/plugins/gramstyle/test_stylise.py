@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 
 from imgtk import Pipeline
 from imgtk.errors import ParameterError, WeightsError
+from imgtk.nn.colour import luma
 from imgtk.registry import default
 from imgtk.testing import check_op, picture
-from imgtk_gramstyle.blend import luma
 from imgtk_gramstyle.network import StyleNetwork, moments
 
 CPU = torch.device("cpu")

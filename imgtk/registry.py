@@ -20,7 +20,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from time import perf_counter
 from types import FunctionType
-from typing import TypeVar, cast
+from typing import Any
 
 import pluggy
 
@@ -35,8 +35,6 @@ RESERVED = frozenset({"as", "in", "save"})
 
 _OPERATOR = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9-]*)?")
 _PARAMETER = re.compile(r"[a-z][a-z0-9-]*")
-T = TypeVar("T")
-
 _LOCATION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -162,8 +160,8 @@ class Registry:
             try:
                 plugin = entry.load()
                 self._register(plugin, f"{distribution}:{entry.name}")
-                specs = self._answers(plugin, "imgtk_operators", OpSpec)
-                architectures = self._answers(plugin, "imgtk_architectures", Architecture)
+                specs = self._answers(plugin, "imgtk_operators")
+                architectures = self._answers(plugin, "imgtk_architectures")
                 self._check(specs, distribution)
                 self._check_architectures(architectures, distribution)
             except KeyboardInterrupt:
@@ -204,12 +202,12 @@ class Registry:
         if not implemented:
             raise PluginError("no hook is implemented", hint=f"The hooks are: {', '.join(sorted(known))}.")
 
-    def _answers(self, plugin: object, hook: str, kind: type[T]) -> list[T]:
+    def _answers(self, plugin: object, hook: str) -> list[Any]:
         """What the plugin's implementations of `hook` give."""
-        answers: list[T] = []
+        answers: list[Any] = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             if implementation.plugin is plugin:
-                answers += cast("Iterable[T]", implementation.function())
+                answers += implementation.function()
         return answers
 
     def _check(self, specs: Iterable[OpSpec], distribution: str) -> None:

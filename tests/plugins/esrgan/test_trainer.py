@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import PIL.Image
 import pytest
 import torch
 
-from imgtk.nn.features import compact
 from imgtk.registry import default
 from imgtk.training.recipe import load_recipe
 from imgtk.training.run import train
@@ -28,23 +25,6 @@ TINY = {
     "licence": "Apache-2.0",
     "data": "noise; more noise",
 }
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    for i in range(3):
-        pixels = np.random.default_rng(i).integers(0, 256, (70, 90, 3), dtype=np.uint8)
-        PIL.Image.fromarray(pixels).save(folder / f"{i}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("features") / "features.pth"
-    torch.manual_seed(0)
-    torch.save(compact().state_dict(), path)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import PIL.Image
 import pytest
 import torch
 
 from imgtk.errors import TrainingError
-from imgtk.nn.features import compact
 from imgtk.registry import default
 from imgtk.training.recipe import load_recipe
 from imgtk.training.run import train
@@ -23,21 +20,9 @@ TINY = {"features": "8", "blocks": "1", "steps": "3", "batch": "2", "crop": "32"
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    for i in range(3):
-        pixels = np.random.default_rng(i).integers(0, 256, (140, 150, 3), dtype=np.uint8)
-        PIL.Image.fromarray(pixels).save(folder / f"{i}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def gan(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def gan(backbone: Path) -> dict[str, str]:
     """Settings of a tiny GAN run: the VGG discriminator judges crops of 128 pixels only."""
-    path = tmp_path_factory.mktemp("features") / "features.pth"
-    torch.manual_seed(0)
-    torch.save(compact().state_dict(), path)
-    return {"backbone": str(path), "discriminator_features": "4", "crop": "128"}
+    return {"backbone": str(backbone), "discriminator_features": "4", "crop": "128"}
 
 
 @pytest.mark.parametrize("variant", ["basicsr", "paper"])

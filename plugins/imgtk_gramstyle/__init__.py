@@ -7,6 +7,7 @@ from typing import Any
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import REQUIRED, File, Flag, Integer, Number, OpSpec, Param, ParamType, Text
+from imgtk.weights.architecture import Architecture
 
 STYLES = {
     "monet": "Paint as Claude Monet painted the Woman with a Parasol.",
@@ -88,6 +89,11 @@ GRAM = OpSpec(
     colours=True,
     trainer="imgtk_gramstyle.distil:FeatureTrainer",
 )
+
+
+@hookimpl
+def imgtk_architectures() -> list[Architecture]:
+    return [Architecture("StyleNetwork", "imgtk_gramstyle.detect:style_network", "imgtk", "style:fast")]
 
 
 @hookimpl

@@ -109,7 +109,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
     def load_validation(self, files: list[Path]) -> None:
         for file in files:
             pixels = load_picture(file, 512)
-            height, width = (side - side % StyleNetwork.MULTIPLE for side in pixels.shape[:2])
+            height, width = (side - side % StyleNetwork.multiple for side in pixels.shape[:2])
             photo = torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
             self.held_out.append(photo.to(self.device, memory_format=torch.channels_last))
 
@@ -150,7 +150,8 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     @property
     def architecture(self) -> str:
-        return f"StyleNetwork, {self.recipe.blocks} blocks, {self.recipe.width} channels"
+        description: str = self.networks["generator"].description  # type: ignore[assignment]
+        return description
 
     @property
     def sources(self) -> list[str]:

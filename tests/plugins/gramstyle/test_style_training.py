@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from imgtk.errors import ImgtkError, TrainingError
 from imgtk.nn.features import load_features, squeezenet
+from imgtk.painting.op import load_network
 from imgtk.registry import default
 from imgtk.testing import picture
 from imgtk.training.run import train
@@ -59,7 +60,7 @@ def test_a_style_is_trained_exported_and_used(photos, settings, tmp_path):
     assert sum(found[-3:]) < sum(found[:3])
     card = Card.read(weights.with_suffix(".toml"))
     assert set(card.scores["validation"]) == {"gram_ratio", "content"}
-    assert isinstance(StyleNetwork.of(read_state(weights)), StyleNetwork)
+    assert isinstance(load_network(weights), StyleNetwork)
     op = spec.build(model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
     assert op(picture(32, 32)).shape == (1, 3, 32, 32)

@@ -9,9 +9,10 @@ from safetensors.torch import save_file
 from imgtk import Pipeline
 from imgtk.errors import ParameterError, WeightsError
 from imgtk.nn.colour import luma
+from imgtk.nn.normalise import moments
 from imgtk.registry import default
 from imgtk.testing import check_op, picture
-from imgtk_gramstyle.network import StyleNetwork, moments
+from imgtk_gramstyle.network import StyleNetwork
 
 CPU = torch.device("cpu")
 
@@ -38,8 +39,8 @@ def test_the_halo_is_the_receptive_radius(blocks):
         gradient = torch.autograd.grad(network.apply_moments(x, given)[..., column].sum(), x)[0]
         seen = gradient.abs().sum((0, 1, 2)).nonzero().flatten()
         reach |= {column - int(seen.min()), int(seen.max()) - column}
-    assert network.radius - network.MULTIPLE < max(reach) <= network.radius
-    assert network.radius % network.MULTIPLE == 0
+    assert network.radius - network.multiple < max(reach) <= network.radius
+    assert network.radius % network.multiple == 0
 
 
 @torch.inference_mode()
@@ -111,7 +112,7 @@ def test_strength_out_of_range_is_refused(network_file, strength):
 def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"conv.weight": torch.zeros(3, 3, 3, 3)}, path)
-    with pytest.raises(WeightsError, match="no style network"):
+    with pytest.raises(WeightsError, match="architecture is not known"):
         build(path)
 
 
@@ -122,7 +123,7 @@ def test_weights_with_a_missing_tensor_are_refused(network_file, tmp_path):
     del state["residuals.0.second.norm.bias"]
     path = tmp_path / "broken.safetensors"
     save_file(state, path)
-    with pytest.raises(WeightsError, match="no style network"):
+    with pytest.raises(WeightsError, match="residuals.0.second.norm.bias is missing"):
         build(path)
 
 

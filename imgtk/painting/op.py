@@ -1,0 +1,104 @@
+"""`Paint`: the operator around every network that repaints a picture and normalises by statistics of all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from imgtk.errors import WeightsError
+from imgtk.geometry import Extent, Geometry
+from imgtk.nn.normalise import NormalisingNetwork
+from imgtk.op import ImageOp
+from imgtk.registry import Registry, default
+from imgtk.weights import locate, read_state
+from imgtk.weights.architecture import network_of
+
+__all__ = ["MARGIN", "Paint", "load_network", "with_margin"]
+
+MARGIN = 32
+"""Pixels by which pictures are continued on all sides while they are painted, at least: a network paints a frame along
+the borders, which no loss has seen, and which is cut off with the margin."""
+
+
+class Paint(ImageOp):
+    """Repaint by a network.
+
+    The network normalises by statistics of the whole picture (`measure`), so all tiles are painted alike.
+
+    Args:
+        model: name of shipped weights, or a file.
+        package: importable name of the package that ships them.
+        strength: from 0 (the picture itself) to 1.
+
+    Raises:
+        WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
+    """
+
+    running: NormalisingNetwork
+
+    def __init__(self, model: str, package: str, strength: float = 1.0) -> None:
+        self.model, self.strength = model, strength
+        self.path = locate(model, package, default().packages)
+
+    @cached_property
+    def network(self) -> NormalisingNetwork:
+        """The network as stored."""
+        return load_network(self.path)
+
+    @property
+    def weight_files(self) -> Sequence[Path]:
+        return (self.path,)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        return Geometry(halo=self.network.radius, multiple=self.network.multiple, extent=Extent.STATISTICS)
+
+    @cached_property
+    def margin(self) -> int:
+        """`MARGIN`, as the next multiple of the network's."""
+        return -(-MARGIN // self.network.multiple) * self.network.multiple
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return self._finished(self.running(with_margin(x, self.margin)), x)
+
+    def measure(self, x: Tensor) -> list[Tensor]:
+        return self.running.measure(with_margin(x, self.margin))
+
+    def apply(self, x: Tensor, statistics: list[Tensor]) -> Tensor:
+        return self._finished(self.running.apply_moments(with_margin(x, self.margin), statistics), x)
+
+    def _finished(self, painted: Tensor, x: Tensor) -> Tensor:
+        """The result for `x`, from what the network painted of it with the margin."""
+        painted = painted[:, :, self.margin : -self.margin, self.margin : -self.margin]
+        return painted if self.strength == 1 else torch.lerp(x.to(painted.dtype), painted, self.strength)
+
+    def summary(self) -> Mapping[str, str]:
+        size = sum(p.numel() for p in self.network.parameters()) / 1e6
+        return {"weights": self.model, "network": f"{self.network.description}, {size:.2f} M parameters"}
+
+    def close(self) -> None:
+        for held in ("network", "running"):
+            self.__dict__.pop(held, None)
+
+
+def load_network(path: Path, registry: Registry | None = None) -> NormalisingNetwork:
+    """The network in a checkpoint of any architecture that a plugin knows, on the CPU, in float32, ready for inference.
+
+    Raises:
+        WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it does not repaint.
+    """
+    network = network_of(read_state(path), (registry or default()).architectures, str(path))
+    if not isinstance(network, NormalisingNetwork):
+        raise WeightsError(f"{path} holds {type(network).__name__}, which paints no pictures at their own size")
+    return network.float()
+
+
+def with_margin(x: Tensor, margin: int = MARGIN) -> Tensor:
+    """(N, 3, H, W), continued by `margin` pixels on each side: mirrored, or repeated where it is too small for that."""
+    mode = "reflect" if min(x.shape[2:]) > margin else "replicate"
+    return pad(x, [margin] * 4, mode=mode).contiguous(memory_format=torch.channels_last)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 
 
 class UNetDiscriminator(nn.Module):
@@ -81,6 +83,67 @@ class VGGDiscriminator(nn.Module):
             x = _activated(x)
         logits: Tensor = self.linear2(_activated(self.linear1(x.flatten(1))))
         return logits
+
+
+class PatchDiscriminator(nn.Module):
+    """Judges overlapping patches of 70x70 pixels (pix2pix, Isola et al. 2017, section 3.2.2; tensors named as in
+    pytorch-CycleGAN-and-pix2pix, whose files load).
+
+    Args:
+        channels: of its input: 3, or 6 for a picture and what it was made from.
+        features: channels of the first layer; 64 in the paper.
+        layers: strided convolutions; 3 in the paper. One sees patches of 16 pixels, two of 34, three of 70.
+        norm: "instance" (CycleGAN), "batch" (pix2pix), or "none" (what gradient penalties ask for).
+
+    Shape: (N, channels, H, W), sides at least 2 ** (layers + 2), to logits (N, 1, H', W').
+    """
+
+    def __init__(self, channels: int = 3, features: int = 64, layers: int = 3, norm: str = "instance") -> None:
+        super().__init__()
+        normalise = {"instance": nn.InstanceNorm2d, "batch": nn.BatchNorm2d, "none": None}[norm]
+        modules: list[nn.Module] = [nn.Conv2d(channels, features, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for layer in range(1, layers + 1):
+            width, wider = (features * min(2**power, 8) for power in (layer - 1, layer))
+            stride = 2 if layer < layers else 1
+            modules.append(nn.Conv2d(width, wider, 4, stride, 1, bias=norm != "batch"))
+            # without normalisation the numbers of the layers stay those of the published files
+            modules += [normalise(wider) if normalise else nn.Identity(), nn.LeakyReLU(0.2)]
+        self.model = nn.Sequential(*modules, nn.Conv2d(wider, 1, 4, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(x)
+        return logits
+
+
+class MultiScaleDiscriminator(nn.Module):
+    """Patch discriminators that each judge a picture at half the size of the one before (pix2pixHD, Wang et al. 2018,
+    section 3.2).
+
+    Args:
+        scales: how many.
+        options: of each `PatchDiscriminator`.
+
+    Shape: (N, channels, H, W) to a list of logits, the largest first.
+    """
+
+    def __init__(self, scales: int = 3, **options: Any) -> None:
+        super().__init__()
+        self.judges = nn.ModuleList(PatchDiscriminator(**options) for _ in range(scales))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        verdicts = []
+        for judge in self.judges:
+            verdicts.append(judge(x))
+            x = avg_pool2d(x, 3, 2, 1, count_include_pad=False)
+        return verdicts
+
+
+def spectrally_normalised(network: nn.Module) -> nn.Module:
+    """`network`, all of whose convolutions and linear layers are given spectral normalisation (Miyato et al. 2018)."""
+    for module in list(network.modules()):
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and not is_parametrized(module):
+            spectral_norm(module)
+    return network
 
 
 def _activated(x: Tensor) -> Tensor:

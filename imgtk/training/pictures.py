@@ -58,6 +58,7 @@ class Pictures:
         files: the picture files; those that cannot be read are left out and listed in `failures`.
         crop: side of a crop; smaller pictures are left out, too.
         shrink_by: each picture is also held at these factors of its size: small versions show more detail per pixel.
+        turns: whether crops are also turned by quarters, beside flipped sideways; not where above and below matter.
         device: where the pool lies and the crops are cut.
 
     Raises:
@@ -71,9 +72,10 @@ class Pictures:
         *,
         shrink_by: Sequence[float] = (),
         max_side: int = 0,
+        turns: bool = True,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.crop = crop
+        self.crop, self.turns = crop, turns
         self.failures: list[str] = []
         self.tensors: list[Tensor] = []
         with ThreadPoolExecutor() as pool:
@@ -119,7 +121,7 @@ class Pictures:
         return corners, (detail.flatten().double() + 0.1).sqrt().cpu()
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """`count` random crops, each flipped and turned at random: (N, 3, crop, crop), float32, 0..1.
+        """`count` random crops, each flipped, and turned, at random: (N, 3, crop, crop), float32, 0..1.
 
         All randomness comes from `generator`, a CPU generator.
         """
@@ -133,5 +135,6 @@ class Pictures:
             last = torch.tensor(picture.shape[1:]) - self.crop
             top, left = torch.minimum(self._corner[place] + offset, last).tolist()
             crop = picture[:, top : top + self.crop, left : left + self.crop]
-            crops.append(torch.rot90(crop.flip(2) if turn >= 4 else crop, turn % 4, (1, 2)))
+            crop = crop.flip(2) if turn >= 4 else crop
+            crops.append(torch.rot90(crop, turn % 4, (1, 2)) if self.turns else crop)
         return torch.stack(crops).float().div_(255)

@@ -347,6 +347,7 @@ class _Run:
             "networks": {name: network.state_dict() for name, network in self.trainer.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "schedules": {name: schedule.state_dict() for name, schedule in self.schedules.items()},
+            "trainer": self.trainer.state(),
             "random": _random_state(self.data, self.fabric.device),
         }
         part = path.with_suffix(".part")
@@ -374,6 +375,7 @@ class _Run:
             network.load_state_dict(state["networks"][name])
             self.optimizers[name].load_state_dict(state["optimizers"][name])
             self.schedules[name].load_state_dict(state["schedules"][name])
+        self.trainer.restore(state["trainer"])
         _restore_random(state["random"], self.data, self.fabric.device)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +71,14 @@ class Trainer(ABC, Generic[R]):
         if the losses are means over pictures; for others there is `imgtk.training.processes.batch_mean`, and for
         random numbers that belong to single pictures `on_whole_batch`.
         """
+
+    def state(self) -> dict[str, Any]:
+        """What else the course of the run depends on (a pool of earlier pictures): tensors, numbers, texts, and lists
+        or dicts of them, for the checkpoint."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
 
     @abstractmethod
     def validate(self, generator: nn.Module) -> dict[str, float]:

@@ -13,15 +13,16 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, interpolate, l1_loss, normalize
+from torch.nn.functional import avg_pool2d, interpolate, l1_loss, normalize
 
 from imgtk.errors import TrainingError
 from imgtk.metrics import feature_distance, psnr_y
-from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator
+from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
+from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture
-from imgtk.training.processes import batch_mean, on_whole_batch
+from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 from imgtk.upscaling.degradation import MILD, SecondOrder, classic
@@ -65,18 +66,17 @@ class UpscalingRecipe(Recipe):
 
 
 @dataclass(frozen=True)
-class GANSettings:
+class GANSettings(AdversarySettings):
     """What a GAN run has beside its network: weights of the losses, and the discriminator.
 
     Attributes:
         pixel, colour, perceptual, adversarial: weights of the losses; colour is L1 between the averages of blocks as
             large as the scale (at least 4 pixels), which keeps what the input said.
-        gan: "relativistic" (ESRGAN) or "standard" (SRGAN).
+        gan: which loss; "relativistic" is ESRGAN's, "standard" SRGAN's.
         backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
-        discriminator: "unet", whose verdict per pixel is steadier on few iterations, or "vgg" (SRGAN's and ESRGAN's
-            own), whose verdict is per crop of 128 pixels.
+        discriminator: "unet", whose verdict per pixel is steadier on few iterations and which always has spectral
+            normalisation, or "vgg" (SRGAN's and ESRGAN's own), whose verdict is per crop of 128 pixels.
         discriminator_features: channels of the discriminator's first layer.
-        discriminator_lr: peak learning rate of the discriminator.
     """
 
     pixel: float = 0.2
@@ -87,7 +87,6 @@ class GANSettings:
     backbone: str = "imgtk"
     discriminator: str = "unet"
     discriminator_features: int = 24
-    discriminator_lr: float = 2e-4
 
 
 class FidelityTrainer(Trainer[Any]):
@@ -188,9 +187,7 @@ class GANTrainer(FidelityTrainer):
 
     def __init__(self, recipe: Any) -> None:
         super().__init__(recipe)
-        if recipe.gan not in ADVERSARIAL_LOSSES:
-            raise TrainingError(f"there is no GAN {recipe.gan!r}", hint=f"Known are {', '.join(ADVERSARIAL_LOSSES)}.")
-        self.adversarial_loss = ADVERSARIAL_LOSSES[recipe.gan]
+        self.adversary = Adversary(recipe)
         self.networks["discriminator"] = build_discriminator(recipe)
         self.features = load_features(recipe.backbone)
 
@@ -214,11 +211,11 @@ class GANTrainer(FidelityTrainer):
                 "pixel": recipe.pixel * l1_loss(output, batch),
                 "colour": recipe.colour * l1_loss(avg_pool2d(output, block), avg_pool2d(batch, block)),
                 "perceptual": recipe.perceptual * self._perceptual(output, batch),
-                "adversarial": recipe.adversarial * self.adversarial_loss(judge(output), judge(batch)),
+                "adversarial": recipe.adversarial * self.adversary.generator_loss(judge, output, batch),
             },
         )
         judge.requires_grad_(True)
-        yield "discriminator", {"adversarial": self.adversarial_loss(judge(batch), judge(output.detach()))}
+        yield "discriminator", self.adversary.discriminator_losses(judge, batch, output)
 
     def _perceptual(self, output: Tensor, target: Tensor) -> Tensor:
         """Squared distance between features of unit length, averaged over positions and layers (LPIPS without its
@@ -246,27 +243,9 @@ def build_discriminator(recipe: Any) -> nn.Module:
     if recipe.discriminator == "unet" and recipe.crop % 8 == 0:
         return UNetDiscriminator(recipe.discriminator_features)
     if recipe.discriminator == "vgg" and recipe.crop == VGGDiscriminator.SIDE:
-        return VGGDiscriminator(recipe.discriminator_features)
+        judge = VGGDiscriminator(recipe.discriminator_features)
+        return spectrally_normalised(judge) if recipe.spectral_norm else judge
     raise TrainingError(
         f"no discriminator {recipe.discriminator!r} judges crops of {recipe.crop} pixels",
         hint=f'Take "unet" with a crop that 8 divides, or "vgg" with crop={VGGDiscriminator.SIDE}.',
     )
-
-
-def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
-    """Relativistic average GAN loss (Jolicoeur-Martineau 2018, equation 6), to be minimised by the network that wants
-    `better` to look more real than `worse`. Both are logits of any equal shape."""
-    real = binary_cross_entropy_with_logits(better - batch_mean(worse), torch.ones_like(better))
-    fake = binary_cross_entropy_with_logits(worse - batch_mean(better), torch.zeros_like(worse))
-    return (real + fake) / 2
-
-
-def standard_loss(better: Tensor, worse: Tensor) -> Tensor:
-    """The non-saturating GAN loss (Goodfellow et al. 2014, section 3), in the roles of `relativistic_loss`: `better` is
-    to be judged real, `worse` fake. For a generator the term of `worse`, the real pictures, is a constant."""
-    real = binary_cross_entropy_with_logits(better, torch.ones_like(better))
-    fake = binary_cross_entropy_with_logits(worse, torch.zeros_like(worse))
-    return (real + fake) / 2
-
-
-ADVERSARIAL_LOSSES = {"relativistic": relativistic_loss, "standard": standard_loss}

@@ -1,0 +1,142 @@
+"""Adversarial losses, and what keeps a GAN's training steady: settings that every trainer of a GAN shares.
+
+docs/gan.md says which to take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, relu
+
+from imgtk.errors import TrainingError
+from imgtk.training.processes import batch_mean, on_whole_batch
+
+__all__ = ["GAN_LOSSES", "Adversary", "AdversarySettings", "GANLoss"]
+
+Judge = Callable[[Tensor], "Tensor | Sequence[Tensor]"]
+
+
+@dataclass(frozen=True)
+class AdversarySettings:
+    """Settings of an adversarial training; recipes put them before their own.
+
+    Attributes:
+        gan: which loss: a name of `GAN_LOSSES`.
+        discriminator_lr: peak learning rate of the discriminators; where it is not the generator's, this is the two
+            time-scale update rule (Heusel et al. 2017).
+        spectral_norm: normalise the discriminators' weights by their largest singular value (Miyato et al. 2018).
+        r1: weight of the R1 penalty, gamma (Mescheder et al. 2018, section 4.1); 0 for none.
+        gradient_penalty: weight of WGAN-GP's penalty, lambda (Gulrajani et al. 2017, section 4; 10 there); 0 for none.
+    """
+
+    gan: str = "lsgan"
+    discriminator_lr: float = 2e-4
+    spectral_norm: bool = False
+    r1: float = 0.0
+    gradient_penalty: float = 0.0
+
+
+@dataclass(frozen=True)
+class GANLoss:
+    """What a discriminator and a generator minimise, given logits of any equal shape.
+
+    Attributes:
+        discriminator: of the logits for real and for fake pictures.
+        generator: of the logits for fake pictures, and (None unless `relative`) for real ones.
+        relative: whether the generator is judged against real pictures.
+    """
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor, Tensor | None], Tensor]
+    relative: bool = False
+
+
+def _cross_entropy(logits: Tensor, real: bool) -> Tensor:
+    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
+
+
+def _relativistic(better: Tensor, worse: Tensor | None) -> Tensor:
+    """What a network minimises that wants `better` to look more real than `worse`."""
+    assert worse is not None
+    return (_cross_entropy(better - batch_mean(worse), True) + _cross_entropy(worse - batch_mean(better), False)) / 2
+
+
+GAN_LOSSES = {
+    # non-saturating; Goodfellow et al. 2014, section 3
+    "standard": GANLoss(
+        lambda real, fake: (_cross_entropy(real, True) + _cross_entropy(fake, False)) / 2,
+        lambda fake, real: _cross_entropy(fake, True) / 2,
+    ),
+    # relativistic average; Jolicoeur-Martineau 2018, equation 6
+    "relativistic": GANLoss(_relativistic, _relativistic, relative=True),
+    # least squares; Mao et al. 2017, equation 9, halved for the discriminator as in Zhu et al. 2017, section 7.1
+    "lsgan": GANLoss(
+        lambda real, fake: (mse_loss(real, torch.ones_like(real)) + mse_loss(fake, torch.zeros_like(fake))) / 2,
+        lambda fake, real: mse_loss(fake, torch.ones_like(fake)),
+    ),
+    # Miyato et al. 2018, equations 16 and 17
+    "hinge": GANLoss(
+        lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
+        lambda fake, real: -fake.mean(),
+    ),
+    # Arjovsky et al. 2017; to be used with gradient_penalty
+    "wasserstein": GANLoss(
+        lambda real, fake: fake.mean() - real.mean(),
+        lambda fake, real: -fake.mean(),
+    ),
+}
+
+
+class Adversary:
+    """The losses of one pair of generator and discriminator, by the settings of a recipe.
+
+    Discriminators may give one tensor of logits or several (one per scale), whose losses are averaged.
+
+    Raises:
+        TrainingError: there is no such GAN, or the Wasserstein loss lacks its penalty.
+    """
+
+    def __init__(self, settings: AdversarySettings) -> None:
+        if settings.gan not in GAN_LOSSES:
+            raise TrainingError(f"there is no GAN {settings.gan!r}", hint=f"Known are {', '.join(GAN_LOSSES)}.")
+        if settings.gan == "wasserstein" and not settings.gradient_penalty:
+            raise TrainingError(
+                "the Wasserstein loss needs a critic without steep slopes", hint="Set gradient_penalty=10 (WGAN-GP)."
+            )
+        self.loss, self.settings = GAN_LOSSES[settings.gan], settings
+
+    def generator_loss(self, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
+        """What the generator of `fake` minimises. Freeze the judge for it."""
+        verdicts = _several(judge(fake))
+        others = _several(judge(real)) if self.loss.relative else [None] * len(verdicts)
+        losses = [self.loss.generator(ours, theirs) for ours, theirs in zip(verdicts, others, strict=True)]
+        return torch.stack(losses).mean()
+
+    def discriminator_losses(self, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """What the discriminator minimises: `adversarial`, and the penalties that are on. `fake` is detached here."""
+        fake = fake.detach()
+        verdicts = zip(_several(judge(real)), _several(judge(fake)), strict=True)
+        losses = {"adversarial": torch.stack([self.loss.discriminator(*pair) for pair in verdicts]).mean()}
+        if self.settings.r1:
+            losses["r1"] = self.settings.r1 / 2 * _squared_slope(judge, real).mean()
+        if self.settings.gradient_penalty:
+            share = on_whole_batch(real, lambda pictures: torch.rand(len(pictures), 1, 1, 1, device=real.device))
+            slope = (_squared_slope(judge, torch.lerp(real.float(), fake.float(), share)) + 1e-12).sqrt()
+            losses["gradient_penalty"] = self.settings.gradient_penalty * (slope - 1).square().mean()
+        return losses
+
+
+def _several(verdict: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    return [verdict] if isinstance(verdict, Tensor) else list(verdict)
+
+
+def _squared_slope(judge: Judge, x: Tensor) -> Tensor:
+    """Squared length (N,) of the gradient of the judge's mean verdict on each picture (N, C, H, W)."""
+    x = x.detach().float().requires_grad_(True)
+    verdict = torch.stack([logits.float().flatten(1).mean(1) for logits in _several(judge(x))]).mean(0)
+    (gradient,) = torch.autograd.grad(verdict.sum(), x, create_graph=True)
+    return gradient.float().square().sum((1, 2, 3))

@@ -1,0 +1,172 @@
+"""What trainers of GANs share: losses, penalties, the pool of earlier fakes, unpaired pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from imgtk.errors import TrainingError
+from imgtk.nn.discriminators import MultiScaleDiscriminator, PatchDiscriminator, spectrally_normalised
+from imgtk.training.adversary import GAN_LOSSES, Adversary, AdversarySettings
+from imgtk.training.domains import Domains, target_files
+from imgtk.training.pictures import Pictures
+from imgtk.training.pool import PicturePool
+
+HIGH, LOW = torch.full((2, 1, 4, 4), 3.0), torch.full((2, 1, 4, 4), -3.0)
+
+
+@pytest.mark.parametrize("name", GAN_LOSSES)
+def test_discriminators_want_real_above_fake_and_generators_the_opposite(name: str) -> None:
+    loss = GAN_LOSSES[name]
+    assert loss.discriminator(HIGH / 3, LOW / 3 + (name == "lsgan")) < loss.discriminator(LOW, HIGH)
+    real = torch.zeros_like(LOW) if loss.relative else None
+    assert loss.generator(LOW / 3, real) > loss.generator(HIGH / 3, real)
+
+
+@pytest.mark.parametrize(
+    ("name", "real", "fake", "discriminator", "generator"),
+    [
+        ("standard", 0.0, 0.0, np.log(2), np.log(2) / 2),
+        ("relativistic", -3.0, -3.0, np.log(2), np.log(2)),
+        ("lsgan", 3.0, -3.0, (4 + 9) / 2, 16.0),
+        ("hinge", 0.25, -2.0, 0.75, 2.0),
+        ("wasserstein", 3.0, -3.0, -6.0, 3.0),
+    ],
+)
+def test_losses_as_in_their_papers(name: str, real: float, fake: float, discriminator: float, generator: float) -> None:
+    loss = GAN_LOSSES[name]
+    reals, fakes = torch.full((2, 1), real), torch.full((2, 1), fake)
+    assert loss.discriminator(reals, fakes).item() == pytest.approx(discriminator)
+    assert loss.generator(fakes, reals if loss.relative else None).item() == pytest.approx(generator)
+
+
+def test_penalties_measure_the_slope_of_the_judge() -> None:
+    """A judge whose mean verdict is 2 times the sum of the pixels has a gradient of length 2 * sqrt(pixels)."""
+
+    def judge(x: torch.Tensor) -> list[torch.Tensor]:
+        return [2 * x.sum((1, 2, 3))[:, None], 2 * x.sum((1, 2, 3))[:, None].expand(-1, 5)]
+
+    real, fake = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4, requires_grad=True)
+    losses = Adversary(AdversarySettings(gan="wasserstein", r1=3.0, gradient_penalty=10.0)).discriminator_losses(
+        judge, real, fake
+    )
+    assert losses["r1"].item() == pytest.approx(3 / 2 * 4 * 48, rel=1e-4)
+    assert losses["gradient_penalty"].item() == pytest.approx(10 * (2 * 48**0.5 - 1) ** 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{"r1": 1.0}, {"gan": "wasserstein", "gradient_penalty": 10.0}])
+def test_penalties_flatten_a_discriminator(settings: dict) -> None:
+    torch.manual_seed(0)
+    judge = PatchDiscriminator(features=8, layers=1, norm="none")
+    with torch.no_grad():
+        for p in judge.parameters():
+            p.mul_(8)
+    adversary, optimizer = Adversary(AdversarySettings(**settings)), torch.optim.Adam(judge.parameters(), 1e-2)
+    real, fake = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
+    (name,) = settings.keys() - {"gan"}
+    values = []
+    for _ in range(20):
+        losses = adversary.discriminator_losses(judge, real, fake)
+        values.append(losses[name].item())
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+    assert values[-1] < values[0] / 2
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(TrainingError, match="no GAN 'vegan'"):
+        Adversary(AdversarySettings(gan="vegan"))
+    with pytest.raises(TrainingError, match="steep slopes"):
+        Adversary(AdversarySettings(gan="wasserstein"))
+
+
+def test_the_patch_discriminator_is_the_published_one() -> None:
+    judge = PatchDiscriminator()
+    assert sum(p.numel() for p in judge.parameters()) == 2_764_737
+    assert [name for name in judge.state_dict() if name.endswith("weight")] == [
+        f"model.{n}.weight" for n in (0, 2, 5, 8, 11)
+    ]
+    assert judge(torch.rand(1, 3, 256, 256)).shape == (1, 1, 30, 30)
+    assert PatchDiscriminator(6, 8, norm="batch")(torch.rand(2, 6, 64, 64)).shape == (2, 1, 6, 6)
+
+
+def test_a_patch_is_70_pixels_wide() -> None:
+    judge = PatchDiscriminator(features=4, norm="none").double()
+    x = torch.rand(1, 3, 256, 256, dtype=torch.float64, requires_grad=True)
+    judge(x)[0, 0, 15, 15].backward()
+    seen = x.grad.abs().sum((0, 1, 2)).nonzero()
+    assert seen.max() - seen.min() + 1 == 70
+
+
+def test_several_scales_are_judged_alike() -> None:
+    judge = MultiScaleDiscriminator(3, features=4, layers=2)
+    verdicts = judge(torch.rand(2, 3, 64, 64))
+    assert [v.shape[2] for v in verdicts] == sorted((v.shape[2] for v in verdicts), reverse=True)
+    assert Adversary(AdversarySettings()).generator_loss(judge, torch.rand(2, 3, 64, 64), torch.rand(1)).ndim == 0
+
+
+def test_spectral_normalisation_bounds_every_layer() -> None:
+    network = spectrally_normalised(nn.Sequential(nn.Conv2d(3, 8, 1), nn.Flatten(), nn.Linear(8, 2)))
+    spectrally_normalised(network)  # a second time changes nothing
+    with torch.no_grad():
+        for p in network.parameters():
+            p.mul_(50)
+    network.train()
+    for _ in range(20):
+        network(torch.rand(1, 3, 1, 1))
+    for layer in (network[0], network[2]):
+        assert is_parametrized(layer)
+        assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.02)
+
+
+def test_the_pool_hands_out_earlier_pictures() -> None:
+    torch.manual_seed(0)
+    pool = PicturePool(4)
+    first = torch.arange(4.0).view(4, 1, 1, 1)
+    assert torch.equal(pool.swap(first), first)  # until it is full
+    numbers = torch.cat([pool.swap(torch.full((2, 1, 1, 1), float(n))) for n in range(10, 60)]).flatten()
+    new = (numbers.view(50, 2) == torch.arange(10.0, 60.0)[:, None]).float().mean().item()
+    assert 0.3 < new < 0.7
+    assert {0.0, 1.0, 2.0, 3.0} & set(numbers.tolist())
+    assert len(pool.held) == 4
+    assert not pool.swap(torch.rand(1, 1, 1, 1, requires_grad=True)).requires_grad
+
+
+def test_a_restored_pool_goes_on_as_the_old_one() -> None:
+    pool, other = PicturePool(3), PicturePool(3)
+    pool.swap(torch.rand(5, 3, 2, 2))
+    other.restore(pool.state())
+    pictures, state = torch.rand(6, 3, 2, 2), torch.get_rng_state()
+    expected = pool.swap(pictures)
+    torch.set_rng_state(state)
+    assert torch.equal(other.swap(pictures), expected)
+    empty = PicturePool(3)
+    empty.restore(PicturePool(3).state())
+    assert empty.held == []
+    assert torch.equal(PicturePool(0).swap(pictures), pictures)
+
+
+def test_domains_draw_from_both_pools_and_keep_what_is_above_above(tmp_path) -> None:
+    for name, red in (("a", 0), ("b", 255)):
+        pixels = np.zeros((40, 60, 3), np.uint8)
+        pixels[..., 0], pixels[..., 1] = red, np.linspace(0, 255, 40)[:, None]
+        PIL.Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    pools = [Pictures([tmp_path / f"{name}.png"], 16, turns=False) for name in "ab"]
+    batch = Domains(*pools).draw(8, torch.Generator().manual_seed(0))
+    assert batch.shape == (8, 6, 16, 16)
+    assert (batch[:, 0] == 0).all()
+    assert (batch[:, 3] == 1).all()
+    assert (batch[:, (1, 4), 0] < batch[:, (1, 4), -1]).all()
+    assert Domains(*pools).weight == pools[0].weight + pools[1].weight
+
+
+def test_the_second_domain_must_be_there(tmp_path) -> None:
+    with pytest.raises(TrainingError, match="no paintings to learn from"):
+        target_files("", "paintings")
+    with pytest.raises(TrainingError, match="no pictures in"):
+        target_files(str(tmp_path), "paintings")

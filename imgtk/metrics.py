@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["feature_distance", "luma", "psnr", "psnr_y", "ssim", "ssim_y"]
+__all__ = ["feature_distance", "fid", "kid", "luma", "psnr", "psnr_y", "ssim", "ssim_y"]
 
 
 def psnr(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
@@ -105,6 +105,52 @@ def feature_distance(
         ours, theirs = features(x), features(y)
         layers = [(unit(ours[name]) - unit(theirs[name])).square().sum(1).mean() for name in ours]
         return torch.stack(layers).mean().item()
+
+
+def kid(x: Tensor, y: Tensor) -> float:
+    """Kernel distance of two sets of pictures: 0 when both are from the same distribution, on average over sets.
+
+    It is the unbiased estimate of the squared maximum mean discrepancy with a cubic kernel (Binkowski et al. 2018,
+    section 4; "KID" when the features are Inception's), so it may be slightly negative, and small sets will do.
+
+    Args:
+        x, y: (N, D) and (M, D), a vector of features per picture, such as `imgtk.nn.features.Features.embed` gives.
+
+    Raises:
+        ValueError: a set has fewer than two pictures, or the vectors differ in length.
+    """
+    x, y = _checked_sets(x, y)
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        return (a @ b.T / a.shape[1] + 1) ** 3
+
+    def others(values: Tensor) -> Tensor:
+        """Mean of a kernel matrix without its diagonal."""
+        count = len(values)
+        return (values.sum() - values.trace()) / (count * (count - 1))
+
+    return (others(kernel(x, x)) + others(kernel(y, y)) - 2 * kernel(x, y).mean()).item()
+
+
+def fid(x: Tensor, y: Tensor) -> float:
+    """Frechet distance of two sets of pictures, each taken as a normal distribution (Heusel et al. 2017, equation 6).
+
+    It is "FID" when the features are Inception's. Sets that are not much larger than the vectors are long make it too
+    large: `kid` has no such bias.
+
+    Args, raises: as `kid`.
+    """
+    x, y = _checked_sets(x, y)
+    covariances = x.T.cov(), y.T.cov()
+    root = torch.linalg.eigvals(covariances[0] @ covariances[1]).real.clamp_min(0).sqrt().sum()
+    distance = (x.mean(0) - y.mean(0)).square().sum() + covariances[0].trace() + covariances[1].trace() - 2 * root
+    return distance.clamp_min(0).item()
+
+
+def _checked_sets(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    if min(len(x), len(y)) < 2 or x.shape[1:] != y.shape[1:] or x.ndim != 2:
+        raise ValueError(f"two sets of at least 2 vectors of one length are needed, got {x.shape} and {y.shape}")
+    return x.double(), y.double()
 
 
 def _on_luma(metric: Callable[..., float], x: Tensor, y: Tensor, border: int) -> float:

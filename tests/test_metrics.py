@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from math import inf
 
+import numpy as np
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from imgtk.metrics import feature_distance, luma, psnr, psnr_y, ssim, ssim_y
+from imgtk.metrics import feature_distance, fid, kid, luma, psnr, psnr_y, ssim, ssim_y
 
 
 def pair(width: int = 40, height: int = 33) -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,3 +75,24 @@ def test_feature_distance_ignores_the_length_of_features() -> None:
     expected = 2 * (1 - torch.cosine_similarity(x, y)).mean()
     assert feature_distance(x, y, lambda t: {"a": t}) == pytest.approx(expected.item(), abs=1e-5)
     assert feature_distance(torch.zeros_like(x), torch.zeros_like(x), features) == 0
+
+
+def test_distances_between_sets_of_pictures() -> None:
+    generator = torch.Generator().manual_seed(0)
+    one, two, far = (torch.randn(200, 6, generator=generator) for _ in range(3))
+    far = far * 2 + 1
+    for distance in (kid, fid):
+        assert distance(one, far) > 20 * abs(distance(one, two))
+        assert distance(one, far) == pytest.approx(distance(far, one))
+    assert fid(one, one) == pytest.approx(0, abs=1e-6)
+    assert fid(one, one + 3) == pytest.approx(6 * 9, rel=1e-6)
+    assert abs(np.mean([kid(*torch.randn(2, 9, 4, generator=generator)) for _ in range(300)])) < 0.05  # unbiased
+    for sets in ((one[:1], two), (one, two[:, :3])):
+        with pytest.raises(ValueError, match="two sets"):
+            kid(*sets)
+
+
+def test_kid_by_hand() -> None:
+    x, y = torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0], [3.0]])
+    # k(a, b) = (ab + 1)^3: k(0,1) = 1, k(2,3) = 343; across: 1, 1, 27, 64
+    assert kid(x, y) == pytest.approx(1 + 343 - 2 * (1 + 1 + 27 + 64) / 4)

@@ -82,6 +82,12 @@ class Features(nn.Module):
                 found[wanted[index]] = x
         return found
 
+    def embed(self, x: Tensor) -> Tensor:
+        """A vector per picture, for distances between sets of pictures (`imgtk.metrics.kid`): the average over
+        positions of the deepest layer. (N, 3, H, W) to (N, C), in float32."""
+        deepest = max(self.taps, key=lambda layer: self.taps[layer])
+        return self(x, [deepest])[deepest].float().mean((2, 3))
+
 
 class Fire(nn.Module):
     """SqueezeNet's module: a 1x1 convolution narrows, a 1x1 and a 3x3 side by side widen (Iandola et al. 2016)."""

@@ -1,0 +1,140 @@
+"""What trainers share that learn from two domains without pairs, from photos and paintings."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from imgtk.errors import TrainingError
+from imgtk.metrics import kid
+from imgtk.nn.features import load_features
+from imgtk.nn.losses import content_distance
+from imgtk.training.domains import Domains, target_files
+from imgtk.training.pictures import Pictures, load_picture
+from imgtk.training.recipe import Recipe
+from imgtk.training.trainer import Trainer
+
+__all__ = ["DomainsRecipe", "DomainsTrainer", "corners", "split"]
+
+EVERY = 10
+"""One of so many target pictures is held out for validation."""
+VIEW = 192
+"""Side in pixels of the parts of pictures whose features are compared."""
+
+
+@dataclass(frozen=True)
+class DomainsRecipe(Recipe):
+    """Settings of a training on two domains.
+
+    Attributes:
+        target: folder of pictures of the second domain (`--data` has the first). Every tenth, by name, is held out.
+        side: longest side in pixels to which the pictures of both domains are shrunk: crops should show things.
+        backbone: feature network of the figures (and losses, if any): "imgtk", or a SqueezeNet or VGG file.
+    """
+
+    target: str = ""
+    side: int = 384
+    backbone: str = "imgtk"
+
+
+class DomainsTrainer(Trainer[Any]):
+    """Photos and paintings without pairs; judged by distances between sets of pictures.
+
+    Subclasses have a recipe that is a `DomainsRecipe`, and say how a photo is painted (`painted`).
+
+    Attributes:
+        noun: what the target pictures are, for messages.
+
+    Raises:
+        TrainingError: no target pictures are given, or too few to hold some out.
+    """
+
+    recipe_type: ClassVar[type[Recipe]] = DomainsRecipe
+    metric = "kid"
+    higher_is_better = False
+    noun: ClassVar[str] = "paintings"
+
+    def __init__(self, recipe: Any) -> None:
+        super().__init__(recipe)
+        self.targets, self.held_out_targets = split(target_files(recipe.target, self.noun))
+        if len(self.held_out_targets) < 2:
+            raise TrainingError(
+                f"{len(self.targets) + 1} {self.noun} are too few", hint=f"There must be more than {EVERY} of them."
+            )
+        self.features = load_features(recipe.backbone, pooling="average")
+        self.held_out: list[Tensor] = []
+
+    @abstractmethod
+    def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
+        """What the generator makes of a photo: (1, 3, H, W) to the same, 0..1, sides multiples of 32."""
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
+        pools = [
+            Pictures(pictures, self.recipe.crop, max_side=self.recipe.side, turns=False, device=device)
+            for pictures in (files, self.targets)
+        ]
+        return Domains(*pools)
+
+    def load_validation(self, files: list[Path]) -> None:
+        self.held_out = [self._loaded(file) for file in files]
+        self.held_out_paintings = [self._loaded(file) for file in self.held_out_targets]
+
+    def _loaded(self, file: Path) -> Tensor:
+        """(1, 3, H, W), sides multiples of 32, at the size at which is trained."""
+        pixels = load_picture(file, self.recipe.side)
+        height, width = (side - side % 32 for side in pixels.shape[:2])
+        if not min(height, width):
+            raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 32 pixels.")
+        return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        """`kid`: kernel distance on our features (not Inception's, so no figures of papers compare) between painted
+        photos and held-out paintings, times 1000, and `kid_photos`, the same for the photos as they are. `content`:
+        normalised content distance between photos and what was painted of them."""
+        painted = [self.painted(generator, photo.to(self.device)).float().clamp(0, 1) for photo in self.held_out]
+        contents = []
+        layer = self.features.content_layers[1]
+        for photo, result in zip(self.held_out, painted, strict=True):
+            before, after = self.features(photo.to(self.device), [layer]), self.features(result, [layer])
+            contents.append(content_distance(after, before).item())
+        paintings = self._embedded(self.held_out_paintings)
+        return {
+            "kid": 1000 * kid(self._embedded(painted), paintings),
+            "kid_photos": 1000 * kid(self._embedded(self.held_out), paintings),
+            "content": sum(contents) / len(contents),
+        }
+
+    def _embedded(self, pictures: Sequence[Tensor]) -> Tensor:
+        parts = [part for picture in pictures for part in corners(picture.to(self.device), VIEW)]
+        return torch.cat([self.features.embed(part) for part in parts])
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        """Rows of photo and painting."""
+        rows = [
+            torch.cat([photo.to(self.device), self.painted(generator, photo.to(self.device)).float()], 3)[0].cpu()
+            for photo in self.held_out[:4]
+        ]
+        width = min(row.shape[2] for row in rows)
+        return torch.cat([row[:, :, :width] for row in rows], 1)
+
+
+def split(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Files to learn from, and every tenth to hold out."""
+    return [file for index, file in enumerate(files) if index % EVERY], list(files[::EVERY])
+
+
+def corners(picture: Tensor, side: int) -> list[Tensor]:
+    """The four corners of (N, C, H, W), each `side` pixels wide and high, or less where the picture is smaller."""
+    height, width = (min(side, length) for length in picture.shape[2:])
+    rows, columns = (slice(0, height), slice(-height, None)), (slice(0, width), slice(-width, None))
+    return [picture[:, :, row, column] for row in rows for column in columns]

@@ -16,13 +16,11 @@ from imgtk.image import Image
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import total_variation
 from imgtk.op import ImageOp
+from imgtk.painting.objective import SHIFT, StyleObjective, half, shift_together
 from imgtk_gramstyle.blend import finish
-from imgtk_gramstyle.objective import StyleObjective, half, shift_together
 
 __all__ = ["GramStyle", "resized"]
 
-SHIFT = 7
-"""Largest random shift in pixels: one less than the stride of the deepest features that count."""
 SMALLEST = 32
 """Side in pixels to which smaller pictures are extended, so that every feature layer sees something."""
 LEARNING_RATE = 0.02

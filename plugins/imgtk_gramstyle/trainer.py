@@ -13,13 +13,13 @@ from imgtk.errors import ImgtkError, TrainingError
 from imgtk.image import Image
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
+from imgtk.painting.objective import SHIFT, StyleObjective, shift_together
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import load_picture
 from imgtk.weights import locate, read_state
-from imgtk_gramstyle.gram import SHIFT, resized
+from imgtk_gramstyle.gram import resized
 from imgtk_gramstyle.network import StyleNetwork
-from imgtk_gramstyle.objective import StyleObjective, shift_together
 
 PHOTO_SIDE = 800
 """Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""

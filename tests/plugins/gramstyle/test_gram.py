@@ -8,10 +8,10 @@ from imgtk import Pipeline
 from imgtk.errors import ImgtkError, ParameterError, ReadError, WeightsError
 from imgtk.nn.features import load_features
 from imgtk.op import File, Number
+from imgtk.painting.objective import StyleObjective, shift_together
 from imgtk.registry import default
 from imgtk.testing import picture
 from imgtk_gramstyle import CommaList
-from imgtk_gramstyle.objective import StyleObjective, shift_together
 
 CPU = torch.device("cpu")
 

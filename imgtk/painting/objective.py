@@ -1,4 +1,4 @@
-"""What "in this style, and still this picture" means: the loss of both the optimised and the trained styles."""
+"""What "in this style, and still this picture" means: the loss of optimised and of trained styles."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from torch import Tensor
 
 from imgtk.nn.features import Features
 from imgtk.nn.losses import content_distance, gram_distance, grams
+
+__all__ = ["SHIFT", "StyleObjective", "half", "shift_together"]
+
+SHIFT = 7
+"""Largest random shift in pixels: one less than the stride of the deepest features that count."""
 
 
 def half(x: Tensor) -> Tensor:

@@ -373,7 +373,7 @@ class ImageOp(ABC):
 
     Attributes:
         windowed: set it if the result depends on where a tile lies (masks, vignettes, fractional scales): the engine
-            then calls `render` with the tile's `Window`.
+            then calls `render` with the tile's `Window`, and with the `statistics` if the extent is STATISTICS.
         needs_float32: set it if reduced precision costs quality; the engine then computes in float32.
         on_step: WHOLE operators that take long call it, when it is set, with the number of steps done and of all.
         backend: builds `running` in another runtime than torch; the engine sets it before `to`.
@@ -418,8 +418,14 @@ class ImageOp(ABC):
         """Size of the output for an input of `size`."""
         return size.scaled(self.geometry.scale)
 
+    def check(self, size: Size) -> None:
+        """Raise an ImgtkError if the operator does not suit pictures of `size`. It is called before anything is
+        computed, and not for the small versions of a picture that are made for measuring."""
+        return
+
     def measure(self, x: Tensor) -> Any:
-        """STATISTICS operators: what `apply` needs to know of the whole picture, from a small version of it."""
+        """STATISTICS operators: what `apply` (or `render`) needs to know of the whole picture, from a small version of
+        it, or from all of it if it is small."""
         raise NotImplementedError(f"{type(self).__name__} has extent STATISTICS and must define measure()")
 
     def apply(self, x: Tensor, statistics: Any) -> Tensor:
@@ -428,7 +434,11 @@ class ImageOp(ABC):
         raise NotImplementedError(f"{type(self).__name__} has extent STATISTICS and must define apply()")
 
     def render(self, *inputs: Tensor, window: Window) -> Tensor:
-        """Windowed operators: exactly the pixels of `window.output`. The inputs cover `window.input`."""
+        """Windowed operators: exactly the pixels of `window.output`. The inputs cover `window.input`.
+
+        Those of extent STATISTICS define `render(*inputs, window, statistics)`, and no `apply`. They are always given
+        what they `measure`, also for a picture that is rendered in one piece.
+        """
         raise NotImplementedError(f"{type(self).__name__} is windowed and must define render()")
 
     def close(self) -> None:

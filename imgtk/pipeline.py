@@ -216,6 +216,9 @@ class Pipeline:
     def _plan(self, size: Size, dtype: torch.dtype) -> Plan:
         with torch.inference_mode():
             stages = plan_stages(self.graph, self._built(), size, dtype)
+            for stage in stages:
+                if stage.op is not None:
+                    stage.op.check(stages[stage.inputs[0]].size)
             plan = self._with_tiles(Plan(stages, self.graph.output, None, self.device), dtype)
             return replace(plan, stages=self._place(plan.stages, self.backend))
 
@@ -286,6 +289,10 @@ class Pipeline:
             Plan(stages, self.graph.output, None, self.device), lambda box: torch.full((1, 3, side, side), 0.5)
         )
         for index, stage in enumerate(stages):
+            if stage.op and stage.op.windowed and stage.extent is Extent.STATISTICS:  # as a tile has them
+                part = -(-side // 4 // stage.op.geometry.multiple) * stage.op.geometry.multiple
+                gray = torch.full((1, 3, part, part), 0.5, dtype=stage.dtype, device=self.device)
+                renderer.statistics[index] = stage.op.measure(gray)
             if stage.extent is Extent.WHOLE:
                 shape = (1, 3, stage.size.height, stage.size.width)
                 renderer.stored[index] = torch.full(shape, 0.5, dtype=stage.dtype, device=self.device)

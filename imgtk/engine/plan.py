@@ -188,6 +188,7 @@ def plan_stages(graph: Graph, ops: Mapping[int, ImageOp], size: Size, dtype: tor
 
 def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     """Mark what the kind of its operator, or of an operator that reads it, requires to be held whole."""
+    stages = _with_stored_statistics(stages, [s for s in stages if s.op and s.op.windowed])
     notes: dict[int, str] = {}
     for index, stage in enumerate(stages):
         if stage.label == SAVE:
@@ -204,10 +205,10 @@ def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     )
 
 
-def _with_stored_statistics(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """For a tiled run: also store the small pictures that statistics are taken from."""
+def _with_stored_statistics(stages: Sequence[Stage], measured: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Store the small pictures that STATISTICS stages among `measured` take their statistics from."""
     stages = list(stages)
-    for stage in stages:
+    for stage in measured:
         if stage.extent is Extent.STATISTICS:
             source = stage.inputs[0]
             if source != INPUT and stages[source].size.pixels <= SMALL and not stages[source].stored:
@@ -269,7 +270,7 @@ def demands(stages: Sequence[Stage], target: int, box: Box) -> list[Box | None]:
 
 def tiled(plan: Plan, side: int) -> Plan:
     """The plan in tiles of `side` pixels of the input."""
-    return replace(plan, stages=_with_stored_statistics(plan.stages), tile=side)
+    return replace(plan, stages=_with_stored_statistics(plan.stages, plan.stages), tile=side)
 
 
 def pixels_read(plan: Plan) -> int:

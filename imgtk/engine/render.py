@@ -38,7 +38,7 @@ class Renderer:
 
     Attributes:
         plan, source: what to render, from what.
-        statistics: of the whole picture, by stage id, for STATISTICS stages that are tiled.
+        statistics: of the whole picture, by stage id, for STATISTICS stages that are tiled or windowed.
         report: called after every tile.
         notes: what happened on the way that the user should know of (smaller tiles, recomputed tiles).
     """
@@ -127,10 +127,17 @@ class Renderer:
     def _measure_all(self, target: int) -> None:
         """Before a picture that was to be computed at once is tiled after all: statistics of the whole of it."""
         for index, stage in enumerate(self.plan.stages[: target + 1]):
-            if stage.extent is Extent.STATISTICS and index not in self.statistics:
-                if stage.inputs[0] not in (INPUT, *self.stored):
-                    self.store(stage.inputs[0])
-                self.statistics[index] = self.measure(index)
+            if stage.extent is Extent.STATISTICS:
+                self._measured(index)
+
+    def _measured(self, index: int) -> Any:
+        """The statistics of STATISTICS stage `index`, which are taken if they are not there."""
+        if index not in self.statistics:
+            source = self.plan.stages[index].inputs[0]
+            if source not in (INPUT, *self.stored):
+                self.store(source)
+            self.statistics[index] = self.measure(index)
+        return self.statistics[index]
 
     def _tile(self, index: int, box: Box) -> Tensor:
         """Region `box` of a stage; in float32 if the stages' own number formats were too narrow."""
@@ -198,7 +205,8 @@ class Renderer:
             stage.op.to(self.plan.device, dtype)
         try:
             if stage.op.windowed:
-                return stage.op.render(*inputs, window=needed.window)
+                known = {"statistics": self._measured(index)} if stage.extent is Extent.STATISTICS else {}
+                return stage.op.render(*inputs, window=needed.window, **known)
             if stage.extent is Extent.WHOLE and self.report:
                 stage.op.on_step = partial(self._report_step, stage)
             if index in self.statistics:

@@ -14,13 +14,15 @@ from torch.nn import functional as F
 
 from imgtk.engine import plan as planning
 from imgtk.engine.plan import Plan, choose_tile, plan_stages
+from imgtk.engine.region import cut
 from imgtk.engine.render import Progress, Renderer
 from imgtk.errors import DeviceError, ImgtkError, MemoryLimitError, UsageError
-from imgtk.geometry import Extent, Geometry, Size
+from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.language.graph import Graph, Node
 from imgtk.op import ImageInput, ImageOp, Integer, OpSpec, Param
 from imgtk.pipeline import Pipeline
 from imgtk.registry import Registry
+from imgtk.testing import check_op
 
 
 class Smooth(ImageOp):
@@ -59,6 +61,33 @@ class Normalise(ImageOp):
 
     def apply(self, x: Tensor, statistics: Any) -> Tensor:
         return x - statistics.to(x.dtype) + 0.5
+
+
+class Shade(ImageOp):
+    """Subtract the mean of the whole picture, and what lies to the left of a pixel, relative to the width."""
+
+    geometry = Geometry(multiple=2, halo=1, extent=Extent.STATISTICS)
+    windowed = True
+    measured: ClassVar[list[Size]] = []
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        size = Size(x.shape[3], x.shape[2])
+        window = Window(Box.of(size), size, Box.of(size), size)
+        return self.render(x, window=window, statistics=self.measure(x))
+
+    def check(self, size: Size) -> None:
+        if size.width > 1000:
+            raise UsageError(f"{size} is too wide")
+
+    def measure(self, x: Tensor) -> Tensor:
+        Shade.measured.append(Size(x.shape[3], x.shape[2]))
+        return x.float().mean((2, 3), keepdim=True)
+
+    def render(self, *inputs: Tensor, window: Window, statistics: Tensor | None = None) -> Tensor:
+        assert statistics is not None
+        x = cut(inputs[0], window.output.shifted(-window.input.left, -window.input.top))
+        ramp = torch.arange(window.output.left, window.output.right, dtype=x.dtype) / window.output_size.width
+        return x - statistics.to(x.dtype) + ramp / 2
 
 
 class Flip(ImageOp):
@@ -129,6 +158,7 @@ def registry() -> Registry:
     return Registry.of(
         spec("t:smooth", Smooth, radius, scale),
         spec("t:normalise", Normalise),
+        spec("t:shade", Shade),
         spec("t:flip", Flip),
         spec("t:half", Half),
         spec("t:mean", Mean, Param("other", ImageInput(), "", positional=True)),
@@ -151,6 +181,7 @@ CHAINS = [
     "t:smooth 4 as s | t:smooth 7 | t:mean @s",
     "t:smooth scale=2 | t:mean ( @in | t:smooth 6 scale=2 )",
     "t:flip | t:normalise | t:flip",
+    "t:smooth 2 scale=2 | t:shade | t:smooth 5 | t:shade",
 ]
 
 
@@ -337,6 +368,35 @@ def test_a_picture_that_is_tiled_after_all_keeps_its_statistics(
     whole = Pipeline(chain, registry=registry, tile="off")(gradient).numpy()
     monkeypatch.setattr(Smooth, "fail_above", 3000)
     assert np.abs(Pipeline(chain, registry=registry)(gradient).numpy() - whole).max() < 1e-5
+
+
+def test_windowed_operators_are_given_statistics_of_all_of_the_picture(
+    registry: Registry, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_op(registry.spec("t:shade"))
+    Shade.measured.clear()
+    Smooth.calls.clear()
+    Pipeline("t:smooth 1 | t:shade | t:half | t:half", registry=registry, tile="off", dtype="fp32")(picture)
+    assert Shade.measured == [Size(84, 62)]
+    assert len(Smooth.calls) == 1
+    monkeypatch.setattr("imgtk.pipeline.SMALL", 400)
+    monkeypatch.setattr(planning, "SMALL", 400)
+    gradient = np.linspace(0, 1, 83, dtype=np.float32)[None, :, None] * np.ones((61, 1, 3), np.float32)
+    run = [
+        Pipeline("t:shade | t:smooth 2 | t:shade", registry=registry, tile=tile, dtype="fp32")(gradient).numpy()
+        for tile in ("off", 20)
+    ]
+    assert np.abs(run[0] - run[1]).max() < 1e-5
+    assert all(size.pixels < 500 for size in Shade.measured[1:])
+
+
+def test_operators_refuse_sizes_before_anything_is_computed(registry: Registry) -> None:
+    pipeline = Pipeline("t:smooth scale=4 | t:shade", registry=registry)
+    assert pipeline.plan((250, 10)).output_size == (1000, 40)
+    Smooth.calls.clear()
+    with pytest.raises(UsageError, match="1004x40 is too wide"):
+        pipeline(np.zeros((10, 251, 3), np.uint8))
+    assert not Smooth.calls
 
 
 @pytest.mark.parametrize("shape", [(1, 300, 3), (300, 1, 3), (1, 1, 3)])

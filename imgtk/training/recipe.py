@@ -16,6 +16,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+SCHEDULES = ("cosine", "linear")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -23,7 +25,9 @@ class Recipe:
 
     Attributes:
         name: name of the weights that the run exports.
-        steps: number of updates; the learning rate falls to zero along a cosine over them.
+        steps: number of updates.
+        schedule: how the learning rate falls to zero over them: "cosine", or "linear", which keeps it for the first half
+            (Zhu et al. 2017, section 4).
         batch: crops per step, over all devices together.
         crop: side of a training crop in pixels of the target.
         lr: peak learning rate of the generator.
@@ -44,6 +48,7 @@ class Recipe:
     licence: str = "unstated"
     data: str = ""
     steps: int = 10_000
+    schedule: str = "cosine"
     batch: int = 16
     crop: int = 192
     lr: float = 5e-4
@@ -61,6 +66,8 @@ class Recipe:
         for key in ("steps", "batch", "crop", "validate_every", "sample_every", "checkpoint_every", "held_out"):
             if getattr(self, key) < 1:
                 raise TrainingError(f"{key} must be at least 1, got {getattr(self, key)}")
+        if self.schedule not in SCHEDULES:
+            raise TrainingError(f"there is no schedule {self.schedule!r}", hint=f"Known are {', '.join(SCHEDULES)}.")
 
 
 R = TypeVar("R", bound=Recipe)

@@ -258,8 +258,10 @@ class _Run:
     def _lr_factor(self, step: int) -> float:
         if step < self.plan.warmup:
             return (step + 1) / self.plan.warmup
-        progress = (step - self.plan.warmup) / max(1, self.plan.steps - self.plan.warmup)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        progress = min(1.0, (step - self.plan.warmup) / max(1, self.plan.steps - self.plan.warmup))
+        if self.plan.schedule == "linear":
+            return min(1.0, 2 * (1 - progress))
+        return 0.5 * (1 + math.cos(math.pi * progress))
 
     def loop(self, pictures: Pictures, report: Callable[[Status], None] | None, stop_at: int | None) -> None:
         log = _Log(self.out, self.step) if self.fabric.is_global_zero else None

@@ -113,10 +113,17 @@ class Trainer(ABC, Generic[R]):
     def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
         """Write the weights of `generator` and their card into `folder`. Returns the weights file."""
         recipe = self.recipe
-        parameters = sum(p.numel() for p in generator.parameters()) / 1e6
+        return self.write(generator, folder, recipe.name, recipe.summary, trained, scores)
+
+    def write(
+        self, network: nn.Module, folder: Path, name: str, summary: str, trained: str, scores: Mapping[str, float]
+    ) -> Path:
+        """Write the weights of one network and their card. `export` of trainers with several calls it for each."""
+        recipe = self.recipe
+        parameters = sum(p.numel() for p in network.parameters()) / 1e6
         card = Card(
-            name=recipe.name,
-            summary=recipe.summary,
+            name=name,
+            summary=summary,
             architecture=f"{self.architecture}, {parameters:.2f} M parameters",
             scale=self.scale,
             trained=self.history(trained),
@@ -125,6 +132,6 @@ class Trainer(ABC, Generic[R]):
             data=tuple(filter(None, self.sources)),
             scores={"validation": dict(scores)},
         )
-        path = folder / f"{recipe.name}.safetensors"
-        save(path, generator.state_dict(), card)
+        path = folder / f"{name}.safetensors"
+        save(path, network.state_dict(), card)
         return path

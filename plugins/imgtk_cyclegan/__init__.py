@@ -1,0 +1,48 @@
+"""Translation between photos and paintings that was learnt without pairs: CycleGAN and CUT. Imports no torch."""
+
+from __future__ import annotations
+
+from imgtk.hookspecs import hookimpl
+from imgtk.op import REQUIRED, Number, OpSpec, Param, Text
+from imgtk.weights.architecture import Architecture
+
+STRENGTH = Param(
+    "strength", Number(0, 1), "How much of the translation: 0 leaves the picture.", default=1.0, positional=True
+)
+IMPL = "imgtk_cyclegan.op:Translate"
+TRAINER = "imgtk_cyclegan.trainer:TranslationTrainer"
+
+
+def _shipped(name: str, summary: str) -> OpSpec:
+    return OpSpec(
+        name=f"translate:{name}",
+        impl=IMPL,
+        summary=summary,
+        params=(STRENGTH,),
+        preset={"model": name},
+        colours=True,
+        trainer=TRAINER,
+        weights=(name,),
+    )
+
+
+@hookimpl
+def imgtk_operators() -> list[OpSpec]:
+    return [
+        _shipped("photo2monet", "Turn a photo into a painting by Claude Monet (CycleGAN)."),
+        _shipped("monet2photo", "Turn a painting by Claude Monet into a photo (CycleGAN)."),
+        OpSpec(
+            name="translate:cyclegan",
+            impl=IMPL,
+            summary="Translate with a CycleGAN or CUT network that you trained or have.",
+            params=(Param("model", Text(), "Its file.", positional=True, default=REQUIRED), STRENGTH),
+            colours=True,
+            trainer=TRAINER,
+        ),
+    ]
+
+
+@hookimpl
+def imgtk_architectures() -> list[Architecture]:
+    origins = "CycleGAN, CUT"
+    return [Architecture("ResnetGenerator", "imgtk_cyclegan.detect:resnet_generator", origins, "translate:cyclegan")]

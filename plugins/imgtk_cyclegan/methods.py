@@ -1,0 +1,87 @@
+"""What keeps a translated picture the same picture: the way back (CycleGAN) or its own patches (CUT).
+
+A method is a module around the networks that it trains. Called with photos and paintings (N, 3, H, W), 0..1, it gives
+what it made of them and its weighted losses; what a discriminator says comes on top (`imgtk_cyclegan.trainer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, l1_loss, normalize
+
+from imgtk_cyclegan.network import ResnetGenerator
+
+__all__ = ["Contrast", "Cycle", "Fakes"]
+
+TEMPERATURE = 0.07
+"""Of the softmax over patches (Park et al. 2020, section 3)."""
+EMBEDDING = 256
+"""Length of the vectors by which patches are compared (Park et al. 2020, appendix C.1)."""
+
+Fakes = dict[str, Tensor]
+"""Translated pictures by the domain that they should belong to: "paintings", and "photos" if there is a way back."""
+
+
+class Cycle(nn.Module):
+    """There and back again is where one started; and what is there already stays (Zhu et al. 2017, sections 3.2, 5.2).
+
+    Args:
+        build: makes a generator.
+        cycle, identity: weights of the losses.
+    """
+
+    def __init__(self, build: Callable[[], ResnetGenerator], cycle: float, identity: float) -> None:
+        super().__init__()
+        self.there, self.back = build(), build()
+        self.cycle, self.identity = cycle, identity
+
+    def forward(self, photos: Tensor, paintings: Tensor) -> tuple[Fakes, dict[str, Tensor]]:
+        painted, kept_paintings = self.there(torch.cat([photos, paintings])).chunk(2)
+        developed, kept_photos = self.back(torch.cat([paintings, photos])).chunk(2)
+        cycle = _distance(self.back(painted), photos) + _distance(self.there(developed), paintings)
+        identity = _distance(kept_paintings, paintings) + _distance(kept_photos, photos)
+        losses = {"cycle": self.cycle * cycle, "identity": self.identity * identity}
+        return {"paintings": painted, "photos": developed}, losses
+
+
+class Contrast(nn.Module):
+    """A patch of the painting says more about the photo's patch at its place than about all others (PatchNCE, Park et
+    al. 2020, sections 3 and 4). The generator's own first half looks at them.
+
+    Args:
+        build: makes a generator.
+        weight: of the loss, which is also taken of paintings that are translated, so that they stay.
+        patches: places at which each picture is compared, at each of five depths.
+    """
+
+    def __init__(self, build: Callable[[], ResnetGenerator], weight: float, patches: int) -> None:
+        super().__init__()
+        self.there = build()
+        self.weight, self.patches = weight, patches
+        widths = [features.shape[1] for features in self.there.encode(torch.zeros(1, 3, 32, 32))]
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, EMBEDDING), nn.ReLU(), nn.Linear(EMBEDDING, EMBEDDING)) for width in widths
+        )
+
+    def forward(self, photos: Tensor, paintings: Tensor) -> tuple[Fakes, dict[str, Tensor]]:
+        given = torch.cat([photos, paintings])
+        made = self.there(given)
+        with torch.no_grad():
+            keys = self.there.encode(given)
+        losses = []
+        for head, key, query in zip(self.heads, keys, self.there.encode(made), strict=True):
+            places = torch.randperm(key.shape[2] * key.shape[3])[: self.patches].to(key.device)
+            ours, theirs = (normalize(head(x.flatten(2)[..., places].mT).float(), dim=2) for x in (query, key))
+            similarity = ours @ theirs.detach().mT / TEMPERATURE
+            right = torch.arange(len(places), device=key.device).expand(len(given), -1)
+            losses.append(cross_entropy(similarity.flatten(0, 1), right.flatten()))
+        return {"paintings": made[: len(photos)]}, {"contrast": self.weight * torch.stack(losses).mean()}
+
+
+def _distance(x: Tensor, y: Tensor) -> Tensor:
+    """L1 in the papers' units, in which pictures are within -1..1."""
+    return 2 * l1_loss(x, y)

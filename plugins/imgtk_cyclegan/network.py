@@ -1,0 +1,126 @@
+"""The generator of CycleGAN and CUT: down to a quarter of the resolution, residual blocks, and up again.
+
+The plan and the names of the tensors are those of pytorch-CycleGAN-and-pix2pix and of contrastive-unpaired-translation,
+whose files load: Johnson et al. 2016, Zhu et al. 2017 (section 7.2), and Zhang 2019 ("Making convolutional networks
+shift-invariant again") for `antialias`.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgtk.nn.normalise import Chain, Measured, Normalise, NormalisingNetwork, Source, moments
+
+WITHIN = 0.98
+"""Pictures are brought within -0.98..0.98 before their inverse tanh is taken, which has no value at 1."""
+
+
+class Blur(nn.Module):
+    """Half the size: every second pixel of what a (1, 2, 1) filter has smoothed."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        line = torch.tensor([0.25, 0.5, 0.25], dtype=x.dtype, device=x.device)
+        kernel = torch.outer(line, line).expand(x.shape[1], 1, 3, 3)
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=x.shape[1])
+
+
+class Enlarge(nn.Module):
+    """Twice the size, bilinearly: what a (1, 3, 3, 1) filter makes of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear")
+
+
+class ResidualBlock(Measured):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv_block = Chain(
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            Normalise(channels, affine=False),
+            nn.ReLU(),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            Normalise(channels, affine=False),
+        )
+
+    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+        return x + self.conv_block(x, source)
+
+
+class ResnetGenerator(NormalisingNetwork):
+    """Translates pictures (N, 3, H, W), RGB, 0..1, sides multiples of 4 and at least 16; the output has the same size,
+    in float32, within 0..1.
+
+    Args:
+        features: channels at full resolution; four times as many at a quarter of it.
+        blocks: residual blocks.
+        antialias: smooth before every second pixel is left out, and enlarge bilinearly before convolutions; without it
+            there are strided and transposed convolutions, which leave a checkerboard.
+        skip: paint onto the picture as it is without its details (means of 4x4 pixels), whose colours a matrix
+            changes, so that only details have to be learnt; not in published files.
+    """
+
+    multiple = 4
+
+    def __init__(self, features: int = 64, blocks: int = 9, *, antialias: bool = False, skip: bool = False) -> None:
+        super().__init__()
+        self.features, self.blocks, self.antialias = features, blocks, antialias
+        modules: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, features, 7), *_activation(features)]
+        self.taps = [0]
+        for width in (2 * features, 4 * features):
+            self.taps.append(len(modules))
+            modules += [nn.Conv2d(width // 2, width, 3, 1 if antialias else 2, 1), *_activation(width)]
+            modules += [Blur()] if antialias else []
+        self.taps += [len(modules), len(modules) + blocks // 2]
+        modules += [ResidualBlock(4 * features) for _ in range(blocks)]
+        for width in (2 * features, features):
+            modules += (
+                [Enlarge(), nn.Conv2d(2 * width, width, 3, padding=1)]
+                if antialias
+                else [nn.ConvTranspose2d(2 * width, width, 3, 2, 1, output_padding=1)]
+            )
+            modules += _activation(width)
+        self.model = Chain(*modules, nn.ReflectionPad2d(3), nn.Conv2d(features, 3, 7))
+        self.skip = nn.Conv2d(3, 3, 1) if skip else None
+        if self.skip is not None:
+            nn.init.dirac_(self.skip.weight)
+            nn.init.zeros_(self.skip.bias)  # type: ignore[arg-type]
+
+    @property
+    def description(self) -> str:
+        kind = ", antialiased" if self.antialias else ""
+        return f"ResnetGenerator, {self.blocks} blocks, {self.features} features{kind}"
+
+    @property
+    def radius(self) -> int:
+        return 32 + 8 * self.blocks
+
+    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+        x = 2 * x - 1
+        logits = self.model(x, source).float()
+        if self.skip is not None:
+            logits = logits + self._without_details(x)
+        return (torch.tanh(logits) + 1) / 2
+
+    def _without_details(self, x: Tensor) -> Tensor:
+        """What is added before the tanh: (N, 3, H, W), in float32."""
+        assert self.skip is not None
+        means = self.skip(torch.atanh(WITHIN * F.avg_pool2d(x.float(), 4).clamp(-1, 1)))
+        return F.interpolate(means.float(), scale_factor=4.0, mode="bilinear")
+
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """What the first half of the network makes of pictures (N, 3, H, W): features (N, C, H', W') of five depths,
+        the pixels themselves first (Park et al. 2020, appendix C.1)."""
+        x, found = 2 * x - 1, []
+        for index, module in enumerate(self.model[: self.taps[-1] + 1]):
+            x = module(x, moments) if isinstance(module, Measured) else module(x)
+            if index in self.taps:
+                found.append(x)
+        return found
+
+
+def _activation(channels: int) -> list[nn.Module]:
+    return [Normalise(channels, affine=False), nn.ReLU()]

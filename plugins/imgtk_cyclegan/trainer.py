@@ -1,0 +1,161 @@
+"""Trainer of translations without pairs: CycleGAN (Zhu et al. 2017) and CUT (Park et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from imgtk.errors import TrainingError
+from imgtk.metrics import kid
+from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
+from imgtk.training.adversary import Adversary, AdversarySettings
+from imgtk.training.pool import PicturePool
+from imgtk_cyclegan.methods import Contrast, Cycle
+from imgtk_cyclegan.network import ResnetGenerator
+
+METHODS = ("cycle", "cut")
+
+
+@dataclass(frozen=True)
+class TranslationRecipe(AdversarySettings, DomainsRecipe):
+    """Settings of a translation's training.
+
+    Attributes:
+        method: "cycle" (CycleGAN: both directions) or "cut" (from photos to paintings only, in about half the time).
+        back, back_summary: name and summary of the weights from paintings to photos, which CycleGAN learns as well.
+        features, blocks, antialias, skip: of the generators.
+        adversarial, cycle, identity, contrast: weights of the losses.
+        patches: at each of five depths, for CUT.
+        pool: earlier pictures that the discriminators see again; 0 for none.
+        discriminator_features, discriminator_layers: channels of the first layer, and how many layers are strided.
+    """
+
+    name: str = "photo2painting"
+    back: str = "painting2photo"
+    back_summary: str = ""
+    method: str = "cycle"
+    schedule: str = "linear"
+    steps: int = 8000
+    batch: int = 1
+    crop: int = 128
+    lr: float = 2e-4
+    features: int = 64
+    blocks: int = 9
+    antialias: bool = True
+    skip: bool = True
+    adversarial: float = 1.0
+    cycle: float = 10.0
+    identity: float = 5.0
+    contrast: float = 1.0
+    patches: int = 256
+    pool: int = 50
+    discriminator_features: int = 64
+    discriminator_layers: int = 3
+
+    def generator(self) -> ResnetGenerator:
+        return ResnetGenerator(self.features, self.blocks, antialias=self.antialias, skip=self.skip)
+
+    def discriminator(self) -> nn.Module:
+        plain = self.spectral_norm or self.gradient_penalty or self.r1
+        norm = "none" if plain else "instance"
+        judge = PatchDiscriminator(3, self.discriminator_features, self.discriminator_layers, norm)
+        return spectrally_normalised(judge) if self.spectral_norm else judge
+
+
+class TranslationTrainer(DomainsTrainer):
+    """An adversary for each domain, and `Cycle` or `Contrast`.
+
+    Raises:
+        TrainingError: for an unknown method, and as `DomainsTrainer` and `Adversary`.
+    """
+
+    recipe_type = TranslationRecipe
+
+    def __init__(self, recipe: TranslationRecipe) -> None:
+        super().__init__(recipe)
+        if recipe.method not in METHODS:
+            raise TrainingError(f"there is no method {recipe.method!r}", hint=f"Known are {', '.join(METHODS)}.")
+        self.adversary = Adversary(recipe)
+        self.pools = {"paintings": PicturePool(recipe.pool)}
+        method: nn.Module
+        if recipe.method == "cycle":
+            method = Cycle(recipe.generator, recipe.cycle, recipe.identity)
+            self.pools["photos"] = PicturePool(recipe.pool)
+        else:
+            method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
+        self.networks = {"generator": method, **{f"judge of {domain}": recipe.discriminator() for domain in self.pools}}
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        rate = self.recipe.lr if name == "generator" else self.recipe.discriminator_lr
+        return torch.optim.Adam(self.networks[name].parameters(), lr=rate, betas=(0.5, 0.999))
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        real = dict(zip(("photos", "paintings"), batch.split(3, 1), strict=True))
+        judges = {domain: networks[f"judge of {domain}"] for domain in self.pools}
+        fakes, losses = networks["generator"](real["photos"], real["paintings"])
+        for domain, judge in judges.items():
+            judge.requires_grad_(False)
+            verdict = self.adversary.generator_loss(judge, fakes[domain], real[domain])
+            losses[f"adversarial, {domain}"] = self.recipe.adversarial * verdict
+        yield "generator", losses
+        for domain, judge in judges.items():
+            judge.requires_grad_(True)
+            earlier = self.pools[domain].swap(fakes[domain])
+            yield f"judge of {domain}", self.adversary.discriminator_losses(judge, real[domain], earlier)
+
+    def state(self) -> dict[str, Any]:
+        return {domain: pool.state() for domain, pool in self.pools.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        for domain, pool in self.pools.items():
+            pool.restore(state[domain])
+
+    def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
+        painting: Tensor = generator.there(photo)  # type: ignore[operator]
+        return painting
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        """As `DomainsTrainer`; and `kid_back`, between translated held-out paintings and held-out photos."""
+        scores = super().validate(generator)
+        if isinstance(generator, Cycle):
+            developed = [generator.back(painting.to(self.device)) for painting in self.held_out_paintings]
+            scores["kid_back"] = 1000 * kid(self._embedded(developed), self._embedded(self.held_out))
+        return scores
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        """Rows of photo and painting, and beside them rows of painting and photo."""
+        there = super().sample(generator)
+        if not isinstance(generator, Cycle):
+            return there
+        rows = []
+        for painting in self.held_out_paintings[:4]:
+            painting = painting[..., :256, :256].to(self.device)
+            rows.append(torch.cat([painting, generator.back(painting)], 3)[0].cpu())
+        width = min(row.shape[2] for row in rows)
+        back = torch.cat([row[:, :, :width] for row in rows], 1)
+        height = max(there.shape[1], back.shape[1])
+        return torch.cat([pad(sheet, (0, 0, 0, height - sheet.shape[1])) for sheet in (there, back)], 2)
+
+    @property
+    def architecture(self) -> str:
+        return str(self.networks["generator"].there.description)
+
+    def history(self, trained: str) -> str:
+        method = "CycleGAN" if self.recipe.method == "cycle" else "CUT"
+        return f"{method}, {trained}, {len(self.targets)} {self.noun}"
+
+    def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
+        """The weights from photos to paintings, which are returned, and those of the way back if there is one."""
+        recipe = self.recipe
+        write = partial(self.write, folder=folder, trained=trained, scores=scores)
+        if isinstance(generator, Cycle):
+            write(generator.back, name=recipe.back, summary=recipe.back_summary)
+        return write(generator.there, name=recipe.name, summary=recipe.summary)

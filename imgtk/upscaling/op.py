@@ -13,10 +13,10 @@ from torch import Tensor
 
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Geometry, Size, Window
+from imgtk.nn.interpolation import interpolated
 from imgtk.nn.resample import resample, support
 from imgtk.op import ImageOp
 from imgtk.registry import default
-from imgtk.upscaling.interpolation import interpolated
 from imgtk.upscaling.network import UpscalingNetwork, load_network
 from imgtk.weights import locate
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from imgtk.errors import WeightsError
+from imgtk.nn.interpolation import interpolated
 from imgtk.op import OpSpec
 from imgtk.testing import check_op
 from imgtk.upscaling import upscaler
-from imgtk.upscaling.interpolation import interpolated
 from imgtk.upscaling.network import load_network
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from imgtk.errors import WeightsError
-from imgtk.upscaling.network import UpscalingNetwork
 
 __all__ = ["interpolated"]
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def interpolated(
-    networks: Sequence[UpscalingNetwork], shares: Sequence[float], names: Sequence[str]
-) -> UpscalingNetwork:
+
+def interpolated(networks: Sequence[Network], shares: Sequence[float], names: Sequence[str]) -> Network:
     """The network whose parameters are averages, in float32, of those of `networks` (ESRGAN, Wang et al. 2018,
     section 3.4).
 
@@ -43,12 +43,13 @@ def interpolated(
     return result.requires_grad_(False)
 
 
-def _difference(one: UpscalingNetwork, other: UpscalingNetwork) -> str:
+def _difference(one: nn.Module, other: nn.Module) -> str:
     """How the second network differs from the first in more than its numbers; "" if it does not."""
     if type(one) is not type(other):
         return f"one is {type(one).__name__}, the other {type(other).__name__}"
-    if one.scale != other.scale:
-        return f"one is x{one.scale}, the other x{other.scale}"
+    scale, other_scale = (getattr(network, "scale", 1) for network in (one, other))
+    if scale != other_scale:
+        return f"one is x{scale}, the other x{other_scale}"
     ours, theirs = one.state_dict(), other.state_dict()
     for key, value in ours.items():
         if key not in theirs:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Chain", "Measured", "Normalise", "NormalisingNetwork", "Source", "moments"]
+__all__ = ["Chain", "LayerNormalise", "Measured", "Normalise", "NormalisingNetwork", "Source", "moments", "normalised"]
 
 Source = Callable[[Tensor], Tensor]
 """Where a normalisation has its moments (N, 2, C) from, given what it normalises."""
@@ -19,6 +19,28 @@ def moments(x: Tensor) -> Tensor:
     values = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # channels last: several times as fast as torch.var_mean
     mean = values.mean(1)
     return torch.stack([mean, ((values * values).mean(1) - mean * mean).clamp_min(0)], 1)
+
+
+def normalised(
+    x: Tensor, measured: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, epsilon: float = 1e-5
+) -> Tensor:
+    """(N, C, H, W) with mean 0 and variance 1, if its moments (N, 2, C) are `measured`, times weight plus bias.
+
+    Args:
+        weight, bias: one number per channel (C,), or also per picture (N, C).
+        epsilon: added to variances.
+    """
+    mean, variance = measured.unbind(1)
+    if len(x) == 1 and not torch.is_grad_enabled():  # moments stay in float32 beside bf16 pixels
+        weight, bias = (None if values is None else values.float().flatten() for values in (weight, bias))
+        return F.batch_norm(x, mean[0], variance[0], weight, bias, eps=epsilon)
+    scale = torch.rsqrt(variance + epsilon)
+    if weight is not None:
+        scale = weight * scale
+    shift = -mean * scale
+    if bias is not None:
+        shift = bias + shift
+    return torch.addcmul(shift[..., None, None].to(x.dtype), x, scale[..., None, None].to(x.dtype))
 
 
 class Measured(nn.Module):
@@ -41,18 +63,21 @@ class Normalise(Measured):
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
 
     def forward(self, x: Tensor, source: Source = moments) -> Tensor:
-        mean, variance = source(x).unbind(1)
-        if len(x) == 1 and not torch.is_grad_enabled():  # moments stay in float32 beside bf16 pixels
-            weight = None if self.weight is None else self.weight.float()
-            bias = None if self.bias is None else self.bias.float()
-            return F.batch_norm(x, mean[0], variance[0], weight, bias, eps=self.epsilon)
-        scale = torch.rsqrt(variance + self.epsilon)
-        if self.weight is not None:
-            scale = self.weight * scale
-        shift = -mean * scale
-        if self.bias is not None:
-            shift = self.bias + shift
-        return torch.addcmul(shift[..., None, None].to(x.dtype), x, scale[..., None, None].to(x.dtype))
+        return normalised(x, source(x), self.weight, self.bias, epsilon=self.epsilon)
+
+
+class LayerNormalise(Normalise):
+    """Layer normalisation (Ba et al. 2016) over all channels and positions, with a scale and shift per channel.
+
+    The moments of all channels together follow from those of each, so it takes them from the same source.
+    """
+
+    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+        means, variances = source(x).unbind(1)
+        mean = means.mean(1, keepdim=True)
+        variance = (variances + (means - mean).square()).mean(1, keepdim=True)
+        together = torch.stack([mean, variance], 1).repeat(1, 1, x.shape[1])
+        return normalised(x, together, self.weight, self.bias, epsilon=self.epsilon)
 
 
 class Chain(nn.Sequential, Measured):

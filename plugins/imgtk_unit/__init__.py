@@ -1,0 +1,43 @@
+"""Translation between photos and paintings by UNIT (`translate:unit`). This module imports no torch."""
+
+from __future__ import annotations
+
+from imgtk.hookspecs import hookimpl
+from imgtk.op import Choice, Number, OpSpec, Param, Text
+from imgtk.weights.architecture import Architecture
+
+
+@hookimpl
+def imgtk_operators() -> list[OpSpec]:
+    return [
+        OpSpec(
+            name="translate:unit",
+            impl="imgtk_unit.op:Translate",
+            summary="Turn photos into paintings by Monet, or paintings into photos (UNIT).",
+            params=(
+                Param(
+                    "to",
+                    Choice(("painting", "photo")),
+                    "What the result shall be: the second domain of the model (b), or the first (a).",
+                    default="painting",
+                    positional=True,
+                ),
+                Param(
+                    "strength",
+                    Number(0, 1),
+                    "How much of the translation: 0 leaves the picture as it is.",
+                    default=1.0,
+                    positional=True,
+                ),
+                Param("model", Text(), "Weights: a shipped name, or a file.", default="unit-monet"),
+            ),
+            colours=True,
+            trainer="imgtk_unit.trainer:UNITTrainer",
+            weights=("unit-monet",),
+        )
+    ]
+
+
+@hookimpl
+def imgtk_architectures() -> list[Architecture]:
+    return [Architecture("UNIT", "imgtk_unit.detect:unit", "imgtk, UNIT", "translate:unit")]

@@ -1,0 +1,219 @@
+"""UNIT (Liu et al. 2017): an encoder and a decoder per domain, which share a latent space.
+
+The plan of the networks is that of the authors' second release: convolutions that halve the size, residual blocks, and
+the same backwards. What one domain encodes, the decoder of the other can paint, since the innermost blocks are the same
+ones for both domains, and since the codes are noisy while training (each domain is a variational autoencoder).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from imgtk.nn.normalise import Chain, LayerNormalise, Measured, Normalise, NormalisingNetwork, Source, moments
+
+__all__ = ["DOMAINS", "UNIT", "Passes", "Translation"]
+
+DOMAINS = ("photo", "painting")
+"""The first and the second domain; the authors call them a and b."""
+
+
+def convolution(channels: int, width: int, kernel: int, stride: int = 1, gain: float = 1.0) -> nn.Conv2d:
+    """A convolution with mirrored borders, Kaiming initialised times `gain`, bias 0."""
+    conv = nn.Conv2d(channels, width, kernel, stride, (kernel - 1) // 2, padding_mode="reflect")
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    with torch.no_grad():
+        conv.weight.mul_(gain)
+    return conv
+
+
+class Convolution(Measured):
+    """A convolution, normalised and rectified."""
+
+    def __init__(self, channels: int, width: int, kernel: int, stride: int = 1, *, norm: Normalise) -> None:
+        super().__init__()
+        self.conv = convolution(channels, width, kernel, stride)
+        self.norm = norm
+
+    def forward(self, x: Tensor, source: Source) -> Tensor:
+        return self.norm(self.conv(x), source).relu()
+
+
+class Enlarged(Convolution):
+    """Twice the size, then `Convolution`.
+
+    Args:
+        smooth: enlarge bilinearly; otherwise pixels are repeated, as the authors do.
+    """
+
+    def __init__(self, channels: int, width: int, kernel: int, smooth: bool) -> None:
+        super().__init__(channels, width, kernel, norm=LayerNormalise(width))
+        self.mode = "bilinear" if smooth else "nearest"
+
+    def forward(self, x: Tensor, source: Source) -> Tensor:
+        return super().forward(interpolate(x, scale_factor=2.0, mode=self.mode), source)
+
+
+class Residual(Measured):
+    def __init__(self, channels: int, epsilon: float) -> None:
+        super().__init__()
+        self.first, self.second = convolution(channels, channels, 3), convolution(channels, channels, 3)
+        self.norm = Normalise(channels, affine=False, epsilon=epsilon)
+
+    def forward(self, x: Tensor, source: Source) -> Tensor:
+        inner = self.norm(self.first(x), source).relu()
+        return x + self.norm(self.second(inner), source)
+
+
+class Domain(nn.Module):
+    """What one domain has for itself.
+
+    Args:
+        width: channels at the full size; they double where the size halves.
+        downs: how often it halves.
+        blocks: residual blocks of the encoder, and of the decoder.
+        published: see `UNIT`.
+    """
+
+    def __init__(self, width: int, downs: int, blocks: int, published: bool) -> None:
+        super().__init__()
+        epsilon = 1e-5 if published else 1e-3  # of the latter, what is as flat as rounding errors stays flat
+
+        def norm(channels: int) -> Normalise:
+            return Normalise(channels, affine=False, epsilon=epsilon) if published else LayerNormalise(channels)
+
+        def residuals() -> list[Residual]:
+            return [Residual(width << downs, epsilon) for _ in range(blocks)]
+
+        widths = [width << level for level in range(downs + 1)]
+        pairs = list(pairwise(widths))
+        self.encoder = Chain(
+            Convolution(3, width, 7, norm=norm(width)),
+            *(Convolution(narrow, wide, 4, 2, norm=norm(wide)) for narrow, wide in pairs),
+            *residuals(),
+        )
+        kernel = 5 if published else 3
+        self.decoder = Chain(
+            *residuals(),
+            *(Enlarged(wide, narrow, kernel, smooth=not published) for narrow, wide in reversed(pairs)),
+            convolution(width, 3, 7, gain=0.3),
+        )
+
+
+class Passes(NamedTuple):
+    """What is made of a batch of photos and a batch of paintings, in this order in every pair.
+
+    Attributes:
+        codes: of the pictures and then of what was painted of them; four.
+        reconstructed: what each domain's decoder makes of its own codes.
+        translated: paintings made of the photos, and photos made of the paintings.
+        returned: those, brought back.
+    """
+
+    codes: tuple[Tensor, ...]
+    reconstructed: tuple[Tensor, Tensor]
+    translated: tuple[Tensor, Tensor]
+    returned: tuple[Tensor, Tensor]
+
+
+class UNIT(nn.Module):
+    """Both domains, and the residual blocks that they share. Its forward is for training: `Translation` translates.
+
+    Args:
+        width, downs: see `Domain`.
+        blocks: residual blocks that each domain has for itself.
+        shared: residual blocks that follow in both encoders, and come first in both decoders.
+        published: build the authors' networks: instance instead of layer normalisation before the residual blocks,
+            which loses colours that the decoder then has to guess, and 5x5 convolutions after repeated pixels.
+    """
+
+    def __init__(
+        self, width: int = 24, downs: int = 2, blocks: int = 2, shared: int = 1, published: bool = False
+    ) -> None:
+        super().__init__()
+        self.width, self.downs, self.blocks, self.published = width, downs, blocks + shared, published
+        self.photo, self.painting = (Domain(width, downs, blocks, published) for _ in DOMAINS)
+        epsilon = 1e-3
+        self.encoder, self.decoder = (Chain(*(Residual(width << downs, epsilon) for _ in range(shared))) for _ in "ed")
+
+    @property
+    def description(self) -> str:
+        return f"UNIT, {self.blocks} + {self.blocks} blocks, {self.width} channels"
+
+    @property
+    def radius(self) -> int:
+        """How far in pixels a translated pixel sees, given the moments; a multiple of the smallest side."""
+        smallest = 1 << self.downs
+        kernel = 5 if self.published else 3
+        ends = 3 + 3
+        down = sum(2 << level for level in range(self.downs))
+        up = sum((2 << level) + (kernel // 2 << level) for level in range(self.downs))
+        residuals = 2 * self.blocks * 2 * smallest
+        return -(-(ends + down + residuals + up) // smallest) * smallest
+
+    def encode(self, x: Tensor, domain: str, source: Source = moments) -> Tensor:
+        """Codes (N, C, H', W') of pictures (N, 3, H, W), 0..1, of a domain of `DOMAINS`."""
+        own: Domain = self.get_submodule(domain)  # type: ignore[assignment]
+        code: Tensor = self.encoder(own.encoder(x * 2 - 1, source), source)
+        return code
+
+    def decode(self, code: Tensor, domain: str, source: Source = moments) -> Tensor:
+        """Pictures (N, 3, H, W), 0..1, float32, of a domain, from codes of any."""
+        own: Domain = self.get_submodule(domain)  # type: ignore[assignment]
+        picture: Tensor = own.decoder(self.decoder(code, source), source)
+        return (picture.float().tanh() + 1) / 2
+
+    def forward(self, photos: Tensor, paintings: Tensor, sample: Callable[[Tensor], Tensor]) -> Passes:
+        """`Passes` of pictures (N, 3, H, W), sides multiples of 2 ** downs.
+
+        Args:
+            sample: codes as they are decoded, given codes: noise is added.
+        """
+        codes = self.encode(photos, "photo"), self.encode(paintings, "painting")
+        sampled = [sample(code) for code in codes]
+        # a decoder takes both codes in one batch
+        from_photo, from_painting = torch.cat(sampled), torch.cat(sampled[::-1])
+        photos_again, photos_made = self.decode(from_photo, "photo").chunk(2)
+        paintings_again, paintings_made = self.decode(from_painting, "painting").chunk(2)
+        codes_of_made = self.encode(paintings_made, "painting"), self.encode(photos_made, "photo")
+        returned = (
+            self.decode(sample(codes_of_made[0]), "photo"),
+            self.decode(sample(codes_of_made[1]), "painting"),
+        )
+        return Passes(
+            codes=(*codes, *codes_of_made),
+            reconstructed=(photos_again, paintings_again),
+            translated=(paintings_made, photos_made),
+            returned=returned,
+        )
+
+
+class Translation(NormalisingNetwork):
+    """The way through a `UNIT` from one domain to another, or back to the same one.
+
+    Args:
+        unit: whose modules are used, not copied.
+        origin, target: domains of `DOMAINS`.
+    """
+
+    def __init__(self, unit: UNIT, origin: str, target: str) -> None:
+        super().__init__()
+        self.unit, self.origin, self.target = unit, origin, target
+        self.multiple = 1 << unit.downs
+
+    @property
+    def description(self) -> str:
+        return self.unit.description
+
+    @property
+    def radius(self) -> int:
+        return self.unit.radius
+
+    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+        return self.unit.decode(self.unit.encode(x, self.origin, source), self.target, source)

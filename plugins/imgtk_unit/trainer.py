@@ -1,0 +1,149 @@
+"""Trainer of `translate:unit`: two variational autoencoders with a shared latent space, and a GAN for each domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+from imgtk.errors import TrainingError
+from imgtk.nn.discriminators import MultiScaleDiscriminator, spectrally_normalised
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
+from imgtk.training.adversary import Adversary, AdversarySettings
+from imgtk.training.optimizers import muon
+from imgtk.training.processes import on_whole_batch
+from imgtk.weights import locate, read_state
+from imgtk_unit.network import DOMAINS, UNIT, Translation
+
+
+@dataclass(frozen=True)
+class UNITRecipe(AdversarySettings, DomainsRecipe):
+    """Settings of a training. The weights of the losses are the authors' (configuration of their second release).
+
+    Attributes:
+        reconstruction: weight of L1 between pictures and what their own decoder makes of their codes.
+        cycle: the same for pictures that went to the other domain and back.
+        kl: weight of the mean square of the codes: the divergence from a normal distribution, with fixed variance 1.
+        adversarial: weight of the GANs.
+        width, blocks, shared: of the network, see `UNIT`. With `init` they must be those of the network to start from.
+        scales: at how many sizes, each half of the one before, the discriminators judge.
+        discriminator_features: channels of their first layer.
+    """
+
+    name: str = "unit"
+    steps: int = 5000
+    batch: int = 1
+    crop: int = 128
+    lr: float = 1e-3
+    reconstruction: float = 10.0
+    cycle: float = 10.0
+    kl: float = 0.01
+    adversarial: float = 1.0
+    width: int = 24
+    blocks: int = 2
+    shared: int = 1
+    scales: int = 2
+    discriminator_features: int = 24
+
+
+class UNITTrainer(DomainsTrainer):
+    """Reconstruction, translation and cycle in both directions at once.
+
+    Raises:
+        TrainingError: as `DomainsTrainer` and `Adversary`; or the crops, or the network of `init`, have a wrong size.
+    """
+
+    recipe_type = UNITRecipe
+
+    def __init__(self, recipe: UNITRecipe) -> None:
+        super().__init__(recipe)
+        self.adversary = Adversary(recipe)
+        smallest = 32 << (recipe.scales - 1)
+        if recipe.crop < smallest or recipe.crop % 4:
+            raise TrainingError(
+                f"crops of {recipe.crop} pixels do not suit",
+                hint=f"Take a crop that is a multiple of 4 and at least {smallest} for {recipe.scales} scales.",
+            )
+        unit = UNIT(recipe.width, blocks=recipe.blocks, shared=recipe.shared)
+        if recipe.init:
+            try:
+                unit.load_state_dict(read_state(locate(recipe.init, package="imgtk_unit")))
+            except RuntimeError:
+                raise TrainingError(
+                    f"{recipe.init} is no UNIT of the size that the recipe asks for",
+                    hint="Set width, blocks and shared to those of the network to start from.",
+                ) from None
+        self.networks = {"generator": unit}
+        for domain in DOMAINS:
+            judge = MultiScaleDiscriminator(recipe.scales, features=recipe.discriminator_features)
+            self.networks[f"{domain}_judge"] = spectrally_normalised(judge) if recipe.spectral_norm else judge
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        if name == "generator":
+            return muon(self.networks[name], self.recipe.lr)
+        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.5, 0.999))
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        recipe = self.recipe
+        photos, paintings = (part.contiguous(memory_format=torch.channels_last) for part in batch.chunk(2, 1))
+        passes = networks["generator"](photos, paintings, noisy)
+        # what each domain's discriminator is shown
+        shown = {"photo_judge": (photos, passes.translated[1]), "painting_judge": (paintings, passes.translated[0])}
+
+        for name in shown:
+            networks[name].requires_grad_(False)
+        verdicts = [self.adversary.generator_loss(networks[name], fake, real) for name, (real, fake) in shown.items()]
+        yield (
+            "generator",
+            {
+                "reconstruction": recipe.reconstruction * _l1(passes.reconstructed, (photos, paintings)),
+                "cycle": recipe.cycle * _l1(passes.returned, (photos, paintings)),
+                "kl": recipe.kl * torch.stack([code.float().square().mean() for code in passes.codes]).sum(),
+                "adversarial": recipe.adversarial * torch.stack(verdicts).sum(),
+            },
+        )
+        for name, (real, fake) in shown.items():
+            networks[name].requires_grad_(True)
+            yield name, self.adversary.discriminator_losses(networks[name], real, fake)
+
+    def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
+        return _translated(generator, photo, "photo", "painting")
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        """Rows of a photo, its reconstruction and the painting of it; then of paintings and photos of them."""
+        rows = []
+        for held_out, origin, target in ((self.held_out, *DOMAINS), (self.held_out_paintings, *DOMAINS[::-1])):
+            for picture in held_out[:3]:
+                x = picture.to(self.device)
+                outputs = [_translated(generator, x, origin, domain) for domain in (origin, target)]
+                rows.append(torch.cat([x, *outputs], 3)[0].cpu())
+        width = max(row.shape[2] for row in rows)
+        return torch.cat([nn.functional.pad(row, (0, width - row.shape[2])) for row in rows], 1)
+
+    @property
+    def architecture(self) -> str:
+        description: str = self.networks["generator"].description  # type: ignore[assignment]
+        return description
+
+    def history(self, trained: str) -> str:
+        return f"from {Path(self.recipe.init).stem}, {trained}" if self.recipe.init else trained
+
+
+def noisy(code: Tensor) -> Tensor:
+    """Codes as a variational autoencoder decodes them: with normal noise of variance 1."""
+    return code + on_whole_batch(code.detach(), torch.randn_like)
+
+
+def _translated(generator: nn.Module, picture: Tensor, origin: str, target: str) -> Tensor:
+    assert isinstance(generator, UNIT)
+    translated: Tensor = Translation(generator, origin, target)(picture)
+    return translated
+
+
+def _l1(ours: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
+    """L1 of both domains together, in the authors' units, in which pictures are within -1..1."""
+    return 2 * torch.stack([l1_loss(*pair) for pair in zip(ours, wanted, strict=True)]).sum()

@@ -49,6 +49,16 @@ def content_distance(ours: FeatureMaps, content: FeatureMaps) -> Tensor:
     return torch.stack(distances).mean()
 
 
+def perceptual_distance(ours: FeatureMaps, target: FeatureMaps) -> Tensor:
+    """Squared distance between features of unit length, averaged over positions and layers (LPIPS without its learned
+    weights, Zhang et al. 2018, eq. 1)."""
+    distances = [
+        (F.normalize(ours[layer].float()) - F.normalize(wanted.float())).square().sum(1).mean()
+        for layer, wanted in target.items()
+    ]
+    return torch.stack(distances).mean()
+
+
 def total_variation(x: Tensor) -> Tensor:
     """Mean squared difference of neighbouring pixels of (N, C, H, W), horizontally plus vertically."""
     x = x.float()

@@ -102,8 +102,7 @@ class Pictures:
         """Of all possible crops together: of two pools, equal only if their pictures are."""
         return float(self._chance[-1])
 
-    @staticmethod
-    def _load(path: Path, max_side: int) -> np.ndarray | ImgtkError:
+    def _load(self, path: Path, max_side: int) -> np.ndarray | ImgtkError:
         try:
             return load_picture(path, max_side)
         except ImgtkError as error:

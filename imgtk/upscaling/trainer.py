@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, l1_loss, normalize
+from torch.nn.functional import avg_pool2d, interpolate, l1_loss
 
 from imgtk.errors import TrainingError
 from imgtk.metrics import feature_distance, psnr_y
 from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
+from imgtk.nn.losses import perceptual_distance
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture
@@ -218,20 +219,13 @@ class GANTrainer(FidelityTrainer):
         yield "discriminator", self.adversary.discriminator_losses(judge, batch, output)
 
     def _perceptual(self, output: Tensor, target: Tensor) -> Tensor:
-        """Squared distance between features of unit length, averaged over positions and layers (LPIPS without its
-        learned weights, Zhang et al. 2018, eq. 1).
-
-        Both pictures are shifted together by up to 7 pixels, so that the strides of the feature network leave no grid.
-        """
+        """Both pictures are shifted together by up to 7 pixels, so that the strides of the feature network leave no
+        grid."""
         top, left = torch.randint(0, 8, (2,)).tolist()
         output, target = output[:, :, top:, left:], target[:, :, top:, left:]
         with torch.no_grad():
             wanted = self.features(target)
-        distances = [
-            (normalize(features.float()) - normalize(wanted[layer].float())).square().sum(1).mean()
-            for layer, features in self.features(output).items()
-        ]
-        return torch.stack(distances).mean()
+        return perceptual_distance(self.features(output), wanted)
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         distances = [feature_distance(*pair, self.features) for pair in self._held_out(generator)]

@@ -1,0 +1,57 @@
+"""Paired translation (pix2pix): `translate:sketch2photo`, and what makes such sketches. Imports no torch."""
+
+from __future__ import annotations
+
+from imgtk.hookspecs import hookimpl
+from imgtk.op import REQUIRED, Number, OpSpec, Param, Text
+from imgtk.weights.architecture import Architecture
+
+STRENGTH = Param("strength", Number(0, 1), "How much: 0 leaves the picture as it is.", default=1.0, positional=True)
+TRAINER = "imgtk_pix2pix.trainer:PairedTrainer"
+
+SKETCH = OpSpec(
+    name="translate:photo2sketch",
+    impl="imgtk_pix2pix.op:PhotoToSketch",
+    summary="Draw with a pencil, by arithmetic: what sketch2photo reads.",
+    params=(
+        Param("radius", Number(0.3, 50), "Width of the pencil's strokes in pixels.", default=3.0, positional=True),
+        Param("pressure", Number(0, 4), "How dark the strokes are.", default=1.0),
+        Param("lines", Number(0, 4), "How strongly outlines are traced.", default=1.0),
+        Param("shade", Number(0, 1), "How dark the dark areas are shaded.", default=0.25),
+    ),
+)
+
+PHOTO = OpSpec(
+    name="translate:sketch2photo",
+    impl="imgtk_pix2pix.op:Translate",
+    summary="Make a photo of a pencil sketch (pix2pix).",
+    params=(STRENGTH,),
+    preset={"model": "sketch2photo"},
+    colours=True,
+    trainer=TRAINER,
+    weights=("sketch2photo",),
+)
+
+OWN = OpSpec(
+    name="translate:pix2pix",
+    impl="imgtk_pix2pix.op:Translate",
+    summary="Translate by a network that you trained on pairs, or a published pix2pix file.",
+    params=(Param("model", Text(), "Its file.", positional=True, default=REQUIRED), STRENGTH),
+    colours=True,
+    trainer=TRAINER,
+)
+
+
+@hookimpl
+def imgtk_operators() -> list[OpSpec]:
+    return [SKETCH, PHOTO, OWN]
+
+
+@hookimpl
+def imgtk_architectures() -> list[Architecture]:
+    return [
+        Architecture("SmoothUNet", "imgtk_pix2pix.detect:smooth", "imgtk", "translate:pix2pix"),
+        Architecture(
+            "TransposedUNet", "imgtk_pix2pix.detect:transposed", "pytorch-CycleGAN-and-pix2pix", "translate:pix2pix"
+        ),
+    ]

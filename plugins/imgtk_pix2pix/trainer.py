@@ -1,0 +1,241 @@
+"""Trainer of paired translation (pix2pix, Isola et al. 2017): a conditional GAN with losses to the wanted picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, l1_loss
+
+from imgtk.errors import TrainingError
+from imgtk.metrics import feature_distance
+from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
+from imgtk.nn.features import load_features
+from imgtk.nn.losses import perceptual_distance
+from imgtk.nn.normalise import NormalisingNetwork
+from imgtk.painting.op import load_network
+from imgtk.training.adversary import Adversary, AdversarySettings
+from imgtk.training.optimizers import muon
+from imgtk.training.pictures import Pictures, load_picture
+from imgtk.training.processes import on_whole_batch
+from imgtk.training.recipe import Recipe
+from imgtk.training.trainer import Trainer
+from imgtk.weights import locate
+from imgtk_pix2pix.network import SmoothUNet, TransposedUNet, published_widths, smooth_widths
+from imgtk_pix2pix.pairs import Pairs, load_pair, partners
+from imgtk_pix2pix.sketch import PAIRS
+
+SHIFT = 8
+"""The perceptual loss sees pictures each time shifted by less than this many pixels, so that the strides of the feature
+network leave no grid."""
+
+BLOCK = 16
+"""Side in pixels of the blocks whose averages the colour loss compares."""
+
+
+@dataclass(frozen=True)
+class PairedRecipe(AdversarySettings, Recipe):
+    """Settings of a paired translation's training.
+
+    Attributes:
+        pairs: how inputs are made of the pictures of --data, which are then the targets: "sketch".
+        target: folder of targets; the pictures of --data are then the inputs, and each has the name of its target, also
+            those for validation. Instead of `pairs`.
+        side: longest side to which pictures are shrunk, so that crops show things and not textures; 0 leaves them.
+        variant: "smooth" (`SmoothUNet`) or "transposed" (`TransposedUNet`, the published one).
+        width, depth: channels at the first level, and number of levels. The paper's are 64 and 8, with crops of 256.
+        dropout: share of the deepest features that is dropped in training; the paper's is 0.5.
+        pixel, colour, perceptual, adversarial: weights of the losses: L1, L1 of the averages of blocks of 16 pixels,
+            perceptual distance, and that of the GAN. The paper's are 100, 0, 0 and 1, with gan = "standard".
+        backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
+        patch_layers, patch_features: strided convolutions of the discriminator, 3 in the paper (patches of 70 pixels),
+            and channels of the first, 64 there.
+        adam: train the generator with Adam (betas 0.5 and 0.999), as the paper; Muon learns quicker.
+    """
+
+    name: str = "pix2pix"
+    steps: int = 4000
+    batch: int = 4
+    crop: int = 192
+    lr: float = 2e-3
+    pairs: str = "sketch"
+    target: str = ""
+    side: int = 512
+    variant: str = "smooth"
+    width: int = 32
+    depth: int = 5
+    dropout: float = 0.0
+    pixel: float = 1.0
+    colour: float = 1.0
+    perceptual: float = 1.0
+    adversarial: float = 0.02
+    backbone: str = "imgtk"
+    patch_layers: int = 3
+    patch_features: int = 32
+    adam: bool = False
+
+    def network(self) -> NormalisingNetwork:
+        """The network, with fresh weights. Raises TrainingError where the settings make none."""
+        if self.variant not in ("smooth", "transposed"):
+            raise TrainingError(f"there is no variant {self.variant!r}", hint="Known are smooth and transposed.")
+        if self.depth < 2 or self.width < 1 or self.crop % 2**self.depth:
+            raise TrainingError(
+                f"a U-Net of {self.depth} levels of {self.width} channels does not suit crops of {self.crop} pixels",
+                hint=f"Take at least 2 levels, and a crop that {2 ** max(2, self.depth)} divides.",
+            )
+        if self.variant == "smooth":
+            return SmoothUNet(smooth_widths(self.width, self.depth), self.width // 2 or 1, self.dropout)
+        return TransposedUNet(published_widths(self.width, self.depth), dropout=self.dropout)
+
+
+class PairedTrainer(Trainer[PairedRecipe]):
+    """Inputs are made of photos step by step (`pairs`), or are pictures of their own (`target`).
+
+    A crop of a batch has 6 channels: input and target; or 3 where the input is yet to be made.
+
+    Raises:
+        TrainingError: for settings that are not known, or an `init` of another network.
+    """
+
+    recipe_type = PairedRecipe
+    metric = "feature_distance"
+    higher_is_better = False
+
+    def __init__(self, recipe: PairedRecipe) -> None:
+        super().__init__(recipe)
+        if not recipe.target and recipe.pairs not in PAIRS:
+            raise TrainingError(
+                f"there are no pairs {recipe.pairs!r}",
+                hint=f"Known are {', '.join(PAIRS)}; or name a folder with --set target=FOLDER.",
+            )
+        self.adversary = Adversary(recipe)
+        self.features = load_features(recipe.backbone)
+        judge = PatchDiscriminator(6, recipe.patch_features, recipe.patch_layers, norm=_judge_norm(recipe))
+        self.networks = {
+            "generator": self._start(),
+            "discriminator": spectrally_normalised(judge) if recipe.spectral_norm else judge,
+        }
+        self.held_out: list[tuple[Tensor, Tensor]] = []
+
+    def _start(self) -> NormalisingNetwork:
+        network = self.recipe.network()
+        if self.recipe.init:
+            state = load_network(locate(self.recipe.init, package="imgtk_pix2pix")).state_dict()
+            try:
+                network.load_state_dict(state)
+            except RuntimeError:
+                raise TrainingError(
+                    f"{self.recipe.init} is not a {network.description}",
+                    hint="Set variant, width and depth to those of the network to start from.",
+                ) from None
+        return network
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        if name == "generator" and not self.recipe.adam:
+            return muon(self.networks[name], self.recipe.lr)
+        lr = self.recipe.lr if name == "generator" else self.recipe.discriminator_lr
+        return torch.optim.Adam(self.networks[name].parameters(), lr=lr, betas=(0.5, 0.999))
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+        recipe = self.recipe
+        if recipe.target:
+            pairs = partners(files, Path(recipe.target))
+            return Pairs(pairs, recipe.crop, shrink_by=(0.6,), max_side=recipe.side, turns=False, device=device)
+        return Pictures(files, recipe.crop, shrink_by=(0.6,), max_side=recipe.side, turns=False, device=device)
+
+    def load_validation(self, files: list[Path]) -> None:
+        """Inputs and targets (1, 3, H, W), cut to sides that the network can take."""
+        pairs = partners(files, Path(self.recipe.target)) if self.recipe.target else {}
+        multiple = 2**self.recipe.depth
+        for file in files:
+            pixels = load_pair(file, pairs[file], self.recipe.side) if pairs else load_picture(file, self.recipe.side)
+            height, width = (side - side % multiple for side in pixels.shape[:2])
+            if not (height and width):
+                raise TrainingError(
+                    f"{file} is too small for validation: at least {multiple}x{multiple} pixels, please"
+                )
+            x = torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+            self.held_out.append((x[:, :3], x[:, 3:]) if pairs else (PAIRS[self.recipe.pairs][0](x), x))
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        recipe, judge = self.recipe, networks["discriminator"]
+        given, target = self._pair(batch)
+        output = networks["generator"](given)
+
+        def judged(picture: Tensor) -> Tensor:
+            """The verdict on a picture together with what it was made from."""
+            verdict: Tensor = judge(torch.cat([given, picture], 1))
+            return verdict
+
+        losses = {
+            "pixel": recipe.pixel * l1_loss(output, target),
+            "colour": recipe.colour * l1_loss(avg_pool2d(output, BLOCK), avg_pool2d(target, BLOCK)),
+        }
+        if recipe.perceptual:
+            losses["perceptual"] = recipe.perceptual * self._perceptual(output, target)
+        if not recipe.adversarial:
+            yield "generator", losses
+            return
+        judge.requires_grad_(False)
+        losses["adversarial"] = recipe.adversarial * self.adversary.generator_loss(judged, output, target)
+        yield "generator", losses
+        judge.requires_grad_(True)
+        yield "discriminator", self.adversary.discriminator_losses(judged, target, output)
+
+    def _pair(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (N, 3, crop, crop)."""
+        if self.recipe.target:
+            given, target = batch[:, :3], batch[:, 3:]
+        else:
+            with torch.no_grad(), torch.autocast(batch.device.type, enabled=False):
+                given, target = on_whole_batch(batch, PAIRS[self.recipe.pairs][1]), batch
+        return (
+            given.contiguous(memory_format=torch.channels_last),
+            target.contiguous(memory_format=torch.channels_last),
+        )
+
+    def _perceptual(self, output: Tensor, target: Tensor) -> Tensor:
+        top, left = torch.randint(0, SHIFT, (2,)).tolist()
+        with torch.no_grad():
+            wanted = self.features(target[:, :, top:, left:])
+        return perceptual_distance(self.features(output[:, :, top:, left:]), wanted)
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        """`feature_distance` and `l1` between outputs and targets, means over the held-out pairs."""
+        distances, errors = [], []
+        for given, target in self.held_out:
+            output = generator(given.to(self.device)).float().clamp(0, 1)
+            target = target.to(self.device)
+            distances.append(feature_distance(output, target, self.features))
+            errors.append(l1_loss(output, target).item())
+        return {"feature_distance": sum(distances) / len(distances), "l1": sum(errors) / len(errors)}
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        """Rows of input, output and target."""
+        rows = []
+        for given, target in self.held_out[:4]:
+            output = generator(given.to(self.device)).float().clamp(0, 1).cpu()
+            rows.append(torch.cat([given, output, target], 3)[0])
+        height, width = (min(row.shape[side] for row in rows) for side in (1, 2))
+        return torch.cat([row[:, :height, :width] for row in rows], 1)
+
+    @property
+    def architecture(self) -> str:
+        description: str = self.networks["generator"].description  # type: ignore[assignment]
+        return description
+
+    def history(self, trained: str) -> str:
+        start = f"from {Path(self.recipe.init).stem}, " if self.recipe.init else ""
+        return f"{start}{trained}, features: {Path(self.recipe.backbone).stem}"
+
+
+def _judge_norm(recipe: PairedRecipe) -> str:
+    """Batch normalisation mixes pictures, which a penalty on each picture's gradient must not see."""
+    return "none" if recipe.gradient_penalty or recipe.r1 or recipe.spectral_norm else "instance"

@@ -27,6 +27,7 @@ __all__ = [
     "REQUIRED",
     "Choice",
     "Colour",
+    "CommaList",
     "File",
     "Flag",
     "ImageInput",
@@ -256,6 +257,27 @@ class Colour(ParamType):
         if tuple(level / 255 for level in levels) == tuple(value):
             return "#" + "".join(f"{level:02x}" for level in levels)
         return ",".join(repr(channel) for channel in value)
+
+
+@dataclass(frozen=True)
+class CommaList(ParamType):
+    """Several values of one type, separated by commas; the value is a tuple."""
+
+    item: ParamType
+
+    def convert(self, value: object) -> tuple[Any, ...]:
+        if isinstance(value, str):
+            value = [word.strip() for word in value.split(",")]
+        items = value if isinstance(value, (list, tuple)) else [value]
+        if not items or not all(self.item.accepts(item) for item in items):
+            raise self._fail(value)
+        return tuple(self.item.convert(item) for item in items)
+
+    def describe(self) -> str:
+        return f"{self.item.describe()}, or several separated by commas"
+
+    def format(self, value: tuple[Any, ...]) -> str:
+        return ",".join(self.item.format(item) for item in value)
 
 
 @dataclass(frozen=True)

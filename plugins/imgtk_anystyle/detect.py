@@ -1,0 +1,23 @@
+"""Telling any-style networks from their tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from imgtk.weights.architecture import State, conv_shape, count_layers
+from imgtk_anystyle.network import AnyStyleNetwork
+
+__all__ = ["any_style_network"]
+
+
+def any_style_network(state: State) -> tuple[nn.Module, State] | None:
+    """`AnyStyleNetwork`."""
+    if "painter.down1.conv.weight" not in state or "narrow.weight" not in state:
+        return None
+    width, _ = conv_shape(state, "painter.down2.conv.weight")
+    bottleneck = len(state["narrow.weight"])
+    if width % 2:
+        raise ValueError(f"is {width} channels wide, an odd number")
+    with torch.device("meta"):
+        return AnyStyleNetwork(width, count_layers(state, r"painter\.residuals\.(\d+)\."), bottleneck), state

@@ -1,0 +1,239 @@
+"""The any-style network: from statistics of the style picture it makes a network that paints in that style.
+
+Adaptive instance normalisation (Huang and Belongie 2017): scale and shift of every normalisation are the style's. As
+in Ghiasi et al. 2017 a small network predicts them, here from means and deviations that our frozen features have on
+several levels. The painting network is that of the trained styles; at its end its three channels are normalised once
+more, and take means and covariance of the style's colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgtk.nn.features import compact
+from imgtk.nn.normalise import NormalisingNetwork, Source, moments, normalised
+from imgtk.weights.architecture import State
+
+__all__ = ["AnyStyleNetwork", "Painter", "StyledNetwork"]
+
+EPSILON = 1e-3
+"""Added to variances: what is as flat as rounding errors stays flat."""
+LAYERS = ("conv1", "fire3", "fire5")
+"""Layers of the features whose statistics tell a style."""
+SMALLEST = 64
+"""Side in pixels to which smaller style pictures are extended, so that all layers see something."""
+PALETTE = 12
+"""Numbers that tell the style's colours: their mean, and the root of their covariance."""
+
+Affine = Iterator["tuple[Tensor, Tensor]"]
+"""Scale and shift (N, C) of each normalisation, in order of their use."""
+
+
+def enlarge(x: Tensor) -> Tensor:
+    """Twice the size, bilinearly: smoother than repeated pixels, whose edges shimmer through flat areas."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear")
+
+
+class Convolution(nn.Module):
+    """3x3 convolution with repeated borders, normalised to the style's scale and shift."""
+
+    def __init__(self, channels: int, width: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, 3, stride, 1, padding_mode="replicate", bias=False)
+
+    def forward(self, x: Tensor, affine: Affine, source: Source) -> Tensor:
+        x = self.conv(x)
+        return normalised(x, source(x), *next(affine), epsilon=EPSILON)
+
+
+class Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = Convolution(channels, channels)
+        self.second = Convolution(channels, channels)
+
+    def forward(self, x: Tensor, affine: Affine, source: Source) -> Tensor:
+        return x + self.second(self.first(x, affine, source).relu(), affine, source)
+
+
+class Painter(nn.Module):
+    """Pictures (N, 3, H, W), RGB, 0..1, sides multiples of 4, to paintings of the same size, in float32, within 0..1.
+
+    Args:
+        width: channels at a quarter of the resolution; half of them at half of it.
+        blocks: residual blocks.
+
+    Attributes:
+        norms: channels of each normalisation, by the name of what is normalised, in order of their use.
+    """
+
+    def __init__(self, width: int, blocks: int) -> None:
+        super().__init__()
+        half = width // 2
+        inner = {f"residuals.{block}.{which}": width for block in range(blocks) for which in ("first", "second")}
+        self.norms = {"down1": half, "down2": width, **inner, "up1": half, "up2": 16, "out": 3}
+        self.down1 = Convolution(12, half)
+        self.down2 = Convolution(half, width, stride=2)
+        self.residuals = nn.ModuleList(Residual(width) for _ in range(blocks))
+        self.up1 = Convolution(width, half)
+        self.up2 = Convolution(half, 16)
+        self.out = nn.Conv2d(16, 3, 5, padding=2, padding_mode="replicate")
+
+    def forward(self, x: Tensor, affine: Affine, palette: Tensor, source: Source) -> Tensor:
+        """`palette` (N, 12): see `palettes`."""
+        x = F.pixel_unshuffle(x, 2)
+        x = self.down1(x, affine, source).relu()
+        x = self.down2(x, affine, source).relu()
+        for block in self.residuals:
+            x = block(x, affine, source)
+        x = self.up1(enlarge(x), affine, source).relu()
+        x = self.up2(enlarge(x), affine, source).relu()
+        x = self.out(x).float()
+        x = normalised(x, source(x), *next(affine), epsilon=EPSILON)
+        mean, root = palette[:, :3, None, None], palette[:, 3:].unflatten(1, (3, 3))
+        return torch.sigmoid(torch.einsum("nij,njhw->nihw", root.float(), x) + mean.float())
+
+
+class StyledNetwork(NormalisingNetwork):
+    """A painter and one style.
+
+    Args:
+        affine: (1, C): all scales and shifts, as `AnyStyleNetwork.predict` gives them.
+        palette: (1, 12).
+    """
+
+    multiple = 4
+
+    def __init__(self, painter: Painter, affine: Tensor, palette: Tensor) -> None:
+        super().__init__()
+        self.painter = painter
+        self.register_buffer("affine", affine)
+        self.register_buffer("palette", palette)
+
+    @property
+    def radius(self) -> int:
+        """Receptive radius in pixels, a multiple of `multiple`: how far an output pixel sees, given the moments."""
+        return 16 + 8 * len(self.painter.residuals)
+
+    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+        affine = split(self.get_buffer("affine"), self.painter)
+        painted: Tensor = self.painter(x, affine, self.get_buffer("palette"), source)
+        return painted
+
+
+class AnyStyleNetwork(nn.Module):
+    """Paints pictures in the style of others.
+
+    A style is told by a code (N, C): means and deviations of features, and the palette. Codes may be blended.
+
+    Args:
+        width, blocks: see `Painter`.
+        bottleneck: numbers between a style's code and the scales and shifts.
+    """
+
+    def __init__(self, width: int = 64, blocks: int = 5, bottleneck: int = 128) -> None:
+        super().__init__()
+        self.width, self.blocks, self.bottleneck = width, blocks, bottleneck
+        self.encoder = compact()
+        last = self.encoder.taps[LAYERS[-1]]
+        self.encoder.features = nn.Sequential(*list(self.encoder.features)[: last + 1])
+        self.encoder.requires_grad_(False)
+        channels = {name: self.encoder.features[self.encoder.taps[name] - 1].out_channels for name in LAYERS}
+        size = 2 * sum(channels.values()) + PALETTE  # type: ignore[arg-type]
+        self.register_buffer("usual", torch.zeros(size))
+        self.register_buffer("spread", torch.ones(size))
+        self.painter = Painter(width, blocks)
+        self.narrow = nn.Linear(size, bottleneck)
+        count = sum(self.painter.norms.values())
+        self.predict = nn.Linear(bottleneck, 2 * count)
+        nn.init.normal_(self.predict.weight, std=0.1 / bottleneck**0.5)
+        with torch.no_grad():
+            self.predict.bias.copy_(torch.cat([torch.ones(count), torch.zeros(count)]))
+
+    @property
+    def description(self) -> str:
+        return f"AnyStyleNetwork, {self.blocks} blocks, {self.width} channels, {self.bottleneck} numbers per style"
+
+    def code(self, style: Tensor) -> Tensor:
+        """Codes (N, C), in float32, of style pictures (N, 3, H, W), RGB, 0..1."""
+        height, width = style.shape[2:]
+        padding = (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height))
+        found = self.encoder(F.pad(style, padding, mode="replicate"), LAYERS)
+        parts = []
+        for name in LAYERS:
+            mean, variance = moments(found[name]).unbind(1)
+            parts += [mean, variance.sqrt()]
+        return torch.cat([*parts, palettes(style)], 1)
+
+    @property
+    def standardised(self) -> bool:
+        return bool(self.get_buffer("usual").any())
+
+    def standardise(self, codes: Tensor) -> None:
+        """Learn from `codes` (N, C) what is usual: predictions start from differences to it."""
+        self.get_buffer("usual").copy_(codes.mean(0))
+        self.get_buffer("spread").copy_(codes.std(0).clamp_min(1e-3))
+
+    def affine(self, code: Tensor) -> Tensor:
+        """All scales and shifts (N, C) for styles."""
+        x = (code - self.get_buffer("usual")) / self.get_buffer("spread")
+        scales: Tensor = self.predict(F.silu(self.narrow(x.clamp(-5, 5)))).float()
+        return scales
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """`x` (N, 3, H, W) painted in the styles of `style` (N, 3, H', W'); sides multiples of 4."""
+        with torch.no_grad():
+            code = self.code(style)
+        painted: Tensor = self.painter(x, split(self.affine(code), self.painter), code[:, -PALETTE:], moments)
+        return painted
+
+    def in_style(self, code: Tensor) -> StyledNetwork:
+        """The network that paints in the style of one code (1, C)."""
+        return StyledNetwork(self.painter, self.affine(code), code[:, -PALETTE:]).eval()
+
+    def start_from(self, state: State) -> None:
+        """Begin as another network of this kind, or as one of a single style, which is then painted for every style.
+        Residual blocks that a single style's network lacks begin without effect.
+
+        Raises:
+            KeyError, RuntimeError: it is neither, or of another size.
+        """
+        if "predict.weight" in state:
+            self.load_state_dict(state)
+            return
+        own = self.painter.state_dict()
+        own.update({name: value.float() for name, value in state.items() if name in own})
+        self.painter.load_state_dict(own)
+        scales, shifts = [], []
+        for name, channels in self.painter.norms.items():
+            if f"{name}.conv.weight" in state:
+                scales.append(state[f"{name}.norm.weight"].float())
+                shifts.append(state[f"{name}.norm.bias"].float())
+            else:
+                scales.append(torch.full((channels,), 0.0 if name.endswith("second") else 1.0))
+                shifts.append(torch.zeros(channels))
+        with torch.no_grad():
+            self.predict.bias.copy_(torch.cat([*scales, *shifts]))
+
+
+def split(affine: Tensor, painter: Painter) -> Affine:
+    """(N, C), first all scales, then all shifts, for each normalisation of the painter."""
+    widths = list(painter.norms.values())
+    scales, shifts = affine.chunk(2, 1)
+    return iter(list(zip(scales.split(widths, 1), shifts.split(widths, 1), strict=True)))
+
+
+def palettes(pictures: Tensor) -> Tensor:
+    """Colours of pictures (N, 3, H, W) as (N, 12): mean and root of the covariance of their logits, in float32."""
+    logits = torch.logit(pictures.float().clamp(0.02, 0.98)).flatten(2)
+    mean = logits.mean(2)
+    centred = logits - mean[..., None]
+    with torch.autocast(pictures.device.type, enabled=False):
+        covariance = centred @ centred.transpose(1, 2) / logits.shape[2]
+        values, vectors = torch.linalg.eigh(covariance)
+        root = vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.transpose(1, 2)
+    return torch.cat([mean, root.flatten(1)], 1)

@@ -1,0 +1,247 @@
+"""Trainer of the any-style network: Gram distance to many pictures, content distance to the photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgtk.errors import TrainingError
+from imgtk.nn.features import load_features
+from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
+from imgtk.registry import default
+from imgtk.training import Pictures, Recipe, Trainer
+from imgtk.training.optimizers import muon
+from imgtk.training.pictures import load_picture, picture_files
+from imgtk.weights import locate, read_state
+from imgtk_anystyle.network import AnyStyleNetwork, StyledNetwork
+from imgtk_anystyle.styles import StylePictures, recoloured
+
+PHOTO_SIDE = 800
+"""Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""
+MARGIN = 16
+"""Pixels at the borders of a crop that no loss sees: feature networks see a dark frame there, and would have it painted
+around every picture."""
+SHIFT = 7
+"""Largest random shift in pixels: a feature network that always sees pixels at the same place of its grid paints that
+grid."""
+STYLE_SIDE = 512
+"""Longest side in pixels of the style pictures that are validated on; that of the operator."""
+VALIDATED = 6
+"""So many held-out photos are painted in so many held-out styles."""
+USUAL = 128
+"""Number of style pictures that tell what is usual."""
+CELL = 256
+"""Side in pixels of the pictures in samples."""
+
+
+@dataclass(frozen=True)
+class AnyStyleRecipe(Recipe):
+    """Settings of an any-style network's training.
+
+    Attributes:
+        styles: folders of style pictures, separated by commas; all are drawn from equally often.
+        validation_styles: folder of style pictures to validate on, which are in none of `styles`.
+        photo_styles: share of the styles that are photos.
+        identity: share of the pictures that are to be painted in their own style, which must give them back.
+        style_weight, content_weight, identity_weight, tv_weight: of normalised Gram distance, normalised content
+            distance, mean squared difference of pictures painted in their own style, and total variation.
+        backbone: feature network of the losses: "imgtk", or a SqueezeNet or VGG file. What tells the network about a
+            style are always our own features.
+        width, blocks, bottleneck: of the network.
+    """
+
+    name: str = "any"
+    steps: int = 8000
+    batch: int = 4
+    crop: int = 176
+    lr: float = 2e-3
+    styles: str = ""
+    validation_styles: str = ""
+    photo_styles: float = 0.15
+    identity: float = 0.1
+    style_weight: float = 10.0
+    content_weight: float = 3.0
+    identity_weight: float = 20.0
+    tv_weight: float = 20.0
+    backbone: str = "imgtk"
+    width: int = 64
+    blocks: int = 5
+    bottleneck: int = 128
+
+
+class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
+    """Every photo gets a style picture of its own in every step. `init` starts from a trained style's network.
+
+    Raises:
+        TrainingError: no style pictures are given, or they cannot be read, or `init` does not suit.
+    """
+
+    recipe_type = AnyStyleRecipe
+    metric = "gram_ratio"
+    higher_is_better = False
+
+    def __init__(self, recipe: AnyStyleRecipe) -> None:
+        super().__init__(recipe)
+        if not recipe.styles:
+            raise TrainingError("no style pictures to learn from", hint="Name their folders: --set styles=FOLDER")
+        folders = [Path(folder.strip()) for folder in recipe.styles.split(",")]
+        self.styles = StylePictures([picture_files(folder) for folder in folders])
+        held_out = picture_files(Path(recipe.validation_styles or folders[0]))
+        self.held_out_styles = [_loaded(file, STYLE_SIDE) for file in held_out[:VALIDATED]]
+        self.features = load_features(recipe.backbone, pooling="average")
+        network = AnyStyleNetwork(recipe.width, recipe.blocks, recipe.bottleneck)
+        features = load_features() if recipe.backbone != "imgtk" else self.features
+        network.encoder.load_state_dict(features.state_dict(), strict=False)
+        if recipe.init:
+            state = read_state(locate(recipe.init, "imgtk_anystyle", default().packages))
+            try:
+                network.start_from(state)
+            except (KeyError, RuntimeError):
+                raise TrainingError(
+                    f"{recipe.init} is no style network of width {recipe.width} with {recipe.blocks} blocks at most",
+                    hint="Set width and blocks to those of the network to start from.",
+                ) from None
+        self.networks = {"generator": network}
+        self.held_out: list[Tensor] = []
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        network = self.networks[name]
+        assert isinstance(network, AnyStyleNetwork)
+        return muon(nn.ModuleList([network.painter, network.narrow, network.predict]), self.recipe.lr)
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+        network = self.networks["generator"]
+        assert isinstance(network, AnyStyleNetwork)
+        generator = torch.Generator().manual_seed(self.recipe.seed)
+        if not network.standardised:
+            styles = recoloured(self.styles.draw(USUAL, self.recipe.crop, generator), generator)
+            with torch.no_grad():
+                network.standardise(torch.cat([network.code(part.to(device)) for part in styles.split(8)]))
+        return Pictures(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, turns=False, device=device)
+
+    def load_validation(self, files: list[Path]) -> None:
+        self.held_out = [_loaded(file, 384) for file in files[:VALIDATED]]
+
+    def draw(self, pictures: Pictures, generator: torch.Generator) -> Tensor:
+        """Photos in channels 0 to 2, their styles in channels 3 to 5."""
+        recipe = self.recipe
+        photos = pictures.draw(recipe.batch, generator)
+        styles = recoloured(
+            torch.where(
+                torch.rand(recipe.batch, 1, 1, 1, generator=generator) < recipe.photo_styles,
+                pictures.draw(recipe.batch, generator).cpu(),
+                self.styles.draw(recipe.batch, recipe.crop, generator),
+            ),
+            generator,
+        ).to(photos.device)
+        own = torch.rand(recipe.batch, 1, 1, 1, generator=generator) < recipe.identity
+        return torch.cat([photos, torch.where(own.to(photos.device), photos, styles)], 1)
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        recipe = self.recipe
+        photo, style = (part.contiguous(memory_format=torch.channels_last) for part in batch.split(3, 1))
+        painted = networks["generator"](photo, style)
+        top, left = (MARGIN - SHIFT // 2 + torch.randint(0, SHIFT + 1, (2,))).tolist()
+        side = recipe.crop - 2 * MARGIN
+        seen, wanted = (x[..., top : top + side, left : left + side] for x in (painted, photo))
+        style_loss, content_loss = self.distances(seen, wanted, style)
+        own = (photo == style).flatten(1).all(1)
+        yield (
+            "generator",
+            {
+                "style": recipe.style_weight * style_loss,
+                "content": recipe.content_weight * content_loss,
+                "identity": recipe.identity_weight * ((seen - wanted).square().mean((1, 2, 3)) * own).mean(),
+                "tv": recipe.tv_weight * total_variation(seen),
+            },
+        )
+
+    def distances(self, painted: Tensor, photo: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Distance to the style, and normalised content distance to the photo; all (N, 3, H, W). Each is the mean of
+        two scales: the antialiased half of pictures shows strokes twice as large, and no grid twice."""
+        styles, contents = [], []
+        for layer in reversed(self.features.content_layers):
+            ours = self.features(painted, {*self.features.style_layers, layer})
+            with torch.no_grad():
+                shown, target = self.features(photo, [layer]), grams(self.features(style))
+            contents.append(content_distance({layer: ours[layer]}, shown))
+            styles.append(style_distance(grams({name: ours[name] for name in target}), target))
+            painted, photo, style = (half(x) for x in (painted, photo, style))
+        return torch.stack(styles).mean(), torch.stack(contents).mean()
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        """`gram_ratio`: normalised Gram distance of painted photos to a style that was held out, relative to that of
+        the photos themselves. `content`: normalised content distance between both. Means over photos and styles."""
+        layers = self.features.style_layers
+        ratios, contents = [], []
+        for style in self.held_out_styles:
+            target = grams(self.features(style.to(self.device)))
+            for photo in self.held_out:
+                photo = photo.to(self.device)
+                before = self.features(photo)
+                after = self.features(generator(photo, style.to(self.device)))
+                distances = [gram_distance(grams({k: found[k] for k in layers}), target) for found in (after, before)]
+                ratios.append((distances[0] / distances[1]).item())
+                kept = [layer for layer in self.features.content_layers if layer in before]
+                contents.append(content_distance(after, {layer: before[layer] for layer in kept}).item())
+        return {"gram_ratio": sum(ratios) / len(ratios), "content": sum(contents) / len(contents)}
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        """Photos in the first column, held-out styles in the first row, and what was painted of them."""
+        photos, styles = self.held_out[:5], self.held_out_styles
+        rows = [[torch.ones(3, CELL, CELL), *(_cell(style) for style in styles)]]
+        for photo in photos:
+            painted = [generator(photo.to(self.device), style.to(self.device)).float().cpu() for style in styles]
+            rows.append([_cell(x) for x in (photo, *painted)])
+        return torch.cat([torch.cat(row, 2) for row in rows], 1)
+
+    @property
+    def architecture(self) -> str:
+        description: str = self.networks["generator"].description  # type: ignore[assignment]
+        return description
+
+    def history(self, trained: str) -> str:
+        start = f"from {Path(self.recipe.init).stem}, " if self.recipe.init else ""
+        pictures = sum(len(group) for group in self.styles.groups)
+        return f"{start}{trained}, {pictures} style pictures, features: {Path(self.recipe.backbone).stem}"
+
+
+def style_distance(ours: Mapping[str, Tensor], style: Mapping[str, Tensor]) -> Tensor:
+    """Logarithm of 1 plus the normalised Gram distance of each layer and picture; the mean of them. With the distances
+    themselves the flattest styles, whose norms are small, would decide."""
+    distances = [
+        (ours[layer] - target).square().sum((1, 2)) / target.square().sum((1, 2)) for layer, target in style.items()
+    ]
+    return torch.stack(distances).log1p().mean()
+
+
+def half(x: Tensor) -> Tensor:
+    """(N, C, H, W) at half the size, antialiased, in float32."""
+    return F.interpolate(x.float(), scale_factor=0.5, mode="bilinear", antialias=True)
+
+
+def _loaded(file: Path, longest: int) -> Tensor:
+    """(1, 3, H, W), sides multiples of 4."""
+    pixels = load_picture(file, longest)
+    height, width = (side - side % StyledNetwork.multiple for side in pixels.shape[:2])
+    if not min(height, width):
+        raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 4 pixels.")
+    return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+
+
+def _cell(picture: Tensor) -> Tensor:
+    """The middle of (1, 3, H, W) as (3, CELL, CELL)."""
+    height, width = picture.shape[2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = picture[..., top : top + side, left : left + side]
+    return F.interpolate(square, size=(CELL, CELL), mode="bilinear", antialias=True)[0]

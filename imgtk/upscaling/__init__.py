@@ -13,7 +13,7 @@ from typing import Any
 
 from imgtk.op import Choice, Integer, Number, OpSpec, Param, ParamType, Scale, Text
 
-__all__ = ["SCALE", "TILEABLE", "TTA", "Mixture", "upscaler"]
+__all__ = ["MODEL", "SCALE", "TILEABLE", "TTA", "Mixture", "upscaler"]
 
 
 class Mixture(ParamType):

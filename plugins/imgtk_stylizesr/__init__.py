@@ -1,0 +1,30 @@
+"""Painting and upscaling in one pass: `stylize-sr:monet`. This module imports no torch."""
+
+from __future__ import annotations
+
+from imgtk.hookspecs import hookimpl
+from imgtk.op import OpSpec
+from imgtk.upscaling import MODEL, SCALE, TILEABLE
+from imgtk.weights.architecture import Architecture
+
+
+@hookimpl
+def imgtk_operators() -> list[OpSpec]:
+    return [
+        OpSpec(
+            name="stylize-sr:monet",
+            impl="imgtk.upscaling.op:Upscale",
+            summary="Make a large painting, as by Claude Monet, of a small photo.",
+            params=(SCALE, MODEL, TILEABLE),
+            preset={"models": {4: "monet-x4"}, "package": "imgtk_stylizesr"},
+            trainer="imgtk_stylizesr.trainer:StylizeSR",
+            weights=("monet-x4",),
+        )
+    ]
+
+
+@hookimpl
+def imgtk_architectures() -> list[Architecture]:
+    return [
+        Architecture("PaintingUpscaler", "imgtk_stylizesr.detect:painting_upscaler", "imgtk", "stylize-sr:monet"),
+    ]

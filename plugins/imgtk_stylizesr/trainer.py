@@ -1,0 +1,207 @@
+"""Trainer of `stylize-sr:…`: photos are painted and enlarged at once, and paintings are only enlarged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, l1_loss
+
+from imgtk.errors import TrainingError
+from imgtk.metrics import psnr_y
+from imgtk.nn.colour import luma
+from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
+from imgtk.nn.losses import gram_distance, grams, perceptual_distance, total_variation
+from imgtk.painting.objective import SHIFT, StyleObjective, shift_together
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
+from imgtk.training.adversary import Adversary, AdversarySettings
+from imgtk.training.domains import Domains
+from imgtk.training.optimizers import muon
+from imgtk.training.pictures import Pictures
+from imgtk.upscaling.degradation import classic
+from imgtk.weights import locate, read_state
+from imgtk_stylizesr.network import PaintingUpscaler
+
+MARGIN = 16
+"""Pixels at the borders of a crop that the style does not see: networks see a dark frame there, and would have it
+painted around every picture."""
+
+
+@dataclass(frozen=True)
+class StylizeSRRecipe(AdversarySettings, DomainsRecipe):
+    """Settings of a joint training. `target` is a folder of large paintings: what they show is what is painted.
+
+    Attributes:
+        crop: side of the crops of photos and paintings; the network sees them `scale` times smaller.
+        enlarge_first: in so many updates at the beginning photos, too, are only enlarged.
+        scale: output pixels per input pixel.
+        features, width, blocks: of the network.
+        style_weight, content_weight: of a painted photo's normalised Gram distance to the mean of the paintings, and of
+            its normalised content distance to the large photo.
+        luma_weight: of the L1 distance between the brightness of the painted photo, shrunk, and of the small photo.
+        tv_weight: of the painted photo's total variation.
+        pixel_weight, perceptual_weight: of the L1 and of the feature distance between a painting and what was made of
+            its small version.
+        adversarial_weight: of the discriminator's verdict on painted photos.
+        discriminator_features, discriminator_layers: of the `PatchDiscriminator`.
+    """
+
+    name: str = "stylize-sr"
+    steps: int = 6000
+    batch: int = 3
+    crop: int = 192
+    lr: float = 1e-3
+    ema: float = 0.995
+    side: int = 800
+    enlarge_first: int = 300
+    scale: int = 4
+    features: int = 64
+    width: int = 96
+    blocks: int = 3
+    style_weight: float = 4.0
+    content_weight: float = 1.0
+    luma_weight: float = 2.0
+    tv_weight: float = 10.0
+    pixel_weight: float = 10.0
+    perceptual_weight: float = 1.0
+    adversarial_weight: float = 0.1
+    discriminator_features: int = 32
+    discriminator_layers: int = 3
+
+
+class StylizeSR(DomainsTrainer):
+    """One generator for two tasks, told apart by what it sees.
+
+    A photo x, shrunk from X, becomes y = G(x): judged by its style, by the content of X at full size, and by the
+    brightness of x. A painting s is shrunk and has to come back: paired super-resolution, which teaches the network how
+    paint looks from near, and gives it something to measure against.
+
+    Raises:
+        TrainingError: no paintings are given, or too few; `init` is of another network.
+    """
+
+    recipe_type = StylizeSRRecipe
+
+    def __init__(self, recipe: StylizeSRRecipe) -> None:
+        super().__init__(recipe)
+        network = PaintingUpscaler(recipe.features, recipe.width, recipe.blocks, recipe.scale)
+        if recipe.init:
+            try:
+                network.load_state_dict(read_state(locate(recipe.init, package="imgtk_stylizesr")))
+            except RuntimeError:
+                raise TrainingError(
+                    f"{recipe.init} is not a PaintingUpscaler x{recipe.scale} of {recipe.features} features, width "
+                    f"{recipe.width} and {recipe.blocks} blocks",
+                    hint="Set these to those of the network to start from.",
+                ) from None
+        judge: nn.Module = PatchDiscriminator(
+            features=recipe.discriminator_features, layers=recipe.discriminator_layers, norm="none"
+        )
+        self.networks = {
+            "generator": network,
+            "discriminator": spectrally_normalised(judge) if recipe.spectral_norm else judge,
+        }
+        self.adversary = Adversary(recipe)
+        self.done = 0
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        paintings = [self._loaded(file).to(device) for file in self.targets]
+        self.objective = StyleObjective(self.features, paintings, [1.0] * len(paintings))
+
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        if name == "generator":
+            return muon(self.networks[name], self.recipe.lr)
+        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.5, 0.99))
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
+        """Photos also at half the size, where crops show things; paintings as they are, since their strokes count."""
+        recipe = self.recipe
+        photos = Pictures(files, recipe.crop, shrink_by=(0.5,), max_side=recipe.side, turns=False, device=device)
+        return Domains(photos, Pictures(self.targets, recipe.crop, max_side=recipe.side, turns=False, device=device))
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        recipe, judge = self.recipe, networks["discriminator"]
+        photos, paintings = batch.split(3, 1)
+        small = self._shrunk(torch.cat([photos, paintings]))
+        enlarged = networks["generator"](small)
+        self.done += 1
+        if self.done <= recipe.enlarge_first:
+            yield "generator", self._fidelity(enlarged, torch.cat([photos, paintings]))
+            return
+        painted, restored = enlarged.chunk(2)
+        inner = slice(MARGIN, -MARGIN)
+
+        judge.requires_grad_(False)
+        style, content = self.objective(*shift_together([painted[..., inner, inner], photos[..., inner, inner]], SHIFT))
+        brightness = luma(avg_pool2d(painted.float(), recipe.scale))
+        losses = {
+            "style": recipe.style_weight * style,
+            "content": recipe.content_weight * content,
+            "luma": recipe.luma_weight * l1_loss(brightness, luma(small[: len(photos)])),
+            "tv": recipe.tv_weight * total_variation(painted),
+            **self._fidelity(restored, paintings),
+            "adversarial": recipe.adversarial_weight * self.adversary.generator_loss(judge, painted, paintings),
+        }
+        yield "generator", losses
+        judge.requires_grad_(True)
+        yield "discriminator", self.adversary.discriminator_losses(judge, paintings, painted)
+
+    def _fidelity(self, enlarged: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """How far enlarged pictures are from what they were shrunk from."""
+        ours, theirs = shift_together([enlarged, target], SHIFT)
+        with torch.no_grad():
+            wanted = self.features(theirs)
+        return {
+            "pixel": self.recipe.pixel_weight * l1_loss(enlarged, target),
+            "perceptual": self.recipe.perceptual_weight * perceptual_distance(self.features(ours), wanted),
+        }
+
+    def state(self) -> dict[str, Any]:
+        return {"done": self.done}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.done = state["done"]
+
+    def _shrunk(self, pictures: Tensor) -> Tensor:
+        with torch.autocast(pictures.device.type, enabled=False):
+            return classic(pictures, self.recipe.scale).contiguous(memory_format=torch.channels_last)
+
+    def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
+        result: Tensor = generator(self._shrunk(photo))
+        return result
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        """Beside those of `DomainsTrainer`, `gram`: normalised Gram distance of painted photos to the mean of the
+        paintings that were learnt from; `psnr_y`: of held-out paintings that were shrunk and came back."""
+        target = self.objective.targets[0]
+        distances = [
+            gram_distance(grams(self.features(self.painted(generator, photo.to(self.device)).clamp(0, 1))), target)
+            for photo in self.held_out
+        ]
+        restored = [
+            psnr_y(self.painted(generator, x).float().clamp(0, 1), x, border=self.recipe.scale)
+            for x in (painting.to(self.device) for painting in self.held_out_paintings)
+        ]
+        return {
+            **super().validate(generator),
+            "gram": torch.stack(distances).mean().item(),
+            "psnr_y": sum(restored) / len(restored),
+        }
+
+    @property
+    def architecture(self) -> str:
+        description: str = self.networks["generator"].description  # type: ignore[assignment]
+        return description
+
+    @property
+    def scale(self) -> int:
+        return int(self.recipe.scale)
+
+    def history(self, trained: str) -> str:
+        start = f"from {Path(self.recipe.init).stem}, " if self.recipe.init else ""
+        return f"{start}{trained}; {len(self.targets)} paintings, features: {Path(self.recipe.backbone).stem}"

@@ -115,6 +115,11 @@ class StyledNetwork(NormalisingNetwork):
         self.register_buffer("palette", palette)
 
     @property
+    def description(self) -> str:
+        width = self.painter.norms["down2"]
+        return f"AnyStyleNetwork's painter, {len(self.painter.residuals)} blocks, {width} channels"
+
+    @property
     def radius(self) -> int:
         """Receptive radius in pixels, a multiple of `multiple`: how far an output pixel sees, given the moments."""
         return 16 + 8 * len(self.painter.residuals)

@@ -19,6 +19,7 @@ from imgtk.training.optimizers import muon
 from imgtk.training.pictures import load_picture, picture_files
 from imgtk.weights import locate, read_state
 from imgtk_anystyle.network import AnyStyleNetwork, StyledNetwork
+from imgtk_anystyle.reference import STYLE_SIDE, read_style
 from imgtk_anystyle.styles import StylePictures, recoloured
 
 PHOTO_SIDE = 800
@@ -29,8 +30,6 @@ around every picture."""
 SHIFT = 7
 """Largest random shift in pixels: a feature network that always sees pixels at the same place of its grid paints that
 grid."""
-STYLE_SIDE = 512
-"""Longest side in pixels of the style pictures that are validated on; that of the operator."""
 VALIDATED = 6
 """So many held-out photos are painted in so many held-out styles."""
 USUAL = 128
@@ -92,7 +91,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         folders = [Path(folder.strip()) for folder in recipe.styles.split(",")]
         self.styles = StylePictures([picture_files(folder) for folder in folders])
         held_out = picture_files(Path(recipe.validation_styles or folders[0]))
-        self.held_out_styles = [_loaded(file, STYLE_SIDE) for file in held_out[:VALIDATED]]
+        self.held_out_styles = [read_style(file, STYLE_SIDE) for file in held_out[:VALIDATED]]
         self.features = load_features(recipe.backbone, pooling="average")
         network = AnyStyleNetwork(recipe.width, recipe.blocks, recipe.bottleneck)
         features = load_features() if recipe.backbone != "imgtk" else self.features
@@ -129,7 +128,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         return Pictures(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, turns=False, device=device)
 
     def load_validation(self, files: list[Path]) -> None:
-        self.held_out = [_loaded(file, 384) for file in files[:VALIDATED]]
+        self.held_out = [_photo(file) for file in files[:VALIDATED]]
 
     def draw(self, pictures: Pictures, generator: torch.Generator) -> Tensor:
         """Photos in channels 0 to 2, their styles in channels 3 to 5."""
@@ -229,9 +228,9 @@ def half(x: Tensor) -> Tensor:
     return F.interpolate(x.float(), scale_factor=0.5, mode="bilinear", antialias=True)
 
 
-def _loaded(file: Path, longest: int) -> Tensor:
-    """(1, 3, H, W), sides multiples of 4."""
-    pixels = load_picture(file, longest)
+def _photo(file: Path) -> Tensor:
+    """A photo to validate on: (1, 3, H, W), sides multiples of 4."""
+    pixels = load_picture(file, 384)
     height, width = (side - side % StyledNetwork.multiple for side in pixels.shape[:2])
     if not min(height, width):
         raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 4 pixels.")

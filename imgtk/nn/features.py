@@ -84,9 +84,11 @@ class Features(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """A vector per picture, for distances between sets of pictures (`imgtk.metrics.kid`): the average over
-        positions of the deepest layer. (N, 3, H, W) to (N, C), in float32."""
+        positions of the deepest layer, scaled to a mean square of 1, so that networks give comparable distances.
+        (N, 3, H, W) to (N, C), in float32."""
         deepest = max(self.taps, key=lambda layer: self.taps[layer])
-        return self(x, [deepest])[deepest].float().mean((2, 3))
+        vectors = self(x, [deepest])[deepest].float().mean((2, 3))
+        return vectors / vectors.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
 
 
 class Fire(nn.Module):

@@ -191,3 +191,12 @@ def test_the_shipped_network_sees_as_its_teacher(shared):
     with torch.inference_mode():
         both = torch.stack([distances(teacher), distances(ours)]).log()
     assert torch.corrcoef(both)[0, 1] > 0.9
+
+
+def test_embeddings_are_one_vector_per_picture_at_any_size_and_brightness():
+    features = load_features()
+    x = torch.rand(2, 3, 40, 56, generator=torch.Generator().manual_seed(0))
+    vectors = features.embed(x)
+    assert vectors.shape == (2, 384)
+    assert torch.allclose(vectors.square().mean(1), torch.ones(2), atol=1e-5)
+    assert features.embed(torch.zeros(1, 3, 16, 16)).isfinite().all()

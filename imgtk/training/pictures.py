@@ -43,10 +43,11 @@ def _to_uint8(pixels: np.ndarray) -> np.ndarray:
 
 
 def shrink(pixels: np.ndarray, factor: float) -> np.ndarray:
-    """(H, W, 3) times `factor` < 1, by area averaging."""
-    height, width = pixels.shape[:2]
+    """(H, W, 3), or several such pictures as (H, W, 3 n), times `factor` < 1, by area averaging."""
+    height, width, channels = pixels.shape
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+    pictures = np.split(pixels, channels // 3, axis=2)
+    return np.concatenate([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures], 2)
 
 
 class Pictures:

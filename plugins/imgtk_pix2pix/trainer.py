@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, l1_loss
 
 from imgtk.errors import TrainingError
-from imgtk.metrics import feature_distance
+from imgtk.metrics import feature_distance, kid
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import perceptual_distance
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.op import load_network
+from imgtk.painting.trainer import VIEW, corners
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture
@@ -34,6 +35,10 @@ network leave no grid."""
 
 BLOCK = 16
 """Side in pixels of the blocks whose averages the colour loss compares."""
+
+
+SHOWN = 320
+"""Side in pixels of the parts of pictures that samples show."""
 
 
 @dataclass(frozen=True)
@@ -208,23 +213,33 @@ class PairedTrainer(Trainer[PairedRecipe]):
         return perceptual_distance(self.features(output[:, :, top:, left:]), wanted)
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """`feature_distance` and `l1` between outputs and targets, means over the held-out pairs."""
+        """`feature_distance` and `l1` between outputs and targets, means over the held-out pairs. `kid`: kernel
+        distance on our features (not Inception's) between the corners of outputs and those of targets, times 1000."""
         distances, errors = [], []
+        sets: tuple[list[Tensor], list[Tensor]] = ([], [])
         for given, target in self.held_out:
             output = generator(given.to(self.device)).float().clamp(0, 1)
             target = target.to(self.device)
             distances.append(feature_distance(output, target, self.features))
             errors.append(l1_loss(output, target).item())
-        return {"feature_distance": sum(distances) / len(distances), "l1": sum(errors) / len(errors)}
+            for pictures, found in zip((output, target), sets, strict=True):
+                found += [self.features.embed(part) for part in corners(pictures, VIEW)]
+        return {
+            "feature_distance": sum(distances) / len(distances),
+            "l1": sum(errors) / len(errors),
+            "kid": 1000 * kid(*(torch.cat(found) for found in sets)),
+        }
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Rows of input, output and target."""
+        """Rows of input, output and target, of the middle of the first held-out pictures."""
         rows = []
         for given, target in self.held_out[:4]:
             output = generator(given.to(self.device)).float().clamp(0, 1).cpu()
-            rows.append(torch.cat([given, output, target], 3)[0])
-        height, width = (min(row.shape[side] for row in rows) for side in (1, 2))
-        return torch.cat([row[:, :height, :width] for row in rows], 1)
+            top, left = ((side - min(side, SHOWN)) // 2 for side in target.shape[2:])
+            row = torch.cat([p[0, :, top : top + SHOWN, left : left + SHOWN] for p in (given, output, target)], 2)
+            rows.append(row)
+        width = min(row.shape[2] for row in rows)
+        return torch.cat([row[:, :, :width] for row in rows], 1)
 
     @property
     def architecture(self) -> str:

@@ -6,13 +6,13 @@ import re
 
 import torch
 
-from imgtk.weights.architecture import State, conv_shape, count_layers
+from imgtk.weights.architecture import State, conv_shape
 from imgtk_cyclegan.network import ResnetGenerator
 
 __all__ = ["resnet_generator"]
 
-RUNNING = re.compile(r"\.(running_mean|running_var|num_batches_tracked)$")
-"""What instance normalisation carried in files of PyTorch before 0.4, and never used."""
+UNUSED = re.compile(r"\.(running_mean|running_var|num_batches_tracked|filt)$")
+"""What instance normalisation carried in files of PyTorch before 0.4 and never used, and CUT's constant blurs."""
 PLAIN, ANTIALIASED = 10, 12
 """Number of the first residual block: blurs count as layers, too."""
 
@@ -27,11 +27,12 @@ def resnet_generator(state: State) -> tuple[ResnetGenerator, State] | None:
         raise ValueError(f"takes pictures of {channels} channels instead of 3")
     if f"model.{first}.conv_block.2.weight" in state:
         raise ValueError("normalises by the statistics of batches instead of those of each picture")
-    blocks = count_layers({f"{int(name.split('.')[1]) - first}": state[name] for name in state if "conv_block" in name}, r"(\d+)")
-    tensors = {}
-    for name, tensor in state.items():
-        if not RUNNING.search(name) and not name.endswith(".filt"):
-            tensors[name.replace("conv_block.6.", "conv_block.5.")] = tensor
+    blocks = sum(name.endswith(".conv_block.1.weight") for name in state)
+    tensors = {
+        name.replace(".conv_block.6.", ".conv_block.5."): tensor
+        for name, tensor in state.items()
+        if not UNUSED.search(name)
+    }
     with torch.device("meta"):
         network = ResnetGenerator(features, blocks, antialias=first == ANTIALIASED, skip="skip.weight" in state)
     return network, tensors

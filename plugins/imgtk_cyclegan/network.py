@@ -59,8 +59,8 @@ class ResnetGenerator(NormalisingNetwork):
         blocks: residual blocks.
         antialias: smooth before every second pixel is left out, and enlarge bilinearly before convolutions; without it
             there are strided and transposed convolutions, which leave a checkerboard.
-        skip: paint onto the picture as it is without its details (means of 4x4 pixels), whose colours a matrix
-            changes, so that only details have to be learnt; not in published files.
+        skip: paint onto the picture as it is without its finest details (means of 2x2 pixels), whose colours a matrix
+            changes, so that only the rest has to be learnt; not in published files.
     """
 
     multiple = 4
@@ -87,7 +87,8 @@ class ResnetGenerator(NormalisingNetwork):
         self.skip = nn.Conv2d(3, 3, 1) if skip else None
         if self.skip is not None:
             nn.init.dirac_(self.skip.weight)
-            nn.init.zeros_(self.skip.bias)  # type: ignore[arg-type]
+            for start in (self.skip.bias, self.model[-1].weight, self.model[-1].bias):
+                nn.init.zeros_(start)  # type: ignore[arg-type]
 
     @property
     def description(self) -> str:
@@ -108,8 +109,8 @@ class ResnetGenerator(NormalisingNetwork):
     def _without_details(self, x: Tensor) -> Tensor:
         """What is added before the tanh: (N, 3, H, W), in float32."""
         assert self.skip is not None
-        means = self.skip(torch.atanh(WITHIN * F.avg_pool2d(x.float(), 4).clamp(-1, 1)))
-        return F.interpolate(means.float(), scale_factor=4.0, mode="bilinear")
+        means = self.skip(torch.atanh(WITHIN * F.avg_pool2d(x.float(), 2).clamp(-1, 1)))
+        return F.interpolate(means.float(), scale_factor=2.0, mode="bilinear")
 
     def encode(self, x: Tensor) -> list[Tensor]:
         """What the first half of the network makes of pictures (N, 3, H, W): features (N, C, H', W') of five depths,

@@ -46,7 +46,8 @@ class PairedRecipe(AdversarySettings, Recipe):
     """Settings of a paired translation's training.
 
     Attributes:
-        pairs: how inputs are made of the pictures of --data, which are then the targets: "sketch".
+        pairs: how inputs are made of the pictures of --data, which are then the targets: "sketch",
+            or "coloured-sketch", of which half are coloured in places.
         target: folder of targets; the pictures of --data are then the inputs, and each has the name of its target, also
             those for validation. Instead of `pairs`.
         side: longest side to which pictures are shrunk, so that crops show things and not textures; 0 leaves them.

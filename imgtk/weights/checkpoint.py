@@ -54,7 +54,8 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
 
     The format is told from the content, not from the suffix: safetensors, or what `torch.save` writes (zip, or the
     older plain pickle). The state dict may be the file's whole content or lie in one of `CONTAINERS`; prefixes of
-    wrappers are removed, and what lies outside the wrapper is left out.
+    wrappers are removed, and what lies outside the wrapper is left out. Where the content is several state dicts by
+    name, the tensors are "name.tensor".
 
     Raises:
         WeightsError: the file is missing, empty, truncated, of another kind, holds anything but tensors, needs code to
@@ -142,6 +143,8 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
         if not isinstance(content, Mapping):
             raise WeightsError(f"{path} holds a {type(content).__name__}, not a state dict", hint=STATE_DICT)
         content = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), content)
+    if content and all(isinstance(value, Mapping) for value in content.values()):  # several networks, by name
+        content = {f"{name}.{inner}": value for name, part in content.items() for inner, value in part.items()}
     state = {str(name): value for name, value in content.items()}
     inside = {WRAPPED.sub("", name): value for name, value in state.items() if WRAPPED.match(name)}
     return inside or state

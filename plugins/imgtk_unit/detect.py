@@ -20,8 +20,7 @@ STATISTICS = re.compile(r"\.norm\.running_(mean|var)$")
 
 def unit(state: State) -> tuple[UNIT, State] | None:
     """`UNIT`. Of the authors' files, those are recognised that hold both networks, as a and b."""
-    published = "a.dec.model.0.model.0.model.0.conv.weight" in state
-    if published:
+    if "a.dec.model.0.model.0.model.0.conv.weight" in state:
         if "a.mlp.model.0.fc.weight" in state:
             raise ValueError("is a MUNIT, whose decoders ask for a style as well")
         state = _under_our_names(state)
@@ -31,6 +30,7 @@ def unit(state: State) -> tuple[UNIT, State] | None:
     halving = count_layers(state, r"photo\.encoder\.(\d+)\.conv\.") - 1
     layers = count_layers(state, r"photo\.encoder\.(\d+)\.")
     shared = count_layers(state, r"encoder\.(\d+)\.")
+    published = "photo.encoder.0.norm.weight" not in state
     with torch.device("meta"):
         return UNIT(width, halving, layers - halving - 1, shared, published), state
 

@@ -60,15 +60,24 @@ class Enlarged(Convolution):
         return super().forward(interpolate(x, scale_factor=2.0, mode=self.mode), source)
 
 
+def instance_norm(channels: int, published: bool) -> Normalise:
+    """With the smaller epsilon of published networks, what is as flat as rounding errors does not stay flat."""
+    return Normalise(channels, affine=False, epsilon=1e-5 if published else 1e-3)
+
+
 class Residual(Measured):
-    def __init__(self, channels: int, epsilon: float) -> None:
+    def __init__(self, channels: int, published: bool) -> None:
         super().__init__()
         self.first, self.second = convolution(channels, channels, 3), convolution(channels, channels, 3)
-        self.norm = Normalise(channels, affine=False, epsilon=epsilon)
+        self.norm = instance_norm(channels, published)
 
     def forward(self, x: Tensor, source: Source) -> Tensor:
         inner = self.norm(self.first(x), source).relu()
         return x + self.norm(self.second(inner), source)
+
+
+def _residuals(channels: int, count: int, published: bool) -> list[Residual]:
+    return [Residual(channels, published) for _ in range(count)]
 
 
 class Domain(nn.Module):
@@ -83,24 +92,20 @@ class Domain(nn.Module):
 
     def __init__(self, width: int, downs: int, blocks: int, published: bool) -> None:
         super().__init__()
-        epsilon = 1e-5 if published else 1e-3  # of the latter, what is as flat as rounding errors stays flat
 
         def norm(channels: int) -> Normalise:
-            return Normalise(channels, affine=False, epsilon=epsilon) if published else LayerNormalise(channels)
-
-        def residuals() -> list[Residual]:
-            return [Residual(width << downs, epsilon) for _ in range(blocks)]
+            return instance_norm(channels, published) if published else LayerNormalise(channels)
 
         widths = [width << level for level in range(downs + 1)]
         pairs = list(pairwise(widths))
         self.encoder = Chain(
             Convolution(3, width, 7, norm=norm(width)),
             *(Convolution(narrow, wide, 4, 2, norm=norm(wide)) for narrow, wide in pairs),
-            *residuals(),
+            *_residuals(widths[-1], blocks, published),
         )
         kernel = 5 if published else 3
         self.decoder = Chain(
-            *residuals(),
+            *_residuals(widths[-1], blocks, published),
             *(Enlarged(wide, narrow, kernel, smooth=not published) for narrow, wide in reversed(pairs)),
             convolution(width, 3, 7, gain=0.3),
         )
@@ -125,6 +130,9 @@ class Passes(NamedTuple):
 class UNIT(nn.Module):
     """Both domains, and the residual blocks that they share. Its forward is for training: `Translation` translates.
 
+    Both domains start from the same weights, so that a code means the same to both from the first step. Started apart,
+    they agree about edges, but what is light in one may be dark in the other, which no loss forbids.
+
     Args:
         width, downs: see `Domain`.
         blocks: residual blocks that each domain has for itself.
@@ -139,8 +147,8 @@ class UNIT(nn.Module):
         super().__init__()
         self.width, self.downs, self.blocks, self.published = width, downs, blocks + shared, published
         self.photo, self.painting = (Domain(width, downs, blocks, published) for _ in DOMAINS)
-        epsilon = 1e-3
-        self.encoder, self.decoder = (Chain(*(Residual(width << downs, epsilon) for _ in range(shared))) for _ in "ed")
+        self.painting.load_state_dict(self.photo.state_dict())
+        self.encoder, self.decoder = (Chain(*_residuals(width << downs, shared, published)) for _ in range(2))
 
     @property
     def description(self) -> str:

@@ -38,7 +38,8 @@ class UNITRecipe(AdversarySettings, DomainsRecipe):
     steps: int = 5000
     batch: int = 1
     crop: int = 128
-    lr: float = 1e-3
+    lr: float = 2e-3
+    spectral_norm: bool = True
     reconstruction: float = 10.0
     cycle: float = 10.0
     kl: float = 0.01
@@ -78,8 +79,8 @@ class UNITTrainer(DomainsTrainer):
                     hint="Set width, blocks and shared to those of the network to start from.",
                 ) from None
         self.networks = {"generator": unit}
-        for domain in DOMAINS:
-            judge = MultiScaleDiscriminator(recipe.scales, features=recipe.discriminator_features)
+        for domain in DOMAINS:  # normalised, their judges would not see which colours there are
+            judge = MultiScaleDiscriminator(recipe.scales, features=recipe.discriminator_features, norm="none")
             self.networks[f"{domain}_judge"] = spectrally_normalised(judge) if recipe.spectral_norm else judge
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:

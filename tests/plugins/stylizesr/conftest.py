@@ -1,0 +1,44 @@
+"""A tiny network, and pictures of two kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from imgtk.weights import Card, save
+from imgtk_stylizesr.network import PaintingUpscaler
+
+
+@pytest.fixture(scope="session")
+def network() -> Callable[..., PaintingUpscaler]:
+    """Makes a network with fresh weights, always the same."""
+
+    def network(scale: int = 4) -> PaintingUpscaler:
+        torch.manual_seed(0)
+        return PaintingUpscaler(features=8, width=12, blocks=2, scale=scale)
+
+    return network
+
+
+@pytest.fixture(scope="session")
+def model(network: Callable[..., PaintingUpscaler], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Its file. Fresh weights begin near the identity; larger ones show every misplaced pixel."""
+    path = tmp_path_factory.mktemp("network") / "tiny.safetensors"
+    state = {name: value * 1.3 for name, value in network().state_dict().items()}
+    save(path, state, Card("tiny", "", "", "", ""))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def paintings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of twelve pictures: blots of strong colours."""
+    folder = tmp_path_factory.mktemp("paintings")
+    for seed in range(12):
+        blots = np.random.default_rng(seed).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+        PIL.Image.fromarray(blots).resize((144, 128), PIL.Image.Resampling.BICUBIC).save(folder / f"{seed:02d}.png")
+    return folder

@@ -339,6 +339,7 @@ class OpSpec:
         colours: whether the output may be in colour although the input is gray.
         trainer: "package.module:Class", a subclass of `imgtk.training.Trainer`, for `imgtk train NAME`.
         weights: names of shipped weights that the operator may load, the default first.
+        blend: makes one operator of several that have the same `blend`: users join their names, `style:monet+scream`.
     """
 
     name: str
@@ -349,6 +350,7 @@ class OpSpec:
     colours: bool = False
     trainer: str | None = None
     weights: tuple[str, ...] = ()
+    blend: Callable[[Sequence[OpSpec]], OpSpec] | None = None
 
     @property
     def inputs(self) -> int:

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -126,9 +126,14 @@ class Registry:
         return ["imgtk.nn", *(name for name in names if hasattr(sys.modules.get(name), "__path__"))]
 
     def spec(self, name: str) -> OpSpec:
-        """The operator of that name. Raises UsageError, naming the nearest ones."""
+        """The operator of that name, or the blend of several (`task:method+method`). Raises UsageError, naming the
+        nearest ones."""
         if name in self._specs:
             return self._specs[name]
+        first, *others = name.split("+")
+        if others:
+            task = first.partition(":")[0]
+            return _blended([self.spec(first), *(self.spec(f"{task}:{other}") for other in others)])
         methods = [known for known in sorted(self._specs) if known.startswith(f"{name}:")]
         if methods:
             raise UsageError(f"{name!r} needs a method", hint=f"One of: {', '.join(methods)}")
@@ -136,7 +141,7 @@ class Registry:
 
     def origin(self, name: str) -> PluginInfo | None:
         """The plugin that brought the operator; None for one registered from code."""
-        return self._origin.get(name)
+        return self._origin.get(name.partition("+")[0])
 
     def _hint(self, name: str) -> str:
         task, _, method = name.rpartition(":")
@@ -239,6 +244,18 @@ class Registry:
                     f"{distribution} brings the architecture {architecture.name!r}, which is there already"
                 )
             names.add(architecture.name)
+
+
+def _blended(specs: Sequence[OpSpec]) -> OpSpec:
+    """One operator of several. Raises UsageError for those that cannot be blended."""
+    blend = specs[0].blend
+    strange = [spec.name for spec in specs if spec.blend is None or spec.blend is not blend]
+    if blend is None or strange:
+        raise UsageError(
+            f"{strange[0]} cannot be blended with another operator",
+            hint="`+` joins operators that are networks of one kind, such as style:monet+great-wave.",
+        )
+    return blend(specs)
 
 
 def check_spec(spec: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import dedent
 
@@ -239,3 +239,26 @@ def test_discovery_imports_nothing_heavy() -> None:
     """
     done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def blended(specs: Sequence[OpSpec]) -> OpSpec:
+    return OpSpec("+".join(spec.name for spec in specs), "nowhere:Class", "A blend.", specs[0].params)
+
+
+def test_operators_that_say_so_can_be_blended() -> None:
+    registry = Registry.of(
+        OpSpec("t:a", "nowhere:A", "A.", blend=blended),
+        OpSpec("t:b", "nowhere:B", "B.", blend=blended),
+        OpSpec("t:other", "nowhere:C", "C."),
+    )
+    assert registry.spec("t:a+b").summary == "A blend."
+    assert registry.spec("t:b+a+a").name == "t:b+t:a+t:a"
+    for name in ("t:a+other", "t:other+a", "t:other+other"):
+        with pytest.raises(UsageError, match="t:other cannot be blended"):
+            registry.spec(name)
+    with pytest.raises(UsageError, match="unknown operator 't:bb'") as error:
+        registry.spec("t:a+bb")
+    assert "Did you mean t:b" in str(error.value)
+    for name in ("t:a+", "+a", "t:+a", "a+b", "t:a++b"):
+        with pytest.raises(UsageError, match=r"unknown operator|needs a method"):
+            registry.spec(name)

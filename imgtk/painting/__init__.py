@@ -2,3 +2,39 @@
 
 This module imports no torch.
 """
+
+from __future__ import annotations
+
+from imgtk.op import File, Flag, Number, Param
+
+__all__ = ["KEEP_COLOUR", "MASK", "SCALE", "STRENGTH", "KeepColour"]
+
+
+class KeepColour(Flag):
+    """Yes, no, or one of `KINDS`; the value is one of those, or None. Yes means the first."""
+
+    KINDS = ("luma", "covariance", "histogram")
+
+    def convert(self, value: object) -> str | None:  # type: ignore[override]
+        if value is None or value in self.KINDS:
+            return value
+        return self.KINDS[0] if super().convert(value) else None
+
+    def describe(self) -> str:
+        return f"yes, no, {', '.join(self.KINDS[:-1])} or {self.KINDS[-1]}"
+
+    def format(self, value: object) -> str:
+        return str(value or "no")
+
+
+STRENGTH = Param(
+    "strength", Number(0, 1), "How much of the style: 0 leaves the picture as it is.", default=1.0, positional=True
+)
+KEEP_COLOUR = Param(
+    "keep-colour",
+    KeepColour(),
+    "Keep the picture's colours: luma takes only the painting's light; the others map all of its colours.",
+    default=None,
+)
+MASK = Param("mask", File(), "Gray picture of the same size: paint only where it is white.", default=None)
+SCALE = Param("scale", Number(0.5, 4), "Size of the strokes; they grow with pictures over a megapixel.", default=1.0)

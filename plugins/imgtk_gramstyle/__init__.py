@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import REQUIRED, File, Flag, Integer, Number, OpSpec, Param, ParamType, Text
+from imgtk.op import REQUIRED, CommaList, File, Integer, Number, OpSpec, Param, Text
+from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
 from imgtk.weights.architecture import Architecture
 
 STYLES = {
@@ -18,32 +19,23 @@ STYLES = {
 """The shipped styles: `style:NAME`, and one file of weights each."""
 
 
-@dataclass(frozen=True)
-class CommaList(ParamType):
-    """Several values of one type, separated by commas; the value is a tuple."""
-
-    item: ParamType
-
-    def convert(self, value: object) -> tuple[Any, ...]:
-        if isinstance(value, str):
-            value = [word.strip() for word in value.split(",")]
-        items = value if isinstance(value, (list, tuple)) else [value]
-        if not items or not all(self.item.accepts(item) for item in items):
-            raise self._fail(value)
-        return tuple(self.item.convert(item) for item in items)
-
-    def describe(self) -> str:
-        return f"{self.item.describe()}, or several separated by commas"
-
-    def format(self, value: tuple[Any, ...]) -> str:
-        return ",".join(self.item.format(item) for item in value)
-
-
-STRENGTH = Param(
-    "strength", Number(0, 1), "How much of the style: 0 leaves the picture as it is.", default=1.0, positional=True
-)
-KEEP_COLOUR = Param("keep-colour", Flag(), "Keep the picture's colours and take only the style's light.", default=False)
+MIX = Param("mix", CommaList(Number(0, 1)), "Share of each style after the first; equal if left out.", default=None)
+PAINTING = (STRENGTH, KEEP_COLOUR, MASK, SCALE)
 TRAINER = "imgtk_gramstyle.trainer:StyleTrainer"
+
+
+def _blended(specs: Sequence[OpSpec]) -> OpSpec:
+    """One style of several: `style:monet+great-wave mix=0.3`."""
+    first, *others = (spec.preset["model"] for spec in specs)
+    return replace(
+        specs[0],
+        name=f"style:{'+'.join([first, *others])}",
+        summary="Paint in a style between several.",
+        params=(MIX, *PAINTING),
+        preset={"model": first, "others": others},
+        trainer=None,
+        weights=(first, *others),
+    )
 
 
 def _trained(name: str, summary: str) -> OpSpec:
@@ -51,11 +43,12 @@ def _trained(name: str, summary: str) -> OpSpec:
         name=f"style:{name}",
         impl="imgtk_gramstyle.op:Stylise",
         summary=summary,
-        params=(STRENGTH, KEEP_COLOUR),
+        params=PAINTING,
         preset={"model": name},
         colours=True,
         trainer=TRAINER,
         weights=(name,),
+        blend=_blended,
     )
 
 
@@ -63,7 +56,7 @@ OWN = OpSpec(
     name="style:fast",
     impl="imgtk_gramstyle.op:Stylise",
     summary="Paint with a style network that you trained.",
-    params=(Param("model", Text(), "Its .safetensors file.", positional=True, default=REQUIRED), STRENGTH, KEEP_COLOUR),
+    params=(Param("model", Text(), "Its .safetensors file.", positional=True, default=REQUIRED), *PAINTING),
     colours=True,
     trainer=TRAINER,
 )
@@ -76,6 +69,7 @@ GRAM = OpSpec(
         Param("image", CommaList(File()), "The style picture, or several.", positional=True),
         STRENGTH,
         KEEP_COLOUR,
+        MASK,
         Param("weights", CommaList(Number(0)), "How much of each style picture; equal if left out.", default=None),
         Param("steps", Integer(1, 100_000), "Steps of the optimiser.", default=200),
         Param("size", Integer(32, 8192), "Longest side at which strokes are painted.", default=640),

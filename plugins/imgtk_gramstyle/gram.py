@@ -10,35 +10,45 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imgtk.engine.device import resolve_dtype
-from imgtk.errors import ParameterError
-from imgtk.geometry import Extent, Geometry
+from imgtk.errors import ParameterError, ReadError
+from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.image import Image
+from imgtk.nn.colour import luma
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import total_variation
+from imgtk.nn.resample import resample
 from imgtk.op import ImageOp
-from imgtk.painting.objective import SHIFT, StyleObjective, half, shift_together
-from imgtk_gramstyle.blend import finish
+from imgtk.painting.blend import Blend
+from imgtk.painting.objective import SHIFT, StyleObjective, shift_together
+from imgtk.painting.palette import PALETTES
 
-__all__ = ["GramStyle", "resized"]
+__all__ = ["GramStyle", "resized", "schedule"]
 
 SMALLEST = 32
 """Side in pixels to which smaller pictures are extended, so that every feature layer sees something."""
+COARSEST = 144
+"""Longest side in pixels below which painting does not begin."""
 LEARNING_RATE = 0.02
 
 
 class GramStyle(ImageOp):
     """Change the picture's pixels until their features have the Gram matrices of the style pictures.
 
-    The first half of the steps paints at half the size, where strokes are found fast, the second half at the full one.
-    Pictures larger than `size` are painted at that size and enlarged, so memory and time stay bounded.
+    It is painted from coarse to fine: first at a small size, where large strokes are found fast, then at twice that
+    size from what was found, and so on (Gatys et al., "Controlling perceptual factors in neural style transfer", 2017,
+    section 6). Pictures larger than `size` are painted at that size, enlarged, and given their own fine details back,
+    so memory and time stay bounded.
 
     Args:
         image: the style pictures.
-        strength, keep_colour: see `finish`.
+        strength, mask: see `Blend`.
+        keep_colour: "luma" as in `Blend`; with "covariance" and "histogram" the style pictures are given the colours of
+            the picture beforehand (Gatys et al. 2016, as there).
         weights: how much of each style picture; None for equal parts.
         steps: of Adam.
         size: longest side in pixels at which is painted.
-        style_size: longest side of the style pictures, relative to the painted one: larger gives larger strokes.
+        style_size: longest side of the style pictures, relative to the painted one: larger gives larger strokes. They
+            are not enlarged.
         style, content, tv: weights of normalised Gram distance, normalised content distance and total variation.
         seed: of the random shifts.
         backbone: see `load_features`.
@@ -48,7 +58,8 @@ class GramStyle(ImageOp):
 
     Raises:
         ParameterError: another number of weights than of style pictures, or weights that are all 0.
-        ReadError, WeightsError: a style picture or the backbone cannot be read (when the operator first runs).
+        ReadError: the mask or a style picture cannot be read.
+        WeightsError: the backbone cannot be read (when the operator first runs).
     """
 
     needs_float32 = True
@@ -57,7 +68,8 @@ class GramStyle(ImageOp):
         self,
         image: Sequence[Path],
         strength: float,
-        keep_colour: bool,
+        keep_colour: str | None,
+        mask: Path | None,
         weights: Sequence[float] | None,
         steps: int,
         size: int,
@@ -69,7 +81,8 @@ class GramStyle(ImageOp):
         backbone: str,
     ) -> None:
         self.image, self.weights = list(image), list(weights or [1.0] * len(image))
-        self.strength, self.keep_colour = strength, keep_colour
+        self.palette = PALETTES.get(keep_colour or "")
+        self.blend = Blend(strength, None if self.palette else keep_colour, mask)
         self.steps, self.size, self.style_size = steps, size, style_size
         self.style, self.content, self.tv = style, content, tv
         self.seed, self.backbone = seed, backbone
@@ -78,10 +91,16 @@ class GramStyle(ImageOp):
                 f"style:gram: {len(self.weights)} weights for {len(self.image)} style pictures",
                 hint="Give one weight per picture, not all 0: image=a.jpg,b.jpg weights=2,1",
             )
+        for path in self.image:
+            if not path.is_file():
+                raise ReadError(f"there is no style picture {path}", hint="Check the path.")
 
     @property
     def geometry(self) -> Geometry:
         return Geometry(extent=Extent.WHOLE)
+
+    def check(self, size: Size) -> None:
+        self.blend.check(size)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         with torch.inference_mode(False):
@@ -90,31 +109,38 @@ class GramStyle(ImageOp):
             self.pictures = [Image.open(path).tensor().to(device) for path in self.image]
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        height, width = x.shape[2:]
+        size = Size(x.shape[3], x.shape[2])
         with torch.inference_mode(False), torch.enable_grad():
             original = x.float().clone(memory_format=torch.contiguous_format)
-            painted = self.paint(resized(original, min(self.size, max(height, width))))
+            small = resized(original, min(self.size, max(size)))
+            painted = self.paint(small)
             if painted.shape != original.shape:
-                painted = F.interpolate(painted, size=(height, width), mode="bicubic").clamp(0, 1)
-        return finish(painted.to(x.dtype), x, self.strength, self.keep_colour)
+                details = luma(original) - luma(resample(small, size))
+                painted = (resample(painted, size) + details).clamp(0, 1)
+        window = Window(Box.of(size), size, Box.of(size), size)
+        return self.blend(painted.to(x.dtype), x, None, window)
 
     def paint(self, content: Tensor) -> Tensor:
         """(1, 3, H, W) painted at its own size."""
         height, width = content.shape[2:]
         padding = (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height))
         content = F.pad(content, padding, mode="replicate")
-        coarse = self.steps // 2 if min(content.shape[2:]) >= 2 * SMALLEST else 0
-        canvas = content
-        if coarse:
-            small = half(content)
-            painted = self._optimised(small, small, range(1, coarse + 1))
-            canvas = F.interpolate(painted, size=content.shape[2:], mode="bicubic").clamp(0, 1)
-        return self._optimised(canvas, content, range(coarse + 1, self.steps + 1))[..., :height, :width]
+        pictures = self.pictures
+        if self.palette:
+            pictures = [self.palette.between(picture, content)(picture) for picture in pictures]
+        canvas, done = content, 0
+        for longest, steps in schedule(Size(content.shape[3], content.shape[2]), self.steps):
+            small = resized(content, longest)
+            start = small if not done else resample(canvas, Size(small.shape[3], small.shape[2])).clamp(0, 1)
+            canvas = self._optimised(start, small, pictures, range(done + 1, done + steps + 1))
+            done += steps
+        return canvas[..., :height, :width]
 
-    def _optimised(self, start: Tensor, content: Tensor, steps: range) -> Tensor:
-        """`start` after the given steps towards the style, and towards showing what `content` shows."""
+    def _optimised(self, start: Tensor, content: Tensor, pictures: Sequence[Tensor], steps: range) -> Tensor:
+        """`start` after the given steps towards the style of `pictures`, and towards showing what `content` shows."""
         longest = round(max(content.shape[2:]) * self.style_size)
-        objective = StyleObjective(self.features, [resized(p, longest) for p in self.pictures], self.weights)
+        styles = [resized(picture, min(longest, max(picture.shape[2:]))) for picture in pictures]
+        objective = StyleObjective(self.features, styles, self.weights)
         content = content.contiguous(memory_format=torch.channels_last)
         canvas = start.clone(memory_format=torch.channels_last).requires_grad_()
         optimiser = torch.optim.Adam([canvas], LEARNING_RATE)
@@ -139,6 +165,20 @@ class GramStyle(ImageOp):
     def close(self) -> None:
         for held in ("features", "pictures"):
             self.__dict__.pop(held, None)
+
+
+def schedule(size: Size, steps: int) -> list[tuple[int, int]]:
+    """At which longest sides a picture of `size` is painted, from coarse to fine, and how many steps each takes.
+
+    Each is twice the one before, and takes half its steps: a step there costs four times as much.
+    """
+    sides = [max(size)]
+    while sides[-1] >= 2 * COARSEST and min(size) * sides[-1] // max(size) >= 2 * SMALLEST:
+        sides.append(sides[-1] // 2)
+    sides = sides[:steps]
+    counts = [max(1, round(steps * 2**level / (2 ** len(sides) - 1))) for level in range(len(sides))]
+    counts[-1] += steps - sum(counts)
+    return list(zip(sides, counts, strict=True))[::-1]
 
 
 def resized(x: Tensor, longest: int) -> Tensor:

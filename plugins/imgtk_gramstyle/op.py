@@ -1,31 +1,74 @@
-"""`style:NAME`: one pass through a trained network."""
+"""`style:NAME`: one pass through a trained network, or through one that lies between several."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 
-from imgtk.painting.op import Paint
-from imgtk_gramstyle.blend import finish
+from imgtk.errors import ParameterError
+from imgtk.nn.interpolation import interpolated
+from imgtk.nn.normalise import NormalisingNetwork
+from imgtk.painting.blend import Blend
+from imgtk.painting.op import load_network
+from imgtk.painting.strokes import PaintStrokes
+from imgtk.registry import default
+from imgtk.weights import locate
 
 __all__ = ["Stylise"]
 
+PACKAGE = "imgtk_gramstyle"
 
-class Stylise(Paint):
-    """Paint in the one style that a network was trained for.
+
+class Stylise(PaintStrokes):
+    """Paint in the one style that a network was trained for, or in a mixture of several.
 
     Args:
         model: name of shipped weights, or a file.
-        strength: from 0 (the picture itself) to 1.
-        keep_colour: take only the light of the painting, and the picture's own colours.
+        strength, keep_colour, mask: see `Blend`.
+        scale: see `PaintStrokes`.
+        others: further weights to mix it with: the parameters of the networks are averaged.
+        mix: the shares of the others, up to 1 together; the rest is `model`'s.
 
     Raises:
+        ParameterError: another number of shares than of others, or more than 1 together.
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
+        ReadError: the mask cannot be read.
     """
 
-    def __init__(self, model: str, strength: float, keep_colour: bool) -> None:
-        super().__init__(model, "imgtk_gramstyle", strength)
-        self.keep_colour = keep_colour
+    def __init__(
+        self,
+        model: str,
+        strength: float,
+        keep_colour: str | None,
+        mask: Path | None,
+        scale: float,
+        others: Sequence[str] = (),
+        mix: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(model, PACKAGE, Blend(strength, keep_colour, mask), scale)
+        self.models = [model, *others]
+        mix = mix or [1 / len(self.models)] * len(others)
+        if len(mix) != len(others) or sum(mix) > 1 + 1e-9:
+            raise ParameterError(
+                f"mix={','.join(f'{share:g}' for share in mix)} does not fit {' + '.join(self.models)}",
+                hint="Give a share from 0 to 1 for each style after the first, up to 1 together.",
+            )
+        self.shares = [1 - sum(mix), *mix]
+        self.paths = [self.path, *(locate(other, PACKAGE, default().packages) for other in others)]
 
-    def _finished(self, painted: Tensor, x: Tensor) -> Tensor:
-        painted = painted[:, :, self.margin : -self.margin, self.margin : -self.margin]
-        return finish(painted, x, self.strength, self.keep_colour)
+    @cached_property
+    def network(self) -> NormalisingNetwork:
+        """The network as stored, or interpolated."""
+        networks = [load_network(path) for path in self.paths]
+        return networks[0] if len(networks) == 1 else interpolated(networks, self.shares, self.models)
+
+    @property
+    def weight_files(self) -> Sequence[Path]:
+        return self.paths
+
+    def summary(self) -> Mapping[str, str]:
+        facts = dict(super().summary())
+        if len(self.models) > 1:
+            facts["weights"] = " + ".join(f"{s:g} {m}" for s, m in zip(self.shares, self.models, strict=True))
+        return facts

@@ -1,0 +1,57 @@
+"""Masks: where a picture is to be painted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from imgtk.engine.region import cut
+from imgtk.errors import ParameterError, ReadError
+from imgtk.geometry import Box, Size, Window
+from imgtk.image import Image
+from imgtk.nn.colour import luma
+from imgtk.nn.resample import resample
+
+__all__ = ["Mask"]
+
+
+class Mask:
+    """A gray picture: white where to paint, black where not, gray in between. Where it is transparent it is black.
+
+    Raises:
+        ReadError: the file is not there, or no picture.
+    """
+
+    def __init__(self, file: Path) -> None:
+        try:
+            image = Image.open(file)
+        except ReadError as error:
+            raise ReadError(f"the mask cannot be used: {error.message}", hint=error.hint) from None
+        self.file, self.size = file, image.size
+        self.share = luma(image.tensor())
+        if image.alpha is not None:
+            self.share = self.share * Image(image.alpha[..., None]).tensor()[:, :1]
+
+    def check(self, size: Size) -> None:
+        """Raise ParameterError unless the mask is of `size`."""
+        if size != self.size:
+            raise ParameterError(
+                f"the mask {self.file} has {self.size} pixels, but the picture has {size} where it is used",
+                hint=f"Resize the mask to {size}, or use it where the picture has the mask's size.",
+            )
+
+    def within(self, window: Window, pixels: Tensor) -> Tensor:
+        """How much of each pixel of `window.output` is to be painted: (1, 1, H, W), 0..1, as `pixels` in kind. For a
+        small version of the picture the mask is made as small."""
+        share = self.share
+        if window.output_size != self.size:
+            share = resample(share, window.output_size, kernel="area", window=_all(self.size, window))
+        else:
+            share = cut(share, window.output)
+        return share.to(pixels.device, pixels.dtype)
+
+
+def _all(size: Size, window: Window) -> Window:
+    """The same output, from all of a picture of `size`."""
+    return Window(window.output, window.output_size, Box.of(size), size)

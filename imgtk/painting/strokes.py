@@ -1,0 +1,169 @@
+"""`PaintStrokes`: painting whose strokes grow with the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from imgtk.engine.plan import SMALL
+from imgtk.engine.region import cut
+from imgtk.geometry import Box, Extent, Geometry, Size, Window
+from imgtk.nn.blur import blur_radius, gaussian_blur
+from imgtk.nn.normalise import NormalisingNetwork
+from imgtk.nn.resample import resample
+from imgtk.op import in_torch
+from imgtk.painting.blend import Blend
+from imgtk.painting.op import Paint, with_margin
+from imgtk.painting.palette import Palette
+
+__all__ = ["PaintStrokes"]
+
+TINY = SMALL // 4
+"""Pixels of a picture below which strokes become finer with the picture, as things in it do: it is painted enlarged."""
+ENLARGED = 2
+"""How often at most a tiny picture is enlarged: more would only show that there is nothing to see."""
+SMOOTH = 8.0
+"""Standard deviation in pixels of the blur that takes colours from details: they stay those of the large strokes."""
+
+
+@dataclass
+class Underpainting:
+    """A small version of the picture, painted: the large strokes.
+
+    Attributes:
+        photo, painting: (1, 3, h, w), of one size.
+        measured: size of the picture that both are of: of a thumbnail, or of the picture itself.
+        palette: what `Blend` measured on them.
+        moments: for painting over it, once that was done.
+    """
+
+    photo: Tensor
+    painting: Tensor
+    measured: Size
+    palette: Palette | None
+    moments: Sequence[Tensor] | None = None
+
+    @cached_property
+    def flat(self) -> bool:
+        """Whether there is nothing to see: normalisation would make a pattern of rounding errors."""
+        return bool((self.painting.amax((2, 3)) - self.painting.amin((2, 3))).max() < 1 / 255)
+
+
+class PaintStrokes(Paint):
+    """Repaint by a network, from large strokes to fine ones.
+
+    A network's strokes have a fixed size in pixels. Pictures of up to a megapixel are painted as they are. Of larger
+    ones a version of a megapixel is painted, whose strokes are large; enlarged, and mixed with the picture for its
+    details, it is painted over at full size. The enlargement's colours are kept. So strokes keep their size relative to
+    the picture, and are as crisp as at any size.
+
+    Args:
+        model: name of shipped weights, or a file.
+        package: importable name of the package that ships them.
+        blend: how painting and picture are put together.
+        scale: size of the strokes, relative to that: 2 for twice as large.
+
+    Raises:
+        WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
+    """
+
+    windowed = True
+    exact: NormalisingNetwork
+    """`running` in float32."""
+
+    def __init__(self, model: str, package: str, blend: Blend, scale: float = 1.0) -> None:
+        super().__init__(model, package, blend.strength)
+        self.blend, self.scale = blend, scale
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        multiple = self.network.multiple
+        halo = -(-(self.network.radius + blur_radius(SMOOTH)) // multiple) * multiple
+        return Geometry(halo=halo, multiple=multiple, extent=Extent.STATISTICS)
+
+    def check(self, size: Size) -> None:
+        self.blend.check(size)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        size = _size(x)
+        window = Window(Box.of(size), size, Box.of(size), size)
+        return self.render(x, window=window, statistics=self.measure(x))
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        super().to(device, dtype)
+        exact = self.running if dtype == torch.float32 else in_torch(self.network, device, torch.float32)
+        self.exact = cast(NormalisingNetwork, exact)
+
+    def measure(self, x: Tensor) -> Underpainting:  # type: ignore[override]
+        size = _size(x)
+        fitting = self._fitting(size)
+        photo = x if fitting == size else _resampled(x.float(), fitting, None)
+        network = self.running if fitting == size else self.exact  # what was resampled is too smooth for bf16
+        painting = self._inside(network(with_margin(photo, self.margin)), photo)
+        return Underpainting(photo, painting, size, self.blend.measure(painting, photo))
+
+    def render(self, *inputs: Tensor, window: Window, statistics: Underpainting | None = None) -> Tensor:
+        assert statistics is not None, "windowed STATISTICS operators are given what they measure"
+        x, inner = inputs[0], window.output.shifted(-window.input.left, -window.input.top)
+        picture = self._covered(statistics.measured, window.input_size)
+        factor = (picture.pixels / _size(statistics.painting).pixels) ** 0.5
+        if factor <= 1 or statistics.flat:
+            painted = _part(statistics.painting, picture, window.output)
+        else:
+            large = _part(statistics.painting, picture, window.input).clamp(0, 1)
+            painted = cut(self._painted_over(large, x, statistics, 1 / factor), inner)
+        return self.blend(painted, cut(x, inner), statistics.palette, window)
+
+    def _painted_over(self, large: Tensor, x: Tensor, under: Underpainting, share: float) -> Tensor:
+        """The large strokes painted over with fine ones, where the picture is `x`; `share` is that of the picture in
+        what the network sees."""
+        if under.moments is None:
+            mixed = torch.lerp(under.painting, under.photo.to(under.painting.dtype), share)
+            under.moments = self.running.measure(with_margin(mixed.to(x.dtype), self.margin))
+        mixed = torch.lerp(large, x.to(large.dtype), share).to(x.dtype)
+        painted = self._inside(self.running.apply_moments(with_margin(mixed, self.margin), under.moments), x)
+        return (painted + gaussian_blur(large.to(painted.dtype) - painted, SMOOTH)).clamp(0, 1)
+
+    def close(self) -> None:
+        super().close()
+        self.__dict__.pop("exact", None)
+
+    def _inside(self, painted: Tensor, x: Tensor) -> Tensor:
+        """What the network painted of `x`, without the margin."""
+        return cut(painted, Box.of(_size(x)).shifted(self.margin, self.margin))
+
+    def _fitting(self, size: Size) -> Size:
+        """The size at which a picture of `size`, at most a megapixel, has strokes as wanted when it is painted."""
+        natural = max(1.0, min(TINY / size.pixels, ENLARGED**2) ** 0.5)
+        multiple = self.network.multiple
+        return Size(*(max(1, round(side * natural / self.scale / multiple)) * multiple for side in size))
+
+    def _covered(self, measured: Size, whole: Size) -> Size:
+        """The size of what the underpainting shows, in pixels of the picture of size `whole`: the picture, or the
+        picture with what was mirrored at its end when all of it was measured."""
+        multiple = self.network.multiple
+        padded = Size(*(-(-side // multiple) * multiple for side in whole))
+        return padded if measured == padded else whole
+
+
+def _size(x: Tensor) -> Size:
+    return Size(x.shape[3], x.shape[2])
+
+
+def _part(painting: Tensor, size: Size, box: Box) -> Tensor:
+    """Region `box` of the painting enlarged (or shrunk) to `size`; its border goes on beyond it."""
+    whole = _size(painting)
+    if whole == size and box.right <= size.width and box.bottom <= size.height:
+        return cut(painting, box)
+    return _resampled(painting, size, Window(box, size, Box.of(whole), whole))
+
+
+def _resampled(x: Tensor, size: Size, window: Window | None) -> Tensor:
+    """`resample` that leaves flat pictures exactly flat: instance normalisation makes much of the least difference."""
+    corner = x[:, :, :1, :1]
+    return resample(x - corner, size, window=window) + corner

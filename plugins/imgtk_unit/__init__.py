@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import Choice, Number, OpSpec, Param, Text
+from imgtk.op import Choice, OpSpec, Param, Text
+from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
 from imgtk.weights.architecture import Architecture
 
 
@@ -22,14 +23,11 @@ def imgtk_operators() -> list[OpSpec]:
                     default="painting",
                     positional=True,
                 ),
-                Param(
-                    "strength",
-                    Number(0, 1),
-                    "How much of the translation: 0 leaves the picture as it is.",
-                    default=1.0,
-                    positional=True,
-                ),
                 Param("model", Text(), "Weights: a shipped name, or a file.", default="unit-monet"),
+                STRENGTH,
+                SCALE,
+                KEEP_COLOUR,
+                MASK,
             ),
             colours=True,
             trainer="imgtk_unit.trainer:UNITTrainer",

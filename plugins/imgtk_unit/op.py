@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from imgtk.errors import WeightsError
-from imgtk.painting.op import Paint
+from imgtk.painting.blend import Blend
+from imgtk.painting.strokes import PaintStrokes
 from imgtk.registry import default
 from imgtk.weights import read_state
 from imgtk.weights.architecture import network_of
@@ -15,20 +16,24 @@ from imgtk_unit.network import DOMAINS, UNIT, Translation
 __all__ = ["Translate", "load_unit"]
 
 
-class Translate(Paint):
+class Translate(PaintStrokes):
     """Make a painting of a photo, or a photo of a painting.
 
     Args:
         to: domain of the result, of `imgtk_unit.network.DOMAINS`; the picture is taken to be of the other one.
-        strength: from 0 (the picture itself) to 1.
         model: name of shipped weights, or a file.
+        strength, keep_colour, mask: see `Blend`.
+        scale: see `PaintStrokes`.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
+        ReadError: the mask cannot be read.
     """
 
-    def __init__(self, to: str, strength: float, model: str) -> None:
-        super().__init__(model, "imgtk_unit", strength)
+    def __init__(
+        self, to: str, model: str, strength: float, keep_colour: str | None, mask: Path | None, scale: float
+    ) -> None:
+        super().__init__(model, "imgtk_unit", Blend(strength, keep_colour, mask), scale)
         self.target = to
 
     @cached_property
@@ -46,5 +51,8 @@ def load_unit(path: Path) -> UNIT:
     """
     network = network_of(read_state(path), default().architectures, str(path))
     if not isinstance(network, UNIT):
-        raise WeightsError(f"{path} holds {type(network).__name__}, which does not translate in two directions")
+        raise WeightsError(
+            f"{path} holds {type(network).__name__}, which does not translate in two directions",
+            hint="translate:unit takes files of UNIT.",
+        )
     return network.float()

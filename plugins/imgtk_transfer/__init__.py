@@ -1,0 +1,51 @@
+"""Colours and textures of another picture, without networks: `style:colour` and `style:texture`. Imports no torch."""
+
+from __future__ import annotations
+
+from imgtk.hookspecs import hookimpl
+from imgtk.op import Choice, File, Flag, Integer, Number, OpSpec, Param
+
+STRENGTH = Param(
+    "strength", Number(0, 1), "How much of it: 0 leaves the picture as it is.", default=1.0, positional=True
+)
+
+COLOUR = OpSpec(
+    name="style:colour",
+    impl="imgtk_transfer.colour:ColourTransfer",
+    summary="Give the picture the colours of another (optimal transport, Reinhard).",
+    params=(
+        Param("image", File(), "The picture whose colours to take.", positional=True),
+        STRENGTH,
+        Param(
+            "method",
+            Choice(("transport", "reinhard")),
+            "transport: the whole distribution of colours; reinhard: mean and spread of each channel.",
+            default="transport",
+            positional=True,
+        ),
+    ),
+    colours=True,
+)
+
+TEXTURE = OpSpec(
+    name="style:texture",
+    impl="imgtk_transfer.texture:TextureTransfer",
+    summary="Repaint the picture with pieces of another (image quilting).",
+    params=(
+        Param("image", File(), "The picture whose texture to take.", positional=True),
+        STRENGTH,
+        Param("keep-colour", Flag(), "Keep the picture's colours and take only the texture's light.", default=False),
+        Param("size", Integer(64, 4096), "Longest side at which pieces are sought.", default=800),
+        Param("block", Integer(8, 512), "Side of the largest pieces, at that size.", default=32),
+        Param("style-size", Number(0.1, 8), "Size of the texture relative to the picture.", default=1.0),
+        Param("steps", Integer(1, 8), "Passes over the picture, each with smaller pieces.", default=4),
+        Param("coherence", Number(0, 1), "How much pieces go by their neighbours, not by the picture.", default=0.2),
+        Param("seed", Integer(0), "Of the choice among pieces that fit equally well.", default=0),
+    ),
+    colours=True,
+)
+
+
+@hookimpl
+def imgtk_operators() -> list[OpSpec]:
+    return [COLOUR, TEXTURE]

@@ -1,0 +1,93 @@
+"""`style:colour`: the colours of another picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from imgtk.engine.plan import SMALL
+from imgtk.geometry import Extent, Geometry, Size
+from imgtk.nn.resample import resample
+from imgtk.op import ImageOp
+from imgtk_transfer import reinhard, transport
+from imgtk_transfer.reference import read_reference
+
+__all__ = ["METHODS", "ColourTransfer"]
+
+
+class Method(NamedTuple):
+    """A way to transfer colours.
+
+    Attributes:
+        describe: what counts of the colours of a picture, (1, 3, H, W), 0..1.
+        mapping: what turns colours that are described by the first into such as the second describes.
+        apply: (N, 3, H, W) after that mapping.
+    """
+
+    describe: Callable[[Tensor], Tensor]
+    mapping: Callable[[Tensor, Tensor], Tensor]
+    apply: Callable[[Tensor, Tensor], Tensor]
+
+
+METHODS = {
+    "transport": Method(transport.samples, transport.table, transport.apply),
+    "reinhard": Method(reinhard.moments, reinhard.mapping, reinhard.apply),
+}
+
+
+class ColourTransfer(ImageOp):
+    """Change each colour so that the picture has the colours of another, wherever they are in it.
+
+    What a colour becomes depends on statistics of the whole picture (`measure`), so all tiles change alike.
+
+    Args:
+        image: the file whose colours to take.
+        strength: from 0 (the picture itself) to 1.
+        method: one of `METHODS`.
+
+    Raises:
+        ReadError: the file is not there, or no picture.
+    """
+
+    needs_float32 = True
+
+    def __init__(self, image: Path, strength: float, method: str) -> None:
+        self.image, self.strength, self.method = image, strength, METHODS[method]
+        self.target = self.method.describe(sane(small(read_reference(image))))
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(extent=Extent.STATISTICS)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.target = self.target.to(device)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return self.apply(x, self.measure(x))
+
+    def measure(self, x: Tensor) -> Tensor:
+        return self.method.mapping(self.method.describe(sane(x)), self.target)
+
+    def apply(self, x: Tensor, statistics: Tensor) -> Tensor:
+        return torch.lerp(x, self.method.apply(x, statistics), self.strength)
+
+    def summary(self) -> Mapping[str, str]:
+        return {"colours": self.image.name}
+
+
+def small(picture: Tensor) -> Tensor:
+    """(1, 3, H, W), made as small as the engine makes the pictures that it measures."""
+    size = Size(picture.shape[3], picture.shape[2])
+    if size.pixels <= SMALL:
+        return picture
+    factor = (SMALL / size.pixels) ** 0.5
+    return resample(picture, Size(*(max(1, round(side * factor)) for side in size)), kernel="area")
+
+
+def sane(picture: Tensor) -> Tensor:
+    """The picture within 0..1, which float files need not be, and without NaN."""
+    return picture.nan_to_num().clamp(0, 1)

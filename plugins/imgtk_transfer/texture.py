@@ -1,0 +1,120 @@
+"""`style:texture`: the picture, put together from pieces of another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from imgtk.geometry import Extent, Geometry, Size
+from imgtk.nn.colour import luma
+from imgtk.nn.resample import resample
+from imgtk.op import ImageOp
+from imgtk_transfer.quilting import CELLS, assemble, matched, quilt
+from imgtk_transfer.reference import read_reference
+
+__all__ = ["TextureTransfer"]
+
+SHRINK = 2 / 3
+"""Side of the blocks relative to those of the pass before (Efros & Freeman 2001, section 4)."""
+
+
+class TextureTransfer(ImageOp):
+    """Lay pieces of a texture so that they show the picture's light and dark (Efros & Freeman 2001).
+
+    Pieces are sought at `size` and laid at the picture's own size, so that time stays bounded, and large pictures get
+    large, sharp pieces.
+
+    Args:
+        image: the file whose texture to take.
+        strength: from 0 (the picture itself) to 1.
+        keep_colour: take only the light of the pieces, and the picture's own colours.
+        size: longest side in pixels at which pieces are sought.
+        block: side of the first, largest blocks, in a picture of `size`; they are in proportion in smaller ones.
+        style_size: longest side of the texture, relative to the picture's.
+        steps: passes over the picture, each with smaller blocks.
+        coherence: from 0, where pieces only show the picture, to 1, where they only agree with each other.
+        seed: of the choice among pieces that fit equally well.
+
+    Attributes:
+        on_step: called with the number of waves of blocks that are laid, and of all.
+
+    Raises:
+        ReadError: the file is not there, or no picture.
+    """
+
+    needs_float32 = True
+
+    def __init__(
+        self,
+        image: Path,
+        strength: float,
+        keep_colour: bool,
+        size: int,
+        block: int,
+        style_size: float,
+        steps: int,
+        coherence: float,
+        seed: int,
+    ) -> None:
+        self.image, self.strength, self.keep_colour = image, strength, keep_colour
+        self.size, self.block, self.style_size = size, block, style_size
+        self.steps, self.coherence, self.seed = steps, coherence, seed
+        self.texture = read_reference(image).nan_to_num().clamp(0, 1)
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(extent=Extent.WHOLE)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.texture = self.texture.to(device)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        if self.strength == 0:
+            return x.clone()
+        painted = self.paint(x.nan_to_num().clamp(0, 1))
+        if self.keep_colour:
+            painted = (x + luma(painted) - luma(x)).clamp(0, 1)
+        return torch.lerp(x, painted, self.strength)
+
+    def paint(self, x: Tensor) -> Tensor:
+        """(1, 3, H, W), 0..1, in pieces of the texture."""
+        longest = max(x.shape[2:])
+        scale = max(1.0, longest / self.size)
+        small = resized(x, 1 / scale)
+        cells = self.cells(max(small.shape[2:]))
+        factor = self.style_size * max(small.shape[2:]) / max(self.texture.shape[2:])
+        texture = mirrored(resized(self.texture, factor), CELLS * cells[0])
+        light = matched(luma(small), luma(texture))
+        pieces = quilt(light, texture, cells, self.coherence, self.seed, self.on_step)
+        size = (x.shape[2], x.shape[3])
+        if scale == 1:
+            return assemble(pieces, texture, 1, size)
+        larger = mirrored(resized(self.texture, factor * scale), ceil(CELLS * cells[0] * scale))
+        return assemble(pieces, larger, scale, size)
+
+    def cells(self, longest: int) -> list[int]:
+        """Side of a cell in each pass over a picture with that longest side; passes that would be equal are one."""
+        first = self.block / CELLS * min(1, longest / self.size)
+        return list(dict.fromkeys(max(1, round(first * SHRINK**i)) for i in range(self.steps)))
+
+    def summary(self) -> Mapping[str, str]:
+        return {"texture": self.image.name}
+
+
+def resized(x: Tensor, factor: float) -> Tensor:
+    """(1, 3, H, W) times `factor`, within 0..1."""
+    size = Size(*(max(1, round(side * factor)) for side in (x.shape[3], x.shape[2])))
+    if size == (x.shape[3], x.shape[2]):
+        return x
+    return resample(x, size, kernel="area" if factor < 1 else "bicubic").clamp(0, 1)
+
+
+def mirrored(x: Tensor, least: int) -> Tensor:
+    """(1, 3, H, W), continued by its mirror image until both sides have `least` pixels."""
+    rows, columns = (torch.arange(max(side, least), device=x.device) % (2 * side) for side in x.shape[2:])
+    rows, columns = torch.minimum(rows, 2 * x.shape[2] - 1 - rows), torch.minimum(columns, 2 * x.shape[3] - 1 - columns)
+    return x[:, :, rows][..., columns]

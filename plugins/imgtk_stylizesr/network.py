@@ -19,7 +19,8 @@ def _conv(channels: int, width: int, stride: int = 1) -> nn.Conv2d:
 
 
 class PaintingUpscaler(UpscalingNetwork):
-    """Convolutions at the input's size, residual blocks at half of it, and one pixel shuffle, added to the input.
+    """Convolutions at the input's size, residual blocks at half of it, and one pixel shuffle, added to the
+    enlarged input.
 
     The outer convolutions carry what super-resolution needs; the inner ones see areas as large as strokes, at a quarter
     of the price. There is no normalisation, so tiles are painted as the whole picture is.
@@ -65,4 +66,5 @@ class PaintingUpscaler(UpscalingNetwork):
         for block in self.residuals:
             strokes = strokes + block(strokes)
         details = details + F.interpolate(self.up(strokes), scale_factor=2.0, mode="bilinear")
-        return F.pixel_shuffle(self.tail(details), self.scale) + F.interpolate(x, scale_factor=self.scale)
+        enlarged = F.interpolate(x, scale_factor=float(self.scale), mode="bilinear")
+        return F.pixel_shuffle(self.tail(details), self.scale) + enlarged

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import CommaList, File, Integer, Number, OpSpec, Param, Text
+from imgtk.op import CommaList, File, Number, OpSpec, Param, Text
+from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
 from imgtk.weights.architecture import Architecture
 
 ANY = OpSpec(
@@ -12,16 +13,13 @@ ANY = OpSpec(
     summary="Paint in the style of any picture, in one pass (AdaIN).",
     params=(
         Param("image", CommaList(File()), "The style picture, or several.", positional=True),
-        Param(
-            "strength",
-            Number(0, 1),
-            "How much of the style: 0 leaves the picture as it is.",
-            default=1.0,
-            positional=True,
-        ),
+        STRENGTH,
+        KEEP_COLOUR,
+        MASK,
+        SCALE,
         Param("weights", CommaList(Number(0)), "How much of each style picture; equal if left out.", default=None),
-        Param("style-size", Integer(32, 4096), "Longest side at which style pictures are looked at.", default=512),
-        Param("model", Text(), "Shipped weights, or a .safetensors file.", default="any"),
+        Param("style-size", Number(0.1, 8), "Size at which style pictures are looked at: 2 for twice.", default=1.0),
+        Param("model", Text(), "Other weights: a .safetensors file.", default="any"),
     ),
     colours=True,
     trainer="imgtk_anystyle.trainer:AnyStyleTrainer",

@@ -1,4 +1,4 @@
-"""Trainer of the any-style network: Gram distance to many pictures, content distance to the photos."""
+"""Trainer of the any-style network: distance to the styles of many pictures, content distance to the photos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from imgtk.errors import TrainingError
 from imgtk.nn.features import load_features
-from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
+from imgtk.nn.losses import content_distance, gram, gram_distance, grams, total_variation
 from imgtk.registry import default
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
@@ -47,8 +47,8 @@ class AnyStyleRecipe(Recipe):
         validation_styles: folder of style pictures to validate on, which are in none of `styles`.
         photo_styles: share of the styles that are photos.
         identity: share of the pictures that are to be painted in their own style, which must give them back.
-        style_weight, content_weight, identity_weight, tv_weight: of normalised Gram distance, normalised content
-            distance, mean squared difference of pictures painted in their own style, and total variation.
+        style_weight, content_weight, identity_weight, tv_weight: of `style_distance`, normalised content distance, mean
+            squared difference of pictures painted in their own style, and total variation.
         backbone: feature network of the losses: "imgtk", or a SqueezeNet or VGG file. What tells the network about a
             style are always our own features.
         width, blocks, bottleneck: of the network.
@@ -64,7 +64,7 @@ class AnyStyleRecipe(Recipe):
     photo_styles: float = 0.15
     identity: float = 0.1
     style_weight: float = 10.0
-    content_weight: float = 3.0
+    content_weight: float = 2.5
     identity_weight: float = 20.0
     tv_weight: float = 20.0
     backbone: str = "imgtk"
@@ -171,9 +171,9 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         for layer in reversed(self.features.content_layers):
             ours = self.features(painted, {*self.features.style_layers, layer})
             with torch.no_grad():
-                shown, target = self.features(photo, [layer]), grams(self.features(style))
+                shown, target = self.features(photo, [layer]), self.features(style)
             contents.append(content_distance({layer: ours[layer]}, shown))
-            styles.append(style_distance(grams({name: ours[name] for name in target}), target))
+            styles.append(style_distance(ours, target))
             painted, photo, style = (half(x) for x in (painted, photo, style))
         return torch.stack(styles).mean(), torch.stack(contents).mean()
 
@@ -215,12 +215,29 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
 
 
 def style_distance(ours: Mapping[str, Tensor], style: Mapping[str, Tensor]) -> Tensor:
-    """Logarithm of 1 plus the normalised Gram distance of each layer and picture; the mean of them. With the distances
-    themselves the flattest styles, whose norms are small, would decide."""
-    distances = [
-        (ours[layer] - target).square().sum((1, 2)) / target.square().sum((1, 2)) for layer, target in style.items()
-    ]
+    """Mean over layers, and pictures, of how far features (N, C, H, W) are from the style's in mean and covariance.
+
+    Both are the squared difference relative to the style's squared norm. A Gram matrix is their sum, in which means
+    outweigh by far what tells textures. Distances count as log(1 + distance): else the flattest styles, whose norms are
+    small, would decide.
+    """
+    distances = []
+    for layer, target in style.items():
+        for statistic in (means, covariances):
+            a, b = statistic(ours[layer]), statistic(target)
+            distances.append((a - b).square().sum(1) / b.square().sum(1).clamp_min(1e-8))
     return torch.stack(distances).log1p().mean()
+
+
+def means(x: Tensor) -> Tensor:
+    """(N, C) of (N, C, H, W), in float32."""
+    return x.float().mean((2, 3))
+
+
+def covariances(x: Tensor) -> Tensor:
+    """(N, C * C) of (N, C, H, W), over C, in float32."""
+    x = x.float()
+    return gram(x - x.mean((2, 3), keepdim=True)).flatten(1)
 
 
 def half(x: Tensor) -> Tensor:

@@ -74,7 +74,8 @@ class Paint(ImageOp):
 
     def _finished(self, painted: Tensor, x: Tensor) -> Tensor:
         """The result for `x`, from what the network painted of it with the margin."""
-        painted = painted[:, :, self.margin : -self.margin, self.margin : -self.margin]
+        height, width = x.shape[2:]
+        painted = painted[:, :, self.margin : self.margin + height, self.margin : self.margin + width]
         return painted if self.strength == 1 else torch.lerp(x.to(painted.dtype), painted, self.strength)
 
     def summary(self) -> Mapping[str, str]:

@@ -18,14 +18,18 @@ SKETCH = OpSpec(
         Param("pressure", Number(0, 4), "How dark the strokes are.", default=1.0),
         Param("lines", Number(0, 4), "How strongly outlines are traced.", default=1.0),
         Param("shade", Number(0, 1), "How dark the dark areas are shaded.", default=0.25),
+        Param("colour", Number(0, 1), "How strongly it is coloured with crayons.", default=0.0),
     ),
 )
 
 PHOTO = OpSpec(
     name="translate:sketch2photo",
-    impl="imgtk_pix2pix.op:Translate",
+    impl="imgtk_pix2pix.op:SketchToPhoto",
     summary="Make a photo of a pencil sketch (pix2pix).",
-    params=(STRENGTH,),
+    params=(
+        STRENGTH,
+        Param("scale", Number(0.25, 4), "Size of the drawing's strokes: more for a thick pencil.", default=1.0),
+    ),
     preset={"model": "sketch2photo"},
     colours=True,
     trainer=TRAINER,

@@ -1,15 +1,28 @@
-"""`translate:photo2sketch`, and paired translation by a network."""
+"""`translate:photo2sketch`, `translate:sketch2photo` and `translate:pix2pix`."""
 
 from __future__ import annotations
 
+from functools import cached_property
+
+import torch
 from torch import Tensor
 
-from imgtk.geometry import Geometry
+from imgtk.geometry import Geometry, Size
+from imgtk.nn.blur import gaussian_blur
 from imgtk.op import ImageOp
-from imgtk.painting.op import Paint
+from imgtk.painting.blend import Blend
+from imgtk.painting.op import Paint, with_margin
+from imgtk.painting.strokes import SMOOTH, PaintStrokes, Underpainting
+from imgtk_pix2pix.network import TransposedUNet
 from imgtk_pix2pix.sketch import Pencil
 
-__all__ = ["PhotoToSketch", "Translate"]
+__all__ = ["PhotoToSketch", "SketchToPhoto", "Translate"]
+
+PACKAGE = "imgtk_pix2pix"
+
+GLANCE = 400_000
+"""Pixels of the version of a sketch from which colours are chosen: those of the pictures that were learnt from, about,
+so that a network's field of view holds as much of the scene."""
 
 
 class PhotoToSketch(ImageOp):
@@ -17,8 +30,8 @@ class PhotoToSketch(ImageOp):
 
     needs_float32 = True
 
-    def __init__(self, radius: float, pressure: float, lines: float, shade: float) -> None:
-        self.pencil = Pencil(radius, pressure, lines, shade)
+    def __init__(self, radius: float, pressure: float, lines: float, shade: float, colour: float) -> None:
+        self.pencil = Pencil(radius, pressure, lines, shade, colour)
 
     @property
     def geometry(self) -> Geometry:
@@ -29,7 +42,7 @@ class PhotoToSketch(ImageOp):
 
 
 class Translate(Paint):
-    """Translate by a network that was trained on pairs.
+    """Translate by any network that was trained on pairs, at the picture's own size.
 
     Args:
         model: name of shipped weights, or a file.
@@ -40,4 +53,37 @@ class Translate(Paint):
     """
 
     def __init__(self, model: str, strength: float) -> None:
-        super().__init__(model, "imgtk_pix2pix", strength)
+        super().__init__(model, PACKAGE, strength)
+
+    @cached_property
+    def margin(self) -> int:
+        """None for the published network: it was trained on whole pictures, whose borders are its own."""
+        return 0 if isinstance(self.network, TransposedUNet) else super().margin
+
+
+class SketchToPhoto(PaintStrokes):
+    """Make a photo of a drawing. What colour things have is chosen on a small version of it; a pass at full size adds
+    the details.
+
+    Args:
+        model: name of shipped weights, or a file.
+        strength: from 0 (the drawing itself) to 1.
+        scale: of the drawing's strokes, relative to those of drawings of 0.4 megapixels: 2 for a thick pencil.
+
+    Raises:
+        WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
+    """
+
+    def __init__(self, model: str, strength: float, scale: float) -> None:
+        super().__init__(model, PACKAGE, Blend(strength), scale)
+
+    def _fitting(self, size: Size) -> Size:
+        share = min(1.0, (GLANCE / size.pixels) ** 0.5) / self.scale
+        multiple = self.network.multiple
+        return Size(*(max(1, round(side * share / multiple)) * multiple for side in size))
+
+    def _painted_over(self, large: Tensor, x: Tensor, under: Underpainting, share: float) -> Tensor:
+        if under.moments is None:
+            under.moments = self.exact.measure(with_margin(under.photo.float(), self.margin))
+        painted = self._inside(self.running.apply_moments(with_margin(x, self.margin), under.moments), x)
+        return torch.clamp(painted + gaussian_blur(large.to(painted.dtype) - painted, SMOOTH), 0, 1)

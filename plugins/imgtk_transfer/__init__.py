@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import Choice, File, Flag, Integer, Number, OpSpec, Param
-
-STRENGTH = Param(
-    "strength", Number(0, 1), "How much of it: 0 leaves the picture as it is.", default=1.0, positional=True
-)
+from imgtk.op import Choice, File, Integer, Number, OpSpec, Param
+from imgtk.painting import KEEP_COLOUR, MASK, STRENGTH
 
 COLOUR = OpSpec(
     name="style:colour",
@@ -34,7 +31,8 @@ TEXTURE = OpSpec(
     params=(
         Param("image", File(), "The picture whose texture to take.", positional=True),
         STRENGTH,
-        Param("keep-colour", Flag(), "Keep the picture's colours and take only the texture's light.", default=False),
+        KEEP_COLOUR,
+        MASK,
         Param("size", Integer(64, 4096), "Longest side at which pieces are sought.", default=800),
         Param("block", Integer(8, 512), "Side of the largest pieces, at that size.", default=32),
         Param("style-size", Number(0.1, 8), "Size of the texture relative to the picture.", default=1.0),

@@ -9,10 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from imgtk.geometry import Extent, Geometry, Size
+from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.nn.colour import luma
 from imgtk.nn.resample import resample
 from imgtk.op import ImageOp
+from imgtk.painting.blend import Blend
+from imgtk.painting.palette import PALETTES
 from imgtk_transfer.quilting import CELLS, assemble, matched, quilt
 from imgtk_transfer.reference import read_reference
 
@@ -30,8 +32,9 @@ class TextureTransfer(ImageOp):
 
     Args:
         image: the file whose texture to take.
-        strength: from 0 (the picture itself) to 1.
-        keep_colour: take only the light of the pieces, and the picture's own colours.
+        strength, mask: see `Blend`.
+        keep_colour: "luma" as in `Blend`; with "covariance" and "histogram" the texture is given the colours of the
+            picture beforehand.
         size: longest side in pixels at which pieces are sought.
         block: side of the first, largest blocks, in a picture of `size`; they are in proportion in smaller ones.
         style_size: longest side of the texture, relative to the picture's.
@@ -43,7 +46,7 @@ class TextureTransfer(ImageOp):
         on_step: called with the number of waves of blocks that are laid, and of all.
 
     Raises:
-        ReadError: the file is not there, or no picture.
+        ReadError: the texture or the mask is not there, or no picture.
     """
 
     needs_float32 = True
@@ -52,7 +55,8 @@ class TextureTransfer(ImageOp):
         self,
         image: Path,
         strength: float,
-        keep_colour: bool,
+        keep_colour: str | None,
+        mask: Path | None,
         size: int,
         block: int,
         style_size: float,
@@ -60,7 +64,8 @@ class TextureTransfer(ImageOp):
         coherence: float,
         seed: int,
     ) -> None:
-        self.image, self.strength, self.keep_colour = image, strength, keep_colour
+        self.image, self.palette = image, PALETTES.get(keep_colour or "")
+        self.blend = Blend(strength, None if self.palette else keep_colour, mask)
         self.size, self.block, self.style_size = size, block, style_size
         self.steps, self.coherence, self.seed = steps, coherence, seed
         self.texture = read_reference(image).nan_to_num().clamp(0, 1)
@@ -69,16 +74,16 @@ class TextureTransfer(ImageOp):
     def geometry(self) -> Geometry:
         return Geometry(extent=Extent.WHOLE)
 
+    def check(self, size: Size) -> None:
+        self.blend.check(size)
+
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.texture = self.texture.to(device)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        if self.strength == 0:
-            return x.clone()
+        size = Size(x.shape[3], x.shape[2])
         painted = self.paint(x.nan_to_num().clamp(0, 1))
-        if self.keep_colour:
-            painted = (x + luma(painted) - luma(x)).clamp(0, 1)
-        return torch.lerp(x, painted, self.strength)
+        return self.blend(painted, x, None, Window(Box.of(size), size, Box.of(size), size))
 
     def paint(self, x: Tensor) -> Tensor:
         """(1, 3, H, W), 0..1, in pieces of the texture."""
@@ -86,14 +91,15 @@ class TextureTransfer(ImageOp):
         scale = max(1.0, longest / self.size)
         small = resized(x, 1 / scale)
         cells = self.cells(max(small.shape[2:]))
-        factor = self.style_size * max(small.shape[2:]) / max(self.texture.shape[2:])
-        texture = mirrored(resized(self.texture, factor), CELLS * cells[0])
+        original = self.palette.between(self.texture, small)(self.texture) if self.palette else self.texture
+        factor = self.style_size * max(small.shape[2:]) / max(original.shape[2:])
+        texture = mirrored(resized(original, factor), CELLS * cells[0])
         light = matched(luma(small), luma(texture))
         pieces = quilt(light, texture, cells, self.coherence, self.seed, self.on_step)
         size = (x.shape[2], x.shape[3])
         if scale == 1:
             return assemble(pieces, texture, 1, size)
-        larger = mirrored(resized(self.texture, factor * scale), ceil(CELLS * cells[0] * scale))
+        larger = mirrored(resized(original, factor * scale), ceil(CELLS * cells[0] * scale))
         return assemble(pieces, larger, scale, size)
 
     def cells(self, longest: int) -> list[int]:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imgtk.painting.palette import Covariance
+
 __all__ = ["apply", "samples", "table"]
 
 SAMPLES = 1 << 13
@@ -18,8 +20,6 @@ DIRECTIONS = 12
 """Random directions per round. After 12 rounds of 12 colours hardly move."""
 SIDE = 33
 """Nodes of the table along each of R, G and B, as is usual for 3-D tables of colour."""
-FLOOR = 1e-5
-"""Variance that is added to every direction, less than one step of 8 bits, so that flat pictures have a linear map."""
 STEEPEST = 3.0
 """Largest factor by which the linear map stretches a direction: beyond, what shows are noise and JPEG blocks."""
 WIDTH = 0.06
@@ -68,23 +68,14 @@ def nodes(like: Tensor) -> Tensor:
 
 
 def linear_map(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The linear Monge-Kantorovitch map from the colours `source` (N, 3) to `target` (M, 3) (Pitié & Kokaram, "The
-    linear Monge-Kantorovitch linear colour mapping for example-based colour transfer", 2007).
+    """The linear part of the way from the colours `source` (N, 3) to `target` (M, 3), which stretches moderately.
 
     Returns:
         Mean of the source (3,), symmetric matrix (3, 3), mean of the target (3,): x goes to (x - mean) @ matrix + mean.
     """
-    floor = FLOOR * torch.eye(3, dtype=source.dtype, device=source.device)
-    first, second = (torch.cov(cloud.T, correction=0) + floor for cloud in (source, target))
-    root, inverse = power(first, 0.5), power(first, -0.5)
-    values, vectors = torch.linalg.eigh(inverse @ power(root @ second @ root, 0.5) @ inverse)
-    return source.mean(0), (vectors * values.clamp(max=STEEPEST)) @ vectors.T, target.mean(0)
-
-
-def power(matrix: Tensor, exponent: float) -> Tensor:
-    """Of a symmetric positive definite matrix."""
+    matrix = Covariance.between(source.T[None, :, None], target.T[None, :, None]).matrix
     values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp(min=1e-12) ** exponent) @ vectors.T
+    return source.mean(0), (vectors * values.clamp(max=STEEPEST)) @ vectors.T, target.mean(0)
 
 
 def sliced_transport(source: Tensor, target: Tensor) -> Tensor:

@@ -85,8 +85,26 @@ def test_strength_and_keep_colour(written: Any) -> None:
     assert torch.equal(build(path, strength=0)(x), x)
     half, full = (build(path, strength=strength)(x) for strength in (0.5, 1))
     torch.testing.assert_close(half, (x + full) / 2)
-    kept = build(written(0.4 + 0.2 * picture(60, 50, seed=3)), keep_colour=True)(x)
+    kept = build(written(0.4 + 0.2 * picture(60, 50, seed=3)), keep_colour="luma")(x)
     torch.testing.assert_close(kept - luma(kept), x - luma(x), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["covariance", "histogram"])
+def test_a_texture_in_the_colours_of_the_picture(kind: str, written: Any) -> None:
+    x = 0.2 + 0.3 * picture(64, 48) + torch.tensor([0.3, 0, 0]).view(1, 3, 1, 1)
+    result = build(written(picture(60, 50, seed=3)), keep_colour=kind)(x)
+    torch.testing.assert_close(result.mean((2, 3)), x.mean((2, 3)), atol=0.08, rtol=0)
+
+
+def test_only_where_the_mask_is_white(written: Any) -> None:
+    x = picture(64, 48)
+    where = np.zeros((48, 64, 1), np.float32)
+    where[:, 32:] = 1
+    result = build(written(picture(60, 50, seed=3)), mask=written(where, "mask.png"))(x)
+    assert torch.equal(result[..., :32], x[..., :32])
+    assert (result[..., 32:] - x[..., 32:]).abs().mean() > 0.02
+    with pytest.raises(ParameterError, match="mask"):
+        Pipeline(f"style:texture {written(where)} mask={written(where, 'mask.png')}")(np.zeros((9, 9, 3), np.uint8))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (33, 7)])

@@ -16,7 +16,7 @@ from imgtk.metrics import psnr_y
 from imgtk.nn.colour import luma
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.losses import perceptual_distance, total_variation
-from imgtk.painting.objective import SHIFT, shift_together
+from imgtk.painting.objective import SHIFT, NearestStyle, shift_together
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.domains import Domains
@@ -25,7 +25,6 @@ from imgtk.training.pictures import Pictures
 from imgtk.upscaling.degradation import classic
 from imgtk.weights import locate, read_state
 from imgtk_stylizesr.network import PaintingUpscaler
-from imgtk_stylizesr.objective import NearestStyle
 
 MARGIN = 16
 """Pixels at the borders of a crop that the style does not see: networks see a dark frame there, and would have it

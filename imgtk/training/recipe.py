@@ -26,8 +26,8 @@ class Recipe:
     Attributes:
         name: name of the weights that the run exports.
         steps: number of updates.
-        schedule: how the learning rate falls to zero over them: "cosine", or "linear", which keeps it for the first half
-            (Zhu et al. 2017, section 4).
+        schedule: how the learning rate falls to zero over them: "cosine", or "linear", which keeps it for the first
+            half (Zhu et al. 2017, section 4).
         batch: crops per step, over all devices together.
         crop: side of a training crop in pixels of the target.
         lr: peak learning rate of the generator.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import REQUIRED, Number, OpSpec, Param, Text
+from imgtk.op import REQUIRED, OpSpec, Param, Text
+from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
 from imgtk.weights.architecture import Architecture
 
-STRENGTH = Param(
-    "strength", Number(0, 1), "How much of the translation: 0 leaves the picture.", default=1.0, positional=True
-)
+OPTIONS = (STRENGTH, SCALE, KEEP_COLOUR, MASK)
 IMPL = "imgtk_cyclegan.op:Translate"
 TRAINER = "imgtk_cyclegan.trainer:TranslationTrainer"
 
@@ -18,7 +17,7 @@ def _shipped(name: str, summary: str) -> OpSpec:
         name=f"translate:{name}",
         impl=IMPL,
         summary=summary,
-        params=(STRENGTH,),
+        params=OPTIONS,
         preset={"model": name},
         colours=True,
         trainer=TRAINER,
@@ -35,7 +34,7 @@ def imgtk_operators() -> list[OpSpec]:
             name="translate:cyclegan",
             impl=IMPL,
             summary="Translate with a CycleGAN or CUT network that you trained or have.",
-            params=(Param("model", Text(), "Its file.", positional=True, default=REQUIRED), STRENGTH),
+            params=(Param("model", Text(), "Its file.", positional=True, default=REQUIRED), *OPTIONS),
             colours=True,
             trainer=TRAINER,
         ),

@@ -7,7 +7,6 @@ what it made of them and its weighted losses; what a discriminator says comes on
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn

@@ -59,7 +59,7 @@ class ResnetGenerator(NormalisingNetwork):
         blocks: residual blocks.
         antialias: smooth before every second pixel is left out, and enlarge bilinearly before convolutions; without it
             there are strided and transposed convolutions, which leave a checkerboard.
-        skip: paint onto the picture as it is without its finest details (means of 2x2 pixels), whose colours a matrix
+        skip: paint onto the picture as it is without its details (means of 4x4 pixels), whose colours a matrix
             changes, so that only the rest has to be learnt; not in published files.
     """
 
@@ -97,7 +97,7 @@ class ResnetGenerator(NormalisingNetwork):
 
     @property
     def radius(self) -> int:
-        return 32 + 8 * self.blocks
+        return (24 if self.antialias else 12) + 8 * self.blocks
 
     def forward(self, x: Tensor, source: Source = moments) -> Tensor:
         x = 2 * x - 1
@@ -109,8 +109,8 @@ class ResnetGenerator(NormalisingNetwork):
     def _without_details(self, x: Tensor) -> Tensor:
         """What is added before the tanh: (N, 3, H, W), in float32."""
         assert self.skip is not None
-        means = self.skip(torch.atanh(WITHIN * F.avg_pool2d(x.float(), 2).clamp(-1, 1)))
-        return F.interpolate(means.float(), scale_factor=2.0, mode="bilinear")
+        means = self.skip(torch.atanh(WITHIN * F.avg_pool2d(x.float(), 4).clamp(-1, 1)))
+        return F.interpolate(means.float(), scale_factor=4.0, mode="bilinear")
 
     def encode(self, x: Tensor) -> list[Tensor]:
         """What the first half of the network makes of pictures (N, 3, H, W): features (N, C, H', W') of five depths,

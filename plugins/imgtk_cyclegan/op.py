@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from imgtk.painting.op import Paint
+from pathlib import Path
+
+from imgtk.painting.blend import Blend
+from imgtk.painting.strokes import PaintStrokes
 
 __all__ = ["Translate"]
 
 
-class Translate(Paint):
-    """Translate a picture into the other domain.
+class Translate(PaintStrokes):
+    """Translate a picture into the domain that a network was trained for.
 
     Args:
         model: name of shipped weights, or a file.
-        strength: from 0 (the picture itself) to 1.
+        strength, keep_colour, mask: see `Blend`.
+        scale: see `PaintStrokes`.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
+        ReadError: the mask cannot be read.
     """
 
-    def __init__(self, model: str, strength: float) -> None:
-        super().__init__(model, "imgtk_cyclegan", strength)
+    def __init__(self, model: str, strength: float, keep_colour: str | None, mask: Path | None, scale: float) -> None:
+        super().__init__(model, "imgtk_cyclegan", Blend(strength, keep_colour, mask), scale)

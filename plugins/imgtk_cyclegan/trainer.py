@@ -15,13 +15,20 @@ from torch.nn.functional import pad
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
+from imgtk.painting.objective import SHIFT, NearestStyle, shift_together
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.training.adversary import Adversary, AdversarySettings
+from imgtk.training.domains import Domains
+from imgtk.training.optimizers import muon
 from imgtk.training.pool import PicturePool
 from imgtk_cyclegan.methods import Contrast, Cycle
 from imgtk_cyclegan.network import ResnetGenerator
 
 METHODS = ("cycle", "cut")
+OTHER = {"paintings": "photos", "photos": "paintings"}
+MARGIN = 16
+"""Pixels at the borders of a crop that the style does not see: networks see a dark frame there, and would have it
+painted around every picture."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,9 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
         adversarial, cycle, identity, contrast: weights of the losses.
         patches: at each of five depths, for CUT.
         pool: earlier pictures that the discriminators see again; 0 for none.
+        style, content: weights of what neither paper has: the normalised Gram distance to the part of a painting whose
+            colours are nearest to those of the photo (and the other way round), and the normalised content distance
+            (see `NearestStyle`). Small networks become painters much sooner with them.
         discriminator_features, discriminator_layers: channels of the first layer, and how many layers are strided.
     """
 
@@ -56,6 +66,8 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
     identity: float = 5.0
     contrast: float = 1.0
     patches: int = 256
+    style: float = 0.0
+    content: float = 0.0
     pool: int = 50
     discriminator_features: int = 64
     discriminator_layers: int = 3
@@ -92,23 +104,39 @@ class TranslationTrainer(DomainsTrainer):
         else:
             method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
         self.networks = {"generator": method, **{f"judge of {domain}": recipe.discriminator() for domain in self.pools}}
+        self.styles: dict[str, NearestStyle] = {}
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
+        domains = super().load_pictures(files, device)
+        if self.recipe.style or self.recipe.content:
+            for name in self.pools:
+                pool = domains.target if name == "paintings" else domains.source
+                pictures = [pixels[None].float() / 255 for pixels in pool.tensors]
+                self.styles[name] = NearestStyle(self.features, pictures, self.recipe.crop - 2 * MARGIN)
+        return domains
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
-        rate = self.recipe.lr if name == "generator" else self.recipe.discriminator_lr
-        return torch.optim.Adam(self.networks[name].parameters(), lr=rate, betas=(0.5, 0.999))
+        if name == "generator":
+            return muon(self.networks[name], self.recipe.lr)
+        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.5, 0.999))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         real = dict(zip(("photos", "paintings"), batch.split(3, 1), strict=True))
-        judges = {domain: networks[f"judge of {domain}"] for domain in self.pools}
         fakes, losses = networks["generator"](real["photos"], real["paintings"])
-        for domain, judge in judges.items():
-            judge.requires_grad_(False)
+        for domain in self.pools:
+            judge = networks[f"judge of {domain}"].requires_grad_(False)
             verdict = self.adversary.generator_loss(judge, fakes[domain], real[domain])
             losses[f"adversarial, {domain}"] = self.recipe.adversarial * verdict
+        for domain, objective in self.styles.items():
+            inner = slice(MARGIN, -MARGIN)
+            pictures = [x[..., inner, inner] for x in (fakes[domain], real[OTHER[domain]])]
+            style, content = objective(*shift_together(pictures, SHIFT))
+            losses[f"style, {domain}"] = self.recipe.style * style
+            losses[f"content, {domain}"] = self.recipe.content * content
         yield "generator", losses
-        for domain, judge in judges.items():
-            judge.requires_grad_(True)
-            earlier = self.pools[domain].swap(fakes[domain])
+        for domain, pool in self.pools.items():
+            judge = networks[f"judge of {domain}"].requires_grad_(True)
+            earlier = pool.swap(fakes[domain])
             yield f"judge of {domain}", self.adversary.discriminator_losses(judge, real[domain], earlier)
 
     def state(self) -> dict[str, Any]:

@@ -1,0 +1,196 @@
+"""Both methods, a few steps each: what is written, what is resumed, and what is refused."""
+
+import csv
+
+import pytest
+import torch
+
+from imgtk.errors import TrainingError
+from imgtk.painting.op import load_network
+from imgtk.registry import default
+from imgtk.testing import picture
+from imgtk.training.recipe import load_recipe
+from imgtk.training.run import _recipe_file, train
+from imgtk.weights import Card
+from imgtk_cyclegan.methods import Contrast, Cycle
+from imgtk_cyclegan.network import ResnetGenerator
+from imgtk_cyclegan.trainer import TranslationRecipe, TranslationTrainer
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+SPEC = default().spec("translate:photo2monet")
+CPU = {"device": "cpu", "dtype": "fp32"}
+
+
+@pytest.fixture
+def settings(paintings, backbone):
+    values = {
+        "target": paintings,
+        "backbone": backbone,
+        "features": 4,
+        "blocks": 1,
+        "discriminator_features": 4,
+        "discriminator_layers": 1,
+        "crop": 32,
+        "side": 48,
+        "patches": 20,
+        "pool": 2,
+        "steps": 6,
+        "warmup": 1,
+        "held_out": 2,
+    }
+    return {key: str(value) for key, value in values.items()}
+
+
+def log(out):
+    with (out / "log.csv").open() as file:
+        return [
+            (row["step"], row["figure"], row["value"]) for row in csv.DictReader(file) if row["figure"] != "seconds"
+        ]
+
+
+def test_cyclegan_exports_both_directions(photos, settings, tmp_path):
+    weights = train(SPEC, photos, tmp_path / "run", overrides=settings, **CPU)
+    assert weights == tmp_path / "run" / "final" / "photo2painting.safetensors"
+    there, back = load_network(weights), load_network(weights.with_name("painting2photo.safetensors"))
+    assert isinstance(there, ResnetGenerator)
+    assert any(not torch.equal(a, b) for a, b in zip(there.parameters(), back.parameters(), strict=True))
+    for name in ("photo2painting", "painting2photo"):
+        card = Card.read(weights.with_name(f"{name}.toml"))
+        assert card.name == name
+        assert card.trained.startswith("CycleGAN, trained for 6 iterations")
+        assert set(card.scores["validation"]) == {"kid", "kid_photos", "kid_back", "content"}
+    assert (tmp_path / "run" / "best" / "painting2photo.safetensors").exists()
+    op = default().spec("translate:cyclegan").build(model=str(weights))
+    op.to(torch.device("cpu"), torch.float32)
+    assert op(picture(32, 32)).shape == (1, 3, 32, 32)
+
+
+def test_cut_has_one_direction(photos, settings, tmp_path):
+    weights = train(SPEC, photos, tmp_path / "run", overrides={**settings, "method": "cut"}, **CPU)
+    assert [file.name for file in weights.parent.glob("*.safetensors")] == ["photo2painting.safetensors"]
+    assert not any("heads" in name for name in load_network(weights).state_dict())
+    assert Card.read(weights.with_suffix(".toml")).trained.startswith("CUT, ")
+
+
+@pytest.mark.parametrize("method", ["cycle", "cut"])
+def test_interrupted_and_resumed_gives_the_same_run(method, photos, settings, tmp_path):
+    """Although the discriminators see pictures that were made before the interruption."""
+    settings["method"] = method
+    whole = train(SPEC, photos, tmp_path / "whole", overrides=settings, **CPU)
+    train(SPEC, photos, tmp_path / "parts", overrides=settings, stop_at=4, **CPU)
+    torch.manual_seed(99)
+    parts = train(SPEC, photos, tmp_path / "parts", overrides=settings, resume=True, **CPU)
+    assert log(tmp_path / "parts") == log(tmp_path / "whole")
+    one, other = load_network(whole).state_dict(), load_network(parts).state_dict()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_forgotten_pool_would_show(photos, settings, tmp_path, monkeypatch):
+    """The test above can fail."""
+    train(SPEC, photos, tmp_path / "whole", overrides=settings, **CPU)
+    train(SPEC, photos, tmp_path / "parts", overrides=settings, stop_at=4, **CPU)
+    monkeypatch.setattr(TranslationTrainer, "restore", lambda self, state: None)
+    train(SPEC, photos, tmp_path / "parts", overrides=settings, resume=True, **CPU)
+    assert log(tmp_path / "parts") != log(tmp_path / "whole")
+
+
+def test_the_kernel_distance_chooses_the_best(photos, settings, tmp_path, monkeypatch):
+    distances = iter([3.0, 1.0, 2.0])
+    monkeypatch.setattr(TranslationTrainer, "validate", lambda self, generator: {"kid": next(distances)})
+    train(SPEC, photos, tmp_path / "run", overrides={**settings, "validate_every": "2"}, **CPU)
+    best = Card.read(tmp_path / "run" / "best" / "photo2painting.toml")
+    assert best.scores["validation"]["kid"] == 1.0
+    assert "best so far, after 4 of 6 iterations" in best.trained
+
+
+def build(**options):
+    return ResnetGenerator(4, 2, **options)
+
+
+def test_cycle_losses_are_zero_where_nothing_changes(monkeypatch):
+    monkeypatch.setattr(ResnetGenerator, "forward", lambda self, x, source=None: x)
+    x, y = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    fakes, losses = Cycle(build, 10, 5)(x, y)
+    assert torch.equal(fakes["paintings"], x)
+    assert torch.equal(fakes["photos"], y)
+    assert all(value == 0 for value in losses.values())
+
+
+def test_cycle_losses_are_the_papers(monkeypatch):
+    """Each direction makes pictures darker by 0.1, which is 0.2 of -1..1."""
+    monkeypatch.setattr(ResnetGenerator, "forward", lambda self, x, source=None: x - 0.1)
+    _, losses = Cycle(build, 10, 5)(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
+    assert losses["cycle"].item() == pytest.approx(10 * 2 * 0.4, rel=1e-5)
+    assert losses["identity"].item() == pytest.approx(5 * 2 * 0.2, rel=1e-5)
+
+
+def test_patches_tell_their_own_places():
+    """The contrast is small between a picture and itself, and about log(patches) to another picture."""
+    torch.manual_seed(0)
+    method = Contrast(build, 1.0, 64)
+    x, y = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+
+    def contrast(made):
+        method.there.forward = lambda given, source=None: made  # type: ignore[method-assign]
+        return method(x, y)[1]["contrast"].item()
+
+    same, other = contrast(torch.cat([x, y])), contrast(torch.cat([y, x]))
+    assert same < other / 3
+    assert other > 3
+
+
+def test_contrast_teaches_the_generator_and_its_heads():
+    torch.manual_seed(0)
+    method = Contrast(build, 1.0, 16)
+    torch.nn.init.normal_(method.there.model[-1].weight, std=0.1)
+    fakes, losses = method(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
+    (sum(losses.values()) + fakes["paintings"].mean()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in method.heads.parameters())
+    assert method.there.model[-1].weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("encoder", ["plain", "antialias"])
+def test_encoder_looks_at_five_depths(encoder):
+    network = ResnetGenerator(4, 6, antialias=encoder == "antialias")
+    found = network.encode(torch.rand(1, 3, 32, 32))
+    assert [features.shape[1] for features in found] == [3, 8, 16, 16, 16]
+    assert [features.shape[2] for features in found][2:] == [16 if encoder == "antialias" else 8, 8, 8]
+
+
+def test_discriminators_that_penalties_and_spectral_norm_ask_for():
+    def names(**changes):
+        return "".join(TranslationRecipe(**changes).discriminator().state_dict())
+
+    assert "original" not in names()
+    assert "original" in names(spectral_norm=True)
+    kinds = [type(module) for module in TranslationRecipe(r1=1.0).discriminator().modules()]
+    assert torch.nn.InstanceNorm2d not in kinds
+
+
+def test_what_is_refused(photos, settings, tmp_path):
+    def refuse(message, **changes):
+        with pytest.raises(TrainingError, match=message):
+            train(SPEC, photos, tmp_path / "run", overrides={**settings, **changes}, **CPU)
+        assert not (tmp_path / "run" / "last.ckpt").exists()
+
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refuse("no paintings to learn from", target="")
+    refuse("no pictures in", target=str(empty))
+    refuse("no pictures in", target=str(tmp_path / "nowhere"))
+    refuse("paintings are too few", target=str(photos))
+    refuse("no method 'gan'", method="gan")
+    refuse("no GAN 'best'", gan="best")
+    refuse("no schedule 'sine'", schedule="sine")
+    with pytest.raises(TrainingError, match="no pictures in"):
+        train(SPEC, empty, tmp_path / "run", overrides=settings, **CPU)
+
+
+@pytest.mark.parametrize("name", ["photo2monet", "photo2monet-cut"])
+def test_shipped_recipes_are_readable(name):
+    plan = load_recipe(TranslationRecipe, _recipe_file(SPEC, name), {})
+    assert plan.name == name
+    assert plan.licence == "Apache-2.0"
+    assert plan.summary
+    assert plan.data
+    assert plan.method == ("cut" if name.endswith("cut") else "cycle")

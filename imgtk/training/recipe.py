@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -68,6 +69,15 @@ class Recipe:
                 raise TrainingError(f"{key} must be at least 1, got {getattr(self, key)}")
         if self.schedule not in SCHEDULES:
             raise TrainingError(f"there is no schedule {self.schedule!r}", hint=f"Known are {', '.join(SCHEDULES)}.")
+
+    def lr_factor(self, step: int) -> float:
+        """The learning rate of the update after `step` others, relative to its peak."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        if self.schedule == "linear":
+            return min(1.0, 2 * (1 - progress))
+        return 0.5 * (1 + math.cos(math.pi * progress))
 
 
 R = TypeVar("R", bound=Recipe)

@@ -244,7 +244,7 @@ class _Run:
             network.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             optimizer = trainer.optimizer(name)
             self.networks[name], self.optimizers[name] = self.fabric.setup(network, optimizer)
-            self.schedules[name] = LambdaLR(optimizer, self._lr_factor)
+            self.schedules[name] = LambdaLR(optimizer, self.plan.lr_factor)
         decay = self.plan.ema
         self.averaged = AveragedModel(
             trainer.networks["generator"], multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
@@ -254,14 +254,6 @@ class _Run:
         self.seconds = 0.0
         self.scores: dict[str, float] = {}
         self.best: float | None = None
-
-    def _lr_factor(self, step: int) -> float:
-        if step < self.plan.warmup:
-            return (step + 1) / self.plan.warmup
-        progress = min(1.0, (step - self.plan.warmup) / max(1, self.plan.steps - self.plan.warmup))
-        if self.plan.schedule == "linear":
-            return min(1.0, 2 * (1 - progress))
-        return 0.5 * (1 + math.cos(math.pi * progress))
 
     def loop(self, pictures: Pictures, report: Callable[[Status], None] | None, stop_at: int | None) -> None:
         log = _Log(self.out, self.step) if self.fabric.is_global_zero else None

@@ -116,7 +116,7 @@ class ResnetGenerator(NormalisingNetwork):
         """What the first half of the network makes of pictures (N, 3, H, W): features (N, C, H', W') of five depths,
         the pixels themselves first (Park et al. 2020, appendix C.1)."""
         x, found = 2 * x - 1, []
-        for index, module in enumerate(self.model[: self.taps[-1] + 1]):
+        for index, module in enumerate(list(self.model)[: self.taps[-1] + 1]):
             x = module(x, moments) if isinstance(module, Measured) else module(x)
             if index in self.taps:
                 found.append(x)

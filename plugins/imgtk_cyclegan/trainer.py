@@ -97,13 +97,14 @@ class TranslationTrainer(DomainsTrainer):
             raise TrainingError(f"there is no method {recipe.method!r}", hint=f"Known are {', '.join(METHODS)}.")
         self.adversary = Adversary(recipe)
         self.pools = {"paintings": PicturePool(recipe.pool)}
-        method: nn.Module
+        self.method: Cycle | Contrast
         if recipe.method == "cycle":
-            method = Cycle(recipe.generator, recipe.cycle, recipe.identity)
+            self.method = Cycle(recipe.generator, recipe.cycle, recipe.identity)
             self.pools["photos"] = PicturePool(recipe.pool)
         else:
-            method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
-        self.networks = {"generator": method, **{f"judge of {domain}": recipe.discriminator() for domain in self.pools}}
+            self.method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
+        judges = {f"judge of {domain}": recipe.discriminator() for domain in self.pools}
+        self.networks = {"generator": self.method, **judges}
         self.styles: dict[str, NearestStyle] = {}
 
     def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
@@ -174,7 +175,7 @@ class TranslationTrainer(DomainsTrainer):
 
     @property
     def architecture(self) -> str:
-        return str(self.networks["generator"].there.description)
+        return self.method.there.description
 
     def history(self, trained: str) -> str:
         method = "CycleGAN" if self.recipe.method == "cycle" else "CUT"
@@ -186,4 +187,5 @@ class TranslationTrainer(DomainsTrainer):
         write = partial(self.write, folder=folder, trained=trained, scores=scores)
         if isinstance(generator, Cycle):
             write(generator.back, name=recipe.back, summary=recipe.back_summary)
+        assert isinstance(generator, (Cycle, Contrast))
         return write(generator.there, name=recipe.name, summary=recipe.summary)

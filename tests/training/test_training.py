@@ -105,6 +105,17 @@ def test_interrupted_and_resumed_gives_the_same_losses(data: Path, tmp_path: Pat
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+def test_schedules() -> None:
+    cosine, linear = (ToyRecipe(steps=102, warmup=2, schedule=name) for name in ("cosine", "linear"))
+    for recipe in (cosine, linear):
+        assert [recipe.lr_factor(step) for step in range(3)] == [0.5, 1, 1]
+        assert recipe.lr_factor(102) == pytest.approx(0)
+    assert [round(cosine.lr_factor(step), 3) for step in (27, 52, 77)] == [0.854, 0.5, 0.146]
+    assert [round(linear.lr_factor(step), 3) for step in (27, 52, 77)] == [1, 1, 0.5]
+    with pytest.raises(TrainingError, match="no schedule 'sine'"):
+        ToyRecipe(schedule="sine")
+
+
 def test_a_run_killed_between_checkpoints_goes_back_to_the_last_one(data: Path, tmp_path: Path) -> None:
     def kill(status: object) -> None:
         if status.step == 8:  # type: ignore[attr-defined]

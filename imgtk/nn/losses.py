@@ -40,6 +40,32 @@ def gram_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
     return torch.stack(distances).mean()
 
 
+def style_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
+    """Mean over layers, and pictures, of how far features (N, C, H, W) are from the style's in mean and covariance.
+
+    Both are the squared difference relative to the style's squared norm. A Gram matrix is their sum, in which means
+    outweigh by far what tells textures. Distances count as log(1 + distance): else the flattest styles, whose norms are
+    small, would decide.
+    """
+    distances = []
+    for layer, target in style.items():
+        for statistic in (_means, _covariances):
+            a, b = statistic(ours[layer]), statistic(target)
+            distances.append((a - b).square().sum(1) / b.square().sum(1).clamp_min(1e-8))
+    return torch.stack(distances).log1p().mean()
+
+
+def _means(x: Tensor) -> Tensor:
+    """(N, C) of (N, C, H, W), in float32."""
+    return x.float().mean((2, 3))
+
+
+def _covariances(x: Tensor) -> Tensor:
+    """(N, C * C) of (N, C, H, W), over C, in float32."""
+    x = x.float()
+    return gram(x - x.mean((2, 3), keepdim=True)).flatten(1)
+
+
 def content_distance(ours: FeatureMaps, content: FeatureMaps) -> Tensor:
     """Mean squared difference of features relative to the mean square of `content`, averaged over layers."""
     distances = [

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imgtk.nn.features import Features
-from imgtk.nn.losses import content_distance, gram_distance, grams
+from imgtk.nn.losses import content_distance, gram_distance, grams, style_distance
 
 __all__ = ["SHIFT", "NearestStyle", "StyleObjective", "half", "shift_together"]
 
@@ -101,15 +101,15 @@ class NearestStyle:
         return self.parts[chosen].float().div_(255).contiguous(memory_format=torch.channels_last)
 
     def __call__(self, x: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised Gram distance of `x`, painted from `photos`, to the style, and content distance to `photos`, both
+        """`style_distance` of `x`, painted from `photos`, to their paintings, and content distance to `photos`, both
         (N, 3, H, W) with sides of at least 32 pixels; each is the mean of the two scales."""
         style, style_terms, content_terms = self.nearest(photos), [], []
         for layer in reversed(self.features.content_layers):
             ours = self.features(x, {*self.features.style_layers, layer})
             with torch.no_grad():
                 theirs = self.features(photos, [layer])
-                target = grams(self.features(style))
-            style_terms.append(gram_distance(grams({name: ours[name] for name in target}), target))
+                target = self.features(style)
+            style_terms.append(style_distance(ours, target))
             content_terms.append(content_distance({layer: ours[layer]}, theirs))
             x, photos, style = half(x), half(photos), half(style)
         return torch.stack(style_terms).mean(), torch.stack(content_terms).mean()

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from imgtk.errors import TrainingError
 from imgtk.nn.features import load_features
-from imgtk.nn.losses import content_distance, gram, gram_distance, grams, total_variation
+from imgtk.nn.losses import content_distance, gram_distance, grams, style_distance, total_variation
+from imgtk.painting.objective import half
 from imgtk.registry import default
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
@@ -212,37 +213,6 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         start = f"from {Path(self.recipe.init).stem}, " if self.recipe.init else ""
         pictures = sum(len(group) for group in self.styles.groups)
         return f"{start}{trained}, {pictures} style pictures, features: {Path(self.recipe.backbone).stem}"
-
-
-def style_distance(ours: Mapping[str, Tensor], style: Mapping[str, Tensor]) -> Tensor:
-    """Mean over layers, and pictures, of how far features (N, C, H, W) are from the style's in mean and covariance.
-
-    Both are the squared difference relative to the style's squared norm. A Gram matrix is their sum, in which means
-    outweigh by far what tells textures. Distances count as log(1 + distance): else the flattest styles, whose norms are
-    small, would decide.
-    """
-    distances = []
-    for layer, target in style.items():
-        for statistic in (means, covariances):
-            a, b = statistic(ours[layer]), statistic(target)
-            distances.append((a - b).square().sum(1) / b.square().sum(1).clamp_min(1e-8))
-    return torch.stack(distances).log1p().mean()
-
-
-def means(x: Tensor) -> Tensor:
-    """(N, C) of (N, C, H, W), in float32."""
-    return x.float().mean((2, 3))
-
-
-def covariances(x: Tensor) -> Tensor:
-    """(N, C * C) of (N, C, H, W), over C, in float32."""
-    x = x.float()
-    return gram(x - x.mean((2, 3), keepdim=True)).flatten(1)
-
-
-def half(x: Tensor) -> Tensor:
-    """(N, C, H, W) at half the size, antialiased, in float32."""
-    return F.interpolate(x.float(), scale_factor=0.5, mode="bilinear", antialias=True)
 
 
 def _photo(file: Path) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from imgtk.errors import TrainingError
+from imgtk.nn.losses import style_distance
 from imgtk.registry import default
 from imgtk.testing import picture
 from imgtk.training.recipe import load_recipe
@@ -16,7 +17,7 @@ from imgtk.training.run import _recipe_file, train
 from imgtk.weights import Card, read_state
 from imgtk_anystyle.network import AnyStyleNetwork
 from imgtk_anystyle.styles import StylePictures, recoloured
-from imgtk_anystyle.trainer import AnyStyleRecipe, AnyStyleTrainer, style_distance
+from imgtk_anystyle.trainer import AnyStyleRecipe, AnyStyleTrainer
 from imgtk_gramstyle.network import StyleNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore")

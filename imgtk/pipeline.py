@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from math import prod
+from math import lcm, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from imgtk.engine.plan import (
     tiled,
     with_stored_halos,
 )
+from imgtk.engine.region import cut
 from imgtk.engine.render import Progress, Renderer, out_of_memory
 from imgtk.errors import BackendError, MemoryLimitError, UsageError
 from imgtk.geometry import Box, Extent, Size
@@ -273,26 +274,25 @@ class Pipeline:
         return backend
 
     def _memory_cost(self, dtype: torch.dtype) -> tuple[float, float]:
-        """Memory of a tile as (fixed, per pixel of the input), measured once, on a gray picture."""
+        """Memory of a tile as (fixed, per pixel of the input), measured once, on a made-up picture."""
         if dtype not in self._costs:
+            side = self._grain()  # weights are loaded first: else only the small tile would seem to need them
+            self._place(plan_stages(self.graph, self._ops, Size(side, side), dtype), None)
             self._costs[dtype] = probe(partial(self._probe_tile, dtype))  # in torch, which can be watched
         return self._costs[dtype]
 
     def _probe_tile(self, dtype: torch.dtype, side: int) -> int:
-        """Render a gray picture of about `side` x `side` pixels; how many it had. Operators that need the whole picture
+        """Render a picture of about `side` x `side` pixels; how many it had. Operators that need the whole picture
         are left out: they answer for their own memory, and would be slow to try."""
         grain = self._grain()
         side = -(-side // grain) * grain
         size = Size(side, side)
         stages = self._place(plan_stages(self.graph, self._ops, size, dtype), None)
-        renderer = Renderer(
-            Plan(stages, self.graph.output, None, self.device), lambda box: torch.full((1, 3, side, side), 0.5)
-        )
+        renderer = Renderer(Plan(stages, self.graph.output, None, self.device), partial(cut, _ramp(side)))
         for index, stage in enumerate(stages):
             if stage.op and stage.op.windowed and stage.extent is Extent.STATISTICS:  # as a tile has them
                 part = -(-side // 4 // stage.op.geometry.multiple) * stage.op.geometry.multiple
-                gray = torch.full((1, 3, part, part), 0.5, dtype=stage.dtype, device=self.device)
-                renderer.statistics[index] = stage.op.measure(gray)
+                renderer.statistics[index] = stage.op.measure(_ramp(part).to(self.device, stage.dtype))
             if stage.extent is Extent.WHOLE:
                 shape = (1, 3, stage.size.height, stage.size.width)
                 renderer.stored[index] = torch.full(shape, 0.5, dtype=stage.dtype, device=self.device)
@@ -317,7 +317,8 @@ class Pipeline:
         if not large:
             return {}
         factor = (SMALL / max(large.values())) ** 0.5
-        grain = self._grain()
+        multiples = (self._ops[i].geometry.multiple for i in large)  # so that nothing is mirrored at its ends
+        grain = lcm(self._grain(), *multiples)
         small = Size(*(max(1, round(side * factor / grain)) * grain for side in image.size))
         pixels = cv2.resize(image.pixels, small, interpolation=cv2.INTER_AREA).reshape(small.height, small.width, -1)
         dtype = max((s.dtype for s in plan.stages if s.op), key=lambda d: d != torch.float32)
@@ -407,3 +408,8 @@ class Pipeline:
                 f"{free / 1e9:.1f} GB are free",
                 hint="Choose a smaller scale, or cut the picture into parts.",
             )
+
+
+def _ramp(side: int) -> Tensor:
+    """A picture (1, 3, side, side) of all grays."""
+    return torch.linspace(0, 1, side * side).reshape(1, 1, side, side).expand(1, 3, -1, -1)

@@ -55,8 +55,8 @@ def _trained(name: str, summary: str) -> OpSpec:
 OWN = OpSpec(
     name="style:fast",
     impl="imgtk_gramstyle.op:Stylise",
-    summary="Paint with a style network that you trained.",
-    params=(Param("model", Text(), "Its .safetensors file.", positional=True, default=REQUIRED), *PAINTING),
+    summary="Paint with a style network that you trained, or found.",
+    params=(Param("model", Text(), "Its .safetensors or .pth file.", positional=True, default=REQUIRED), *PAINTING),
     colours=True,
     trainer=TRAINER,
 )
@@ -87,7 +87,12 @@ GRAM = OpSpec(
 
 @hookimpl
 def imgtk_architectures() -> list[Architecture]:
-    return [Architecture("StyleNetwork", "imgtk_gramstyle.detect:style_network", "imgtk", "style:fast")]
+    return [
+        Architecture("StyleNetwork", "imgtk_gramstyle.detect:style_network", "imgtk", "style:fast"),
+        Architecture(
+            "TransformerNet", "imgtk_gramstyle.detect:transformer_net", "PyTorch's fast_neural_style", "style:fast"
+        ),
+    ]
 
 
 @hookimpl

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import nn
 
 from imgtk.weights.architecture import State, conv_shape, count_layers
 from imgtk_gramstyle.network import StyleNetwork
+from imgtk_gramstyle.transformer import TransformerNet
 
-__all__ = ["style_network"]
+__all__ = ["style_network", "transformer_net"]
+
+RUNNING = re.compile(r"(.*\.)?in\d+\.(running_mean|running_var|num_batches_tracked)")
+"""Tensors of instance normalisations in files of old versions of PyTorch, which mean nothing."""
 
 
 def style_network(state: State) -> tuple[nn.Module, State] | None:
@@ -20,3 +26,11 @@ def style_network(state: State) -> tuple[nn.Module, State] | None:
         raise ValueError(f"is {width} channels wide, an odd number")
     with torch.device("meta"):
         return StyleNetwork(width, count_layers(state, r"residuals\.(\d+)\.")), state
+
+
+def transformer_net(state: State) -> tuple[nn.Module, State] | None:
+    """`TransformerNet`, as PyTorch's example of fast neural style saves it."""
+    if "conv1.conv2d.weight" not in state or "deconv3.conv2d.weight" not in state:
+        return None
+    with torch.device("meta"):
+        return TransformerNet(), {name: value for name, value in state.items() if not RUNNING.fullmatch(name)}

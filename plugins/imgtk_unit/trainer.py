@@ -12,12 +12,18 @@ from torch.nn.functional import l1_loss
 
 from imgtk.errors import TrainingError
 from imgtk.nn.discriminators import MultiScaleDiscriminator, spectrally_normalised
+from imgtk.painting.objective import SHIFT, NearestStyle, shift_together
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.training.adversary import Adversary, AdversarySettings
+from imgtk.training.domains import Domains
 from imgtk.training.optimizers import muon
 from imgtk.training.processes import on_whole_batch
 from imgtk.weights import locate, read_state
 from imgtk_unit.network import DOMAINS, UNIT, Translation
+
+MARGIN = 16
+"""Pixels at the borders of a crop that the style does not see: feature networks see a dark frame there, and would have
+it painted around every picture."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class UNITRecipe(AdversarySettings, DomainsRecipe):
         cycle: the same for pictures that went to the other domain and back.
         kl: weight of the mean square of the codes: the divergence from a normal distribution, with fixed variance 1.
         adversarial: weight of the GANs.
+        style, content: weights of what the paper does not have, see `NearestStyle`: the distance of translated pictures
+            from the part of a picture of their new domain whose colours are nearest, and from what they showed.
         width, blocks, shared: of the network, see `UNIT`. With `init` they must be those of the network to start from.
         scales: at how many sizes, each half of the one before, the discriminators judge.
         discriminator_features: channels of their first layer.
@@ -44,6 +52,8 @@ class UNITRecipe(AdversarySettings, DomainsRecipe):
     cycle: float = 10.0
     kl: float = 0.01
     adversarial: float = 1.0
+    style: float = 0.0
+    content: float = 0.0
     width: int = 24
     blocks: int = 2
     shared: int = 1
@@ -63,11 +73,11 @@ class UNITTrainer(DomainsTrainer):
     def __init__(self, recipe: UNITRecipe) -> None:
         super().__init__(recipe)
         self.adversary = Adversary(recipe)
-        smallest = 32 << (recipe.scales - 1)
+        smallest = max(32 << (recipe.scales - 1), 32 + 2 * MARGIN if recipe.style or recipe.content else 0)
         if recipe.crop < smallest or recipe.crop % 4:
             raise TrainingError(
                 f"crops of {recipe.crop} pixels do not suit",
-                hint=f"Take a crop that is a multiple of 4 and at least {smallest} for {recipe.scales} scales.",
+                hint=f"Take a crop that is a multiple of 4 and, for these settings, at least {smallest}.",
             )
         unit = UNIT(recipe.width, blocks=recipe.blocks, shared=recipe.shared)
         if recipe.init:
@@ -78,10 +88,19 @@ class UNITTrainer(DomainsTrainer):
                     f"{recipe.init} is no UNIT of the size that the recipe asks for",
                     hint="Set width, blocks and shared to those of the network to start from.",
                 ) from None
+        self.styles: dict[str, NearestStyle] = {}
         self.networks = {"generator": unit}
         for domain in DOMAINS:  # normalised, their judges would not see which colours there are
             judge = MultiScaleDiscriminator(recipe.scales, features=recipe.discriminator_features, norm="none")
             self.networks[f"{domain}_judge"] = spectrally_normalised(judge) if recipe.spectral_norm else judge
+
+    def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
+        domains = super().load_pictures(files, device)
+        if self.recipe.style or self.recipe.content:
+            for domain, pool in zip(DOMAINS, (domains.source, domains.target), strict=True):
+                pictures = [pixels[None].float() / 255 for pixels in pool.tensors]
+                self.styles[domain] = NearestStyle(self.features, pictures, self.recipe.crop - 2 * MARGIN)
+        return domains
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
         if name == "generator":
@@ -92,24 +111,31 @@ class UNITTrainer(DomainsTrainer):
         recipe = self.recipe
         photos, paintings = (part.contiguous(memory_format=torch.channels_last) for part in batch.chunk(2, 1))
         passes = networks["generator"](photos, paintings, noisy)
-        # what each domain's discriminator is shown
-        shown = {"photo_judge": (photos, passes.translated[1]), "painting_judge": (paintings, passes.translated[0])}
+        made = dict(zip(DOMAINS[::-1], passes.translated, strict=True))
+        real = dict(zip(DOMAINS, (photos, paintings), strict=True))
+        origin = dict(zip(DOMAINS[::-1], (photos, paintings), strict=True))
+        judges = {domain: networks[f"{domain}_judge"] for domain in DOMAINS}
 
-        for name in shown:
-            networks[name].requires_grad_(False)
-        verdicts = [self.adversary.generator_loss(networks[name], fake, real) for name, (real, fake) in shown.items()]
-        yield (
-            "generator",
-            {
-                "reconstruction": recipe.reconstruction * _l1(passes.reconstructed, (photos, paintings)),
-                "cycle": recipe.cycle * _l1(passes.returned, (photos, paintings)),
-                "kl": recipe.kl * torch.stack([code.float().square().mean() for code in passes.codes]).sum(),
-                "adversarial": recipe.adversarial * torch.stack(verdicts).sum(),
-            },
-        )
-        for name, (real, fake) in shown.items():
-            networks[name].requires_grad_(True)
-            yield name, self.adversary.discriminator_losses(networks[name], real, fake)
+        verdicts = []
+        for domain, judge in judges.items():
+            judge.requires_grad_(False)
+            verdicts.append(self.adversary.generator_loss(judge, made[domain], real[domain]))
+        losses = {
+            "reconstruction": recipe.reconstruction * _l1(passes.reconstructed, (photos, paintings)),
+            "cycle": recipe.cycle * _l1(passes.returned, (photos, paintings)),
+            "kl": recipe.kl * torch.stack([code.float().square().mean() for code in passes.codes]).sum(),
+            "adversarial": recipe.adversarial * torch.stack(verdicts).sum(),
+        }
+        for domain, objective in self.styles.items():
+            inner = [x[..., MARGIN:-MARGIN, MARGIN:-MARGIN] for x in (made[domain], origin[domain])]
+            style, content = objective(*shift_together(inner, SHIFT))
+            losses |= {f"{domain}_style": recipe.style * style, f"{domain}_content": recipe.content * content}
+        yield "generator", losses
+
+        for domain, judge in judges.items():
+            judge.requires_grad_(True)
+            losses = self.adversary.discriminator_losses(judge, real[domain], made[domain])
+            yield f"{domain}_judge", losses
 
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
         return _translated(generator, photo, "photo", "painting")

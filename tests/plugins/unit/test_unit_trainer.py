@@ -102,6 +102,22 @@ def test_every_network_learns_and_nothing_else(settings):
     assert next(updates, None) is None
 
 
+def test_the_style_is_that_of_the_nearest_picture(data, settings):
+    """It is learnt from as soon as it has a weight, and it asks for crops that leave something to see."""
+    settings["side"] = "96"
+    with pytest.raises(TrainingError, match="crops of 32 pixels"):
+        UNITTrainer(recipe(settings, style=1.0))
+    trainer = UNITTrainer(recipe(settings, style=2.0, content=1.0, crop=64))
+    trainer.targets = sorted(data.iterdir())  # the paintings are too small for these crops
+    trainer.to(torch.device("cpu"))
+    trainer.load_pictures(sorted(data.iterdir()), torch.device("cpu"))
+    batch = torch.cat([picture(64, 64, seed=1), picture(64, 64, seed=2)], 1)
+    _, losses = next(trainer.updates(batch, trainer.networks))
+    kinds = {f"{domain}_{kind}" for domain in ("photo", "painting") for kind in ("style", "content")}
+    assert kinds < set(losses)
+    assert all(losses[kind] > 0 for kind in kinds)
+
+
 def test_codes_are_noisy_while_training_only(settings):
     trainer = UNITTrainer(recipe(settings))
     unit = trainer.networks["generator"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import REQUIRED, Number, OpSpec, Param, Text
+from imgtk.painting import MASK, STRENGTH
 from imgtk.weights.architecture import Architecture
 
-STRENGTH = Param("strength", Number(0, 1), "How much: 0 leaves the picture as it is.", default=1.0, positional=True)
 TRAINER = "imgtk_pix2pix.trainer:PairedTrainer"
 
 SKETCH = OpSpec(
@@ -28,6 +28,7 @@ PHOTO = OpSpec(
     summary="Make a photo of a pencil sketch (pix2pix).",
     params=(
         STRENGTH,
+        MASK,
         Param("scale", Number(0.25, 4), "Size of the drawing's strokes: more for a thick pencil.", default=1.0),
     ),
     preset={"model": "sketch2photo"},

@@ -19,6 +19,9 @@ __all__ = ["SmoothUNet", "TransposedUNet", "published_widths", "smooth_widths"]
 EPSILON = 1e-3
 """Added to variances in `SmoothUNet`: white paper stays white paper, whatever its rounding errors."""
 
+TINT = 3.0
+"""How much more colour the output of `SmoothUNet` has, in logits, than the input, before it has learnt anything."""
+
 
 def published_widths(width: int = 64, depth: int = 8) -> list[int]:
     """Channels of the published U-Net after each of its `depth` strided convolutions."""
@@ -65,6 +68,8 @@ class SmoothUNet(NormalisingNetwork):
     """U-Net of 3x3 convolutions that enlarges bilinearly before it convolves, so it leaves no checkerboard (Odena et
     al. 2016). It sees the picture as ink on white paper. The output is in float32, within 0..1.
 
+    Normalisation takes away what colour a picture is as a whole, so colours also take a way around it (`tint`).
+
     Args:
         widths: channels at 1/2, 1/4 … of the resolution, one for each level.
         fine: channels at full resolution.
@@ -88,6 +93,9 @@ class SmoothUNet(NormalisingNetwork):
             Convolution(widths[level] + shallower[level], ahead[level]) for level in reversed(range(len(widths)))
         )
         self.out = nn.Conv2d(fine, 3, 3, padding=1)
+        self.tint = nn.Conv2d(3, 3, 1, bias=False)
+        with torch.no_grad():  # gray ink has no effect
+            self.tint.weight.copy_(-TINT * (torch.eye(3) - 1 / 3)[..., None, None])
 
     @property
     def description(self) -> str:
@@ -103,9 +111,9 @@ class SmoothUNet(NormalisingNetwork):
         return -(-(down + self.multiple + up + 1) // self.multiple) * self.multiple
 
     def forward(self, x: Tensor, source: Source = moments) -> Tensor:
-        x = 1 - x
-        passed = [x]
-        x = F.pixel_unshuffle(x, 2)
+        ink = 1 - x
+        passed = [ink]
+        x = F.pixel_unshuffle(ink, 2)
         for down in self.down:
             x = down(x, source)
             passed.append(x)
@@ -113,7 +121,7 @@ class SmoothUNet(NormalisingNetwork):
         for up in self.up:
             x = F.interpolate(x, scale_factor=2.0, mode="bilinear")
             x = up(torch.cat([x, passed.pop().to(x.dtype)], 1), source)
-        return torch.sigmoid(self.out(x).float())
+        return torch.sigmoid((self.out(x) + self.tint(ink)).float())
 
 
 class TransposedUNet(NormalisingNetwork):

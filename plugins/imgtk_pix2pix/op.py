@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -67,15 +68,16 @@ class SketchToPhoto(PaintStrokes):
 
     Args:
         model: name of shipped weights, or a file.
-        strength: from 0 (the drawing itself) to 1.
+        strength, mask: see `Blend`.
         scale: of the drawing's strokes, relative to those of drawings of 0.4 megapixels: 2 for a thick pencil.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
+        ReadError: the mask cannot be read.
     """
 
-    def __init__(self, model: str, strength: float, scale: float) -> None:
-        super().__init__(model, PACKAGE, Blend(strength), scale)
+    def __init__(self, model: str, strength: float, mask: Path | None, scale: float) -> None:
+        super().__init__(model, PACKAGE, Blend(strength, mask=mask), scale)
 
     def _fitting(self, size: Size) -> Size:
         share = min(1.0, (GLANCE / size.pixels) ** 0.5) / self.scale
@@ -86,4 +88,6 @@ class SketchToPhoto(PaintStrokes):
         if under.moments is None:
             under.moments = self.exact.measure(with_margin(under.photo.float(), self.margin))
         painted = self._inside(self.running.apply_moments(with_margin(x, self.margin), under.moments), x)
-        return torch.clamp(painted + gaussian_blur(large.to(painted.dtype) - painted, SMOOTH), 0, 1)
+        large = large.to(painted.dtype)
+        detailed = painted + gaussian_blur(large - painted, SMOOTH)
+        return torch.lerp(large, detailed, share**0.5).clamp(0, 1)

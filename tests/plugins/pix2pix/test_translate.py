@@ -68,12 +68,26 @@ def test_large_sketches_take_their_colours_from_a_small_version(smooth_file, mon
     whole, tiles = (_run(photo_spec(smooth_file), x, tile) for tile in ("off", 64))
     assert (whole - tiles).abs().max() <= 1e-4
     assert psnr(_run(photo_spec(smooth_file), x, 64, "bf16"), whole) > 40
-    op = SketchToPhoto(str(smooth_file), 1.0, 1.0)
+    op = SketchToPhoto(str(smooth_file), 1.0, None, 1.0)
     op.to(CPU, torch.float32)
     small = op.measure(x).painting
     assert small.shape[2] * small.shape[3] <= 64 * 64 * 1.2
     blocks = [torch.nn.functional.adaptive_avg_pool2d(y, (3, 4)) for y in (small, whole)]
     torch.testing.assert_close(*blocks, atol=0.05, rtol=0)
+
+
+def test_the_small_version_of_a_large_sketch_ends_where_the_sketch_does(smooth_file, monkeypatch):
+    """Nothing is mirrored to make its sides multiples: what is chosen on it would lie beside the things."""
+    for module in ("imgtk.pipeline", "imgtk.engine.plan"):
+        monkeypatch.setattr(f"{module}.SMALL", 5000)
+    seen, measure = [], SketchToPhoto.measure
+    monkeypatch.setattr(SketchToPhoto, "measure", lambda op, x: seen.append(x) or measure(op, x))
+    ramp = torch.linspace(0, 1, 300)[None] * torch.linspace(0.5, 1, 210)[:, None]
+    _run(photo_spec(smooth_file), ramp.expand(1, 3, -1, -1), 64)
+    (x,) = seen
+    assert x.shape[2] * x.shape[3] < 7000
+    assert (x.diff(dim=2) > 0).all()
+    assert (x.diff(dim=3) > 0).all()
 
 
 def _run(spec, x, tile, dtype="fp32"):
@@ -119,6 +133,19 @@ def test_a_sketch_is_gray_and_dark_where_the_photo_gets_darker():
     assert (sketch[..., -5:] > 0.99).all()  # flat areas are paper, dark ones too
     assert (sketch[..., 20:23] < 0.5).all()
     assert (Pencil(shade=0.5).draw(x)[..., -5:] < 0.6).all()
+
+
+@torch.inference_mode()
+def test_the_colour_of_all_of_the_paper_matters():
+    """Normalisation does not see it: there is a way around it."""
+    torch.manual_seed(0)
+    network = SmoothUNet([4, 4], 4).eval()
+    red, blue = (
+        torch.tensor(colour).view(1, 3, 1, 1).expand(1, 3, 16, 16) for colour in ([1, 0.8, 0.8], [0.8, 0.8, 1])
+    )
+    red, blue = network(red).mean((0, 2, 3)), network(blue).mean((0, 2, 3))
+    assert red[0] > blue[0] + 0.05
+    assert blue[2] > red[2] + 0.05
 
 
 @torch.inference_mode()

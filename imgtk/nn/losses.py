@@ -89,3 +89,23 @@ def total_variation(x: Tensor) -> Tensor:
     """Mean squared difference of neighbouring pixels of (N, C, H, W), horizontally plus vertically."""
     x = x.float()
     return (x[..., 1:] - x[..., :-1]).pow(2).mean() + (x[..., 1:, :] - x[..., :-1, :]).pow(2).mean()
+
+
+def grid(x: Tensor, period: int) -> Tensor:
+    """How much of a grid of `period` pixels lies over (N, C, H, W), sides of at least `period` + 1: 0 for none.
+
+    It is the share of a pattern that all blocks have in common in what varies within blocks, plus the variance, from
+    place to place within blocks, of the mean difference of neighbouring pixels, relative to its mean. Networks that end
+    with a pixel shuffle draw such grids when they are asked for texture.
+    """
+    x = x.float()
+    height, width = (length // period for length in x.shape[2:])
+    blocks = x[..., : height * period, : width * period].unflatten(3, (width, period)).unflatten(2, (height, period))
+    within = blocks - blocks.mean((3, 5), keepdim=True)
+    found = within.mean((2, 4)).square().mean() / within.square().mean().clamp_min(1e-8)
+    for dim in (2, 3):
+        steps = x.diff(dim=dim).abs().movedim(dim, -1)
+        steps = steps[..., : steps.shape[-1] // period * period]
+        profile = steps.flatten(0, -2).mean(0).unflatten(0, (-1, period)).mean(0)
+        found = found + (profile - profile.mean()).square().mean() / profile.mean().square().clamp_min(1e-8)
+    return found

@@ -15,7 +15,7 @@ from imgtk.errors import TrainingError
 from imgtk.metrics import psnr_y
 from imgtk.nn.colour import luma
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
-from imgtk.nn.losses import perceptual_distance, total_variation
+from imgtk.nn.losses import grid, perceptual_distance, total_variation
 from imgtk.painting.objective import SHIFT, NearestStyle, shift_together
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.training.adversary import Adversary, AdversarySettings
@@ -40,10 +40,10 @@ class StylizeSRRecipe(AdversarySettings, DomainsRecipe):
         enlarge_first: in so many updates at the beginning photos, too, are only enlarged.
         scale: output pixels per input pixel.
         features, width, blocks: of the network.
-        style_weight, content_weight: of a painted photo's normalised Gram distance to the part of a painting whose
+        style_weight, content_weight: of a painted photo's `style_distance` to the part of a painting whose
             colours are nearest (see `NearestStyle`), and of its normalised content distance to the large photo.
         luma_weight: of the L1 distance between the brightness of the painted photo, shrunk, and of the small photo.
-        tv_weight: of the painted photo's total variation.
+        grid_weight, tv_weight: of the painted photo's `grid` and total variation.
         pixel_weight, perceptual_weight: of the L1 and of the feature distance between a painting and what was made of
             its small version.
         adversarial_weight: of the discriminator's verdict on painted photos.
@@ -62,9 +62,10 @@ class StylizeSRRecipe(AdversarySettings, DomainsRecipe):
     features: int = 64
     width: int = 96
     blocks: int = 3
-    style_weight: float = 3.0
-    content_weight: float = 1.5
+    style_weight: float = 10.0
+    content_weight: float = 2.0
     luma_weight: float = 5.0
+    grid_weight: float = 10.0
     tv_weight: float = 10.0
     pixel_weight: float = 10.0
     perceptual_weight: float = 1.0
@@ -143,6 +144,7 @@ class StylizeSR(DomainsTrainer):
             "style": recipe.style_weight * style,
             "content": recipe.content_weight * content,
             "luma": recipe.luma_weight * l1_loss(brightness, luma(small[: len(photos)])),
+            "grid": recipe.grid_weight * grid(painted, recipe.scale),
             "tv": recipe.tv_weight * total_variation(painted),
             **self._fidelity(restored, paintings),
             "adversarial": recipe.adversarial_weight * self.adversary.generator_loss(judge, painted, paintings),

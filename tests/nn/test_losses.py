@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from imgtk.nn.losses import content_distance, gram, gram_distance, grams, total_variation
+from imgtk.nn.losses import content_distance, gram, gram_distance, grams, grid, total_variation
 
 
 def test_gram_is_the_definition():
@@ -61,3 +61,23 @@ def test_total_variation():
     ramp = torch.arange(8.0).expand(1, 3, 6, 8)
     torch.testing.assert_close(total_variation(ramp), torch.tensor(1.0))
     torch.testing.assert_close(total_variation(ramp.transpose(2, 3)), torch.tensor(1.0))
+
+
+def test_a_grid_is_seen_in_any_picture_and_none_where_there_is_none():
+    torch.manual_seed(0)
+    noise = torch.rand(2, 3, 130, 131)
+    waves = torch.linspace(0, 50, 131).sin().expand(2, 3, 130, 131)
+    pattern = torch.rand(4, 4).repeat(33, 33)[:130, :131]
+    for picture in (noise, 0.3 * waves + 0.1 * noise):
+        assert grid(picture, 4) < 0.02
+        assert grid(picture + pattern, 4) > 10 * grid(picture, 4)
+    stairs = torch.nn.functional.interpolate(torch.rand(1, 3, 33, 33), scale_factor=4)  # no common pattern, but edges
+    assert grid(stairs, 4) > 1
+
+
+def test_flat_pictures_have_no_grid_and_finite_gradients():
+    flat = torch.full((1, 3, 16, 16), 0.5, requires_grad=True)
+    found = grid(flat, 4)
+    found.backward()
+    assert found == 0
+    assert torch.isfinite(flat.grad).all()

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, l1_loss
 
-from imgtk.errors import TrainingError
+from imgtk.errors import ImgtkError, TrainingError
 from imgtk.metrics import psnr_y
 from imgtk.nn.colour import luma
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.losses import grid, perceptual_distance, total_variation
-from imgtk.painting.objective import SHIFT, NearestStyle, shift_together
+from imgtk.painting.objective import SHIFT, NearestStyle, StyleObjective, shift_together
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.domains import Domains
@@ -40,6 +40,8 @@ class StylizeSRRecipe(AdversarySettings, DomainsRecipe):
         enlarge_first: in so many updates at the beginning photos, too, are only enlarged.
         scale: output pixels per input pixel.
         features, width, blocks: of the network.
+        style: files of paintings whose strokes and colours all photos are given, separated by commas; "" for the part of
+            any painting whose colours are nearest to the photo's (see `NearestStyle`), a milder style.
         style_weight, content_weight: of a painted photo's `style_distance` to the part of a painting whose
             colours are nearest (see `NearestStyle`), and of its normalised content distance to the large photo.
         luma_weight: of the L1 distance between the brightness of the painted photo, shrunk, and of the small photo.
@@ -62,6 +64,7 @@ class StylizeSRRecipe(AdversarySettings, DomainsRecipe):
     features: int = 64
     width: int = 96
     blocks: int = 3
+    style: str = ""
     style_weight: float = 10.0
     content_weight: float = 2.0
     luma_weight: float = 5.0
@@ -112,7 +115,17 @@ class StylizeSR(DomainsTrainer):
     def to(self, device: torch.device) -> None:
         super().to(device)
         paintings = [self._loaded(file).to(device) for file in self.targets]
-        self.objective = NearestStyle(self.features, paintings, self.recipe.crop - 2 * MARGIN)
+        self.objective = self._objective(paintings)
+
+    def _objective(self, paintings: list[Tensor]) -> StyleObjective | NearestStyle:
+        chosen = [name.strip() for name in self.recipe.style.split(",") if name.strip()]
+        if not chosen:
+            return NearestStyle(self.features, paintings, self.recipe.crop - 2 * MARGIN)
+        try:
+            styles = [self._loaded(Path(name)).to(self.device) for name in chosen]
+        except ImgtkError as error:
+            raise TrainingError(f"the style picture cannot be used: {error.message}") from None
+        return StyleObjective(self.features, styles, [1.0] * len(styles))
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
         if name == "generator":

@@ -40,7 +40,7 @@ class StylizeSRRecipe(AdversarySettings, DomainsRecipe):
         enlarge_first: in so many updates at the beginning photos, too, are only enlarged.
         scale: output pixels per input pixel.
         features, width, blocks: of the network.
-        style: files of paintings whose strokes and colours all photos are given, separated by commas; "" for the part of
+        style: files of paintings whose strokes and colours all photos get, separated by commas; "" for the part of
             any painting whose colours are nearest to the photo's (see `NearestStyle`), a milder style.
         style_weight, content_weight: of a painted photo's `style_distance` to the part of a painting whose
             colours are nearest (see `NearestStyle`), and of its normalised content distance to the large photo.

@@ -29,6 +29,8 @@ OTHER = {"paintings": "photos", "photos": "paintings"}
 MARGIN = 16
 """Pixels at the borders of a crop that the style does not see: networks see a dark frame there, and would have it
 painted around every picture."""
+SMALLEST_CROP = 2 * MARGIN + 32
+"""Of which enough is left to see a style in."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
         adversarial, cycle, identity, contrast: weights of the losses.
         patches: at each of five depths, for CUT.
         pool: earlier pictures that the discriminators see again; 0 for none.
-        style, content: weights of what neither paper has: the normalised Gram distance to the part of a painting whose
-            colours are nearest to those of the photo (and the other way round), and the normalised content distance
-            (see `NearestStyle`). Small networks become painters much sooner with them.
+        style, content: weights of what neither paper has: the distance in style to the part of a painting whose colours
+            are nearest to those of the photo (and the other way round), and the normalised content distance (see
+            `NearestStyle`). Small networks become painters much sooner with them.
         discriminator_features, discriminator_layers: channels of the first layer, and how many layers are strided.
     """
 
@@ -86,7 +88,7 @@ class TranslationTrainer(DomainsTrainer):
     """An adversary for each domain, and `Cycle` or `Contrast`.
 
     Raises:
-        TrainingError: for an unknown method, and as `DomainsTrainer` and `Adversary`.
+        TrainingError: for an unknown method, crops that are too small, and as `DomainsTrainer` and `Adversary`.
     """
 
     recipe_type = TranslationRecipe
@@ -95,6 +97,10 @@ class TranslationTrainer(DomainsTrainer):
         super().__init__(recipe)
         if recipe.method not in METHODS:
             raise TrainingError(f"there is no method {recipe.method!r}", hint=f"Known are {', '.join(METHODS)}.")
+        if (recipe.style or recipe.content) and recipe.crop < SMALLEST_CROP:
+            raise TrainingError(
+                f"crops of {recipe.crop} pixels are too small to have a style", hint=f"Take at least {SMALLEST_CROP}."
+            )
         self.adversary = Adversary(recipe)
         self.pools = {"paintings": PicturePool(recipe.pool)}
         self.method: Cycle | Contrast

@@ -29,7 +29,7 @@ def network_file(request, tmp_path_factory):
 def folder_of(tmp_path_factory, name, count, first):
     folder = tmp_path_factory.mktemp(name)
     for seed in range(first, first + count):
-        pixels = (picture(52, 44, seed=seed)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
+        pixels = (picture(72, 68, seed=seed)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
         cv2.imwrite(str(folder / f"{seed:02}.png"), pixels)
     return folder
 

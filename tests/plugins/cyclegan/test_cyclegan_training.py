@@ -85,6 +85,20 @@ def test_interrupted_and_resumed_gives_the_same_run(method, photos, settings, tm
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.parametrize("method", ["cycle", "cut"])
+def test_the_style_term_is_resumed_too(method, photos, settings, tmp_path):
+    """It sees pictures at random offsets."""
+    settings |= {"method": method, "style": "1", "content": "1", "crop": "64", "side": "72", "steps": "4"}
+    train(SPEC, photos, tmp_path / "whole", overrides=settings, **CPU)
+    train(SPEC, photos, tmp_path / "parts", overrides=settings, stop_at=2, **CPU)
+    torch.manual_seed(99)
+    train(SPEC, photos, tmp_path / "parts", overrides=settings, resume=True, **CPU)
+    assert log(tmp_path / "parts") == log(tmp_path / "whole")
+    figures = {figure for _, figure, _ in log(tmp_path / "whole")}
+    assert {"generator/style, paintings", "generator/content, paintings"} <= figures
+    assert ("generator/style, photos" in figures) == (method == "cycle")
+
+
 def test_a_forgotten_pool_would_show(photos, settings, tmp_path, monkeypatch):
     """The test above can fail."""
     train(SPEC, photos, tmp_path / "whole", overrides=settings, **CPU)
@@ -182,6 +196,7 @@ def test_what_is_refused(photos, settings, tmp_path):
     refuse("no method 'gan'", method="gan")
     refuse("no GAN 'best'", gan="best")
     refuse("no schedule 'sine'", schedule="sine")
+    refuse("crops of 32 pixels are too small", style="1")
     with pytest.raises(TrainingError, match="no pictures in"):
         train(SPEC, empty, tmp_path / "run", overrides=settings, **CPU)
 

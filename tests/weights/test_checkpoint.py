@@ -47,6 +47,13 @@ def test_the_generator_is_taken_out_of_a_gan(tmp_path):
     assert_is_state(read_state(tmp_path / "gan.ckpt"))
 
 
+def test_several_networks_in_one_file(tmp_path):
+    torch.save({"a": STATE, "b": {"weight": torch.ones(2)}}, tmp_path / "pair.pt")
+    state = read_state(tmp_path / "pair.pt")
+    assert state.keys() == {*(f"a.{name}" for name in STATE), "b.weight"}
+    assert torch.equal(state["b.weight"], torch.ones(2))
+
+
 def test_parameters_and_older_pickles(tmp_path):
     content = {name: torch.nn.Parameter(v) if v.is_floating_point() else v for name, v in STATE.items()}
     torch.save(content, tmp_path / "old.pth", _use_new_zipfile_serialization=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
+from math import ceil
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,10 @@ PLACES = 1 << 16
 """Places of the texture at which pieces are sought, at most."""
 TOLERANCE = 0.1
 """Pieces whose error is this much larger than the least are as good (section 2.1 of the paper)."""
+
+REPEAT = 0.3
+"""By how much the error of a piece counts more for each time that one near it was taken, so that even parts of the
+picture do not show the same piece again and again."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def quilt(
         The pieces of the last pass, which cover the picture, and reach beyond its right and lower end.
     """
     generator = torch.Generator().manual_seed(seed)
-    alphas = torch.linspace(min(FIRST, coherence), coherence, len(cells)).tolist()
+    alphas = torch.linspace(coherence, min(FIRST, coherence), len(cells)).tolist()[::-1]
     passes = [Pass(light, texture, cell, alpha) for cell, alpha in zip(cells, alphas, strict=True)]
     total, done = sum(len(p.waves) for p in passes), 0
     picture: Tensor | None = None
@@ -100,6 +105,8 @@ class Pass:
         self.light, self.texture, self.cell, self.alpha = light, texture, cell, alpha
         self.block, self.overlap = CELLS * cell, OVERLAP * cell
         self.step = self.block - self.overlap
+        height, width = (side - self.block + 1 for side in texture.shape[2:])
+        self.stride = ceil((height * width / PLACES) ** 0.5)  # of the places at which pieces begin
         height, width = light.shape[2:]
         self.rows, self.columns = (max(1, -(-(side - self.overlap) // self.step)) for side in (height, width))
 
@@ -125,7 +132,8 @@ class Pass:
             before: (1, 3, H, W), the result of the pass before.
         """
         device, alpha = canvas.device, self.alpha
-        features, places = self._features()
+        features, rows, columns = self._features()
+        places = torch.cartesian_prod(rows, columns)
         squares = features.square().view(3, CELLS * CELLS, -1)
         seen = self._overlapping(device)  # by kind of block, and cell
         lights = torch.tensor(LUMA, device=device)
@@ -136,6 +144,7 @@ class Pass:
             before = self._extend(before)
         light = self._extend(self.light)
         noise = 1 + TOLERANCE * torch.rand(2 * len(places), generator=generator).to(device)
+        worn = canvas.new_zeros(1, 1, len(rows), len(columns))
         for wave in self.waves:
             grid = torch.tensor(wave, device=device)
             to = grid * self.step
@@ -152,19 +161,26 @@ class Pass:
                 constant += alpha * old.square().sum((1, 2))
             errors = norms[kind].sub_(wanted.flatten(1) @ features, alpha=2).add_(constant[:, None]).clamp_(min=0)
             shifts = torch.randint(len(places), (len(wave),), generator=generator).tolist()
-            chosen = (errors * torch.stack([noise[s : s + len(places)] for s in shifts])).argmin(1)
+            dear = torch.stack([noise[s : s + len(places)] for s in shifts]) + worn.flatten()
+            chosen = (errors * dear).argmin(1)
+            worn += self._near(chosen, worn)
             yield self._lay(canvas, there, to, places[chosen], kind)
 
-    def _features(self) -> tuple[Tensor, Tensor]:
-        """Means of the cells (3 * CELLS**2, L) of pieces of the texture, and where these are (L, 2)."""
+    def _features(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Means of the cells (3 * CELLS**2, R * C) of pieces of the texture, and rows (R,) and columns (C,) in
+        which they begin."""
         height, width = (side - self.block + 1 for side in self.texture.shape[2:])
-        stride = 1
-        while -(-height // stride) * -(-width // stride) > PLACES:
-            stride += 1
+        stride = self.stride
         means = F.avg_pool2d(self.texture, self.cell, stride=1)
         features = F.unfold(means, CELLS, dilation=self.cell, stride=stride)[0]
         rows, columns = (torch.arange(0, side, stride, device=means.device) for side in (height, width))
-        return features, torch.cartesian_prod(rows, columns)
+        return features, rows, columns
+
+    def _near(self, chosen: Tensor, grid: Tensor) -> Tensor:
+        """How much dearer (1, 1, R, C) pieces get that begin within a quarter of a block of one that is `chosen`."""
+        counts = torch.bincount(chosen, minlength=grid.numel()).view(grid.shape).to(grid.dtype)
+        side = 2 * (self.block // (4 * self.stride)) + 1
+        return REPEAT * side**2 * F.avg_pool2d(counts, side, stride=1, padding=side // 2)
 
     def _overlapping(self, device: torch.device) -> Tensor:
         """(4, CELLS**2): cells of a block that lie on others, without, with such on the left, above, and both."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from imgtk.nn.features import load_features
 from imgtk.nn.losses import perceptual_distance
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.op import load_network
-from imgtk.painting.trainer import VIEW, corners
+from imgtk.painting.trainer import corners
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture
@@ -36,6 +37,9 @@ network leave no grid."""
 BLOCK = 16
 """Side in pixels of the blocks whose averages the colour loss compares."""
 
+
+REAL = 64
+"""Crops of targets that outputs are compared with as a set."""
 
 SHOWN = 320
 """Side in pixels of the parts of pictures that samples show."""
@@ -150,11 +154,15 @@ class PairedTrainer(Trainer[PairedRecipe]):
         return torch.optim.Adam(self.networks[name].parameters(), lr=lr, betas=(0.5, 0.999))
 
     def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+        """The pool of photos, or of pairs; some of its targets are set aside for `kid`."""
         recipe = self.recipe
+        options: dict[str, Any] = {"shrink_by": (0.6,), "max_side": recipe.side, "turns": False, "device": device}
         if recipe.target:
-            pairs = partners(files, Path(recipe.target))
-            return Pairs(pairs, recipe.crop, shrink_by=(0.6,), max_side=recipe.side, turns=False, device=device)
-        return Pictures(files, recipe.crop, shrink_by=(0.6,), max_side=recipe.side, turns=False, device=device)
+            pool: Pictures = Pairs(partners(files, Path(recipe.target)), recipe.crop, **options)
+        else:
+            pool = Pictures(files, recipe.crop, **options)
+        self.real = pool.draw(REAL, torch.Generator().manual_seed(0))[:, -3:]
+        return pool
 
     def load_validation(self, files: list[Path]) -> None:
         """Inputs and targets (1, 3, H, W), cut to sides that the network can take."""
@@ -215,7 +223,8 @@ class PairedTrainer(Trainer[PairedRecipe]):
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """`feature_distance` and `l1` between outputs and targets, means over the held-out pairs. `kid`: kernel
-        distance on our features (not Inception's) between the corners of outputs and those of targets, times 1000."""
+        distance on our features (not Inception's) between outputs and targets of the training, times 1000;
+        `kid_targets`, the same for the held-out targets, is what it can fall to."""
         distances, errors = [], []
         sets: tuple[list[Tensor], list[Tensor]] = ([], [])
         for given, target in self.held_out:
@@ -224,11 +233,14 @@ class PairedTrainer(Trainer[PairedRecipe]):
             distances.append(feature_distance(output, target, self.features))
             errors.append(l1_loss(output, target).item())
             for pictures, found in zip((output, target), sets, strict=True):
-                found += [self.features.embed(part) for part in corners(pictures, VIEW)]
+                found += [self.features.embed(part) for part in corners(pictures, self.recipe.crop)]
+        real = torch.cat([self.features.embed(part) for part in self.real.to(self.device).split(8)])
+        kids = [1000 * kid(torch.cat(found), real) for found in sets]
         return {
             "feature_distance": sum(distances) / len(distances),
             "l1": sum(errors) / len(errors),
-            "kid": 1000 * kid(*(torch.cat(found) for found in sets)),
+            "kid": kids[0],
+            "kid_targets": kids[1],
         }
 
     def sample(self, generator: nn.Module) -> Tensor:

@@ -55,7 +55,7 @@ def test_photos_are_learnt_from_their_sketches(photos, settings, tmp_path):
     assert sum(found[-3:]) < sum(found[:3])
     assert isinstance(load_network(weights), SmoothUNet)
     card = Card.read(weights.with_suffix(".toml"))
-    assert set(card.scores["validation"]) == {"feature_distance", "l1", "kid"}
+    assert set(card.scores["validation"]) == {"feature_distance", "l1", "kid", "kid_targets"}
     assert cv2.imread(str(next((tmp_path / "samples").glob("*.png")))).shape[1] == 3 * 88
 
 

@@ -18,12 +18,10 @@ WITHIN = 0.98
 
 
 class Blur(nn.Module):
-    """Half the size: every second pixel of what a (1, 2, 1) filter has smoothed."""
+    """Half the size: every second pixel of what a (1, 2, 1) filter, two means of two, has smoothed."""
 
     def forward(self, x: Tensor) -> Tensor:
-        line = torch.tensor([0.25, 0.5, 0.25], dtype=x.dtype, device=x.device)
-        kernel = torch.outer(line, line).expand(x.shape[1], 1, 3, 3)
-        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=x.shape[1])
+        return F.avg_pool2d(F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), 2, 1), 2)
 
 
 class Enlarge(nn.Module):
@@ -51,8 +49,8 @@ class ResidualBlock(Measured):
 
 
 class ResnetGenerator(NormalisingNetwork):
-    """Translates pictures (N, 3, H, W), RGB, 0..1, sides multiples of 4 and at least 16; the output has the same size,
-    in float32, within 0..1.
+    """Translates pictures (N, 3, H, W), RGB, 0..1, sides multiples of 8; the output has the same size, in
+    float32, within 0..1.
 
     Args:
         features: channels at full resolution; four times as many at a quarter of it.
@@ -63,7 +61,7 @@ class ResnetGenerator(NormalisingNetwork):
             changes, so that only the rest has to be learnt; not in published files.
     """
 
-    multiple = 4
+    multiple = 8  # two pixels, which can be mirrored, are left at a quarter
 
     def __init__(self, features: int = 64, blocks: int = 9, *, antialias: bool = False, skip: bool = False) -> None:
         super().__init__()
@@ -97,7 +95,7 @@ class ResnetGenerator(NormalisingNetwork):
 
     @property
     def radius(self) -> int:
-        return (24 if self.antialias else 12) + 8 * self.blocks
+        return (24 if self.antialias else 16) + 8 * self.blocks
 
     def forward(self, x: Tensor, source: Source = moments) -> Tensor:
         x = 2 * x - 1
@@ -109,7 +107,8 @@ class ResnetGenerator(NormalisingNetwork):
     def _without_details(self, x: Tensor) -> Tensor:
         """What is added before the tanh: (N, 3, H, W), in float32."""
         assert self.skip is not None
-        means = self.skip(torch.atanh(WITHIN * F.avg_pool2d(x.float(), 4).clamp(-1, 1)))
+        means = WITHIN * F.avg_pool2d(x.float(), 4).clamp(-1, 1)
+        means = self.skip(((1 + means) / (1 - means)).log() / 2)  # atanh, which ONNX files of opset 17 lack
         return F.interpolate(means.float(), scale_factor=4.0, mode="bilinear")
 
     def encode(self, x: Tensor) -> list[Tensor]:

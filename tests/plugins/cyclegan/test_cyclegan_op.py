@@ -105,3 +105,11 @@ def test_models_that_do_not_fit(tmp_path):
     text.write_text("no network")
     with pytest.raises(WeightsError, match=r"text\.pth"):
         build(text)
+
+
+def test_it_can_be_written_as_onnx(network_file, tmp_path):
+    """The file is compared with torch on small and large pictures when it is written."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    Pipeline(f"translate:cyclegan {network_file}", device="cpu").export_onnx(tmp_path / "net.onnx")
+    assert (tmp_path / "net.onnx").exists()

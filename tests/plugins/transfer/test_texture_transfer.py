@@ -209,6 +209,13 @@ def test_mirrored_textures() -> None:
     assert mirrored(x, 1).shape == x.shape
 
 
+@pytest.mark.parametrize("side", [50, 64, 150, 333])
+def test_no_lines_between_blocks(side: int, written: Any) -> None:
+    """Of one colour comes one colour, also where soft cuts are enlarged."""
+    white = torch.ones(1, 3, 20, 30)
+    assert torch.equal(build(written(white), size=64)(picture(side, side)), torch.ones(1, 3, side, side))
+
+
 @pytest.mark.parametrize("scale", [1, 1.5, 2.3])
 def test_pieces_are_laid_where_they_belong(scale: float) -> None:
     corners = torch.tensor([[0, 0], [0, 8], [8, 0], [8, 8]])

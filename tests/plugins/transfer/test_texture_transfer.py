@@ -213,7 +213,8 @@ def test_mirrored_textures() -> None:
 def test_no_lines_between_blocks(side: int, written: Any) -> None:
     """Of one colour comes one colour, also where soft cuts are enlarged."""
     white = torch.ones(1, 3, 20, 30)
-    assert torch.equal(build(written(white), size=64)(picture(side, side)), torch.ones(1, 3, side, side))
+    result = build(written(white), size=64)(picture(side, side))
+    torch.testing.assert_close(result, torch.ones_like(result), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("scale", [1, 1.5, 2.3])

@@ -50,7 +50,7 @@ def record(name: str, results: list[dict[str, Any]], out: Path, draw: Callable[[
 
 
 def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|")
 
 
 def _draw(path: Path, draw: Callable[[Axes], None]) -> None:

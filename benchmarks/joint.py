@@ -3,14 +3,14 @@
     python benchmarks/joint.py --photos FOLDER --paintings FOLDER
 
 None of the pictures may have been trained on. Photos are shrunk four times, and each method makes large paintings of
-them. These are compared with the paintings as a set (kernel distance of parts of 192 pixels) and one by one (Gram
-distance to the paintings' mean), and with the large photos (content distance). The paintings are shrunk and have to
-come back (PSNR and feature distance).
+them. As a set, these are compared with the paintings (kernel distance of parts of 192 pixels, and distance of the mean
+Gram matrices), and each with its large photo (content distance). The paintings are shrunk, too, and have to come back
+(PSNR and feature distance). Time and memory are of one small photo; methods take turns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -31,6 +31,7 @@ from imgtk.upscaling.degradation import classic
 JOINT = "stylize-sr:monet x4"
 STYLES = ("style:monet", "translate:photo2monet")
 UPSCALERS = ("upscale:compact x4", "upscale:esrgan x4")
+SCALE = 4
 VIEW = 192
 """Side of the parts whose features make the kernel distance, in pixels."""
 
@@ -49,80 +50,109 @@ def load(file: Path, side: int) -> Tensor:
     return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
 
 
-def tensor(image: Image) -> Tensor:
-    return torch.tensor(image.pixels).permute(2, 0, 1)[None].float() / 255
-
-
 def image(x: Tensor) -> Image:
     return Image((x[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy())
 
 
-def views(x: Tensor) -> Tensor:
-    """The parts of (1, 3, H, W) that lie beside each other, as a batch."""
-    parts = x.unfold(2, VIEW, VIEW).unfold(3, VIEW, VIEW)
-    return parts.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, VIEW, VIEW)
+def through(pipeline: Pipeline) -> Method:
+    """What the pipeline makes of a large picture's small version, in 8 bits like any file."""
 
+    def method(x: Tensor) -> Tensor:
+        return torch.tensor(pipeline(image(classic(x, SCALE))).pixels).permute(2, 0, 1)[None].float() / 255
 
-def embedded(pictures: Sequence[Tensor], features: Features) -> Tensor:
-    return torch.cat([features.embed(views(x)) for x in pictures])
+    return method
 
 
 class Judge:
-    """Figures of a method, from 8-bit pixels to 8-bit pixels."""
+    """Figures of a method."""
 
-    def __init__(self, photos: Sequence[Tensor], paintings: Sequence[Tensor], features: Features) -> None:
+    def __init__(
+        self, photos: Sequence[Tensor], paintings: Sequence[Tensor], artwork: Tensor | None, features: Features
+    ) -> None:
         self.photos, self.paintings, self.features = photos, paintings, features
-        self.known = embedded(paintings, features)
-        each = [grams(features(x)) for x in paintings]
-        self.style = {layer: torch.stack([g[layer] for g in each]).mean(0) for layer in features.style_layers}
+        self.contents = [features(x, features.content_layers) for x in photos]
+        self.known = self._embedded(paintings)
+        self.style = self._mean_grams([features(x) for x in paintings])
+        self.artwork = None if artwork is None else grams(features(artwork))
 
     def __call__(self, method: Method) -> dict[str, float]:
         painted = [method(x) for x in self.photos]
-        restored = [method(x) for x in self.paintings]
-        layers, features = self.features.content_layers, self.features
-        pairs = list(zip(painted, self.photos, strict=True))
-        returns = list(zip(restored, self.paintings, strict=True))
-        return {
-            "kid": 1000 * kid(embedded(painted, features), self.known),
-            "gram": mean(gram_distance(grams(features(x)), self.style).item() for x in painted),
-            "content": mean(content_distance(features(x, layers), features(y, layers)).item() for x, y in pairs),
-            "psnr_y": mean(psnr_y(x, y, border=4) for x, y in returns),
-            "feature_distance": mean(feature_distance(x, y, features) for x, y in returns),
+        restored = [(method(x), x) for x in self.paintings]
+        found = [self.features(x, {*self.features.style_layers, *self.features.content_layers}) for x in painted]
+        contents = [
+            content_distance({layer: ours[layer] for layer in theirs}, theirs).item()
+            for ours, theirs in zip(found, self.contents, strict=True)
+        ]
+        figures = {
+            "kid": 1000 * kid(self._embedded(painted), self.known),
+            "gram": gram_distance(self._mean_grams(found), self.style).item(),
+            "content": mean(contents),
+            "psnr_y": mean(psnr_y(*pair, border=SCALE) for pair in restored),
+            "feature_distance": mean(feature_distance(*pair, self.features) for pair in restored),
         }
+        if self.artwork is not None:
+            distance = gram_distance(self._mean_grams(found), self.artwork)
+            figures["gram_artwork"] = distance.item()
+        return figures
+
+    def _embedded(self, pictures: Sequence[Tensor]) -> Tensor:
+        """A vector for each of the parts that lie beside each other in the pictures."""
+        found = []
+        for x in pictures:
+            parts = x.unfold(2, VIEW, VIEW).unfold(3, VIEW, VIEW).permute(0, 2, 3, 1, 4, 5)
+            found.append(self.features.embed(parts.reshape(-1, 3, VIEW, VIEW)))
+        return torch.cat(found)
+
+    def _mean_grams(self, found: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        each = [grams({layer: features[layer] for layer in self.features.style_layers}) for features in found]
+        return {layer: torch.stack([g[layer] for g in each]).mean(0) for layer in each[0]}
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
     parser.add_argument("--paintings", type=Path, required=True, help="folder of paintings")
+    parser.add_argument("--artwork", type=Path, help="one painting, to whose Gram matrices the distance is also told")
     parser.add_argument("--features", default="imgtk", help="feature network: imgtk, or a SqueezeNet or VGG file")
     parser.add_argument("--side", type=int, default=768, help="longest side of the pictures")
-    parser.add_argument("--width", type=int, default=320, help="of the input whose time and memory are measured, 4:3")
+    parser.add_argument("--width", type=int, default=320, help="of the photo whose time and memory are measured, 4:3")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median counts")
-    parser.add_argument("--methods", nargs="*", default=cascades(), help="pipelines to compare with")
+    parser.add_argument("--joint", default=JOINT, help="the pipeline that does both at once")
+    parser.add_argument("--cascades", nargs="*", default=cascades(), help="pipelines to compare with")
     options = parser.parse_args()
     with torch.inference_mode():
         photos, paintings = (
             [load(file, options.side) for file in picture_files(folder)]
             for folder in (options.photos, options.paintings)
         )
-        pipelines = {text: Pipeline(text, device="cpu") for text in (JOINT, *options.methods)}
-        judge = Judge(photos, paintings, load_features(options.features))
-        rows: list[dict[str, Any]] = [{"pipeline": "the photos themselves", **judge(lambda x: x)}]
-        rows[0] |= {"psnr_y": None, "feature_distance": None}
+        artwork = load(options.artwork, options.side) if options.artwork else None
+        judge = Judge(photos, paintings, artwork, load_features(options.features))
+        pipelines = {text: Pipeline(text, device="cpu") for text in (options.joint, *options.cascades)}
         small = image(picture(options.width, options.width * 3 // 4))
         times = seconds({text: lambda p=p: p(small) for text, p in pipelines.items()}, options.repeat)
+        untouched = judge(lambda x: x)
+        rows: list[dict[str, Any]] = [
+            {"pipeline": "the large photos", **{key: untouched[key] for key in ("kid", "gram", "content")}}
+        ]
         for text, pipeline in pipelines.items():
-            figures = judge(lambda x, p=pipeline: tensor(p(image(classic(x, 4)))))
             with Meter(torch.device("cpu")) as meter:
                 pipeline(small)
-            rows.append({"pipeline": text, **figures, "seconds": times[text], "peak_mb": (meter.peak_bytes or 0) / 1e6})
+            rows.append(
+                {
+                    "pipeline": text,
+                    **judge(through(pipeline)),
+                    "seconds": times[text],
+                    "joint_times_as_fast": times[text] / times[options.joint],
+                    "peak_mb": (meter.peak_bytes or 0) / 1e6,
+                }
+            )
 
     def draw(axes: Any) -> None:
         for row in rows[1:]:
-            axes.plot(row["content"], row["kid"], "s" if row["pipeline"] == JOINT else "o")
+            place = row["content"], row["kid"]
+            axes.plot(*place, "s" if row["pipeline"] == options.joint else "o")
             label = f"{row['pipeline']}, {row['seconds']:.2g} s"
-            axes.annotate(label, (row["content"], row["kid"]), textcoords="offset points", xytext=(6, 3), fontsize=7)
+            axes.annotate(label, place, textcoords="offset points", xytext=(6, 3), fontsize=7)
         axes.margins(x=0.35, y=0.15)
         axes.set(
             title="Small photos to large paintings",

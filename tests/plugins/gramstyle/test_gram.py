@@ -6,12 +6,15 @@ import torch
 
 from imgtk import Pipeline
 from imgtk.errors import ImgtkError, ParameterError, ReadError, WeightsError
+from imgtk.geometry import Size
+from imgtk.nn.colour import luma
 from imgtk.nn.features import load_features
-from imgtk.op import File, Number
+from imgtk.nn.resample import resample
+from imgtk.op import CommaList, File, Number
 from imgtk.painting.objective import StyleObjective, shift_together
 from imgtk.registry import default
 from imgtk.testing import picture
-from imgtk_gramstyle import CommaList
+from imgtk_gramstyle.gram import schedule
 
 CPU = torch.device("cpu")
 
@@ -82,10 +85,55 @@ def test_large_pictures_are_painted_small_and_enlarged(gram):
 
 
 @torch.inference_mode()
+def test_details_finer_than_the_painting_come_back(gram):
+    x = 0.25 + 0.5 * picture(256, 192)
+    painted = gram(size=64)(x)
+
+    def details(y):
+        return luma(y) - luma(resample(resample(y, Size(64, 48)), Size(256, 192)))
+
+    assert (details(painted) - details(x)).abs().mean() < 0.2 * details(x).abs().mean()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", ["covariance", "histogram"])
+def test_style_pictures_get_the_colours_of_the_picture_beforehand(gram, kind):
+    x = 0.2 + 0.6 * picture(80, 64) * torch.tensor([1, 0.5, 0.1])[:, None, None]
+    free, kept = gram(steps=10)(x), gram(steps=10, keep_colour=kind)(x)
+    away = [(y.mean((2, 3)) - x.mean((2, 3))).abs().max() for y in (free, kept)]
+    assert away[1] < away[0]
+    light = gram(steps=10, keep_colour="luma")(x)
+    assert not torch.equal(light, kept)
+
+
+def test_schedules_go_from_coarse_to_fine():
+    assert schedule(Size(1024, 768), 200) == [(256, 114), (512, 57), (1024, 29)]
+    assert schedule(Size(2048, 2048), 200) == [(256, 107), (512, 53), (1024, 27), (2048, 13)]
+    assert schedule(Size(200, 150), 200) == [(200, 200)]
+    assert schedule(Size(1024, 40), 10) == [(1024, 10)]
+    for steps in range(1, 40):
+        planned = schedule(Size(4000, 3000), steps)
+        assert sum(count for _, count in planned) == steps
+        assert all(count > 0 for _, count in planned)
+        assert planned[-1][0] == 4000
+
+
+def test_a_mask_of_another_size_is_refused_before_painting(features_file, style_file, tmp_path):
+    import cv2
+
+    mask = tmp_path / "mask.png"
+    cv2.imwrite(str(mask), np.full((30, 40), 255, np.uint8))
+    pipeline = Pipeline(f"style:gram {style_file} backbone={features_file} steps=1 mask={mask}", device="cpu")
+    assert pipeline(np.zeros((30, 40, 3), np.uint8)).size == (40, 30)
+    with pytest.raises(ParameterError, match="has 40x30 pixels, but the picture has 41x30"):
+        pipeline(np.zeros((30, 41, 3), np.uint8))
+
+
+@torch.inference_mode()
 def test_it_tells_how_far_it_is(gram):
     op, steps = gram(), []
     op.on_step = lambda done, total: steps.append((done, total))
-    for size in ((40, 32), (90, 80)):  # the larger one is painted at two sizes
+    for size in ((40, 32), (300, 280)):  # the larger one is painted at two sizes
         op(picture(*size))
         assert steps == [(1, 3), (2, 3), (3, 3)]
         steps.clear()

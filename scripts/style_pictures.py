@@ -1,0 +1,79 @@
+"""Draw the pictures of docs/style.md on trained styles: python scripts/style_pictures.py [NAME …]
+
+The photos are scikit-image's: the astronaut (NASA), the cat (Stéfan van der Walt), the coffee and the rocket (SpaceX).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from skimage import data
+from transfer_pictures import SIZE, fitted
+from upscaling_pictures import row, run
+
+from imgtk_gramstyle import STYLES
+
+ACROSS = 4
+"""Pictures side by side in a sheet."""
+
+
+def sheet(name: str, pictures: list[np.ndarray]) -> None:
+    """Pictures of one size in rows of `ACROSS`, as docs/pictures/NAME.webp."""
+    blank = np.full_like(pictures[0], 255)
+    pictures = pictures + [blank] * (-len(pictures) % ACROSS)
+    row(name, [np.concatenate(pictures[column::ACROSS]) for column in range(ACROSS)])
+
+
+def styles() -> None:
+    """The photo, and what each style makes of it, in the order of `STYLES`."""
+    photo = data.astronaut()[:400, :]
+    sheet("styles", [fitted(photo), *(fitted(run(f"style:{name}", photo)) for name in STYLES)])
+
+
+def between() -> None:
+    """From one style to another by quarters."""
+    cat = data.chelsea()
+    row("between", [fitted(run(f"style:starry-night+great-wave mix={k / 4}", cat)) for k in range(5)])
+
+
+def colours() -> None:
+    """Photo, painting, and the three ways to keep the photo's colours."""
+    coffee = data.coffee()
+    ways = ("", "keep-colour=luma", "keep-colour=covariance", "keep-colour=histogram")
+    row("keep-colour", [fitted(coffee), *(fitted(run(f"style:starry-night {way}", coffee)) for way in ways)])
+
+
+def mask() -> None:
+    """Photo, mask, and the photo painted where the mask is white."""
+    photo = data.astronaut()[:400, :]
+    height, width = photo.shape[:2]
+    down, across = np.mgrid[:height, :width]
+    outside = ((across - 225) / 110) ** 2 + ((down - 130) / 160) ** 2
+    pixels = (255 * np.clip((outside - 0.8) / 0.5, 0, 1)).astype(np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "mask.png"
+        Image.fromarray(pixels).save(file)
+        painted = run(f"style:great-wave mask={file}", photo)
+    row("mask", [fitted(photo), fitted(pixels), fitted(painted)])
+
+
+def strokes() -> None:
+    """One painting at 480, 1440 and 4320 pixels seen as a whole, and a part of each, pixel by pixel."""
+    rocket = Image.fromarray(data.rocket())
+    seen, close = [], []
+    for width in (480, 1440, 4320):
+        large = np.asarray(rocket.resize((width, width * rocket.height // rocket.width), Image.Resampling.LANCZOS))
+        painted = run("style:starry-night", large)
+        left, top = int(width * 0.45) - SIZE[0] // 2, int(painted.shape[0] * 0.5) - SIZE[1] // 2
+        seen.append(fitted(painted))
+        close.append(painted[top : top + SIZE[1], left : left + SIZE[0]])
+    row("strokes", [np.concatenate(pair) for pair in zip(seen, close, strict=True)])
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ("styles", "between", "colours", "mask", "strokes"):
+        globals()[name]()

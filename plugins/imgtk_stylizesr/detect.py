@@ -14,13 +14,12 @@ __all__ = ["painting_upscaler"]
 
 def painting_upscaler(state: State) -> tuple[PaintingUpscaler, State] | None:
     """PaintingUpscaler, under our own names."""
-    if not {"down.0.weight", "up.weight", "tail.2.weight"} <= state.keys():
+    if not {"enter.0.weight", "palette.weight", "tail.2.weight"} <= state.keys():
         return None
-    features, width = conv_shape(state, "up.weight")
-    out_channels, _ = conv_shape(state, "tail.2.weight")
+    out_channels, width = conv_shape(state, "tail.2.weight")
     scale = isqrt(out_channels // 3)
     if 3 * scale**2 != out_channels or not 1 <= scale <= 16:
         raise ValueError(f"has {out_channels} channels before the pixel shuffle, so its scale cannot be told")
     blocks = count_layers(state, r"residuals\.(\d+)\.")
     with torch.device("meta"):
-        return PaintingUpscaler(features=features, width=width, blocks=blocks, scale=scale), state
+        return PaintingUpscaler(width=width, blocks=blocks, scale=scale), state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -9,62 +11,82 @@ from imgtk.upscaling.network import UpscalingNetwork
 
 __all__ = ["PaintingUpscaler"]
 
+EPSILON = 1e-3
+"""Added to variances, as in the style networks whose blocks it may take over."""
 
-def _conv(channels: int, width: int, stride: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution, Kaiming initialised for PReLU, whose slopes start at 0.25; bias 0."""
-    conv = nn.Conv2d(channels, width, 3, stride, padding=1)
+
+def _conv(channels: int, width: int, bias: bool = True) -> nn.Conv2d:
+    """A 3x3 convolution, Kaiming initialised for PReLU, whose slopes start at 0.25. Borders are repeated: zeros would
+    be painted as a dark frame."""
+    conv = nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate", bias=bias)
     nn.init.kaiming_normal_(conv.weight, a=0.25)
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
     return conv
 
 
-class PaintingUpscaler(UpscalingNetwork):
-    """Convolutions at the input's size, residual blocks at half of it, and one pixel shuffle, added to the
-    enlarged input.
+def _normalised(width: int) -> list[nn.Module]:
+    """A convolution and batch normalisation, whose moments are fixed in the end: tiles are painted as the whole is."""
+    return [_conv(width, width, bias=False), nn.BatchNorm2d(width, eps=EPSILON)]
 
-    The outer convolutions carry what super-resolution needs; the inner ones see areas as large as strokes, at a quarter
-    of the price. There is no normalisation, so tiles are painted as the whole picture is.
+
+class PaintingUpscaler(UpscalingNetwork):
+    """The residual blocks of a style network, which work at a quarter of a picture's size, between the first layers of
+    an upscaling network and a pixel shuffle. So nothing is computed at the size of the output.
+
+    The enlarged input, in colours that are learnt (`palette`), is added.
 
     Args:
-        features: channels at the input's size.
-        width: channels at half of it.
-        blocks: residual blocks there.
+        width: channels.
+        blocks: residual blocks.
         scale: output pixels per input pixel.
     """
 
-    multiple = 2
-
-    def __init__(self, features: int = 64, width: int = 96, blocks: int = 3, scale: int = 4) -> None:
+    def __init__(self, width: int = 64, blocks: int = 3, scale: int = 4) -> None:
         super().__init__()
-        self.scale, self.blocks = scale, blocks
-        self.head = nn.Sequential(
-            *(_conv(3, features), nn.PReLU(features)),
-            *(_conv(features, features), nn.PReLU(features)),
-        )
-        self.down = nn.Sequential(_conv(features, width, stride=2), nn.PReLU(width))
+        self.width, self.blocks, self.scale = width, blocks, scale
+        self.head = nn.Sequential(_conv(3, width), nn.PReLU(width), _conv(width, width), nn.PReLU(width))
+        self.enter = nn.Sequential(*_normalised(width))
         self.residuals = nn.ModuleList(
-            nn.Sequential(_conv(width, width), nn.PReLU(width), _conv(width, width)) for _ in range(blocks)
+            nn.Sequential(*_normalised(width), nn.ReLU(), *_normalised(width)) for _ in range(blocks)
         )
-        self.up = _conv(width, features)
-        self.tail = nn.Sequential(_conv(features, features), nn.PReLU(features), _conv(features, 3 * scale**2))
-        for layer in (*(block[-1] for block in self.residuals), self.tail[-1]):  # type: ignore[index]
-            layer.weight.data.mul_(0.1)  # start near the identity
+        last = _conv(width, 3 * scale**2)
+        self.tail = nn.Sequential(_conv(width, width), nn.PReLU(width), last)
+        self.palette = nn.Conv2d(3, 3, 1)
+        last.weight.data.mul_(0.1)
+        nn.init.dirac_(self.palette.weight)
+        nn.init.zeros_(self.palette.bias)  # type: ignore[arg-type]
 
     @property
     def halo(self) -> int:
-        """Receptive radius in input pixels: 1 for each convolution at its size, 2 for each at half of it, and 2 for the
-        interpolation between."""
-        return len(self.head) // 2 + 1 + 2 * (2 * self.blocks + 1) + 2 + 2
+        """Receptive radius in input pixels: one for each convolution."""
+        return 5 + 2 * self.blocks
 
     @property
     def description(self) -> str:
-        return f"PaintingUpscaler, {self.blocks} blocks, {self.up.in_channels} channels"
+        return f"PaintingUpscaler, {self.blocks} blocks, {self.width} channels"
+
+    def take_over(self, upscaler: Mapping[str, Tensor], style: Mapping[str, Tensor]) -> None:
+        """Start with the first two layers of a SRVGGNetCompact, and with residual blocks, evenly chosen, of a
+        StyleNetwork, both of the same width. Raises KeyError or RuntimeError where they do not fit."""
+        names = {"0": "body.0", "1": "body.1", "2": "body.2", "3": "body.3"}
+        self.head.load_state_dict(
+            {key: upscaler[f"{names[key.partition('.')[0]]}.{key.partition('.')[2]}"] for key in self.head.state_dict()}
+        )
+        theirs = 1 + max(int(key.split(".")[1]) for key in style if key.startswith("residuals."))
+        parts = {"0": "first.conv", "1": "first.norm", "3": "second.conv", "4": "second.norm"}
+        for number, block in enumerate(self.residuals):
+            source = f"residuals.{number * (theirs - 1) // max(1, self.blocks - 1)}"
+            own = block.state_dict()
+            for key in own:
+                layer, _, name = key.partition(".")
+                if name in ("weight", "bias"):
+                    own[key] = style[f"{source}.{parts[layer]}.{name}"]
+            block.load_state_dict(own)
 
     def forward(self, x: Tensor) -> Tensor:
-        details = self.head(x)
-        strokes = self.down(details)
+        y = self.enter(self.head(x)).relu()
         for block in self.residuals:
-            strokes = strokes + block(strokes)
-        details = details + F.interpolate(self.up(strokes), scale_factor=2.0, mode="bilinear")
-        enlarged = F.interpolate(x, scale_factor=float(self.scale), mode="bilinear")
-        return F.pixel_shuffle(self.tail(details), self.scale) + enlarged
+            y = y + block(y)
+        enlarged = F.interpolate(self.palette(x), scale_factor=float(self.scale), mode="bilinear")
+        return F.pixel_shuffle(self.tail(y), self.scale) + enlarged

@@ -16,8 +16,12 @@ from imgtk.metrics import psnr_y
 from imgtk.nn.colour import luma
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.losses import grid, perceptual_distance, total_variation
+from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.objective import SHIFT, NearestStyle, StyleObjective, shift_together
+from imgtk.painting.op import MARGIN as BORDER
+from imgtk.painting.op import load_network, with_margin
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
+from imgtk.registry import default
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.domains import Domains
 from imgtk.training.optimizers import muon
@@ -37,11 +41,17 @@ class StylizeSRRecipe(AdversarySettings, DomainsRecipe):
 
     Attributes:
         crop: side of the crops of photos and paintings; the network sees them `scale` times smaller.
-        enlarge_first: in so many updates at the beginning photos, too, are only enlarged.
+        enlarge_first: in so many updates at the beginning photos, too, are only enlarged; with a teacher they are
+            painted as it paints the large photos.
+        teacher: name of weights, or file, of a style network of the same painter, from which the residual blocks are
+            taken as well; "" for none.
+        upscaler: name of weights, or file, of a SRVGGNetCompact from which the first layers are taken; with a teacher.
+        taught: weight of the perceptual distance to what the teacher paints, after the beginning.
         scale: output pixels per input pixel.
-        features, width, blocks: of the network.
+        width, blocks: of the network.
         style: files of paintings whose strokes and colours all photos get, separated by commas; "" for the part of
             any painting whose colours are nearest to the photo's (see `NearestStyle`), a milder style.
+        style_share: of the parts of paintings among which the nearest is chosen; the flattest are left out.
         style_weight, content_weight: of a painted photo's `style_distance` to the part of a painting whose
             colours are nearest (see `NearestStyle`), and of its normalised content distance to the large photo.
         luma_weight: of the L1 distance between the brightness of the painted photo, shrunk, and of the small photo.
@@ -53,26 +63,30 @@ class StylizeSRRecipe(AdversarySettings, DomainsRecipe):
     """
 
     name: str = "stylize-sr"
-    steps: int = 6000
+    steps: int = 4000
+    discriminator_lr: float = 5e-4
     batch: int = 3
     crop: int = 192
-    lr: float = 7e-4
+    lr: float = 1.5e-3
     ema: float = 0.995
     side: int = 800
-    enlarge_first: int = 400
+    enlarge_first: int = 300
+    teacher: str = ""
+    upscaler: str = "compact-x4"
+    taught: float = 1.0
     scale: int = 4
-    features: int = 64
-    width: int = 96
+    width: int = 64
     blocks: int = 3
     style: str = ""
+    style_share: float = 0.5
     style_weight: float = 10.0
-    content_weight: float = 2.0
-    luma_weight: float = 5.0
+    content_weight: float = 1.5
+    luma_weight: float = 3.0
     grid_weight: float = 10.0
     tv_weight: float = 10.0
     pixel_weight: float = 10.0
     perceptual_weight: float = 1.0
-    adversarial_weight: float = 0.3
+    adversarial_weight: float = 0.5
     discriminator_features: int = 32
     discriminator_layers: int = 3
 
@@ -92,14 +106,25 @@ class StylizeSR(DomainsTrainer):
 
     def __init__(self, recipe: StylizeSRRecipe) -> None:
         super().__init__(recipe)
-        network = PaintingUpscaler(recipe.features, recipe.width, recipe.blocks, recipe.scale)
+        network = PaintingUpscaler(recipe.width, recipe.blocks, recipe.scale)
+        self.teacher: NormalisingNetwork | None = None
+        if recipe.teacher:
+            files = [locate(name, "imgtk_stylizesr", default().packages) for name in (recipe.upscaler, recipe.teacher)]
+            self.teacher = load_network(files[1])
+            try:
+                network.take_over(*(read_state(file) for file in files))
+            except (KeyError, RuntimeError):
+                raise TrainingError(
+                    f"{files[0]} and {files[1]} are no SRVGGNetCompact and StyleNetwork of {recipe.width} channels",
+                    hint="Set width to theirs, or leave teacher away.",
+                ) from None
         if recipe.init:
             try:
                 network.load_state_dict(read_state(locate(recipe.init, package="imgtk_stylizesr")))
             except RuntimeError:
                 raise TrainingError(
-                    f"{recipe.init} is not a PaintingUpscaler x{recipe.scale} of {recipe.features} features, width "
-                    f"{recipe.width} and {recipe.blocks} blocks",
+                    f"{recipe.init} is not a PaintingUpscaler x{recipe.scale} of width {recipe.width} with "
+                    f"{recipe.blocks} blocks",
                     hint="Set these to those of the network to start from.",
                 ) from None
         judge: nn.Module = PatchDiscriminator(
@@ -116,11 +141,13 @@ class StylizeSR(DomainsTrainer):
         super().to(device)
         paintings = [self._loaded(file).to(device) for file in self.targets]
         self.objective = self._objective(paintings)
+        if self.teacher:
+            self.teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _objective(self, paintings: list[Tensor]) -> StyleObjective | NearestStyle:
         chosen = [name.strip() for name in self.recipe.style.split(",") if name.strip()]
         if not chosen:
-            return NearestStyle(self.features, paintings, self.recipe.crop - 2 * MARGIN)
+            return NearestStyle(self.features, paintings, self.recipe.crop - 2 * MARGIN, self.recipe.style_share)
         try:
             styles = [self._loaded(Path(name)).to(self.device) for name in chosen]
         except ImgtkError as error:
@@ -144,8 +171,9 @@ class StylizeSR(DomainsTrainer):
         small = self._shrunk(torch.cat([photos, paintings]))
         enlarged = networks["generator"](small)
         self.done += 1
+        wanted = self._taught(photos)
         if self.done <= recipe.enlarge_first:
-            yield "generator", self._fidelity(enlarged, torch.cat([photos, paintings]))
+            yield "generator", self._fidelity(enlarged, torch.cat([wanted, paintings]))
             return
         painted, restored = enlarged.chunk(2)
         inner = slice(MARGIN, -MARGIN)
@@ -162,9 +190,19 @@ class StylizeSR(DomainsTrainer):
             **self._fidelity(restored, paintings),
             "adversarial": recipe.adversarial_weight * self.adversary.generator_loss(judge, painted, paintings),
         }
+        if self.teacher:
+            losses["taught"] = recipe.taught * self._fidelity(painted, wanted)["perceptual"]
         yield "generator", losses
         judge.requires_grad_(True)
         yield "discriminator", self.adversary.discriminator_losses(judge, paintings, painted)
+
+    def _taught(self, photos: Tensor) -> Tensor:
+        """The photos as the teacher paints them; as they are without one."""
+        if not self.teacher:
+            return photos
+        with torch.no_grad():
+            painted: Tensor = self.teacher(with_margin(photos))
+        return painted[..., BORDER:-BORDER, BORDER:-BORDER].float()
 
     def _fidelity(self, enlarged: Tensor, target: Tensor) -> dict[str, Tensor]:
         """How far enlarged pictures are from what they were shrunk from."""

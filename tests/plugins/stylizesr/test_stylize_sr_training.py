@@ -21,7 +21,7 @@ SPEC = default().spec("stylize-sr:monet")
 def run(data, paintings, backbone, tmp_path):
     def run(folder, resume=False, stop_at=None, **changes):
         settings = {"target": paintings, "backbone": backbone, "steps": 5, "enlarge_first": 2, "batch": 2, "crop": 96}
-        settings |= {"side": 144, "features": 8, "width": 8, "blocks": 1, "discriminator_features": 4, "held_out": 1}
+        settings |= {"side": 144, "width": 8, "blocks": 1, "discriminator_features": 4, "held_out": 1}
         overrides = {key: str(value) for key, value in {**settings, **changes}.items()}
         where = tmp_path / folder
         options = {"overrides": overrides, "device": "cpu", "dtype": "fp32"}
@@ -71,9 +71,7 @@ def test_it_learns_to_enlarge(run):
 
 def test_each_loss_reaches_the_network(paintings, backbone):
     """And what is learnt from paintings does not come from photos."""
-    recipe = StylizeSRRecipe(
-        target=str(paintings), backbone=str(backbone), crop=96, side=144, features=8, width=8, enlarge_first=0
-    )
+    recipe = StylizeSRRecipe(target=str(paintings), backbone=str(backbone), crop=96, side=144, width=8, enlarge_first=0)
     torch.manual_seed(0)
     learning = StylizeSR(recipe)
     learning.to(torch.device("cpu"))
@@ -93,7 +91,7 @@ def test_it_starts_from_weights_of_its_own_kind_only(run, network, tmp_path):
     torch.save(network().state_dict(), tmp_path / "other.pth")
     with pytest.raises(TrainingError, match=r"other\.pth is not a PaintingUpscaler x4"):
         run("out", init=tmp_path / "other.pth")
-    start = run("out", width=12, blocks=2, init=tmp_path / "other.pth", steps=1)
+    start = run("out", width=8, blocks=2, init=tmp_path / "other.pth", steps=1)
     assert "from other, trained for 1" in Card.read(start.with_suffix(".toml")).trained
 
 

@@ -19,7 +19,7 @@ __all__ = ["SmoothUNet", "TransposedUNet", "published_widths", "smooth_widths"]
 EPSILON = 1e-3
 """Added to variances in `SmoothUNet`: white paper stays white paper, whatever its rounding errors."""
 
-TINT = 3.0
+TINT = 6.0
 """How much more colour the output of `SmoothUNet` has, in logits, than the input, before it has learnt anything."""
 
 

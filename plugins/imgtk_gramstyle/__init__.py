@@ -15,8 +15,13 @@ STYLES = {
     "starry-night": "Paint as Vincent van Gogh painted The Starry Night.",
     "great-wave": "Print as Katsushika Hokusai printed The Great Wave off Kanagawa.",
     "composition": "Paint as Wassily Kandinsky painted Composition VII.",
+    "scream": "Paint as Edvard Munch painted The Scream.",
+    "mosaic": "Lay as a Roman mosaic of ducks was laid.",
+    "engraving": "Cut as the Brothers Dalziel cut their wood engravings.",
 }
 """The shipped styles: `style:NAME`, and one file of weights each."""
+HARSH = frozenset(("mosaic", "engraving"))
+"""Styles of such contrast that bfloat16 would show."""
 
 
 MIX = Param("mix", CommaList(Number(0, 1)), "Share of each style after the first; equal if left out.", default=None)
@@ -72,7 +77,7 @@ GRAM = OpSpec(
         MASK,
         Param("weights", CommaList(Number(0)), "How much of each style picture; equal if left out.", default=None),
         Param("steps", Integer(1, 100_000), "Steps of the optimiser.", default=200),
-        Param("size", Integer(32, 8192), "Longest side at which strokes are painted.", default=640),
+        Param("size", Integer(32, 8192), "Longest side at which strokes are painted.", default=1024),
         Param("style-size", Number(0.1, 8), "Size of the style picture relative to the painted one.", default=1.5),
         Param("style", Number(0), "Weight of the style.", default=10.0),
         Param("content", Number(0), "Weight of the content.", default=2.0),

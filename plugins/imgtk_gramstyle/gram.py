@@ -29,6 +29,8 @@ SMALLEST = 32
 COARSEST = 144
 """Longest side in pixels below which painting does not begin."""
 LEARNING_RATE = 0.02
+DETAILS = 0.5
+"""Share of its finest details that a picture larger than its painting gets back: with all of them it looks embossed."""
 
 
 class GramStyle(ImageOp):
@@ -36,8 +38,8 @@ class GramStyle(ImageOp):
 
     It is painted from coarse to fine: first at a small size, where large strokes are found fast, then at twice that
     size from what was found, and so on (Gatys et al., "Controlling perceptual factors in neural style transfer", 2017,
-    section 6). Pictures larger than `size` are painted at that size, enlarged, and given their own fine details back,
-    so memory and time stay bounded.
+    section 6). Pictures larger than `size` are painted at that size, enlarged, and given something of their own fine
+    details back, so memory and time stay bounded.
 
     Args:
         image: the style pictures.
@@ -116,7 +118,7 @@ class GramStyle(ImageOp):
             painted = self.paint(small)
             if painted.shape != original.shape:
                 details = luma(original) - luma(resample(small, size))
-                painted = (resample(painted, size) + details).clamp(0, 1)
+                painted = (resample(painted, size) + DETAILS * details).clamp(0, 1)
         window = Window(Box.of(size), size, Box.of(size), size)
         return self.blend(painted.to(x.dtype), x, None, window)
 

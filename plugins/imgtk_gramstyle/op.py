@@ -14,6 +14,7 @@ from imgtk.painting.op import load_network
 from imgtk.painting.strokes import PaintStrokes
 from imgtk.registry import default
 from imgtk.weights import locate
+from imgtk_gramstyle import HARSH
 
 __all__ = ["Stylise"]
 
@@ -48,6 +49,7 @@ class Stylise(PaintStrokes):
     ) -> None:
         super().__init__(model, PACKAGE, Blend(strength, keep_colour, mask), scale)
         self.models = [model, *others]
+        self.needs_float32 = not HARSH.isdisjoint(self.models)  # type: ignore[misc]
         mix = mix or [1 / len(self.models)] * len(others)
         if len(mix) != len(others) or sum(mix) > 1 + 1e-9:
             raise ParameterError(

@@ -22,6 +22,9 @@ PICTURES = {
     "starry-night": "styles/vangogh_starry_night.jpg",
     "great-wave": "styles/hokusai_great_wave.jpg",
     "composition": "styles/kandinsky_composition_vii.jpg",
+    "scream": "styles/munch_the_scream.webp",
+    "mosaic": "styles/roman_mosaic_ducks_massimo.jpg",
+    "engraving": "styles/dalziel_rob_roy_engraving.webp",
 }
 CPU = torch.device("cpu")
 

@@ -132,7 +132,7 @@ class TranslationTrainer(DomainsTrainer):
         fakes, losses = networks["generator"](real["photos"], real["paintings"])
         for domain in self.pools:
             judge = networks[f"judge of {domain}"].requires_grad_(False)
-            verdict = self.adversary.generator_loss(judge, fakes[domain], real[domain])
+            verdict = self.adversary.generator_loss(judge, shifted(fakes[domain]), shifted(real[domain]))
             losses[f"adversarial, {domain}"] = self.recipe.adversarial * verdict
         for domain, objective in self.styles.items():
             inner = slice(MARGIN, -MARGIN)
@@ -144,7 +144,8 @@ class TranslationTrainer(DomainsTrainer):
         for domain, pool in self.pools.items():
             judge = networks[f"judge of {domain}"].requires_grad_(True)
             earlier = pool.swap(fakes[domain])
-            yield f"judge of {domain}", self.adversary.discriminator_losses(judge, real[domain], earlier)
+            losses = self.adversary.discriminator_losses(judge, shifted(real[domain]), shifted(earlier))
+            yield f"judge of {domain}", losses
 
     def state(self) -> dict[str, Any]:
         return {domain: pool.state() for domain, pool in self.pools.items()}
@@ -195,3 +196,13 @@ class TranslationTrainer(DomainsTrainer):
             write(generator.back, name=recipe.back, summary=recipe.back_summary)
         assert isinstance(generator, (Cycle, Contrast))
         return write(generator.there, name=recipe.name, summary=recipe.summary)
+
+
+def shifted(pictures: Tensor) -> Tensor:
+    """All of (N, C, H, W) but `SHIFT` random rows and columns at the borders.
+
+    The judges' strides make a grid of 8 pixels, and what they always see at the same place on it, generators paint.
+    """
+    top, left = torch.randint(0, SHIFT + 1, (2,)).tolist()
+    height, width = (side - SHIFT for side in pictures.shape[2:])
+    return pictures[..., top : top + height, left : left + width]

@@ -15,12 +15,14 @@ from torch.nn.functional import pad
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
+from imgtk.nn.losses import total_variation
 from imgtk.painting.objective import SHIFT, NearestStyle, shift_together
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.domains import Domains
 from imgtk.training.optimizers import muon
 from imgtk.training.pool import PicturePool
+from imgtk.weights import read_state
 from imgtk_cyclegan.methods import Contrast, Cycle
 from imgtk_cyclegan.network import ResnetGenerator
 
@@ -40,6 +42,7 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
     Attributes:
         method: "cycle" (CycleGAN: both directions) or "cut" (from photos to paintings only, in about half the time).
         back, back_summary: name and summary of the weights from paintings to photos, which CycleGAN learns as well.
+        init: a file that such a run has exported; the way back is read from the file `back` beside it.
         features, blocks, antialias, skip: of the generators.
         adversarial, cycle, identity, contrast: weights of the losses.
         patches: at each of five depths, for CUT.
@@ -47,6 +50,7 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
         style, content: weights of what neither paper has: the distance in style to the part of a painting whose colours
             are nearest to those of the photo (and the other way round), and the normalised content distance (see
             `NearestStyle`). Small networks become painters much sooner with them.
+        tv: weight of the total variation of what is translated: regular dabs go from flat areas.
         discriminator_features, discriminator_layers: channels of the first layer, and how many layers are strided.
     """
 
@@ -70,6 +74,7 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
     patches: int = 256
     style: float = 0.0
     content: float = 0.0
+    tv: float = 0.0
     pool: int = 50
     discriminator_features: int = 64
     discriminator_layers: int = 3
@@ -88,7 +93,9 @@ class TranslationTrainer(DomainsTrainer):
     """An adversary for each domain, and `Cycle` or `Contrast`.
 
     Raises:
-        TrainingError: for an unknown method, crops that are too small, and as `DomainsTrainer` and `Adversary`.
+        WeightsError: `init`, or the way back beside it, cannot be read.
+        TrainingError: for an unknown method, crops that are too small, an `init` that does not fit, and as
+            `DomainsTrainer` and `Adversary`.
     """
 
     recipe_type = TranslationRecipe
@@ -109,9 +116,25 @@ class TranslationTrainer(DomainsTrainer):
             self.pools["photos"] = PicturePool(recipe.pool)
         else:
             self.method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
+        if recipe.init:
+            self._start_from(Path(recipe.init))
         judges = {f"judge of {domain}": recipe.discriminator() for domain in self.pools}
         self.networks = {"generator": self.method, **judges}
         self.styles: dict[str, NearestStyle] = {}
+
+    def _start_from(self, file: Path) -> None:
+        """Load the weights in `file`, and those of the way back, which an export has beside them."""
+        starts = {self.method.there: file}
+        if isinstance(self.method, Cycle):
+            starts[self.method.back] = file.with_name(f"{self.recipe.back}.safetensors")
+        for network, start in starts.items():
+            try:
+                network.load_state_dict(read_state(start))
+            except RuntimeError:
+                raise TrainingError(
+                    f"{start} does not fit {network.description}",
+                    hint="Set features, blocks, antialias and skip to those of the network to start from.",
+                ) from None
 
     def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
         domains = super().load_pictures(files, device)
@@ -140,6 +163,8 @@ class TranslationTrainer(DomainsTrainer):
             style, content = objective(*shift_together(pictures, SHIFT))
             losses[f"style, {domain}"] = self.recipe.style * style
             losses[f"content, {domain}"] = self.recipe.content * content
+        if self.recipe.tv:
+            losses["tv"] = self.recipe.tv * torch.stack([total_variation(fake) for fake in fakes.values()]).mean()
         yield "generator", losses
         for domain, pool in self.pools.items():
             judge = networks[f"judge of {domain}"].requires_grad_(True)

@@ -5,7 +5,7 @@ import csv
 import pytest
 import torch
 
-from imgtk.errors import TrainingError
+from imgtk.errors import TrainingError, WeightsError
 from imgtk.painting.op import load_network
 from imgtk.registry import default
 from imgtk.testing import picture
@@ -63,6 +63,20 @@ def test_cyclegan_exports_both_directions(photos, settings, tmp_path):
     op = default().spec("translate:cyclegan").build(model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
     assert op(picture(32, 32)).shape == (1, 3, 32, 32)
+
+
+def test_a_run_starts_from_what_another_has_exported(photos, settings, tmp_path):
+    weights = train(SPEC, photos, tmp_path / "run", overrides={**settings, "steps": "1"}, **CPU)
+    recipe = {key: type(getattr(TranslationRecipe(), key))(value) for key, value in settings.items()}
+    trainer = TranslationTrainer(TranslationRecipe(**recipe, init=str(weights)))
+    for network, name in ((trainer.method.there, "photo2painting"), (trainer.method.back, "painting2photo")):
+        stored = load_network(weights.with_name(f"{name}.safetensors")).state_dict()
+        assert all(torch.equal(value.float(), stored[key]) for key, value in network.state_dict().items())
+    with pytest.raises(TrainingError, match="does not fit ResnetGenerator, 2 blocks"):
+        TranslationTrainer(TranslationRecipe(**{**recipe, "blocks": 2}, init=str(weights)))
+    weights.with_name("painting2photo.safetensors").unlink()
+    with pytest.raises(WeightsError, match="painting2photo"):
+        TranslationTrainer(TranslationRecipe(**recipe, init=str(weights)))
 
 
 def test_cut_has_one_direction(photos, settings, tmp_path):

@@ -92,17 +92,21 @@ def total_variation(x: Tensor) -> Tensor:
 
 
 def grid(x: Tensor, period: int) -> Tensor:
-    """How much of a grid of `period` pixels lies over (N, C, H, W), sides of at least `period` + 1: 0 for none.
+    """How much of a grid of `period` pixels lies over (N, C, H, W), sides at least `8 * period` + 1; 0.05 for photos.
 
-    It is the share of a pattern that all blocks have in common in what varies within blocks, plus the variance, from
-    place to place within blocks, of the mean difference of neighbouring pixels, relative to its mean. Networks that end
-    with a pixel shuffle draw such grids when they are asked for texture.
+    It is the share, in what varies within blocks, of a pattern that 8x8 neighbouring blocks have in common, averaged
+    over all such groups, so that faint grids in flat areas count; plus the variance, from place to place within blocks,
+    of the mean difference of neighbouring pixels, relative to its mean. Networks that end with a pixel shuffle draw
+    such grids when they are asked for texture.
     """
     x = x.float()
-    height, width = (length // period for length in x.shape[2:])
-    blocks = x[..., : height * period, : width * period].unflatten(3, (width, period)).unflatten(2, (height, period))
-    within = blocks - blocks.mean((3, 5), keepdim=True)
-    found = within.mean((2, 4)).square().mean() / within.square().mean().clamp_min(1e-8)
+    side = 8 * period
+    rows, columns = (length // side for length in x.shape[2:])
+    blocks = x[..., : rows * side, : columns * side]
+    blocks = blocks.unflatten(3, (columns, 8, period)).unflatten(2, (rows, 8, period))
+    within = blocks - blocks.mean((4, 7), keepdim=True)
+    common, all_of_it = within.mean((3, 6)).square().mean((3, 5)), within.square().mean((3, 4, 6, 7))
+    found = (common / (all_of_it + 1e-5)).mean()  # far below an 8-bit step nothing is seen
     for dim in (2, 3):
         steps = x.diff(dim=dim).abs().movedim(dim, -1)
         steps = steps[..., : steps.shape[-1] // period * period]

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
+LEAVE_OUT = 10
+"""Updates in a row whose gradient may be left out because it is not finite."""
+
+
 @dataclass(frozen=True)
 class Status:
     """Where a run stands, handed to `report` after each step."""
@@ -254,6 +258,7 @@ class _Run:
         self.seconds = 0.0
         self.scores: dict[str, float] = {}
         self.best: float | None = None
+        self.left_out = 0
 
     def loop(self, pictures: Pictures, report: Callable[[Status], None] | None, stop_at: int | None) -> None:
         log = _Log(self.out, self.step) if self.fabric.is_global_zero else None
@@ -298,12 +303,31 @@ class _Run:
                     )
             self.optimizers[name].zero_grad(set_to_none=True)
             self.fabric.backward(parts.sum())
-            if self.plan.clip:
-                self.fabric.clip_gradients(self.networks[name], self.optimizers[name], max_norm=self.plan.clip)
-            self.optimizers[name].step()
+            if self._direction(name):
+                self.optimizers[name].step()
             self.schedules[name].step()
         self.averaged.update_parameters(self.trainer.networks["generator"])
         return values
+
+    def _direction(self, name: str) -> bool:
+        """Clip the gradient of a network; whether it is finite. Now and then a derivative is not although the loss is,
+        where two eigenvalues meet, say: such a step is left out. Many in a row end the run."""
+        if not self.plan.clip:
+            return True
+        norm = self.fabric.clip_gradients(
+            self.networks[name], self.optimizers[name], max_norm=self.plan.clip, error_if_nonfinite=False
+        )
+        assert norm is not None
+        if norm.isfinite():
+            self.left_out = 0
+            return True
+        self.left_out += 1
+        if self.left_out == LEAVE_OUT:
+            raise CommonError(
+                f"the gradient of {name} was not finite {LEAVE_OUT} times in a row, last at step {self.step + 1}",
+                hint="Start anew in another --out with a lower --set lr=…",
+            )
+        return False
 
     def _updates(self, batch: Tensor) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """What the trainer yields, computed (its frozen feature networks, too) in the precision of the run."""

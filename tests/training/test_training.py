@@ -32,6 +32,8 @@ class ToyRecipe(Recipe):
     sample_every: int = 6
     held_out: int = 1
     poison_at: int = 0
+    steep_from: int = 99
+    steep_for: int = 0
 
 
 class ToyTrainer(Trainer[ToyRecipe]):
@@ -58,6 +60,8 @@ class ToyTrainer(Trainer[ToyRecipe]):
         noisy = batch + 0.1 * torch.randn_like(batch)
         output = networks["generator"](noisy)
         loss = (output - batch).abs().mean()
+        if 0 <= self.step - self.recipe.steep_from < self.recipe.steep_for:
+            loss = loss + (output.sum() * 0).sqrt()  # adds 0, with a slope that is not finite
         yield "generator", {"l1": loss * (float("nan") if self.step == self.recipe.poison_at else 1)}
         yield "critic", {"level": (networks["critic"](output.detach()) - 0.1).square().mean()}
 
@@ -144,6 +148,14 @@ def test_the_network_learns(data: Path, tmp_path: Path) -> None:
     train(SPEC, data, tmp_path / "out", device="cpu", overrides={"steps": "60", "ema": "0.5"})
     values = [float(value) for _, name, value in losses(tmp_path / "out") if name == "generator/l1"]
     assert np.mean(values[-5:]) < 0.8 * np.mean(values[:5])
+
+
+def test_a_step_without_a_finite_gradient_is_left_out(data: Path, tmp_path: Path) -> None:
+    overrides = {"steep_from": "3", "steep_for": "4"}
+    train(SPEC, data, tmp_path / "out", device="cpu", overrides=overrides)
+    assert all(np.isfinite(float(value)) for _, name, value in losses(tmp_path / "out") if name == "generator/l1")
+    with pytest.raises(TrainingError, match=r"gradient of generator was not finite 10 times in a row, last at step 12"):
+        train(SPEC, data, tmp_path / "steep", device="cpu", overrides={**overrides, "steep_for": "20"})
 
 
 def test_nan_stops_and_names_the_loss(data: Path, tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ class _Run:
         self.seconds = 0.0
         self.scores: dict[str, float] = {}
         self.best: float | None = None
-        self.left_out = 0
+        self.left_out = dict.fromkeys(trainer.networks, 0)
 
     def loop(self, pictures: Pictures, report: Callable[[Status], None] | None, stop_at: int | None) -> None:
         log = _Log(self.out, self.step) if self.fabric.is_global_zero else None
@@ -319,10 +319,10 @@ class _Run:
         )
         assert norm is not None
         if norm.isfinite():
-            self.left_out = 0
+            self.left_out[name] = 0
             return True
-        self.left_out += 1
-        if self.left_out == LEAVE_OUT:
+        self.left_out[name] += 1
+        if self.left_out[name] == LEAVE_OUT:
             raise CommonError(
                 f"the gradient of {name} was not finite {LEAVE_OUT} times in a row, last at step {self.step + 1}",
                 hint="Start anew in another --out with a lower --set lr=…",

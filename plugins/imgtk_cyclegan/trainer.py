@@ -10,13 +10,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import l1_loss, pad
 
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
+from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
-from imgtk.nn.losses import total_variation
-from imgtk.painting.objective import SHIFT, NearestStyle, shift_together
+from imgtk.nn.losses import perceptual_distance, total_variation
+from imgtk.painting.objective import FRAME, SHIFT, NearestStyle, shift_together
+from imgtk.painting.op import MARGIN as PAINT_MARGIN
+from imgtk.painting.op import load_network, with_margin
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.domains import Domains
@@ -28,10 +31,11 @@ from imgtk_cyclegan.network import ResnetGenerator
 
 METHODS = ("cycle", "cut")
 OTHER = {"paintings": "photos", "photos": "paintings"}
-MARGIN = 16
-"""Pixels at the borders of a crop that the style does not see: networks see a dark frame there, and would have it
-painted around every picture."""
-SMALLEST_CROP = 2 * MARGIN + 32
+KEPT = 0.6
+"""Share of a photo's colours that a lesson keeps: Monet's air, and still this photo."""
+SMOOTH = 8.0
+"""Standard deviation in pixels of the blur that takes colours from strokes."""
+SMALLEST_CROP = 2 * FRAME + 32
 """Of which enough is left to see a style in."""
 
 
@@ -50,6 +54,9 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
         style, content: weights of what neither paper has: the distance in style to the part of a painting whose colours
             are nearest to those of the photo (and the other way round), and the normalised content distance (see
             `NearestStyle`). Small networks become painters much sooner with them.
+        teacher: file of a network that paints (a style's), whose strokes photos are to get, in colours that are nearer
+            to the photo's; "" for none.
+        taught: weight of the distance to what the teacher paints, in pixels and in features.
         tv: weight of the total variation of what is translated: regular dabs go from flat areas.
         discriminator_features, discriminator_layers: channels of the first layer, and how many layers are strided.
     """
@@ -75,6 +82,8 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
     style: float = 0.0
     content: float = 0.0
     tv: float = 0.0
+    teacher: str = ""
+    taught: float = 5.0
     pool: int = 50
     discriminator_features: int = 64
     discriminator_layers: int = 3
@@ -118,6 +127,7 @@ class TranslationTrainer(DomainsTrainer):
             self.method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
         if recipe.init:
             self._start_from(Path(recipe.init))
+        self.teacher = load_network(Path(recipe.teacher)) if recipe.teacher else None
         judges = {f"judge of {domain}": recipe.discriminator() for domain in self.pools}
         self.networks = {"generator": self.method, **judges}
         self.styles: dict[str, NearestStyle] = {}
@@ -142,7 +152,7 @@ class TranslationTrainer(DomainsTrainer):
             for name in self.pools:
                 pool = domains.target if name == "paintings" else domains.source
                 pictures = [pixels[None].float() / 255 for pixels in pool.tensors]
-                self.styles[name] = NearestStyle(self.features, pictures, self.recipe.crop - 2 * MARGIN)
+                self.styles[name] = NearestStyle(self.features, pictures, self.recipe.crop - 2 * FRAME)
         return domains
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
@@ -158,11 +168,14 @@ class TranslationTrainer(DomainsTrainer):
             verdict = self.adversary.generator_loss(judge, shifted(fakes[domain]), shifted(real[domain]))
             losses[f"adversarial, {domain}"] = self.recipe.adversarial * verdict
         for domain, objective in self.styles.items():
-            inner = slice(MARGIN, -MARGIN)
+            inner = slice(FRAME, -FRAME)
             pictures = [x[..., inner, inner] for x in (fakes[domain], real[OTHER[domain]])]
             style, content = objective(*shift_together(pictures, SHIFT))
             losses[f"style, {domain}"] = self.recipe.style * style
             losses[f"content, {domain}"] = self.recipe.content * content
+        if self.teacher:
+            wanted = self._lesson(self.teacher, real["photos"])
+            losses["taught"] = self.recipe.taught * self._difference(fakes["paintings"], wanted)
         if self.recipe.tv:
             losses["tv"] = self.recipe.tv * torch.stack([total_variation(fake) for fake in fakes.values()]).mean()
         yield "generator", losses
@@ -171,6 +184,24 @@ class TranslationTrainer(DomainsTrainer):
             earlier = pool.swap(fakes[domain])
             losses = self.adversary.discriminator_losses(judge, shifted(real[domain]), shifted(earlier))
             yield f"judge of {domain}", losses
+
+    @torch.no_grad()
+    def _lesson(self, teacher: nn.Module, photos: Tensor) -> Tensor:
+        """What the teacher paints of photos, with most of the photos' large-scale colours."""
+        inner = slice(PAINT_MARGIN, -PAINT_MARGIN)
+        painted = teacher(with_margin(photos))[..., inner, inner].float()
+        return (painted + KEPT * gaussian_blur(photos.float() - painted, SMOOTH)).clamp(0, 1)
+
+    def _difference(self, ours: Tensor, wanted: Tensor) -> Tensor:
+        ours, wanted = shift_together([ours, wanted], SHIFT)
+        with torch.no_grad():
+            target = self.features(wanted)
+        return 2 * l1_loss(ours, wanted) + perceptual_distance(self.features(ours), target)
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        if self.teacher:
+            self.teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def state(self) -> dict[str, Any]:
         return {domain: pool.state() for domain, pool in self.pools.items()}

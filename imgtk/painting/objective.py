@@ -11,8 +11,11 @@ from torch import Tensor
 from imgtk.nn.features import Features
 from imgtk.nn.losses import content_distance, gram_distance, grams, style_distance
 
-__all__ = ["SHIFT", "NearestStyle", "StyleObjective", "half", "shift_together"]
+__all__ = ["FRAME", "SHIFT", "NearestStyle", "StyleObjective", "half", "shift_together"]
 
+FRAME = 16
+"""Pixels at the borders of a training crop that no style loss sees: feature networks see a dark frame there, and would
+have it painted around every picture."""
 SHIFT = 7
 """Largest random shift in pixels: one less than the stride of the deepest features that count."""
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from imgtk.errors import TrainingError
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, style_distance, total_variation
-from imgtk.painting.objective import half
+from imgtk.painting.objective import FRAME, SHIFT, half
 from imgtk.registry import default
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
@@ -25,12 +25,6 @@ from imgtk_anystyle.styles import StylePictures, recoloured
 
 PHOTO_SIDE = 800
 """Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""
-MARGIN = 16
-"""Pixels at the borders of a crop that no loss sees: feature networks see a dark frame there, and would have it painted
-around every picture."""
-SHIFT = 7
-"""Largest random shift in pixels: a feature network that always sees pixels at the same place of its grid paints that
-grid."""
 VALIDATED = 6
 """So many held-out photos are painted in so many held-out styles."""
 USUAL = 128
@@ -150,8 +144,8 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         recipe = self.recipe
         photo, style = (part.contiguous(memory_format=torch.channels_last) for part in batch.split(3, 1))
         painted = networks["generator"](photo, style)
-        top, left = (MARGIN - SHIFT // 2 + torch.randint(0, SHIFT + 1, (2,))).tolist()
-        side = recipe.crop - 2 * MARGIN
+        top, left = (FRAME - SHIFT // 2 + torch.randint(0, SHIFT + 1, (2,))).tolist()
+        side = recipe.crop - 2 * FRAME
         seen, wanted = (x[..., top : top + side, left : left + side] for x in (painted, photo))
         style_loss, content_loss = self.distances(seen, wanted, style)
         own = (photo == style).flatten(1).all(1)

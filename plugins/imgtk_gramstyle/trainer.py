@@ -13,7 +13,7 @@ from imgtk.errors import ImgtkError, TrainingError
 from imgtk.image import Image
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
-from imgtk.painting.objective import SHIFT, StyleObjective, shift_together
+from imgtk.painting.objective import FRAME, SHIFT, StyleObjective, shift_together
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import load_picture
@@ -23,9 +23,6 @@ from imgtk_gramstyle.network import StyleNetwork
 
 PHOTO_SIDE = 800
 """Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""
-MARGIN = 16
-"""Pixels at the borders of a crop that no loss sees: feature networks see a dark frame there, and would have it painted
-around every picture."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
-        inner = slice(MARGIN, -MARGIN)
+        inner = slice(FRAME, -FRAME)
         painted = networks["generator"](batch)[..., inner, inner]
         style, content = self.objective(*shift_together([painted, batch[..., inner, inner]], SHIFT))
         yield (

@@ -17,9 +17,8 @@ from imgtk.nn.colour import luma
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.losses import grid, perceptual_distance, total_variation
 from imgtk.nn.normalise import NormalisingNetwork
-from imgtk.painting.objective import SHIFT, NearestStyle, StyleObjective, shift_together
-from imgtk.painting.op import MARGIN as BORDER
-from imgtk.painting.op import load_network, with_margin
+from imgtk.painting.objective import FRAME, SHIFT, NearestStyle, StyleObjective, shift_together
+from imgtk.painting.op import MARGIN, load_network, with_margin
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.registry import default
 from imgtk.training.adversary import Adversary, AdversarySettings
@@ -29,10 +28,6 @@ from imgtk.training.pictures import Pictures
 from imgtk.upscaling.degradation import classic
 from imgtk.weights import locate, read_state
 from imgtk_stylizesr.network import PaintingUpscaler
-
-MARGIN = 16
-"""Pixels at the borders of a crop that the style does not see: networks see a dark frame there, and would have it
-painted around every picture."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +142,7 @@ class StylizeSR(DomainsTrainer):
     def _objective(self, paintings: list[Tensor]) -> StyleObjective | NearestStyle:
         chosen = [name.strip() for name in self.recipe.style.split(",") if name.strip()]
         if not chosen:
-            return NearestStyle(self.features, paintings, self.recipe.crop - 2 * MARGIN, self.recipe.style_share)
+            return NearestStyle(self.features, paintings, self.recipe.crop - 2 * FRAME, self.recipe.style_share)
         try:
             styles = [self._loaded(Path(name)).to(self.device) for name in chosen]
         except ImgtkError as error:
@@ -176,7 +171,7 @@ class StylizeSR(DomainsTrainer):
             yield "generator", self._fidelity(enlarged, torch.cat([wanted, paintings]))
             return
         painted, restored = enlarged.chunk(2)
-        inner = slice(MARGIN, -MARGIN)
+        inner = slice(FRAME, -FRAME)
 
         judge.requires_grad_(False)
         style, content = self.objective(*shift_together([painted[..., inner, inner], photos[..., inner, inner]], SHIFT))
@@ -202,7 +197,7 @@ class StylizeSR(DomainsTrainer):
             return photos
         with torch.no_grad():
             painted: Tensor = self.teacher(with_margin(photos))
-        return painted[..., BORDER:-BORDER, BORDER:-BORDER].float()
+        return painted[..., MARGIN:-MARGIN, MARGIN:-MARGIN].float()
 
     def _fidelity(self, enlarged: Tensor, target: Tensor) -> dict[str, Tensor]:
         """How far enlarged pictures are from what they were shrunk from."""

@@ -12,7 +12,7 @@ from torch.nn.functional import l1_loss
 
 from imgtk.errors import TrainingError
 from imgtk.nn.discriminators import MultiScaleDiscriminator, spectrally_normalised
-from imgtk.painting.objective import SHIFT, NearestStyle, shift_together
+from imgtk.painting.objective import FRAME, SHIFT, NearestStyle, shift_together
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.domains import Domains
@@ -20,10 +20,6 @@ from imgtk.training.optimizers import muon
 from imgtk.training.processes import on_whole_batch
 from imgtk.weights import locate, read_state
 from imgtk_unit.network import DOMAINS, UNIT, Translation
-
-MARGIN = 16
-"""Pixels at the borders of a crop that the style does not see: feature networks see a dark frame there, and would have
-it painted around every picture."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class UNITTrainer(DomainsTrainer):
     def __init__(self, recipe: UNITRecipe) -> None:
         super().__init__(recipe)
         self.adversary = Adversary(recipe)
-        smallest = max(32 << (recipe.scales - 1), 32 + 2 * MARGIN if recipe.style or recipe.content else 0)
+        smallest = max(32 << (recipe.scales - 1), 32 + 2 * FRAME if recipe.style or recipe.content else 0)
         if recipe.crop < smallest or recipe.crop % 4:
             raise TrainingError(
                 f"crops of {recipe.crop} pixels do not suit",
@@ -99,7 +95,7 @@ class UNITTrainer(DomainsTrainer):
         if self.recipe.style or self.recipe.content:
             for domain, pool in zip(DOMAINS, (domains.source, domains.target), strict=True):
                 pictures = [pixels[None].float() / 255 for pixels in pool.tensors]
-                self.styles[domain] = NearestStyle(self.features, pictures, self.recipe.crop - 2 * MARGIN)
+                self.styles[domain] = NearestStyle(self.features, pictures, self.recipe.crop - 2 * FRAME)
         return domains
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
@@ -127,7 +123,7 @@ class UNITTrainer(DomainsTrainer):
             "adversarial": recipe.adversarial * torch.stack(verdicts).sum(),
         }
         for domain, objective in self.styles.items():
-            inner = [x[..., MARGIN:-MARGIN, MARGIN:-MARGIN] for x in (made[domain], origin[domain])]
+            inner = [x[..., FRAME:-FRAME, FRAME:-FRAME] for x in (made[domain], origin[domain])]
             style, content = objective(*shift_together(inner, SHIFT))
             losses |= {f"{domain}_style": recipe.style * style, f"{domain}_content": recipe.content * content}
         yield "generator", losses

@@ -15,7 +15,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, relu
 from imgtk.errors import TrainingError
 from imgtk.training.processes import batch_mean, on_whole_batch
 
-__all__ = ["GAN_LOSSES", "Adversary", "AdversarySettings", "GANLoss"]
+__all__ = ["GAN_LOSSES", "Adversary", "AdversarySettings", "GANLoss", "shifted"]
+
+REACH = 7
+"""One less than the stride of the patch discriminator's deepest layers."""
 
 Judge = Callable[[Tensor], "Tensor | Sequence[Tensor]"]
 
@@ -128,6 +131,16 @@ class Adversary:
             slope = (_squared_slope(judge, torch.lerp(real.float(), fake.float(), share)) + 1e-12).sqrt()
             losses["gradient_penalty"] = self.settings.gradient_penalty * (slope - 1).square().mean()
         return losses
+
+
+def shifted(pictures: Tensor) -> Tensor:
+    """All of (N, C, H, W) but `REACH` random rows and columns at the borders.
+
+    The strides of judges make a grid of 8 pixels, and what they always see at the same place on it, generators paint.
+    """
+    top, left = torch.randint(0, REACH + 1, (2,)).tolist()
+    height, width = (side - REACH for side in pictures.shape[2:])
+    return pictures[..., top : top + height, left : left + width]
 
 
 def _several(verdict: Tensor | Sequence[Tensor]) -> list[Tensor]:

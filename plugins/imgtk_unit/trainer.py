@@ -14,7 +14,7 @@ from imgtk.errors import TrainingError
 from imgtk.nn.discriminators import MultiScaleDiscriminator, spectrally_normalised
 from imgtk.painting.objective import FRAME, SHIFT, NearestStyle, shift_together
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
-from imgtk.training.adversary import Adversary, AdversarySettings
+from imgtk.training.adversary import Adversary, AdversarySettings, shifted
 from imgtk.training.domains import Domains
 from imgtk.training.optimizers import muon
 from imgtk.training.processes import on_whole_batch
@@ -115,7 +115,7 @@ class UNITTrainer(DomainsTrainer):
         verdicts = []
         for domain, judge in judges.items():
             judge.requires_grad_(False)
-            verdicts.append(self.adversary.generator_loss(judge, made[domain], real[domain]))
+            verdicts.append(self.adversary.generator_loss(judge, shifted(made[domain]), shifted(real[domain])))
         losses = {
             "reconstruction": recipe.reconstruction * _l1(passes.reconstructed, (photos, paintings)),
             "cycle": recipe.cycle * _l1(passes.returned, (photos, paintings)),
@@ -130,7 +130,7 @@ class UNITTrainer(DomainsTrainer):
 
         for domain, judge in judges.items():
             judge.requires_grad_(True)
-            losses = self.adversary.discriminator_losses(judge, real[domain], made[domain])
+            losses = self.adversary.discriminator_losses(judge, shifted(real[domain]), shifted(made[domain]))
             yield f"{domain}_judge", losses
 
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:

@@ -17,15 +17,17 @@ from imgtk.metrics import kid
 from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.losses import perceptual_distance, total_variation
+from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.objective import FRAME, SHIFT, NearestStyle, shift_together
 from imgtk.painting.op import MARGIN as PAINT_MARGIN
 from imgtk.painting.op import load_network, with_margin
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
-from imgtk.training.adversary import Adversary, AdversarySettings
+from imgtk.registry import default
+from imgtk.training.adversary import Adversary, AdversarySettings, shifted
 from imgtk.training.domains import Domains
 from imgtk.training.optimizers import muon
 from imgtk.training.pool import PicturePool
-from imgtk.weights import read_state
+from imgtk.weights import locate, read_state
 from imgtk_cyclegan.methods import Contrast, Cycle
 from imgtk_cyclegan.network import ResnetGenerator
 
@@ -54,8 +56,8 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
         style, content: weights of what neither paper has: the distance in style to the part of a painting whose colours
             are nearest to those of the photo (and the other way round), and the normalised content distance (see
             `NearestStyle`). Small networks become painters much sooner with them.
-        teacher: file of a network that paints (a style's), whose strokes photos are to get, in colours that are nearer
-            to the photo's; "" for none.
+        teacher: name of shipped weights, or file, of a network that paints (a style's), whose strokes photos are to get,
+            in colours that are nearer to the photo's; "" for none.
         taught: weight of the distance to what the teacher paints, in pixels and in features.
         tv: weight of the total variation of what is translated: regular dabs go from flat areas.
         discriminator_features, discriminator_layers: channels of the first layer, and how many layers are strided.
@@ -102,7 +104,7 @@ class TranslationTrainer(DomainsTrainer):
     """An adversary for each domain, and `Cycle` or `Contrast`.
 
     Raises:
-        WeightsError: `init`, or the way back beside it, cannot be read.
+        WeightsError: `init`, the way back beside it, or the teacher cannot be read.
         TrainingError: for an unknown method, crops that are too small, an `init` that does not fit, and as
             `DomainsTrainer` and `Adversary`.
     """
@@ -127,7 +129,9 @@ class TranslationTrainer(DomainsTrainer):
             self.method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
         if recipe.init:
             self._start_from(Path(recipe.init))
-        self.teacher = load_network(Path(recipe.teacher)) if recipe.teacher else None
+        self.teacher: NormalisingNetwork | None = None
+        if recipe.teacher:
+            self.teacher = load_network(locate(recipe.teacher, "imgtk_cyclegan", default().packages))
         judges = {f"judge of {domain}": recipe.discriminator() for domain in self.pools}
         self.networks = {"generator": self.method, **judges}
         self.styles: dict[str, NearestStyle] = {}
@@ -252,13 +256,3 @@ class TranslationTrainer(DomainsTrainer):
             write(generator.back, name=recipe.back, summary=recipe.back_summary)
         assert isinstance(generator, (Cycle, Contrast))
         return write(generator.there, name=recipe.name, summary=recipe.summary)
-
-
-def shifted(pictures: Tensor) -> Tensor:
-    """All of (N, C, H, W) but `SHIFT` random rows and columns at the borders.
-
-    The judges' strides make a grid of 8 pixels, and what they always see at the same place on it, generators paint.
-    """
-    top, left = torch.randint(0, SHIFT + 1, (2,)).tolist()
-    height, width = (side - SHIFT for side in pictures.shape[2:])
-    return pictures[..., top : top + height, left : left + width]

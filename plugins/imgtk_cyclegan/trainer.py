@@ -56,8 +56,8 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
         style, content: weights of what neither paper has: the distance in style to the part of a painting whose colours
             are nearest to those of the photo (and the other way round), and the normalised content distance (see
             `NearestStyle`). Small networks become painters much sooner with them.
-        teacher: name of shipped weights, or file, of a network that paints (a style's), whose strokes photos are to get,
-            in colours that are nearer to the photo's; "" for none.
+        teacher: name of shipped weights, or file, of a network that paints (a style's), whose strokes photos are to
+            get, in colours that are nearer to the photo's; "" for none.
         taught: weight of the distance to what the teacher paints, in pixels and in features.
         tv: weight of the total variation of what is translated: regular dabs go from flat areas.
         discriminator_features, discriminator_layers: channels of the first layer, and how many layers are strided.

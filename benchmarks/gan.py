@@ -2,9 +2,10 @@
 
 python benchmarks/gan.py --data FOLDER --validation FOLDER
 
-A small pix2pix learns photos of sketches, with the adversarial loss deciding (`adversarial=1`, a little L1). The curves are of
-the kernel distance between what it makes of held-out sketches and the photos; the table also says how well the
-discriminator tells them apart at the end. One seed, few steps: what falls over does so early, small differences mean nothing.
+A small pix2pix learns photos of sketches, with the adversarial loss deciding (`adversarial=1`, a little L1). The curves
+are of the kernel distance between what it makes of held-out sketches and the photos; the table also says how well the
+discriminator tells them apart at the end. One seed, few steps: what falls over does so early, small differences mean
+nothing.
 """
 
 from __future__ import annotations

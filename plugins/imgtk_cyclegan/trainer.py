@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, pad
+from torch.nn.functional import avg_pool2d, interpolate, l1_loss, pad
 
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
-from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.losses import perceptual_distance, total_variation
 from imgtk.nn.normalise import NormalisingNetwork
@@ -35,8 +34,8 @@ METHODS = ("cycle", "cut")
 OTHER = {"paintings": "photos", "photos": "paintings"}
 KEPT = 0.6
 """Share of a photo's colours that a lesson keeps: Monet's air, and still this photo."""
-SMOOTH = 8.0
-"""Standard deviation in pixels of the blur that takes colours from strokes."""
+BLOCK = 16
+"""Side in pixels of the blocks of which colours are kept: larger than strokes."""
 SMALLEST_CROP = 2 * FRAME + 32
 """Of which enough is left to see a style in."""
 
@@ -194,7 +193,8 @@ class TranslationTrainer(DomainsTrainer):
         """What the teacher paints of photos, with most of the photos' large-scale colours."""
         inner = slice(PAINT_MARGIN, -PAINT_MARGIN)
         painted = teacher(with_margin(photos))[..., inner, inner].float()
-        return (painted + KEPT * gaussian_blur(photos.float() - painted, SMOOTH)).clamp(0, 1)
+        missing = avg_pool2d(photos.float() - painted, BLOCK)
+        return (painted + KEPT * interpolate(missing, size=photos.shape[2:], mode="bilinear")).clamp(0, 1)
 
     def _difference(self, ours: Tensor, wanted: Tensor) -> Tensor:
         ours, wanted = shift_together([ours, wanted], SHIFT)

@@ -67,16 +67,17 @@ def test_cyclegan_exports_both_directions(photos, settings, tmp_path):
 
 def test_a_run_starts_from_what_another_has_exported(photos, settings, tmp_path):
     weights = train(SPEC, photos, tmp_path / "run", overrides={**settings, "steps": "1"}, **CPU)
-    recipe = {key: type(getattr(TranslationRecipe(), key))(value) for key, value in settings.items()}
-    trainer = TranslationTrainer(TranslationRecipe(**recipe, init=str(weights)))
+    trainer = TranslationTrainer(recipe_of(settings, init=str(weights)))
     for network, name in ((trainer.method.there, "photo2painting"), (trainer.method.back, "painting2photo")):
         stored = load_network(weights.with_name(f"{name}.safetensors")).state_dict()
         assert all(torch.equal(value.float(), stored[key]) for key, value in network.state_dict().items())
     with pytest.raises(TrainingError, match="does not fit ResnetGenerator, 2 blocks"):
-        TranslationTrainer(TranslationRecipe(**{**recipe, "blocks": 2}, init=str(weights)))
+        TranslationTrainer(recipe_of({**settings, "blocks": 2}, init=str(weights)))
     weights.with_name("painting2photo.safetensors").unlink()
     with pytest.raises(WeightsError, match="painting2photo"):
-        TranslationTrainer(TranslationRecipe(**recipe, init=str(weights)))
+        TranslationTrainer(recipe_of(settings, init=str(weights)))
+    with pytest.raises(WeightsError, match="nobody"):
+        TranslationTrainer(recipe_of(settings, teacher="nobody"))
 
 
 def test_cut_has_one_direction(photos, settings, tmp_path):
@@ -100,17 +101,43 @@ def test_interrupted_and_resumed_gives_the_same_run(method, photos, settings, tm
 
 
 @pytest.mark.parametrize("method", ["cycle", "cut"])
-def test_the_style_term_is_resumed_too(method, photos, settings, tmp_path):
-    """It sees pictures at random offsets."""
+def test_the_losses_of_neither_paper_are_resumed_too(method, photos, settings, tmp_path, network_file):
+    """They see pictures at random offsets."""
     settings |= {"method": method, "style": "1", "content": "1", "crop": "64", "side": "72", "steps": "4"}
+    settings |= {"teacher": str(network_file), "tv": "1"}
     train(SPEC, photos, tmp_path / "whole", overrides=settings, **CPU)
     train(SPEC, photos, tmp_path / "parts", overrides=settings, stop_at=2, **CPU)
     torch.manual_seed(99)
     train(SPEC, photos, tmp_path / "parts", overrides=settings, resume=True, **CPU)
     assert log(tmp_path / "parts") == log(tmp_path / "whole")
     figures = {figure for _, figure, _ in log(tmp_path / "whole")}
-    assert {"generator/style, paintings", "generator/content, paintings"} <= figures
+    assert {"generator/" + name for name in ("style, paintings", "content, paintings", "taught", "tv")} <= figures
     assert ("generator/style, photos" in figures) == (method == "cycle")
+
+
+def recipe_of(settings, **more):
+    values = {key: type(getattr(TranslationRecipe(), key))(value) for key, value in settings.items()}
+    return TranslationRecipe(**values, **more)
+
+
+@torch.inference_mode()
+def test_a_lesson_has_the_teachers_strokes_and_most_of_the_photos_colours(settings, network_file):
+    trainer = TranslationTrainer(recipe_of(settings, teacher=str(network_file)))
+    trainer.to(torch.device("cpu"))
+
+    class Red(torch.nn.Module):
+        """Paints everything red, with vertical stripes."""
+
+        def forward(self, x):
+            stripes = torch.arange(x.shape[3]) % 2 * 0.2
+            return torch.tensor([0.8, 0.0, 0.0])[None, :, None, None] + stripes.expand_as(x)
+
+    lesson = trainer._lesson(Red(), torch.full((1, 3, 64, 64), 0.5))
+    colours = lesson.mean((0, 2, 3))
+    torch.testing.assert_close(colours, 0.4 * torch.tensor([0.9, 0.1, 0.1]) + 0.6 * 0.5, atol=0.02, rtol=0)
+    assert ((lesson[..., 1:] - lesson[..., :-1]).abs() - 0.2).abs().max() < 0.01
+    assert trainer._difference(lesson, lesson).item() == pytest.approx(0, abs=1e-6)
+    assert trainer._difference(lesson * 0.9, lesson) > 0.01
 
 
 def test_a_forgotten_pool_would_show(photos, settings, tmp_path, monkeypatch):

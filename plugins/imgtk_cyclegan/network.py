@@ -107,8 +107,9 @@ class ResnetGenerator(NormalisingNetwork):
     def _without_details(self, x: Tensor) -> Tensor:
         """What is added before the tanh: (N, 3, H, W), in float32."""
         assert self.skip is not None
+        weight, bias = self.skip.weight.float(), self.skip.bias.float()  # type: ignore[union-attr]
         means = WITHIN * F.avg_pool2d(x.float(), 4).clamp(-1, 1)
-        means = self.skip(((1 + means) / (1 - means)).log() / 2)  # atanh, which ONNX files of opset 17 lack
+        means = F.conv2d(((1 + means) / (1 - means)).log() / 2, weight, bias)  # atanh, which ONNX of opset 17 lacks
         return F.interpolate(means.float(), scale_factor=4.0, mode="bilinear")
 
     def encode(self, x: Tensor) -> list[Tensor]:

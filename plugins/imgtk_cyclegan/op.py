@@ -23,5 +23,7 @@ class Translate(PaintStrokes):
         ReadError: the mask cannot be read.
     """
 
+    needs_float32 = True
+
     def __init__(self, model: str, strength: float, keep_colour: str | None, mask: Path | None, scale: float) -> None:
         super().__init__(model, "imgtk_cyclegan", Blend(strength, keep_colour, mask), scale)

@@ -7,6 +7,7 @@ import torch
 
 from imgtk import Pipeline
 from imgtk.errors import WeightsError
+from imgtk.metrics import psnr
 from imgtk.registry import default
 from imgtk.testing import check_op, picture
 from tests.plugins.cyclegan.conftest import random_generator
@@ -84,6 +85,16 @@ def test_tiles_give_the_whole(network_file, tile, size):
         return Pipeline(f"translate:cyclegan {network_file}", device="cpu", dtype="fp32", tile=tile)(x).tensor()
 
     torch.testing.assert_close(run(tile), run("off"), atol=1e-5, rtol=0)
+
+
+def test_half_precision_of_a_picture_that_is_painted_as_it_is(network_file):
+    """Small ones are painted enlarged, in float32."""
+    x = picture(600, 500)
+    exact, half = (
+        Pipeline(f"translate:cyclegan {network_file}", device="cpu", dtype=dtype)(x).tensor()
+        for dtype in ("fp32", "bf16")
+    )
+    assert psnr(exact, half) > 40
 
 
 def test_gray_pictures_and_alpha(network_file, tmp_path):

@@ -47,7 +47,7 @@ def test_it_paints_what_the_photo_shows(subject):
     x = classic(target, 4)
     painted = operator()(x).clamp(0, 1)
     plain = F.interpolate(x, scale_factor=4, mode="bicubic").clamp(0, 1)
-    assert feature_distance(painted, plain, features) > 0.2  # it is not the photo, enlarged
+    assert feature_distance(painted, plain, features) > 0.08  # it is not the photo, enlarged
     assert psnr(painted, target) > 15  # it is still the photo
     assert (luma(painted).mean() - luma(target).mean()).abs() < 0.1
 

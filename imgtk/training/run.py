@@ -333,7 +333,7 @@ class _Run:
         """What the trainer yields, computed (its frozen feature networks, too) in the precision of the run."""
         updates = self.trainer.updates(batch, self.networks)
         while True:
-            with self.fabric.autocast():
+            with self.fabric.autocast(), _inner_gradients():
                 update = next(updates, None)
             if update is None:
                 return
@@ -417,6 +417,19 @@ def _restore_random(state: dict[str, Any], data: torch.Generator, device: torch.
     mersenne["state"] = {"key": np.array(state["numpy"]["key"], np.uint32), "pos": state["numpy"]["pos"]}
     np.random.set_state(mersenne)
     random.setstate((3, tuple(state["python"]), None))
+
+
+@contextmanager
+def _inner_gradients() -> Iterator[None]:
+    """Lets losses contain gradients (R1, gradient penalty). In mixed precision Fabric refuses every backward pass that
+    it has not started itself; it offers no public way to say that this one is meant."""
+    from lightning_fabric import wrappers
+
+    wrappers._in_fabric_backward = True
+    try:
+        yield
+    finally:
+        wrappers._in_fabric_backward = False
 
 
 class _Log:

@@ -11,10 +11,12 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from imgtk.errors import TrainingError
 from imgtk.nn.discriminators import MultiScaleDiscriminator, PatchDiscriminator, spectrally_normalised
+from imgtk.registry import default
 from imgtk.training.adversary import GAN_LOSSES, Adversary, AdversarySettings
 from imgtk.training.domains import Domains, target_files
 from imgtk.training.pictures import Pictures
 from imgtk.training.pool import PicturePool
+from imgtk.training.run import train
 
 HIGH, LOW = torch.full((2, 1, 4, 4), 3.0), torch.full((2, 1, 4, 4), -3.0)
 
@@ -170,3 +172,16 @@ def test_the_second_domain_must_be_there(tmp_path) -> None:
         target_files("", "paintings")
     with pytest.raises(TrainingError, match="no pictures in"):
         target_files(str(tmp_path), "paintings")
+
+
+@pytest.mark.parametrize("settings", [{"r1": "1"}, {"gan": "wasserstein", "gradient_penalty": "10"}])
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_penalties_are_trained_with_in_every_precision(settings: dict, dtype: str, tmp_path) -> None:
+    random = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for name in "ab":
+        PIL.Image.fromarray(random.integers(0, 256, (48, 48, 3), np.uint8)).save(tmp_path / "photos" / f"{name}.png")
+    overrides = {"steps": "2", "batch": "2", "crop": "32", "width": "4", "depth": "2", "patch_layers": "1"}
+    overrides |= {"patch_features": "4", "held_out": "1", "side": "48", "perceptual": "0", **settings}
+    spec = default().spec("translate:sketch2photo")
+    assert train(spec, tmp_path / "photos", tmp_path / "out", overrides=overrides, dtype=dtype, device="cpu").exists()

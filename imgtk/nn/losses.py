@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -83,6 +83,15 @@ def perceptual_distance(ours: FeatureMaps, target: FeatureMaps) -> Tensor:
         for layer, wanted in target.items()
     ]
     return torch.stack(distances).mean()
+
+
+def perceptual_loss(features: Callable[[Tensor], FeatureMaps], output: Tensor, target: Tensor) -> Tensor:
+    """`perceptual_distance` of pictures (N, 3, H, W), both without the same 0 to 7 random rows and columns, so that
+    the strides of the feature network leave no grid."""
+    top, left = torch.randint(0, 8, (2,)).tolist()
+    with torch.no_grad():
+        wanted = features(target[:, :, top:, left:])
+    return perceptual_distance(features(output[:, :, top:, left:]), wanted)
 
 
 def total_variation(x: Tensor) -> Tensor:

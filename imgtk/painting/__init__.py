@@ -5,9 +5,13 @@ This module imports no torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from imgtk.errors import ParameterError
 from imgtk.op import File, Flag, Number, Param
 
-__all__ = ["KEEP_COLOUR", "MASK", "SCALE", "STRENGTH", "KeepColour"]
+__all__ = ["KEEP_COLOUR", "MASK", "SCALE", "STRENGTH", "KeepColour", "style_weights"]
 
 
 class KeepColour(Flag):
@@ -38,3 +42,18 @@ KEEP_COLOUR = Param(
 )
 MASK = Param("mask", File(), "Gray picture of the same size: paint only where it is white.", default=None)
 SCALE = Param("scale", Number(0.5, 4), "Size of the strokes; they grow with pictures over a megapixel.", default=1.0)
+
+
+def style_weights(operator: str, pictures: Sequence[Path], weights: Sequence[float] | None) -> list[float]:
+    """A weight for each style picture; None gives equal ones.
+
+    Raises:
+        ParameterError: another number of weights than of pictures, or weights that are all 0.
+    """
+    chosen = list(weights or [1.0] * len(pictures))
+    if len(chosen) != len(pictures) or not sum(chosen):
+        raise ParameterError(
+            f"{operator}: {len(chosen)} weights for {len(pictures)} style pictures",
+            hint="Give one weight per picture, not all 0: image=a.jpg,b.jpg weights=2,1",
+        )
+    return chosen

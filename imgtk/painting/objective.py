@@ -11,7 +11,7 @@ from torch import Tensor
 from imgtk.nn.features import Features
 from imgtk.nn.losses import content_distance, gram_distance, grams, style_distance
 
-__all__ = ["FRAME", "SHIFT", "NearestStyle", "StyleObjective", "half", "shift_together"]
+__all__ = ["FRAME", "SHIFT", "NearestStyle", "StyleObjective", "half", "shift_together", "style_and_content"]
 
 FRAME = 16
 """Pixels at the borders of a training crop that no style loss sees: feature networks see a dark frame there, and would
@@ -79,6 +79,20 @@ class StyleObjective:
         return torch.stack(style_terms).mean(), torch.stack(content_terms).mean()
 
 
+def style_and_content(features: Features, x: Tensor, photos: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:
+    """`style_distance` of `x` to the style pictures, and content distance to the photos, all (N, 3, H, W) with sides of
+    at least 32 pixels; each is the mean of the same two scales as those of `StyleObjective`."""
+    style_terms, content_terms = [], []
+    for layer in reversed(features.content_layers):
+        ours = features(x, {*features.style_layers, layer})
+        with torch.no_grad():
+            theirs, target = features(photos, [layer]), features(styles)
+        style_terms.append(style_distance(ours, target))
+        content_terms.append(content_distance({layer: ours[layer]}, theirs))
+        x, photos, styles = half(x), half(photos), half(styles)
+    return torch.stack(style_terms).mean(), torch.stack(content_terms).mean()
+
+
 class NearestStyle:
     """Distance of pictures from the style of paintings, and from what they show, at two scales.
 
@@ -109,16 +123,7 @@ class NearestStyle:
     def __call__(self, x: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
         """`style_distance` of `x`, painted from `photos`, to their paintings, and content distance to `photos`, both
         (N, 3, H, W) with sides of at least 32 pixels; each is the mean of the two scales."""
-        style, style_terms, content_terms = self.nearest(photos), [], []
-        for layer in reversed(self.features.content_layers):
-            ours = self.features(x, {*self.features.style_layers, layer})
-            with torch.no_grad():
-                theirs = self.features(photos, [layer])
-                target = self.features(style)
-            style_terms.append(style_distance(ours, target))
-            content_terms.append(content_distance({layer: ours[layer]}, theirs))
-            x, photos, style = half(x), half(photos), half(style)
-        return torch.stack(style_terms).mean(), torch.stack(content_terms).mean()
+        return style_and_content(self.features, x, photos, self.nearest(photos))
 
 
 def _parts(picture: Tensor, side: int) -> list[Tensor]:

@@ -18,7 +18,7 @@ from imgtk.registry import Registry, default
 from imgtk.weights import locate, read_state
 from imgtk.weights.architecture import network_of
 
-__all__ = ["MARGIN", "Paint", "load_network", "with_margin"]
+__all__ = ["MARGIN", "Paint", "load_network", "paint", "with_margin"]
 
 MARGIN = 32
 """Pixels by which pictures are continued on all sides while they are painted, at least: a network paints a frame along
@@ -97,6 +97,13 @@ def load_network(path: Path, registry: Registry | None = None) -> NormalisingNet
     if not isinstance(network, NormalisingNetwork):
         raise WeightsError(f"{path} holds {type(network).__name__}, which paints no pictures at their own size")
     return network.float()
+
+
+def paint(network: NormalisingNetwork, x: Tensor, margin: int = MARGIN) -> Tensor:
+    """What a network paints of (N, 3, H, W), which it sees `with_margin`."""
+    height, width = x.shape[2:]
+    painted: Tensor = network(with_margin(x, margin))
+    return painted[..., margin : margin + height, margin : margin + width]
 
 
 def with_margin(x: Tensor, margin: int = MARGIN) -> Tensor:

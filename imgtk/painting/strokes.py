@@ -18,7 +18,7 @@ from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.nn.resample import resample
 from imgtk.op import in_torch
 from imgtk.painting.blend import Blend
-from imgtk.painting.op import Paint, with_margin
+from imgtk.painting.op import Paint, paint, with_margin
 from imgtk.painting.palette import Palette
 
 __all__ = ["PaintStrokes"]
@@ -107,7 +107,7 @@ class PaintStrokes(Paint):
         fitting = self._fitting(size)
         photo = x if fitting == size else _resampled(x.float(), fitting, None)
         network = self.running if fitting == size else self.exact  # what was resampled is too smooth for bf16
-        painting = self._inside(network(with_margin(photo, self.margin)), photo)
+        painting = paint(network, photo, self.margin)
         return Underpainting(photo, painting, size, self.blend.measure(painting, photo))
 
     def render(self, *inputs: Tensor, window: Window, statistics: Underpainting | None = None) -> Tensor:

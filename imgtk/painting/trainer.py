@@ -15,8 +15,10 @@ from imgtk.errors import TrainingError
 from imgtk.metrics import kid
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance
+from imgtk.painting.objective import FRAME, NearestStyle
 from imgtk.training.domains import Domains, target_files
-from imgtk.training.pictures import Pictures, load_picture
+from imgtk.training.optimizers import muon
+from imgtk.training.pictures import Pictures, load_picture, picture_tensor
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 
@@ -46,7 +48,8 @@ class DomainsRecipe(Recipe):
 class DomainsTrainer(Trainer[Any]):
     """Photos and paintings without pairs; judged by distances between sets of pictures.
 
-    Subclasses have a recipe that is a `DomainsRecipe`, and say how a photo is painted (`painted`).
+    Subclasses have a recipe that is a `DomainsRecipe` and an `AdversarySettings`, and say how a photo is painted
+    (`painted`).
 
     Attributes:
         noun: what the target pictures are, for messages.
@@ -78,6 +81,17 @@ class DomainsTrainer(Trainer[Any]):
         super().to(device)
         self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        """Muon for the generator, Adam as CycleGAN has it for the discriminators."""
+        if name == "generator":
+            return muon(self.networks[name], self.recipe.lr)
+        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.5, 0.999))
+
+    def nearest_style(self, pictures: Pictures) -> NearestStyle:
+        """The style of a domain, for crops whose frame is cut off."""
+        whole = [pixels[None].float() / 255 for pixels in pictures.tensors]
+        return NearestStyle(self.features, whole, self.recipe.crop - 2 * FRAME)
+
     def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
         pools = [
             Pictures(pictures, self.recipe.crop, max_side=self.recipe.side, turns=False, device=device)
@@ -91,11 +105,10 @@ class DomainsTrainer(Trainer[Any]):
 
     def _loaded(self, file: Path) -> Tensor:
         """(1, 3, H, W), sides multiples of 32, at the size at which is trained."""
-        pixels = load_picture(file, self.recipe.side)
-        height, width = (side - side % 32 for side in pixels.shape[:2])
-        if not min(height, width):
+        picture = picture_tensor(load_picture(file, self.recipe.side), 32)
+        if not picture.numel():
             raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 32 pixels.")
-        return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+        return picture
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """`kid`: kernel distance on our features (not Inception's, so no figures of papers compare) between painted

@@ -37,6 +37,12 @@ def load_picture(path: Path, max_side: int = 0) -> np.ndarray:
     return shrink(pixels, max_side / max(image.size)) if max_side and max(image.size) > max_side else pixels
 
 
+def picture_tensor(pixels: np.ndarray, multiple: int = 1) -> Tensor:
+    """(H, W, C) uint8 as (1, C, H', W'), 0..1, cut at the right and below to sides that are multiples."""
+    height, width = (side - side % multiple for side in pixels.shape[:2])
+    return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+
+
 def _to_uint8(pixels: np.ndarray) -> np.ndarray:
     top = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
     return (np.clip(pixels / top, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -93,8 +93,9 @@ class Trainer(ABC, Generic[R]):
 
     @property
     def architecture(self) -> str:
-        """The generator and its size, for the card; the number of parameters is added."""
-        return type(self.networks["generator"]).__name__
+        """The generator's `description`, or else its class, for the card; the number of parameters is added."""
+        generator = self.networks["generator"]
+        return str(getattr(generator, "description", type(generator).__name__))
 
     @property
     def scale(self) -> int | None:
@@ -107,8 +108,9 @@ class Trainer(ABC, Generic[R]):
         return self.recipe.data.split("; ")
 
     def history(self, trained: str) -> str:
-        """`trained` (for how long, on what) and what else belongs to how the weights came about."""
-        return trained
+        """`trained` (for how long, on what) and what else belongs to how the weights came about: what they started
+        from."""
+        return f"from {Path(self.recipe.init).stem}, {trained}" if self.recipe.init else trained
 
     def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
         """Write the weights of `generator` and their card into `folder`. Returns the weights file."""

@@ -19,10 +19,10 @@ from imgtk.errors import TrainingError
 from imgtk.metrics import feature_distance, psnr_y
 from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
-from imgtk.nn.losses import perceptual_distance
+from imgtk.nn.losses import perceptual_loss
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import Pictures, load_picture
+from imgtk.training.pictures import Pictures, load_picture, picture_tensor
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
@@ -127,9 +127,7 @@ class FidelityTrainer(Trainer[Any]):
     def load_validation(self, files: list[Path]) -> None:
         generator = torch.Generator().manual_seed(0)
         for file in files:
-            pixels = load_picture(file, 768)
-            height, width = (side - side % self.recipe.scale for side in pixels.shape[:2])
-            target = torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+            target = picture_tensor(load_picture(file, 768), self.recipe.scale)
             self.held_out.append((self.recipe.degrade(target, generator), target))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -162,16 +160,8 @@ class FidelityTrainer(Trainer[Any]):
         return torch.cat([row[:, :, :width] for row in rows], 1)
 
     @property
-    def architecture(self) -> str:
-        description: str = self.networks["generator"].description  # type: ignore[assignment]
-        return description
-
-    @property
     def scale(self) -> int:
         return int(self.recipe.scale)
-
-    def history(self, trained: str) -> str:
-        return f"from {Path(self.recipe.init).stem}, {trained}" if self.recipe.init else trained
 
 
 class GANTrainer(FidelityTrainer):
@@ -211,21 +201,12 @@ class GANTrainer(FidelityTrainer):
             {
                 "pixel": recipe.pixel * l1_loss(output, batch),
                 "colour": recipe.colour * l1_loss(avg_pool2d(output, block), avg_pool2d(batch, block)),
-                "perceptual": recipe.perceptual * self._perceptual(output, batch),
+                "perceptual": recipe.perceptual * perceptual_loss(self.features, output, batch),
                 "adversarial": recipe.adversarial * self.adversary.generator_loss(judge, output, batch),
             },
         )
         judge.requires_grad_(True)
         yield "discriminator", self.adversary.discriminator_losses(judge, batch, output)
-
-    def _perceptual(self, output: Tensor, target: Tensor) -> Tensor:
-        """Both pictures are shifted together by up to 7 pixels, so that the strides of the feature network leave no
-        grid."""
-        top, left = torch.randint(0, 8, (2,)).tolist()
-        output, target = output[:, :, top:, left:], target[:, :, top:, left:]
-        with torch.no_grad():
-            wanted = self.features(target)
-        return perceptual_distance(self.features(output), wanted)
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         distances = [feature_distance(*pair, self.features) for pair in self._held_out(generator)]

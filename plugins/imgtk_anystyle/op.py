@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from imgtk.errors import ParameterError, WeightsError
+from imgtk.errors import WeightsError
+from imgtk.painting import style_weights
 from imgtk.painting.blend import Blend
 from imgtk.painting.strokes import PaintStrokes
 from imgtk.registry import default
@@ -49,12 +50,7 @@ class AnyStyle(PaintStrokes):
         model: str,
     ) -> None:
         super().__init__(model, "imgtk_anystyle", Blend(strength, keep_colour, mask), scale)
-        self.image, self.weights = list(image), list(weights or [1.0] * len(image))
-        if len(self.weights) != len(self.image) or not sum(self.weights):
-            raise ParameterError(
-                f"style:any: {len(self.weights)} weights for {len(self.image)} style pictures",
-                hint="Give one weight per picture, not all 0: image=a.jpg,b.jpg weights=2,1",
-            )
+        self.image, self.weights = list(image), style_weights("style:any", image, weights)
         self.pictures = [read_style(path, round(STYLE_SIDE * style_size)) for path in self.image]
 
     @cached_property

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from imgtk.errors import TrainingError
 from imgtk.nn.features import load_features
-from imgtk.nn.losses import content_distance, gram_distance, grams, style_distance, total_variation
-from imgtk.painting.objective import FRAME, SHIFT, half
+from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
+from imgtk.painting.objective import FRAME, SHIFT, style_and_content
 from imgtk.registry import default
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import load_picture, picture_files
+from imgtk.training.pictures import load_picture, picture_files, picture_tensor
 from imgtk.weights import locate, read_state
 from imgtk_anystyle.network import AnyStyleNetwork, StyledNetwork
 from imgtk_anystyle.reference import STYLE_SIDE, read_style
@@ -147,7 +147,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         top, left = (FRAME - SHIFT // 2 + torch.randint(0, SHIFT + 1, (2,))).tolist()
         side = recipe.crop - 2 * FRAME
         seen, wanted = (x[..., top : top + side, left : left + side] for x in (painted, photo))
-        style_loss, content_loss = self.distances(seen, wanted, style)
+        style_loss, content_loss = style_and_content(self.features, seen, wanted, style)
         own = (photo == style).flatten(1).all(1)
         yield (
             "generator",
@@ -158,19 +158,6 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
                 "tv": recipe.tv_weight * total_variation(seen),
             },
         )
-
-    def distances(self, painted: Tensor, photo: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Distance to the style, and normalised content distance to the photo; all (N, 3, H, W). Each is the mean of
-        two scales: the antialiased half of pictures shows strokes twice as large, and no grid twice."""
-        styles, contents = [], []
-        for layer in reversed(self.features.content_layers):
-            ours = self.features(painted, {*self.features.style_layers, layer})
-            with torch.no_grad():
-                shown, target = self.features(photo, [layer]), self.features(style)
-            contents.append(content_distance({layer: ours[layer]}, shown))
-            styles.append(style_distance(ours, target))
-            painted, photo, style = (half(x) for x in (painted, photo, style))
-        return torch.stack(styles).mean(), torch.stack(contents).mean()
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """`gram_ratio`: normalised Gram distance of painted photos to a style that was held out, relative to that of
@@ -198,24 +185,17 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
             rows.append([_cell(x) for x in (photo, *painted)])
         return torch.cat([torch.cat(row, 2) for row in rows], 1)
 
-    @property
-    def architecture(self) -> str:
-        description: str = self.networks["generator"].description  # type: ignore[assignment]
-        return description
-
     def history(self, trained: str) -> str:
-        start = f"from {Path(self.recipe.init).stem}, " if self.recipe.init else ""
         pictures = sum(len(group) for group in self.styles.groups)
-        return f"{start}{trained}, {pictures} style pictures, features: {Path(self.recipe.backbone).stem}"
+        return f"{super().history(trained)}, {pictures} style pictures, features: {Path(self.recipe.backbone).stem}"
 
 
 def _photo(file: Path) -> Tensor:
     """A photo to validate on: (1, 3, H, W), sides multiples of 4."""
-    pixels = load_picture(file, 384)
-    height, width = (side - side % StyledNetwork.multiple for side in pixels.shape[:2])
-    if not min(height, width):
+    photo = picture_tensor(load_picture(file, 384), StyledNetwork.multiple)
+    if not photo.numel():
         raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 4 pixels.")
-    return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+    return photo
 
 
 def _cell(picture: Tensor) -> Tensor:

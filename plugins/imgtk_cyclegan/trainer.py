@@ -18,13 +18,11 @@ from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.losses import perceptual_distance, total_variation
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.objective import FRAME, SHIFT, NearestStyle, shift_together
-from imgtk.painting.op import MARGIN as PAINT_MARGIN
-from imgtk.painting.op import load_network, with_margin
+from imgtk.painting.op import load_network, paint
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.registry import default
 from imgtk.training.adversary import Adversary, AdversarySettings, shifted
 from imgtk.training.domains import Domains
-from imgtk.training.optimizers import muon
 from imgtk.training.pool import PicturePool
 from imgtk.weights import locate, read_state
 from imgtk_cyclegan.methods import Contrast, Cycle
@@ -32,8 +30,6 @@ from imgtk_cyclegan.network import ResnetGenerator
 
 METHODS = ("cycle", "cut")
 OTHER = {"paintings": "photos", "photos": "paintings"}
-KEPT = 0.6
-"""Share of a photo's colours that a lesson keeps: Monet's air, and still this photo."""
 BLOCK = 16
 """Side in pixels of the blocks of which colours are kept: larger than strokes."""
 SMALLEST_CROP = 2 * FRAME + 32
@@ -58,6 +54,7 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
         teacher: name of shipped weights, or file, of a network that paints (a style's), whose strokes photos are to
             get, in colours that are nearer to the photo's; "" for none.
         taught: weight of the distance to what the teacher paints, in pixels and in features.
+        kept: share of a photo's colours that the lesson keeps, from 0 to 1: the teacher's air, and still this photo.
         tv: weight of the total variation of what is translated: regular dabs go from flat areas.
         discriminator_features, discriminator_layers: channels of the first layer, and how many layers are strided.
     """
@@ -85,6 +82,7 @@ class TranslationRecipe(AdversarySettings, DomainsRecipe):
     tv: float = 0.0
     teacher: str = ""
     taught: float = 5.0
+    kept: float = 0.6
     pool: int = 50
     discriminator_features: int = 64
     discriminator_layers: int = 3
@@ -153,15 +151,8 @@ class TranslationTrainer(DomainsTrainer):
         domains = super().load_pictures(files, device)
         if self.recipe.style or self.recipe.content:
             for name in self.pools:
-                pool = domains.target if name == "paintings" else domains.source
-                pictures = [pixels[None].float() / 255 for pixels in pool.tensors]
-                self.styles[name] = NearestStyle(self.features, pictures, self.recipe.crop - 2 * FRAME)
+                self.styles[name] = self.nearest_style(domains.target if name == "paintings" else domains.source)
         return domains
-
-    def optimizer(self, name: str) -> torch.optim.Optimizer:
-        if name == "generator":
-            return muon(self.networks[name], self.recipe.lr)
-        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.5, 0.999))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         real = dict(zip(("photos", "paintings"), batch.split(3, 1), strict=True))
@@ -189,12 +180,11 @@ class TranslationTrainer(DomainsTrainer):
             yield f"judge of {domain}", losses
 
     @torch.no_grad()
-    def _lesson(self, teacher: nn.Module, photos: Tensor) -> Tensor:
+    def _lesson(self, teacher: NormalisingNetwork, photos: Tensor) -> Tensor:
         """What the teacher paints of photos, with most of the photos' large-scale colours."""
-        inner = slice(PAINT_MARGIN, -PAINT_MARGIN)
-        painted = teacher(with_margin(photos))[..., inner, inner].float()
+        painted = paint(teacher, photos).float()
         missing = avg_pool2d(photos.float() - painted, BLOCK)
-        return (painted + KEPT * interpolate(missing, size=photos.shape[2:], mode="bilinear")).clamp(0, 1)
+        return (painted + self.recipe.kept * interpolate(missing, size=photos.shape[2:], mode="bilinear")).clamp(0, 1)
 
     def _difference(self, ours: Tensor, wanted: Tensor) -> Tensor:
         ours, wanted = shift_together([ours, wanted], SHIFT)

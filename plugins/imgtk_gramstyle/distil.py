@@ -18,7 +18,7 @@ from imgtk.nn.features import compact, load_features
 from imgtk.nn.jpeg import jpeg
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import load_picture, picture_files
+from imgtk.training.pictures import load_picture, picture_files, picture_tensor
 from imgtk.weights import read_state
 
 
@@ -90,9 +90,8 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
 
     def load_validation(self, files: list[Path]) -> None:
         for file in files:
-            photo = torch.tensor(load_picture(file, 384)).permute(2, 0, 1)[None].float() / 255
-            height, width = (side - side % 16 for side in photo.shape[2:])
-            self.held_out.append(photo[..., :height, :width].to(self.device, memory_format=torch.channels_last))
+            photo = picture_tensor(load_picture(file, 384), 16)
+            self.held_out.append(photo.to(self.device, memory_format=torch.channels_last))
 
     def errors(self, student: nn.Module, x: Tensor) -> Tensor:
         """Relative squared error of each layer, for pictures whose sides are multiples of 16."""

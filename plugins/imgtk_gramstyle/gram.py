@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imgtk.engine.device import resolve_dtype
-from imgtk.errors import ParameterError, ReadError
+from imgtk.errors import ReadError
 from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.image import Image
 from imgtk.nn.colour import luma
@@ -18,6 +18,7 @@ from imgtk.nn.features import load_features
 from imgtk.nn.losses import total_variation
 from imgtk.nn.resample import resample
 from imgtk.op import ImageOp
+from imgtk.painting import style_weights
 from imgtk.painting.blend import Blend
 from imgtk.painting.objective import SHIFT, StyleObjective, shift_together
 from imgtk.painting.palette import PALETTES
@@ -82,17 +83,12 @@ class GramStyle(ImageOp):
         seed: int,
         backbone: str,
     ) -> None:
-        self.image, self.weights = list(image), list(weights or [1.0] * len(image))
+        self.image, self.weights = list(image), style_weights("style:gram", image, weights)
         self.palette = PALETTES.get(keep_colour or "")
         self.blend = Blend(strength, None if self.palette else keep_colour, mask)
         self.steps, self.size, self.style_size = steps, size, style_size
         self.style, self.content, self.tv = style, content, tv
         self.seed, self.backbone = seed, backbone
-        if len(self.weights) != len(self.image) or not sum(self.weights):
-            raise ParameterError(
-                f"style:gram: {len(self.weights)} weights for {len(self.image)} style pictures",
-                hint="Give one weight per picture, not all 0: image=a.jpg,b.jpg weights=2,1",
-            )
         for path in self.image:
             if not path.is_file():
                 raise ReadError(f"there is no style picture {path}", hint="Check the path.")

@@ -16,7 +16,7 @@ from imgtk.nn.losses import content_distance, gram_distance, grams, total_variat
 from imgtk.painting.objective import FRAME, SHIFT, StyleObjective, shift_together
 from imgtk.training import Pictures, Recipe, Trainer
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import load_picture
+from imgtk.training.pictures import load_picture, picture_tensor
 from imgtk.weights import locate, read_state
 from imgtk_gramstyle.gram import resized
 from imgtk_gramstyle.network import StyleNetwork
@@ -105,9 +105,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     def load_validation(self, files: list[Path]) -> None:
         for file in files:
-            pixels = load_picture(file, 512)
-            height, width = (side - side % StyleNetwork.multiple for side in pixels.shape[:2])
-            photo = torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+            photo = picture_tensor(load_picture(file, 512), StyleNetwork.multiple)
             self.held_out.append(photo.to(self.device, memory_format=torch.channels_last))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -146,14 +144,8 @@ class StyleTrainer(Trainer[StyleRecipe]):
         return torch.cat([row[:, :, :width] for row in rows], 1)
 
     @property
-    def architecture(self) -> str:
-        description: str = self.networks["generator"].description  # type: ignore[assignment]
-        return description
-
-    @property
     def sources(self) -> list[str]:
         return [self.recipe.artwork, *super().sources]
 
     def history(self, trained: str) -> str:
-        start = f"from {Path(self.recipe.init).stem}, " if self.recipe.init else ""
-        return f"{start}{trained}, features: {Path(self.recipe.backbone).stem}"
+        return f"{super().history(trained)}, features: {Path(self.recipe.backbone).stem}"

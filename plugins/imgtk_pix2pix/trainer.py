@@ -15,13 +15,13 @@ from imgtk.errors import TrainingError
 from imgtk.metrics import feature_distance, kid
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
-from imgtk.nn.losses import perceptual_distance
+from imgtk.nn.losses import perceptual_loss
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.op import load_network
 from imgtk.painting.trainer import corners
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import Pictures, load_picture
+from imgtk.training.pictures import Pictures, load_picture, picture_tensor
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
@@ -29,10 +29,6 @@ from imgtk.weights import locate
 from imgtk_pix2pix.network import SmoothUNet, TransposedUNet, published_widths, smooth_widths
 from imgtk_pix2pix.pairs import Pairs, load_pair, partners
 from imgtk_pix2pix.sketch import PAIRS
-
-SHIFT = 8
-"""The perceptual loss sees pictures each time shifted by less than this many pixels, so that the strides of the feature
-network leave no grid."""
 
 BLOCK = 16
 """Side in pixels of the blocks whose averages the colour loss compares."""
@@ -170,12 +166,11 @@ class PairedTrainer(Trainer[PairedRecipe]):
         multiple = 2**self.recipe.depth
         for file in files:
             pixels = load_pair(file, pairs[file], self.recipe.side) if pairs else load_picture(file, self.recipe.side)
-            height, width = (side - side % multiple for side in pixels.shape[:2])
-            if not (height and width):
+            x = picture_tensor(pixels, multiple)
+            if not x.numel():
                 raise TrainingError(
                     f"{file} is too small for validation: at least {multiple}x{multiple} pixels, please"
                 )
-            x = torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
             self.held_out.append((x[:, :3], x[:, 3:]) if pairs else (PAIRS[self.recipe.pairs][0](x), x))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -193,7 +188,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
             "colour": recipe.colour * l1_loss(avg_pool2d(output, BLOCK), avg_pool2d(target, BLOCK)),
         }
         if recipe.perceptual:
-            losses["perceptual"] = recipe.perceptual * self._perceptual(output, target)
+            losses["perceptual"] = recipe.perceptual * perceptual_loss(self.features, output, target)
         if not recipe.adversarial:
             yield "generator", losses
             return
@@ -214,12 +209,6 @@ class PairedTrainer(Trainer[PairedRecipe]):
             given.contiguous(memory_format=torch.channels_last),
             target.contiguous(memory_format=torch.channels_last),
         )
-
-    def _perceptual(self, output: Tensor, target: Tensor) -> Tensor:
-        top, left = torch.randint(0, SHIFT, (2,)).tolist()
-        with torch.no_grad():
-            wanted = self.features(target[:, :, top:, left:])
-        return perceptual_distance(self.features(output[:, :, top:, left:]), wanted)
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """`feature_distance` and `l1` between outputs and targets, means over the held-out pairs. `kid`: kernel
@@ -254,14 +243,8 @@ class PairedTrainer(Trainer[PairedRecipe]):
         width = min(row.shape[2] for row in rows)
         return torch.cat([row[:, :, :width] for row in rows], 1)
 
-    @property
-    def architecture(self) -> str:
-        description: str = self.networks["generator"].description  # type: ignore[assignment]
-        return description
-
     def history(self, trained: str) -> str:
-        start = f"from {Path(self.recipe.init).stem}, " if self.recipe.init else ""
-        return f"{start}{trained}, features: {Path(self.recipe.backbone).stem}"
+        return f"{super().history(trained)}, features: {Path(self.recipe.backbone).stem}"
 
 
 def _judge_norm(recipe: PairedRecipe) -> str:

@@ -18,12 +18,11 @@ from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.losses import grid, perceptual_distance, total_variation
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.objective import FRAME, SHIFT, NearestStyle, StyleObjective, shift_together
-from imgtk.painting.op import MARGIN, load_network, with_margin
+from imgtk.painting.op import load_network, paint
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.registry import default
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.domains import Domains
-from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures
 from imgtk.upscaling.degradation import classic
 from imgtk.weights import locate, read_state
@@ -151,7 +150,7 @@ class StylizeSR(DomainsTrainer):
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
         if name == "generator":
-            return muon(self.networks[name], self.recipe.lr)
+            return super().optimizer(name)
         return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.5, 0.99))
 
     def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
@@ -196,8 +195,7 @@ class StylizeSR(DomainsTrainer):
         if not self.teacher:
             return photos
         with torch.no_grad():
-            painted: Tensor = self.teacher(with_margin(photos))
-        return painted[..., MARGIN:-MARGIN, MARGIN:-MARGIN].float()
+            return paint(self.teacher, photos).float()
 
     def _fidelity(self, enlarged: Tensor, target: Tensor) -> dict[str, Tensor]:
         """How far enlarged pictures are from what they were shrunk from."""
@@ -232,14 +230,8 @@ class StylizeSR(DomainsTrainer):
         return {**super().validate(generator), "psnr_y": sum(restored) / len(restored)}
 
     @property
-    def architecture(self) -> str:
-        description: str = self.networks["generator"].description  # type: ignore[assignment]
-        return description
-
-    @property
     def scale(self) -> int:
         return int(self.recipe.scale)
 
     def history(self, trained: str) -> str:
-        start = f"from {Path(self.recipe.init).stem}, " if self.recipe.init else ""
-        return f"{start}{trained}; {len(self.targets)} paintings, features: {Path(self.recipe.backbone).stem}"
+        return f"{super().history(trained)}; {len(self.targets)} paintings, features: {Path(self.recipe.backbone).stem}"

@@ -16,7 +16,6 @@ from imgtk.painting.objective import FRAME, SHIFT, NearestStyle, shift_together
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.training.adversary import Adversary, AdversarySettings, shifted
 from imgtk.training.domains import Domains
-from imgtk.training.optimizers import muon
 from imgtk.training.processes import on_whole_batch
 from imgtk.weights import locate, read_state
 from imgtk_unit.network import DOMAINS, UNIT, Translation
@@ -94,14 +93,8 @@ class UNITTrainer(DomainsTrainer):
         domains = super().load_pictures(files, device)
         if self.recipe.style or self.recipe.content:
             for domain, pool in zip(DOMAINS, (domains.source, domains.target), strict=True):
-                pictures = [pixels[None].float() / 255 for pixels in pool.tensors]
-                self.styles[domain] = NearestStyle(self.features, pictures, self.recipe.crop - 2 * FRAME)
+                self.styles[domain] = self.nearest_style(pool)
         return domains
-
-    def optimizer(self, name: str) -> torch.optim.Optimizer:
-        if name == "generator":
-            return muon(self.networks[name], self.recipe.lr)
-        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.5, 0.999))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
@@ -146,14 +139,6 @@ class UNITTrainer(DomainsTrainer):
                 rows.append(torch.cat([x, *outputs], 3)[0].cpu())
         width = max(row.shape[2] for row in rows)
         return torch.cat([nn.functional.pad(row, (0, width - row.shape[2])) for row in rows], 1)
-
-    @property
-    def architecture(self) -> str:
-        description: str = self.networks["generator"].description  # type: ignore[assignment]
-        return description
-
-    def history(self, trained: str) -> str:
-        return f"from {Path(self.recipe.init).stem}, {trained}" if self.recipe.init else trained
 
 
 def noisy(code: Tensor) -> Tensor:

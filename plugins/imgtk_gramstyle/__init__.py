@@ -18,6 +18,9 @@ STYLES = {
     "scream": "Paint as Edvard Munch painted The Scream.",
     "mosaic": "Lay as a Roman mosaic of ducks was laid.",
     "engraving": "Cut as the Brothers Dalziel cut their wood engravings.",
+    "pointillism": "Paint in dots, as Paul Signac painted La Calanque.",
+    "water-lilies": "Paint as Claude Monet painted his Water Lily Pond.",
+    "wheat-field": "Paint as Vincent van Gogh painted his Wheat Field with Cypresses.",
 }
 """The shipped styles: `style:NAME`, and one file of weights each."""
 HARSH = frozenset(("mosaic", "engraving"))

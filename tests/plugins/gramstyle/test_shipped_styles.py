@@ -25,6 +25,9 @@ PICTURES = {
     "scream": "styles/munch_the_scream.webp",
     "mosaic": "styles/roman_mosaic_ducks_massimo.jpg",
     "engraving": "styles/dalziel_rob_roy_engraving.webp",
+    "pointillism": "styles/signac_la_calanque_pointillism.webp",
+    "water-lilies": "styles/monet_water_lily_pond_bridge.jpg",
+    "wheat-field": "styles/vangogh_wheat_field_cypresses.jpg",
 }
 CPU = torch.device("cpu")
 

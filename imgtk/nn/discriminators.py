@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -136,6 +137,37 @@ class MultiScaleDiscriminator(nn.Module):
             verdicts.append(judge(x))
             x = avg_pool2d(x, 3, 2, 1, count_include_pad=False)
         return verdicts
+
+
+class FeatureDiscriminator(nn.Module):
+    """Judges what a frozen feature network sees in pictures, at each of several depths (Projected GAN, Sauer et al.
+    2021, section 3; without its random projections).
+
+    It tells textures apart from its first step on, and needs few pictures. A kernel distance on the same features is
+    what it learns to bring down, so let another network say how good the result is.
+
+    Args:
+        channels: of the features, from shallow to deep.
+        width: channels of the layers that judge them.
+
+    Shape: features (N, channels[i], H, W), at least 0, to a list of logits (N, 1, H, W), one for each.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int = 64) -> None:
+        super().__init__()
+        self.judges = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(seen, width, 1),
+                nn.LeakyReLU(0.2),
+                nn.Conv2d(width, width, 3, 1, 1),
+                nn.LeakyReLU(0.2),
+                nn.Conv2d(width, 1, 3, 1, 1),
+            )
+            for seen in channels
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        return [judge(seen.log1p()) for judge, seen in zip(self.judges, features, strict=True)]
 
 
 def spectrally_normalised(network: nn.Module) -> nn.Module:

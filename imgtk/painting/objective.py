@@ -11,11 +11,22 @@ from torch import Tensor
 from imgtk.nn.features import Features
 from imgtk.nn.losses import content_distance, gram_distance, grams, style_distance
 
-__all__ = ["FRAME", "SHIFT", "NearestStyle", "StyleObjective", "half", "shift_together", "style_and_content"]
+__all__ = [
+    "FRAME",
+    "SHIFT",
+    "SMALLEST",
+    "StyleObjective",
+    "half",
+    "kept_content",
+    "shift_together",
+    "style_and_content",
+]
 
 FRAME = 16
 """Pixels at the borders of a training crop that no style loss sees: feature networks see a dark frame there, and would
 have it painted around every picture."""
+SMALLEST = 2 * FRAME + 32
+"""Side in pixels of the smallest crop in which enough is left to see."""
 SHIFT = 7
 """Largest random shift in pixels: one less than the stride of the deepest features that count."""
 
@@ -93,50 +104,15 @@ def style_and_content(features: Features, x: Tensor, photos: Tensor, styles: Ten
     return torch.stack(style_terms).mean(), torch.stack(content_terms).mean()
 
 
-class NearestStyle:
-    """Distance of pictures from the style of paintings, and from what they show, at two scales.
-
-    A painter's works have many palettes, whose mean is gray. So each photo has a target of its own: the part of a
-    painting whose colours (mean and standard deviation of each channel) are nearest to those of the photo. Skies are
-    painted like painted skies, and trees like trees.
-
-    Args:
-        features: the network that looks.
-        paintings: (1, 3, H, W), 0..1.
-        side: of the parts, in pixels.
-        share: of the parts that is used, from 0 to 1: those in which most is to be seen, by their mean gradient. Flat
-            ones teach no strokes.
-    """
-
-    def __init__(self, features: Features, paintings: Sequence[Tensor], side: int, share: float = 1.0) -> None:
-        self.features = features
-        parts = [part for picture in paintings for part in _parts(picture, side)]
-        parts = sorted(parts, key=_detail, reverse=True)[: max(1, round(share * len(parts)))]
-        self.parts = torch.cat([(part * 255).round().to(torch.uint8) for part in parts])
-        self.colours = torch.cat([_colours(part) for part in parts])
-
-    def nearest(self, photos: Tensor) -> Tensor:
-        """(N, 3, side, side): for each of N photos the part of a painting whose colours are nearest."""
-        chosen = torch.cdist(_colours(photos), self.colours).argmin(1)
-        return self.parts[chosen].float().div_(255).contiguous(memory_format=torch.channels_last)
-
-    def __call__(self, x: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
-        """`style_distance` of `x`, painted from `photos`, to their paintings, and content distance to `photos`, both
-        (N, 3, H, W) with sides of at least 32 pixels; each is the mean of the two scales."""
-        return style_and_content(self.features, x, photos, self.nearest(photos))
-
-
-def _parts(picture: Tensor, side: int) -> list[Tensor]:
-    """The squares that lie beside each other in (1, C, H, W)."""
-    rows, columns = (range(0, length - side + 1, side) for length in picture.shape[2:])
-    return [picture[..., top : top + side, left : left + side] for top in rows for left in columns]
-
-
-def _detail(picture: Tensor) -> float:
-    return (picture.diff(dim=2).abs().mean() + picture.diff(dim=3).abs().mean()).item()
-
-
-def _colours(pictures: Tensor) -> Tensor:
-    """Mean and standard deviation of each channel: (N, C, H, W) to (N, 2 C), in float32."""
-    values = pictures.float().flatten(2)
-    return torch.cat([values.mean(2), values.std(2)], 1)
+def kept_content(features: Features, x: Tensor, photos: Tensor) -> Tensor:
+    """Content distance of `x` to the photos, both (N, 3, H, W) with sides of at least `SMALLEST`: the mean of the same
+    two scales as those of `StyleObjective`, away from the borders and at random offsets."""
+    inner = slice(FRAME, -FRAME)
+    x, photos = shift_together([x[..., inner, inner], photos[..., inner, inner]], SHIFT)
+    terms = []
+    for layer in reversed(features.content_layers):
+        with torch.no_grad():
+            wanted = features(photos, [layer])
+        terms.append(content_distance(features(x, [layer]), wanted))
+        x, photos = half(x), half(photos)
+    return torch.stack(terms).mean()

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
+from imgtk.nn.discriminators import FeatureDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance
-from imgtk.painting.objective import FRAME, NearestStyle
+from imgtk.painting.objective import SMALLEST
+from imgtk.training.adversary import Adversary, AdversarySettings, Judge, shifted
 from imgtk.training.domains import Domains, target_files
 from imgtk.training.optimizers import muon
 from imgtk.training.pictures import Pictures, load_picture, picture_tensor
@@ -26,36 +28,44 @@ __all__ = ["DomainsRecipe", "DomainsTrainer", "corners", "split"]
 
 EVERY = 10
 """One of so many target pictures is held out for validation."""
+JUDGES = ("features", "pixels")
 VIEW = 192
 """Side in pixels of the parts of pictures whose features are compared."""
 
 
 @dataclass(frozen=True)
-class DomainsRecipe(Recipe):
-    """Settings of a training on two domains.
+class DomainsRecipe(AdversarySettings, Recipe):
+    """Settings of a training on two domains, each of which has a discriminator.
 
     Attributes:
         target: folder of pictures of the second domain (`--data` has the first). Every tenth, by name, is held out.
         side: longest side in pixels to which the pictures of both domains are shrunk: crops should show things.
-        backbone: feature network of the figures (and losses, if any): "imgtk", or a SqueezeNet or VGG file.
+        backbone: feature network of the figures and losses: "imgtk", or a SqueezeNet or VGG file.
+        judge: what discriminators look at: "features" of the backbone (`FeatureDiscriminator`), with which small
+            networks become painters within minutes, or "pixels", as in the papers.
+        discriminator_features: channels of the first layer of each discriminator.
+        content: weight of `kept_content`, the distance between what pictures show and what is made of them.
     """
 
     target: str = ""
-    side: int = 384
+    side: int = 640
     backbone: str = "imgtk"
+    judge: str = "features"
+    discriminator_features: int = 64
+    content: float = 0.0
 
 
 class DomainsTrainer(Trainer[Any]):
     """Photos and paintings without pairs; judged by distances between sets of pictures.
 
-    Subclasses have a recipe that is a `DomainsRecipe` and an `AdversarySettings`, and say how a photo is painted
-    (`painted`).
+    Subclasses say how a photo is painted (`painted`), and which discriminator looks at pixels (`judge_of_pixels`).
 
     Attributes:
         noun: what the target pictures are, for messages.
 
     Raises:
-        TrainingError: no target pictures are given, or too few to hold some out.
+        TrainingError: no target pictures are given, or too few to hold some out; the crops are too small for the
+            content loss; the judge is unknown; or as `Adversary`.
     """
 
     recipe_type: ClassVar[type[Recipe]] = DomainsRecipe
@@ -70,8 +80,19 @@ class DomainsTrainer(Trainer[Any]):
             raise TrainingError(
                 f"{len(self.targets) + 1} {self.noun} are too few", hint=f"There must be more than {EVERY} of them."
             )
+        if recipe.judge not in JUDGES:
+            raise TrainingError(f"there is no judge {recipe.judge!r}", hint=f"Known are {' and '.join(JUDGES)}.")
+        if recipe.content and recipe.crop < SMALLEST:
+            raise TrainingError(
+                f"crops of {recipe.crop} pixels are too small to show things", hint=f"Take at least {SMALLEST}."
+            )
+        self.adversary = Adversary(recipe)
         self.features = load_features(recipe.backbone, pooling="average")
         self.held_out: list[Tensor] = []
+
+    @abstractmethod
+    def judge_of_pixels(self) -> nn.Module:
+        """A discriminator of pictures (N, 3, H, W), with logits as `Adversary` takes them."""
 
     @abstractmethod
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
@@ -87,10 +108,20 @@ class DomainsTrainer(Trainer[Any]):
             return muon(self.networks[name], self.recipe.lr)
         return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.5, 0.999))
 
-    def nearest_style(self, pictures: Pictures) -> NearestStyle:
-        """The style of a domain, for crops whose frame is cut off."""
-        whole = [pixels[None].float() / 255 for pixels in pictures.tensors]
-        return NearestStyle(self.features, whole, self.recipe.crop - 2 * FRAME)
+    def discriminator(self) -> nn.Module:
+        """As the recipe's `judge` and `spectral_norm` say. To be asked through `looking`."""
+        if self.recipe.judge == "pixels":
+            judge = self.judge_of_pixels()
+        else:
+            seen = self.features(torch.zeros(1, 3, 32, 32)).values()
+            judge = FeatureDiscriminator([layer.shape[1] for layer in seen], self.recipe.discriminator_features)
+        return spectrally_normalised(judge) if self.recipe.spectral_norm else judge
+
+    def looking(self, judge: nn.Module) -> Judge:
+        """What a discriminator says of pictures (N, 3, H, W), which it sees `shifted`."""
+        if self.recipe.judge == "pixels":
+            return lambda pictures: judge(shifted(pictures))
+        return lambda pictures: judge(list(self.features(shifted(pictures)).values()))
 
     def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
         pools = [

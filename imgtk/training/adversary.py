@@ -15,12 +15,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, relu
 from imgtk.errors import TrainingError
 from imgtk.training.processes import batch_mean, on_whole_batch
 
-__all__ = ["GAN_LOSSES", "Adversary", "AdversarySettings", "GANLoss", "shifted"]
+__all__ = ["GAN_LOSSES", "Adversary", "AdversarySettings", "GANLoss", "Judge", "shifted"]
 
 REACH = 7
 """One less than the stride of the patch discriminator's deepest layers."""
 
 Judge = Callable[[Tensor], "Tensor | Sequence[Tensor]"]
+"""What says of pictures (N, C, H, W) how real they look, by one tensor of logits or several."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from imgtk.upscaling.network import UpscalingNetwork
 __all__ = ["PaintingUpscaler"]
 
 EPSILON = 1e-3
-"""Added to variances, as in the style networks whose blocks it may take over."""
+"""Added to variances, as in our style networks."""
 
 
 def _conv(channels: int, width: int, bias: bool = True) -> nn.Conv2d:
@@ -28,6 +28,13 @@ def _conv(channels: int, width: int, bias: bool = True) -> nn.Conv2d:
 def _normalised(width: int) -> list[nn.Module]:
     """A convolution and batch normalisation, whose moments are fixed in the end: tiles are painted as the whole is."""
     return [_conv(width, width, bias=False), nn.BatchNorm2d(width, eps=EPSILON)]
+
+
+def _without_grid(conv: nn.Conv2d, scale: int) -> nn.Conv2d:
+    """`conv`, before a pixel shuffle, whose first output has no grid: all `scale` ** 2 pixels of a channel start equal
+    (ICNR, Aitken et al. 2017, section 3.2)."""
+    conv.weight.data = conv.weight.data[:: scale**2].repeat_interleave(scale**2, 0)
+    return conv
 
 
 class PaintingUpscaler(UpscalingNetwork):
@@ -50,7 +57,7 @@ class PaintingUpscaler(UpscalingNetwork):
         self.residuals = nn.ModuleList(
             nn.Sequential(*_normalised(width), nn.ReLU(), *_normalised(width)) for _ in range(blocks)
         )
-        last = _conv(width, 3 * scale**2)
+        last = _without_grid(_conv(width, 3 * scale**2), scale)
         self.tail = nn.Sequential(_conv(width, width), nn.PReLU(width), last)
         self.palette = nn.Conv2d(3, 3, 1)
         last.weight.data.mul_(0.1)
@@ -66,23 +73,10 @@ class PaintingUpscaler(UpscalingNetwork):
     def description(self) -> str:
         return f"PaintingUpscaler, {self.blocks} blocks, {self.width} channels"
 
-    def take_over(self, upscaler: Mapping[str, Tensor], style: Mapping[str, Tensor]) -> None:
-        """Start with the first two layers of a SRVGGNetCompact, and with residual blocks, evenly chosen, of a
-        StyleNetwork, both of the same width. Raises KeyError or RuntimeError where they do not fit."""
-        names = {"0": "body.0", "1": "body.1", "2": "body.2", "3": "body.3"}
-        self.head.load_state_dict(
-            {key: upscaler[f"{names[key.partition('.')[0]]}.{key.partition('.')[2]}"] for key in self.head.state_dict()}
-        )
-        theirs = 1 + max(int(key.split(".")[1]) for key in style if key.startswith("residuals."))
-        parts = {"0": "first.conv", "1": "first.norm", "3": "second.conv", "4": "second.norm"}
-        for number, block in enumerate(self.residuals):
-            source = f"residuals.{number * (theirs - 1) // max(1, self.blocks - 1)}"
-            own = block.state_dict()
-            for key in own:
-                layer, _, name = key.partition(".")
-                if name in ("weight", "bias"):
-                    own[key] = style[f"{source}.{parts[layer]}.{name}"]
-            block.load_state_dict(own)
+    def take_over(self, upscaler: Mapping[str, Tensor]) -> None:
+        """Start with the first two layers of a SRVGGNetCompact of the same width. Raises KeyError or RuntimeError where
+        they do not fit."""
+        self.head.load_state_dict({key: upscaler[f"body.{key}"] for key in self.head.state_dict()})
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.enter(self.head(x)).relu()

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from imgtk.errors import TrainingError
-from imgtk.nn.discriminators import MultiScaleDiscriminator, spectrally_normalised
-from imgtk.painting.objective import FRAME, SHIFT, NearestStyle, shift_together
+from imgtk.nn.discriminators import MultiScaleDiscriminator
+from imgtk.painting.objective import kept_content
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
-from imgtk.training.adversary import Adversary, AdversarySettings, shifted
-from imgtk.training.domains import Domains
 from imgtk.training.processes import on_whole_batch
 from imgtk.weights import locate, read_state
 from imgtk_unit.network import DOMAINS, UNIT, Translation
 
 
 @dataclass(frozen=True)
-class UNITRecipe(AdversarySettings, DomainsRecipe):
+class UNITRecipe(DomainsRecipe):
     """Settings of a training. The weights of the losses are the authors' (configuration of their second release).
 
     Attributes:
@@ -30,11 +27,8 @@ class UNITRecipe(AdversarySettings, DomainsRecipe):
         cycle: the same for pictures that went to the other domain and back.
         kl: weight of the mean square of the codes: the divergence from a normal distribution, with fixed variance 1.
         adversarial: weight of the GANs.
-        style, content: weights of what the paper does not have, see `NearestStyle`: the distance of translated pictures
-            from the part of a picture of their new domain whose colours are nearest, and from what they showed.
         width, blocks, shared: of the network, see `UNIT`. With `init` they must be those of the network to start from.
-        scales: at how many sizes, each half of the one before, the discriminators judge.
-        discriminator_features: channels of their first layer.
+        scales: at how many sizes, each half of the one before, judges of pixels look.
     """
 
     name: str = "unit"
@@ -47,28 +41,24 @@ class UNITRecipe(AdversarySettings, DomainsRecipe):
     cycle: float = 10.0
     kl: float = 0.01
     adversarial: float = 1.0
-    style: float = 0.0
-    content: float = 0.0
     width: int = 24
     blocks: int = 2
     shared: int = 1
     scales: int = 2
-    discriminator_features: int = 24
 
 
 class UNITTrainer(DomainsTrainer):
     """Reconstruction, translation and cycle in both directions at once.
 
     Raises:
-        TrainingError: as `DomainsTrainer` and `Adversary`; or the crops, or the network of `init`, have a wrong size.
+        TrainingError: as `DomainsTrainer`; or the crops, or the network of `init`, have a wrong size.
     """
 
     recipe_type = UNITRecipe
 
     def __init__(self, recipe: UNITRecipe) -> None:
         super().__init__(recipe)
-        self.adversary = Adversary(recipe)
-        smallest = max(32 << (recipe.scales - 1), 32 + 2 * FRAME if recipe.style or recipe.content else 0)
+        smallest = 32 << (recipe.scales - 1) if recipe.judge == "pixels" else 32
         if recipe.crop < smallest or recipe.crop % 4:
             raise TrainingError(
                 f"crops of {recipe.crop} pixels do not suit",
@@ -83,18 +73,11 @@ class UNITTrainer(DomainsTrainer):
                     f"{recipe.init} is no UNIT of the size that the recipe asks for",
                     hint="Set width, blocks and shared to those of the network to start from.",
                 ) from None
-        self.styles: dict[str, NearestStyle] = {}
-        self.networks = {"generator": unit}
-        for domain in DOMAINS:  # normalised, their judges would not see which colours there are
-            judge = MultiScaleDiscriminator(recipe.scales, features=recipe.discriminator_features, norm="none")
-            self.networks[f"{domain}_judge"] = spectrally_normalised(judge) if recipe.spectral_norm else judge
+        self.networks = {"generator": unit, **{f"{domain}_judge": self.discriminator() for domain in DOMAINS}}
 
-    def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
-        domains = super().load_pictures(files, device)
-        if self.recipe.style or self.recipe.content:
-            for domain, pool in zip(DOMAINS, (domains.source, domains.target), strict=True):
-                self.styles[domain] = self.nearest_style(pool)
-        return domains
+    def judge_of_pixels(self) -> nn.Module:
+        # with normalisation it would not see which colours there are
+        return MultiScaleDiscriminator(self.recipe.scales, features=self.recipe.discriminator_features, norm="none")
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
@@ -108,22 +91,21 @@ class UNITTrainer(DomainsTrainer):
         verdicts = []
         for domain, judge in judges.items():
             judge.requires_grad_(False)
-            verdicts.append(self.adversary.generator_loss(judge, shifted(made[domain]), shifted(real[domain])))
+            verdicts.append(self.adversary.generator_loss(self.looking(judge), made[domain], real[domain]))
         losses = {
             "reconstruction": recipe.reconstruction * _l1(passes.reconstructed, (photos, paintings)),
             "cycle": recipe.cycle * _l1(passes.returned, (photos, paintings)),
             "kl": recipe.kl * torch.stack([code.float().square().mean() for code in passes.codes]).sum(),
             "adversarial": recipe.adversarial * torch.stack(verdicts).sum(),
         }
-        for domain, objective in self.styles.items():
-            inner = [x[..., FRAME:-FRAME, FRAME:-FRAME] for x in (made[domain], origin[domain])]
-            style, content = objective(*shift_together(inner, SHIFT))
-            losses |= {f"{domain}_style": recipe.style * style, f"{domain}_content": recipe.content * content}
+        if recipe.content:
+            kept = [kept_content(self.features, made[domain], origin[domain]) for domain in DOMAINS]
+            losses["content"] = recipe.content * torch.stack(kept).sum()
         yield "generator", losses
 
         for domain, judge in judges.items():
             judge.requires_grad_(True)
-            losses = self.adversary.discriminator_losses(judge, shifted(real[domain]), shifted(made[domain]))
+            losses = self.adversary.discriminator_losses(self.looking(judge), real[domain], made[domain])
             yield f"{domain}_judge", losses
 
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:

@@ -7,10 +7,17 @@ import PIL.Image
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import avg_pool2d
 from torch.nn.utils.parametrize import is_parametrized
 
 from imgtk.errors import TrainingError
-from imgtk.nn.discriminators import MultiScaleDiscriminator, PatchDiscriminator, spectrally_normalised
+from imgtk.nn.discriminators import (
+    FeatureDiscriminator,
+    MultiScaleDiscriminator,
+    PatchDiscriminator,
+    spectrally_normalised,
+)
+from imgtk.nn.features import load_features
 from imgtk.registry import default
 from imgtk.training.adversary import GAN_LOSSES, Adversary, AdversarySettings
 from imgtk.training.domains import Domains, target_files
@@ -44,6 +51,31 @@ def test_losses_as_in_their_papers(name: str, real: float, fake: float, discrimi
     reals, fakes = torch.full((2, 1), real), torch.full((2, 1), fake)
     assert loss.discriminator(reals, fakes).item() == pytest.approx(discriminator)
     assert loss.generator(fakes, reals if loss.relative else None).item() == pytest.approx(generator)
+
+
+def test_a_judge_of_features_soon_tells_textures_apart() -> None:
+    """From forty small pictures it has learnt which of two kinds of noise is which, in others as well."""
+    torch.manual_seed(0)
+    features = load_features()
+
+    def look(smooth: bool, count: int) -> list[torch.Tensor]:
+        noise = torch.rand(count, 3, 48, 48)
+        pictures = (avg_pool2d(noise, 3, 1, 1) - 0.5) * 3 + 0.5 if smooth else noise
+        return list(features(pictures).values())
+
+    channels = [layer.shape[1] for layer in look(False, 1)]
+    judge = FeatureDiscriminator(channels, 16)
+    optimiser = torch.optim.Adam(judge.parameters(), 5e-3)
+    real, fake = look(True, 20), look(False, 20)
+    for _ in range(30):
+        losses = [GAN_LOSSES["hinge"].discriminator(*pair) for pair in zip(judge(real), judge(fake), strict=True)]
+        optimiser.zero_grad()
+        sum(losses).backward()
+        optimiser.step()
+    with torch.no_grad():
+        verdicts = [torch.stack([logits.mean() for logits in judge(look(smooth, 4))]) for smooth in (True, False)]
+    assert len(verdicts[0]) == len(channels)
+    assert (verdicts[0] - verdicts[1]).mean() > 1
 
 
 def test_penalties_measure_the_slope_of_the_judge() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from imgtk.errors import TrainingError, WeightsError
+from imgtk.nn.discriminators import FeatureDiscriminator, PatchDiscriminator
 from imgtk.painting.op import load_network
 from imgtk.registry import default
 from imgtk.testing import picture
@@ -76,8 +77,6 @@ def test_a_run_starts_from_what_another_has_exported(photos, settings, tmp_path)
     weights.with_name("painting2photo.safetensors").unlink()
     with pytest.raises(WeightsError, match="painting2photo"):
         TranslationTrainer(recipe_of(settings, init=str(weights)))
-    with pytest.raises(WeightsError, match="nobody"):
-        TranslationTrainer(recipe_of(settings, teacher="nobody"))
 
 
 def test_cut_has_one_direction(photos, settings, tmp_path):
@@ -100,44 +99,21 @@ def test_interrupted_and_resumed_gives_the_same_run(method, photos, settings, tm
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("method", ["cycle", "cut"])
-def test_the_losses_of_neither_paper_are_resumed_too(method, photos, settings, tmp_path, network_file):
-    """They see pictures at random offsets."""
-    settings |= {"method": method, "style": "1", "content": "1", "crop": "64", "side": "72", "steps": "4"}
-    settings |= {"teacher": str(network_file), "tv": "1"}
+@pytest.mark.parametrize("judge", ["features", "pixels"])
+def test_judges_and_contents_that_are_seen_at_random_offsets_are_resumed_too(judge, photos, settings, tmp_path):
+    settings |= {"judge": judge, "content": "1", "crop": "64", "side": "72", "steps": "4"}
     train(SPEC, photos, tmp_path / "whole", overrides=settings, **CPU)
     train(SPEC, photos, tmp_path / "parts", overrides=settings, stop_at=2, **CPU)
     torch.manual_seed(99)
     train(SPEC, photos, tmp_path / "parts", overrides=settings, resume=True, **CPU)
     assert log(tmp_path / "parts") == log(tmp_path / "whole")
     figures = {figure for _, figure, _ in log(tmp_path / "whole")}
-    assert {"generator/" + name for name in ("style, paintings", "content, paintings", "taught", "tv")} <= figures
-    assert ("generator/style, photos" in figures) == (method == "cycle")
+    assert {"generator/content, paintings", "generator/content, photos"} <= figures
 
 
 def recipe_of(settings, **more):
     values = {key: type(getattr(TranslationRecipe(), key))(value) for key, value in settings.items()}
     return TranslationRecipe(**values, **more)
-
-
-@torch.inference_mode()
-def test_a_lesson_has_the_teachers_strokes_and_most_of_the_photos_colours(settings, network_file):
-    trainer = TranslationTrainer(recipe_of(settings, teacher=str(network_file)))
-    trainer.to(torch.device("cpu"))
-
-    class Red(torch.nn.Module):
-        """Paints everything red, with vertical stripes."""
-
-        def forward(self, x):
-            stripes = torch.arange(x.shape[3]) % 2 * 0.2
-            return torch.tensor([0.8, 0.0, 0.0])[None, :, None, None] + stripes.expand_as(x)
-
-    lesson = trainer._lesson(Red(), torch.full((1, 3, 64, 64), 0.5))
-    colours = lesson.mean((0, 2, 3))
-    torch.testing.assert_close(colours, 0.4 * torch.tensor([0.9, 0.1, 0.1]) + 0.6 * 0.5, atol=0.02, rtol=0)
-    assert ((lesson[..., 1:] - lesson[..., :-1]).abs() - 0.2).abs().max() < 0.01
-    assert trainer._difference(lesson, lesson).item() == pytest.approx(0, abs=1e-6)
-    assert trainer._difference(lesson * 0.9, lesson) > 0.01
 
 
 def test_a_forgotten_pool_would_show(photos, settings, tmp_path, monkeypatch):
@@ -212,14 +188,32 @@ def test_encoder_looks_at_five_depths(encoder):
     assert [features.shape[2] for features in found][2:] == [16 if encoder == "antialias" else 8, 8, 8]
 
 
-def test_discriminators_that_penalties_and_spectral_norm_ask_for():
-    def names(**changes):
-        return "".join(TranslationRecipe(**changes).discriminator().state_dict())
+def test_discriminators_that_recipes_ask_for(settings):
+    def judge(**changes):
+        return TranslationTrainer(recipe_of(settings, **changes)).discriminator()
 
-    assert "original" not in names()
-    assert "original" in names(spectral_norm=True)
-    kinds = [type(module) for module in TranslationRecipe(r1=1.0).discriminator().modules()]
-    assert torch.nn.InstanceNorm2d not in kinds
+    assert isinstance(judge(), FeatureDiscriminator)
+    assert "original" not in "".join(judge().state_dict())
+    assert "original" in "".join(judge(spectral_norm=True).state_dict())
+    assert isinstance(judge(judge="pixels"), PatchDiscriminator)
+    assert any(isinstance(module, torch.nn.InstanceNorm2d) for module in judge(judge="pixels").modules())
+    for plain in ({"r1": 1.0}, {"gradient_penalty": 1.0}, {"spectral_norm": True}):
+        kinds = [type(module) for module in judge(judge="pixels", **plain).modules()]
+        assert torch.nn.InstanceNorm2d not in kinds
+
+
+def test_judges_of_features_teach_the_generator_and_leave_the_features_alone(settings):
+    trainer = TranslationTrainer(recipe_of(settings))
+    for network in trainer.networks.values():
+        assert not {id(p) for p in network.parameters()} & {id(p) for p in trainer.features.parameters()}
+    updates = trainer.updates(torch.rand(1, 6, 32, 32), trainer.networks)
+    name, losses = next(updates)
+    losses["adversarial, paintings"].backward()
+    assert name == "generator"
+    assert trainer.method.there.model[-1].weight.grad.any()
+    next(updates)
+    assert all(p.requires_grad for p in trainer.networks["judge of paintings"].parameters())
+    assert not any(p.requires_grad for p in trainer.features.parameters())
 
 
 def test_what_is_refused(photos, settings, tmp_path):
@@ -237,7 +231,8 @@ def test_what_is_refused(photos, settings, tmp_path):
     refuse("no method 'gan'", method="gan")
     refuse("no GAN 'best'", gan="best")
     refuse("no schedule 'sine'", schedule="sine")
-    refuse("crops of 32 pixels are too small", style="1")
+    refuse("crops of 32 pixels are too small", content="1")
+    refuse("no judge 'ears'", judge="ears")
     with pytest.raises(TrainingError, match="no pictures in"):
         train(SPEC, empty, tmp_path / "run", overrides=settings, **CPU)
 

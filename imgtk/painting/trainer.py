@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
@@ -24,7 +25,7 @@ from imgtk.training.pictures import Pictures, load_picture, picture_tensor
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 
-__all__ = ["DomainsRecipe", "DomainsTrainer", "corners", "split"]
+__all__ = ["DomainsRecipe", "DomainsTrainer", "corners", "split", "stacked"]
 
 EVERY = 10
 """One of so many target pictures is held out for validation."""
@@ -168,8 +169,13 @@ class DomainsTrainer(Trainer[Any]):
             torch.cat([photo.to(self.device), self.painted(generator, photo.to(self.device)).float()], 3)[0].cpu()
             for photo in self.held_out[:4]
         ]
-        width = min(row.shape[2] for row in rows)
-        return torch.cat([row[:, :, :width] for row in rows], 1)
+        return stacked(rows)
+
+
+def stacked(rows: Sequence[Tensor]) -> Tensor:
+    """Pictures (3, H, W) below each other; black beside those that are not the widest."""
+    width = max(row.shape[2] for row in rows)
+    return torch.cat([pad(row, (0, width - row.shape[2])) for row in rows], 1)
 
 
 def split(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:

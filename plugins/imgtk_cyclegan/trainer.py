@@ -16,7 +16,7 @@ from imgtk.errors import TrainingError
 from imgtk.metrics import kid
 from imgtk.nn.discriminators import PatchDiscriminator
 from imgtk.painting.objective import kept_content
-from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, stacked
 from imgtk.training.pool import PicturePool
 from imgtk.weights import read_state
 from imgtk_cyclegan.methods import Contrast, Cycle
@@ -157,8 +157,7 @@ class TranslationTrainer(DomainsTrainer):
         for painting in self.held_out_paintings[:4]:
             painting = painting[..., :256, :256].to(self.device)
             rows.append(torch.cat([painting, generator.back(painting)], 3)[0].cpu())
-        width = min(row.shape[2] for row in rows)
-        back = torch.cat([row[:, :, :width] for row in rows], 1)
+        back = stacked(rows)
         height = max(there.shape[1], back.shape[1])
         return torch.cat([pad(sheet, (0, 0, 0, height - sheet.shape[1])) for sheet in (there, back)], 2)
 

@@ -12,7 +12,7 @@ from torch.nn.functional import l1_loss
 from imgtk.errors import TrainingError
 from imgtk.nn.discriminators import MultiScaleDiscriminator
 from imgtk.painting.objective import kept_content
-from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, stacked
 from imgtk.training.processes import on_whole_batch
 from imgtk.weights import locate, read_state
 from imgtk_unit.network import DOMAINS, UNIT, Translation
@@ -119,8 +119,7 @@ class UNITTrainer(DomainsTrainer):
                 x = picture.to(self.device)
                 outputs = [_translated(generator, x, origin, domain) for domain in (origin, target)]
                 rows.append(torch.cat([x, *outputs], 3)[0].cpu())
-        width = max(row.shape[2] for row in rows)
-        return torch.cat([nn.functional.pad(row, (0, width - row.shape[2])) for row in rows], 1)
+        return stacked(rows)
 
 
 def noisy(code: Tensor) -> Tensor:

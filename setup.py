@@ -15,8 +15,9 @@ DEMO = ["scikit-image>=0.22"]
 BENCH = ["matplotlib>=3.8"]
 OPENVINO = ["openvino>=2024.4"]
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18"]
+VIDEO = ["av>=17"]
 LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *ONNX]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *ONNX, *VIDEO]
 
 setup(
     name="imgtk",
@@ -55,6 +56,7 @@ setup(
         "bench": BENCH,
         "openvino": OPENVINO,
         "onnx": ONNX,
+        "video": VIDEO,
         "train": TRAIN,
         "test": [*TRAIN, *TEST],
         "dev": [*TRAIN, *TEST, *LINT],

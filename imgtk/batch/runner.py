@@ -18,12 +18,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Condition, Event
-from time import perf_counter
 from typing import Any
 
 from imgtk.batch.report import Report, Row, digest
 from imgtk.batch.sources import Job, list_jobs, made_folders, without_conflicts
+from imgtk.batch.timing import timed
 from imgtk.engine.device import available_memory, resolve_device
+from imgtk.engine.plan import Plan
 from imgtk.errors import DeviceError, MemoryLimitError, PluginError, UsageError, WeightsError, WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
@@ -31,6 +32,7 @@ from imgtk.io import MAX_PIXELS, check_target, read_size
 from imgtk.io.formats import format_of
 from imgtk.io.temporary import remove_leftovers
 from imgtk.pipeline import NAME, Pipeline, Progress
+from imgtk.video.formats import AS_BEFORE, Encoding, check_installed, is_clip
 
 MOST_THREADS = 16
 """Pictures at a time, unless the user wants more."""
@@ -73,6 +75,7 @@ def run(
     quality: int | None = None,
     depth: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    clips: Encoding = AS_BEFORE,
     stop: Event | None = None,
 ) -> Iterator[Row]:
     """Send many pictures through a pipeline. Nothing happens before the first row is asked for.
@@ -80,7 +83,7 @@ def run(
     Args:
         pipeline: what to do; or several, one for each device.
         sources: pictures, folders, patterns, `@lists`; see `list_jobs`, also for `out`, `recursive` and `suffix`.
-        resume, report, jobs, max_pixels, stop: as for `run_jobs`.
+        resume, report, jobs, max_pixels, clips, stop: as for `run_jobs`.
         overwrite, quality, depth: as for `Writing`.
 
     Yields:
@@ -101,6 +104,7 @@ def run(
         report=None if report is None else Path(report),
         threads=jobs,
         max_pixels=max_pixels,
+        clips=clips,
         stop=stop,
     )
 
@@ -114,6 +118,7 @@ def run_jobs(
     report: Path | None = None,
     threads: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    clips: Encoding = AS_BEFORE,
     stop: Event | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Row]:
@@ -129,8 +134,10 @@ def run_jobs(
         threads: pictures that are worked on at the same time; with 1, everything happens in the caller's thread. None
             for two more than there are processors, 16 at most.
         max_pixels: pictures above this size fail.
-        stop: once it is set, the pictures that are being computed or written are finished, and no others.
-        progress: called after every tile, in the thread that computes.
+        clips: how the frames of clips are written.
+        stop: once it is set, the pictures that are being computed or written are finished, and no others. Clips are
+            given up.
+        progress: called after every tile, in the thread that computes, or after every frame of a clip.
 
     Raises:
         UsageError: if two results, or a result and a picture, would be the same file.
@@ -156,7 +163,7 @@ def run_jobs(
             ledger.open({str(job.source) for job in jobs if not done.get(job)})
             stack.callback(ledger.close)
         writing = replace(writing, overwrite=writing.overwrite or resume)
-        line = _Line(pipelines, writing, done, max_pixels, stop or Event(), progress)
+        line = _Line(pipelines, writing, clips, done, max_pixels, stop or Event(), progress)
         for row in stack.enter_context(line.running(jobs, threads)):
             if ledger:
                 ledger.add(row)
@@ -196,12 +203,15 @@ class _Line:
         self,
         pipelines: Sequence[Pipeline],
         writing: Writing,
+        clips: Encoding,
         done: Mapping[Job, Path | None],
         max_pixels: int,
         stop: Event,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self.writing, self.done, self.max_pixels, self.stop, self.progress = writing, done, max_pixels, stop, progress
+        self.clips, self._many = clips, len(pipelines)
+        self._saves = bool(pipelines[0].saves(NAME))
         self.failure: Exception | None = None
         self._over = Event()
         self._idle: SimpleQueue[Pipeline] = SimpleQueue()
@@ -212,11 +222,11 @@ class _Line:
         self._devices: Executor
 
     @contextmanager
-    def running(self, jobs: Iterable[Job], threads: int) -> Iterator[Iterator[Row]]:
+    def running(self, jobs: Sequence[Job], threads: int) -> Iterator[Iterator[Row]]:
         """The rows of `jobs`, in order, as they are done. In the end what has not begun to be computed is dropped."""
-        many = self._idle.qsize()
+        overlapping = threads > 1 or any(is_clip(job.source) for job in jobs)  # the frames of one clip do, too
         with (
-            ThreadPoolExecutor(many) if threads > 1 else _Here() as self._devices,
+            ThreadPoolExecutor(self._many) if overlapping else _Here() as self._devices,
             ThreadPoolExecutor(threads) if threads > 1 else _Here() as pool,
         ):
             try:
@@ -261,9 +271,11 @@ class _Line:
             raise job.error
         if self._ending:
             return None
+        if is_clip(job.source):
+            return self._clip(job, seconds)
         pixels = read_size(job.source, max_pixels=self.max_pixels).pixels
         with self._read.holding(3 * pixels):
-            with _timed(seconds, "read"):
+            with timed(seconds, "read"):
                 image = Image.open(job.source, max_pixels=self.max_pixels)
             computed = self._devices.submit(self._compute, job, image, seconds).result()
             del image
@@ -271,12 +283,58 @@ class _Line:
             return None
         result, target, writing, notes = computed
         try:
-            with _timed(seconds, "write"):
+            with timed(seconds, "write"):
                 result.save(target, **asdict(writing))
                 sha256 = digest(target)
         finally:
             self._computed.leave(result.pixels.nbytes)
         return Row(str(job.source), "done", str(target), result.size, seconds, sha256, notes)
+
+    def _clip(self, job: Job, seconds: dict[str, float]) -> Row | None:
+        check_installed(job.source)
+        from imgtk.batch.clips import Stopped, convert
+
+        if self._saves:
+            raise UsageError(f"{job.source} is a clip, and `save` stages write single pictures")
+        if job.fixed and (self.writing.quality or self.writing.depth):
+            raise UsageError(f"{job.source} is a clip: --crf sets its quality, and it keeps its depth")
+        plans: dict[Pipeline, Plan] = {}
+        notes: dict[str, None] = {}
+
+        def planned(pipeline: Pipeline, image: Image) -> Plan:  # one plan for all frames: tiles do not change midway
+            if pipeline not in plans:
+                plans[pipeline] = pipeline.plan_for(image)
+            return plans[pipeline]
+
+        def size_of_result(image: Image) -> Size:
+            with self._lent() as pipeline:
+                return planned(pipeline, image).output_size
+
+        def compute(image: Image) -> Image | None:
+            if self._ending:
+                return None
+            with self._lent() as pipeline, timed(seconds, "compute"):
+                result = pipeline(image, plan=planned(pipeline, image))
+                notes.update(dict.fromkeys(pipeline.notes))
+                return result
+
+        try:
+            size, others = convert(
+                job.source,
+                job.target,
+                size_of_result,
+                lambda image: self._devices.submit(compute, image),
+                devices=self._many,
+                overwrite=self.writing.overwrite,
+                encoding=self.clips,
+                max_pixels=self.max_pixels,
+                seconds=seconds,
+                progress=self.progress,
+            )
+        except Stopped:
+            return None
+        sha256 = digest(job.target)
+        return Row(str(job.source), "done", str(job.target), size, seconds, sha256, (*others, *notes))
 
     def _compute(
         self, job: Job, image: Image, seconds: dict[str, float]
@@ -285,24 +343,29 @@ class _Line:
         first."""
         if self._ending:
             return None
-        pipeline = self._idle.get()
-        try:
-            with _timed(seconds, "compute"):
-                size = pipeline.plan(image.size).output_size
-                target, writing = self._destination(job, image, size)
-                check_target(
-                    target,
-                    has_alpha=image.alpha is not None,
-                    sixteen_bit=image.pixels.dtype == "uint16",
-                    size=size,
-                    **asdict(writing),
-                )
-                result = pipeline(image, self.progress, job.name)
-                notes = tuple(pipeline.notes)
-        finally:
-            self._idle.put(pipeline)
+        with self._lent() as pipeline, timed(seconds, "compute"):
+            size = pipeline.plan(image.size).output_size
+            target, writing = self._destination(job, image, size)
+            check_target(
+                target,
+                has_alpha=image.alpha is not None,
+                sixteen_bit=image.pixels.dtype == "uint16",
+                size=size,
+                **asdict(writing),
+            )
+            result = pipeline(image, self.progress, job.name)
+            notes = tuple(pipeline.notes)
         self._computed.enter(result.pixels.nbytes)
         return result, target, writing, notes
+
+    @contextmanager
+    def _lent(self) -> Iterator[Pipeline]:
+        """The pipeline of a device that nobody else uses meanwhile."""
+        pipeline = self._idle.get()
+        try:
+            yield pipeline
+        finally:
+            self._idle.put(pipeline)
 
     def _destination(self, job: Job, image: Image, size: Size) -> tuple[Path, Writing]:
         """The job's target, or the PNG that takes its place if its format cannot hold the result."""
@@ -349,15 +412,6 @@ class _Here(Executor):
         future: Future[Any] = Future()
         future.set_result(function(*args, **kwargs))
         return future
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = perf_counter()
-    try:
-        yield
-    finally:
-        seconds[stage] = perf_counter() - start
 
 
 def _disk_is_full(error: Exception) -> bool:

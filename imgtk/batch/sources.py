@@ -15,6 +15,7 @@ from pathlib import Path
 
 from imgtk.errors import ReadError, UsageError, WriteError
 from imgtk.io.formats import READABLE, WRITABLE
+from imgtk.video import formats as video
 
 MARK = ".imgtk"
 """Tells results from inputs where they may lie in the same folder."""
@@ -22,7 +23,7 @@ MARK = ".imgtk"
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to do.
+    """One picture or clip to do.
 
     Attributes:
         source: where it is read.
@@ -67,14 +68,14 @@ def list_jobs(
     """The pictures that `inputs` name, and where each result goes.
 
     Args:
-        inputs: pictures; folders; patterns such as `photos/**/*.jpg`; `@FILE` for a list of pictures, one on a line
-            (`@-`: from standard input). Folders and pictures whose name starts with a dot are left out, unless named,
-            and so is whatever lies in the folder of the results.
+        inputs: pictures and clips; folders of pictures; patterns such as `photos/**/*.jpg`; `@FILE` for a list, one
+            name on a line (`@-`: from standard input). Folders and pictures whose name starts with a dot are left out,
+            unless named, and so is whatever lies in the folder of the results.
         output: a file for one picture, else a folder, below which that of the pictures is kept: from the named folder
             or the pattern's first wildcard on, and for lists as written. None puts the results of single pictures into
             the current folder, as NAME.imgtk.SUFFIX, and those of the folder NAME into NAME.imgtk.
-        suffix: format of the results, such as "png"; None for that of each picture, or PNG where there is no writing
-            it.
+        suffix: format of the results, such as "png"; None for that of each picture, or PNG (of clips: Matroska) where
+            there is no writing it.
         recursive: whether folders in folders are taken, too.
         arriving: whether further pictures may come: names are given as if all were shared, and there may be none yet.
 
@@ -111,7 +112,7 @@ def list_jobs(
 
 
 def _check_folder(output: Path) -> None:
-    if output.suffix.lower() in WRITABLE:
+    if output.suffix.lower() in (*WRITABLE, *video.WRITABLE):
         raise UsageError(f"-o {output} is a picture's name, but there are several pictures: name a folder")
     if output.exists():
         raise UsageError(f"-o {output} is a file, not a folder; the name of a picture would end in .png, .jpg …")
@@ -132,7 +133,8 @@ def _find(word: str, output: Path | None, recursive: bool) -> list[_Found] | Non
         results = _results(output, word)
         root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
         matches = (Path(match) for match in sorted(glob.glob(word, recursive=True)))
-        pictures = [one for one in matches if one.suffix.lower() in READABLE and not one.is_dir()]
+        taken = (*READABLE, *video.READABLE)
+        pictures = [one for one in matches if one.suffix.lower() in taken and not one.is_dir()]
         found = [_Found(one, one.parent.relative_to(root), results) for one in pictures if not _within(one, results)]
     else:
         return None
@@ -143,8 +145,12 @@ def _nothing(word: str, recursive: bool) -> ReadError:
     path = Path(word)
     if not path.is_dir():
         return ReadError(f"the list {word[1:]} is empty" if word[0] == "@" else f"no picture matches {word}")
-    more = not recursive and any(entry.is_dir() for entry in os.scandir(path))
-    hint = "Folders in it are taken with --recursive." if more else None
+    entries = list(os.scandir(path))
+    hint = None
+    if any(video.is_clip(Path(entry.name)) for entry in entries):
+        hint = f"Clips are taken by their names, or by a pattern: '{path / '*.mp4'}'."
+    elif not recursive and any(entry.is_dir() for entry in entries):
+        hint = "Folders in it are taken with --recursive."
     return ReadError(f"there are no pictures in {path}", hint=hint)
 
 
@@ -203,14 +209,15 @@ def _job(one: _Found, suffix: str | None, shares: bool) -> Job:
     if one.error:
         return Job(source, folder, source.name, error=one.error)
     own = source.suffix.lower()
-    ending = f".{suffix}" if suffix else source.suffix if own in WRITABLE else ".png"
+    writable, usual = (video.WRITABLE, video.ANY) if video.is_clip(source) else (WRITABLE, ".png")
+    ending = f".{suffix}" if suffix else source.suffix if own in writable else usual
     unique = source.name if shares else source.stem
     stem = source.stem if ending.lower() == own else unique
     return Job(
         source,
         folder / f"{stem}{one.mark}{ending}",
         (one.folder / unique).as_posix(),
-        fallback=None if suffix or ending.lower() == ".png" else folder / f"{unique}{one.mark}.png",
+        fallback=None if suffix or usual != ".png" or ending.lower() == ".png" else folder / f"{unique}{one.mark}.png",
         fixed=suffix is not None,
     )
 

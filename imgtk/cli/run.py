@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imgtk.batch import Row
     from imgtk.pipeline import Progress
 
-FORMATS = ("jpg", "png", "webp", "tif", "bmp")
+FORMATS = ("jpg", "png", "webp", "tif", "bmp", "mp4", "mov", "mkv", "webm")
 
 
 @click.command()
@@ -41,6 +41,8 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp")
 @click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.")
+@click.option("--codec", metavar="NAME", help="Encoder of clips.  [default: the clip's codec]")
+@click.option("--crf", type=click.FloatRange(0, 63), help="Quality of clips, in the encoder's scale; lower is better.")
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
 @pipeline_options
 @max_pixels_option
@@ -59,6 +61,8 @@ def run(
     suffix: str | None,
     overwrite: bool,
     quality: int | None,
+    codec: str | None,
+    crf: float | None,
     depth: str | None,
     pipeline_file: Path | None,
     max_pixels: int | None,
@@ -67,7 +71,7 @@ def run(
     device: str,
     **settings: Any,
 ) -> int:
-    """Send each INPUT through PIPELINE: a picture, a folder of pictures, a quoted pattern, or @FILE, a list of them.
+    """Send each INPUT through PIPELINE: a picture or a clip, a folder of pictures, a quoted pattern, or @FILE, a list.
 
     cat.jpg becomes cat.imgtk.jpg in the current folder, and the pictures of the folder pets go into pets.imgtk; -o
     names another place. What the input's format cannot hold becomes a PNG. Nothing is replaced without --overwrite.
@@ -83,6 +87,7 @@ def run(
     from imgtk.batch import Writing, list_jobs, run_jobs, watch
     from imgtk.io import MAX_PIXELS
     from imgtk.io.quiet import audible
+    from imgtk.video.formats import Encoding, is_clip
 
     found = [] if watching else list_jobs(inputs, output, suffix=suffix, recursive=recursive)
     several = len(found) != 1
@@ -96,7 +101,11 @@ def run(
     try:
         with (
             stopped_by_ctrl_c() if several else nullcontext(Event()) as stop,
-            tile_bar("" if several else found[0].source.name, quiet or several) as progress,
+            tile_bar(
+                "" if several else found[0].source.name,
+                quiet or several,
+                unit="tiles" if several or not is_clip(found[0].source) else "frames",
+            ) as progress,
             picture_bar(tally, quiet or not several or watching) as advance,
         ):
             how: dict[str, Any] = {"report": report_file, "max_pixels": max_pixels or MAX_PIXELS, "stop": stop}
@@ -105,7 +114,8 @@ def run(
                 rows = watch(pipelines, inputs[0], output, writing, threads=jobs, **naming, **how)
             else:
                 threads = jobs if several else 1
-                rows = run_jobs(pipelines, found, writing, resume=resume, threads=threads, progress=progress, **how)
+                how |= {"resume": resume, "clips": Encoding(codec, crf), "progress": progress}
+                rows = run_jobs(pipelines, found, writing, threads=threads, **how)
             for row in rows:
                 tally.add(row)
                 advance()
@@ -217,8 +227,8 @@ def picture_bar(tally: Tally, quiet: bool) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def tile_bar(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """A bar on stderr with tiles, time left and memory; nothing if `quiet` or if stderr is no terminal."""
+def tile_bar(title: str, quiet: bool, *, unit: str) -> Iterator[Callable[[Progress], None] | None]:
+    """A bar on stderr with tiles or frames, time left and memory; nothing if `quiet` or if stderr is no terminal."""
     if not wanted(quiet):
         yield None
         return
@@ -228,7 +238,7 @@ def tile_bar(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | N
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("tiles"),
+        TextColumn(unit),
         TimeRemainingColumn(),
         TextColumn("{task.fields[memory]}"),
     )

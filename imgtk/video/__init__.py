@@ -1,0 +1,1 @@
+"""Clips from files and to files: frames as pictures, and everything else a file carries copied."""

@@ -1,0 +1,128 @@
+"""What kinds of clips there are: containers by their suffix, encoders and their quality. Imports no library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from imgtk.errors import ReadError, WriteError
+
+
+@dataclass(frozen=True)
+class Container:
+    """A file format for clips.
+
+    Attributes:
+        muxer: as FFmpeg calls it.
+        suffixes: of file names, lower case, with the dot.
+        encoder: writes the frames where the clip's own codec cannot be written into it.
+        options: for the muxer.
+    """
+
+    muxer: str
+    suffixes: tuple[str, ...]
+    encoder: str = "libx264"
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+_INDEX_FIRST = {"movflags": "+faststart"}  # so that a clip plays while it is still being loaded
+
+CONTAINERS = (
+    Container("mp4", (".mp4", ".m4v"), options=_INDEX_FIRST),
+    Container("mov", (".mov",), options=_INDEX_FIRST),
+    Container("matroska", (".mkv",)),
+    Container("webm", (".webm",), encoder="libvpx-vp9"),
+)
+
+WRITABLE = tuple(suffix for container in CONTAINERS for suffix in container.suffixes)
+READABLE = (*WRITABLE, ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv")
+"""Suffixes of the files that are taken for clips. Those that are not `WRITABLE` keep no exact times of frames."""
+
+ANY = ".mkv"
+"""Suffix of the container that holds nearly all streams that there are."""
+
+ENCODERS = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "prores": "prores_ks",
+    "ffv1": "ffv1",
+}
+"""What writes the codecs that a clip keeps; clips of older ones get the container's own."""
+
+QUALITY = {
+    "libx264": ("crf", 18),
+    "libx264rgb": ("crf", 18),
+    "libx265": ("crf", 20),
+    "libvpx": ("crf", 10),
+    "libvpx-vp9": ("crf", 24),
+    "libsvtav1": ("crf", 24),
+    "libaom-av1": ("crf", 24),
+    "h264_nvenc": ("cq", 19),
+    "hevc_nvenc": ("cq", 21),
+    "av1_nvenc": ("cq", 26),
+}
+"""The option that holds the quality of each encoder constant, and what it is without `--crf`: hard to tell from the
+frames themselves at normal size, which the encoders' own defaults, made for streaming, are not."""
+
+_MPEG = ("mpeg1video", "mpeg2video", "mpeg4", "mjpeg")
+_MPEG_QUALITY = 3
+_LAMBDA = 118  # FF_QP2LAMBDA of FFmpeg's libavutil/avutil.h: its unit of quality
+
+SMALLEST = {"libx265": 64}
+"""Least side of the frames that an encoder takes, where smaller ones make it overwrite memory (x265 4.1)."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How frames are written.
+
+    Attributes:
+        codec: name of FFmpeg's encoder or codec; None for the clip's own, where it can be written.
+        crf: constant quality, lower is better, in the encoder's own scale; None for `QUALITY`.
+    """
+
+    codec: str | None = None
+    crf: float | None = None
+
+
+AS_BEFORE = Encoding()
+
+
+def is_clip(path: Path) -> bool:
+    """Whether the suffix says that the file is a clip."""
+    return path.suffix.lower() in READABLE
+
+
+def container_of(path: Path) -> Container:
+    """The container that the suffix of `path` asks for. Raises WriteError if there is none."""
+    for candidate in CONTAINERS:
+        if path.suffix.lower() in candidate.suffixes:
+            return candidate
+    raise WriteError(
+        f"cannot write {path}: a clip cannot be written as {path.suffix or 'a file without a suffix'}",
+        hint=f"Clips are written as {', '.join(WRITABLE)}.",
+    )
+
+
+def quality_options(encoder: str, crf: float | None) -> dict[str, str]:
+    """Options of an encoder for a constant quality. Raises WriteError for a `crf` that it does not take."""
+    if encoder in _MPEG:
+        quality = _MPEG_QUALITY if crf is None else crf
+        return {"flags": "+qscale", "global_quality": str(round(quality * _LAMBDA))}
+    if encoder in QUALITY:
+        option, usual = QUALITY[encoder]
+        free = {} if option == "crf" and encoder.startswith("libx26") else {"b": "0"}  # no rate besides the quality
+        return {option: f"{usual if crf is None else crf:g}", **free}
+    if crf is not None:
+        raise WriteError(f"{encoder} takes no --crf", hint=f"These do: {', '.join((*QUALITY, *_MPEG))}.")
+    return {}
+
+
+def check_installed(path: Path) -> None:
+    """Raise ReadError if there is no library to read the clip `path` with."""
+    if find_spec("av") is None:
+        raise ReadError(f"cannot read {path}: clips need PyAV", hint="Install it: pip install 'imgtk[video]'")

@@ -1,0 +1,188 @@
+"""Reading clips: frames as pictures, and the packets of all other streams as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from imgtk.errors import ReadError
+from imgtk.image import Image
+from imgtk.io import MAX_PIXELS
+from imgtk.video.pixels import Pictures
+
+_USUAL_RATE = Fraction(25)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a clip.
+
+    Attributes:
+        image: the upright picture.
+        pts: when it is shown, in units of the clip's `time_base`; larger than that of the frame before.
+        duration: for how long, in the same unit; 0 if the clip does not tell.
+    """
+
+    image: Image
+    pts: int
+    duration: int
+
+
+class Clip:
+    """A clip that is being read, as a context manager. Iterating gives its frames, and the packets of its other streams
+    between them, in the order of the file; it can be done once.
+
+    Args:
+        path: the file.
+        max_pixels: width * height of frames above which they are not decoded.
+
+    Attributes:
+        container: the file, as PyAV has it.
+        stream: the stream whose frames are read.
+        pictures: makes the pictures; knows their size and what the frames' colours mean.
+        first: picture of the first frame.
+        time_base: seconds in a unit of time.
+        rate: frames per second, on average.
+        length: frames that there are, by estimate; 0 if that cannot be told.
+        notes: what was out of the ordinary so far.
+
+    Raises:
+        ReadError: if there is no such file, or it holds no clip, a damaged one, or one whose frames are too large.
+    """
+
+    def __init__(self, path: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
+        self.path = Path(path)
+        self.notes: list[str] = []
+        self._damaged = 0
+        self._read = 0
+        with _opened(self.path) as container:  # once for the first frame, and then from the start
+            first = self._first_frame(container, max_pixels)
+            with self._reading():
+                self.pictures = Pictures(first)
+                self.first = self.pictures(first)
+        if first.interlaced_frame:
+            self.notes.append("it is interlaced: both fields of a frame are worked on as one picture")
+        self.container = _open(self.path)
+        self.stream = _stream(self.container, self.path)
+        self.stream.thread_type = "AUTO"
+        assert self.stream.time_base
+        self.time_base = self.stream.time_base
+        self.rate = self.stream.guessed_rate or self.stream.average_rate or _USUAL_RATE
+        self.length = self.stream.frames or int(self._seconds() * self.rate)
+
+    def __enter__(self) -> Clip:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.container.close()
+
+    def __iter__(self) -> Iterator[Frame | av.Packet]:
+        last = None
+        wanted = [stream for stream in self.container.streams if stream.type in ("video", "audio", "subtitle")]
+        with self._reading():
+            for packet in self.container.demux(*wanted):
+                if packet.stream is not self.stream:
+                    if packet.dts is not None or packet.size:  # not what only says that a stream has ended
+                        yield packet
+                    continue
+                for frame in self._decoded(packet):
+                    pts = frame.pts if frame.pts is not None else frame.dts
+                    duration = frame.duration or round(1 / self.rate / self.time_base)
+                    if pts is None or (last is not None and pts <= last[0]):  # times of frames must rise
+                        pts = 0 if last is None else last[0] + (last[1] if pts is None else 1)
+                    last = (pts, duration)
+                    yield Frame(self.pictures(frame), pts, duration)
+        if self._damaged:
+            self.notes.append(f"{self._damaged} of its frames are damaged")
+        if self._read < self.stream.frames:
+            self.notes.append(f"it should have {self.stream.frames} frames, and {self._read} were found")
+
+    def _first_frame(self, container: InputContainer, max_pixels: int) -> av.VideoFrame:
+        stream = _stream(container, self.path)
+        size = stream.codec_context
+        if size.width * size.height > max_pixels:
+            raise ReadError(
+                f"cannot read {self.path}: its frames have {size.width}x{size.height} = "
+                f"{size.width * size.height:,} pixels, above the limit of {max_pixels:,}",
+                hint=f"If you trust the file, raise the limit with --max-pixels {size.width * size.height}.",
+            )
+        with self._reading():
+            for packet in container.demux(stream):
+                for frame in self._decoded(packet):
+                    self._read = self._damaged = 0
+                    return frame
+        raise ReadError(f"cannot read {self.path}: no frame can be decoded")
+
+    def _decoded(self, packet: av.Packet) -> list[av.VideoFrame]:
+        """The frames that a packet completes. What comes before the first frame that can be decoded, as where a
+        broadcast was joined, is passed over; damage further on is an error."""
+        assert isinstance(packet.stream, VideoStream)
+        try:
+            frames = packet.stream.decode(packet)
+        except av.error.InvalidDataError:
+            if not self._read:
+                return []
+            assert packet.time_base
+            at = float((packet.pts or packet.dts or 0) * packet.time_base)
+            raise ReadError(f"it is damaged or cut short at {at:.2f} seconds") from None
+        self._read += len(frames)
+        self._damaged += sum(frame.is_corrupt for frame in frames)
+        return frames
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Names the file in what goes wrong with it."""
+        try:
+            yield
+        except ReadError as error:
+            raise ReadError(f"cannot read {self.path}: {error.message}", hint=error.hint) from error.__cause__
+        except av.error.FFmpegError as error:
+            raise ReadError(f"cannot read {self.path}: {error.strerror}") from error
+
+    def _seconds(self) -> Fraction:
+        if self.stream.duration:
+            return self.stream.duration * self.time_base
+        return Fraction(self.container.duration or 0, av.time_base)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[InputContainer]:
+    container = _open(path)
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def _open(path: Path) -> InputContainer:
+    if path.exists() and not path.is_file():
+        raise ReadError(f"cannot read {path}: it is not a regular file")
+    try:
+        return av.open(path, metadata_errors="replace")
+    except av.error.InvalidDataError:
+        raise ReadError(f"cannot read {path}: it is not a clip, or damaged") from None
+    except av.error.FFmpegError as error:
+        raise ReadError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first stream of frames that is no cover picture."""
+    streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+    if not streams:
+        raise ReadError(f"cannot read {path}: there are no frames in it, only {_contents(container)}")
+    if streams[0].codec_context is None:
+        raise ReadError(f"cannot read {path}: this PyAV has no decoder for its frames")
+    return streams[0]
+
+
+def _contents(container: InputContainer) -> str:
+    return " and ".join(sorted({stream.type for stream in container.streams})) or "metadata"

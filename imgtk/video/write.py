@@ -1,0 +1,245 @@
+"""Writing clips: pictures as frames, and the packets of other streams as they came."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+
+import av
+from av.codec.codec import Codec, PixFmtLoss, UnknownCodecError, find_best_pix_fmt_of_list
+from av.container import OutputContainer
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from imgtk.errors import WriteError
+from imgtk.geometry import Size
+from imgtk.image import Image
+from imgtk.video.formats import ANY, ENCODERS, SMALLEST, Container, Encoding, container_of, quality_options
+from imgtk.video.pixels import Frames
+from imgtk.video.read import Clip
+
+_OWN_TAGS = ("encoder", "duration", "rotate", "major_brand", "minor_version", "compatible_brands", "vendor_id")
+"""Metadata that tell of the file that they are in, not of the clip."""
+
+_LEFT_OUT = ("data", "unknown")
+"""Kinds of streams that no container takes from another one: time codes, what sensors of a phone saw."""
+
+_ODD = "Most encoders take even sides only: choose another scale, or --codec libvpx-vp9, which takes any."
+
+_speaking = Lock()  # what FFmpeg tells of belongs to the whole process
+
+
+class ClipWriter:
+    """A clip that is being written, as a context manager: frames of new pictures in place of another clip's, and all
+    else that it has. If the block succeeds, the file is complete.
+
+    Args:
+        path: the file to write.
+        target: what it will be called; chooses the container, and is named in messages.
+        clip: what the frames, once they were other ones, are from.
+        size: of the pictures.
+        encoding: how they are written.
+
+    Attributes:
+        encoder: what writes the frames.
+        pixel_format: of the frames, as FFmpeg calls it.
+        notes: what could not be kept.
+
+    Raises:
+        WriteError: if the container cannot hold the clip's sound, the encoder is missing, cannot be used in this
+            container or cannot write such frames, or the file cannot be written.
+    """
+
+    def __init__(self, path: str | Path, target: Path, clip: Clip, size: Size, encoding: Encoding) -> None:
+        self.notes: list[str] = []
+        self._target, self._clip = target, clip
+        kind = container_of(target)
+        with self._writing():
+            self._container = av.open(path, "w", format=kind.muxer, container_options=dict(kind.options))
+        try:
+            self.encoder = self._encoder(kind, encoding.codec)
+            self.pixel_format = self._pixel_format()
+            self._frames = Frames(self.pixel_format, clip.pictures.colours)
+            self._streams: dict[int, Stream] = {}
+            for stream in clip.container.streams:
+                if stream is clip.stream:
+                    self._stream = self._add_frames(size, quality_options(self.encoder, encoding.crf))
+                elif stream.type not in _LEFT_OUT:
+                    self._add_copy(stream)
+            self._copy_metadata()
+            self._open_encoder(size)
+        except BaseException:
+            _abandon(self._container)
+            raise
+
+    def __enter__(self) -> ClipWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is not None:
+            _abandon(self._container)
+            return
+        with self._writing():
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
+
+    def write(self, image: Image, pts: int, duration: int) -> None:
+        """Write a picture as the frame that is shown at `pts` for `duration`, in units of the clip's `time_base`."""
+        frame = self._frames(image)
+        frame.pts, frame.duration, frame.time_base = pts, duration, self._clip.time_base
+        with self._writing():
+            self._container.mux(self._stream.encode(frame))
+
+    def copy(self, packet: av.Packet) -> None:
+        """Write a packet of one of the clip's other streams, unless that was left out."""
+        stream = self._streams.get(packet.stream.index)
+        if stream is not None:
+            packet.stream = stream
+            with self._writing():
+                self._container.mux(packet)
+
+    def _encoder(self, kind: Container, asked: str | None) -> str:
+        """The name of the encoder that was asked for, or else of the clip's own codec, or else of the container."""
+        if asked is None:
+            able = self._container.supported_codecs
+            own = ENCODERS.get(self._clip.stream.codec_context.codec.canonical_name, kind.encoder)
+            asked = own if own in able and own in av.codecs_available else kind.encoder
+        try:
+            codec = Codec(asked, "w")
+        except UnknownCodecError:
+            raise WriteError(
+                f"cannot write {self._target}: there is no encoder {asked} in this PyAV",
+                hint=f"Some that there may be: --codec {', '.join(sorted(ENCODERS.values()))}.",
+            ) from None
+        if codec.type != "video":
+            raise WriteError(f"cannot write {self._target}: {asked} is a codec for {codec.type}")
+        return codec.name
+
+    def _pixel_format(self) -> str:
+        """The one of the encoder's formats of pixels that is nearest to the clip's."""
+        pictures = self._clip.pictures
+        own = self._clip.stream.codec_context.pix_fmt or "yuv420p"
+        own = "yuv420p10le" if own.startswith("gray") and pictures.deep else own
+        own = "rgba" if own == "pal8" else "yuv420p" if own.startswith("gray") else own.replace("yuvj", "yuv")
+        names = [one.name for one in Codec(self.encoder, "w").video_formats or []] or [own]
+        if own in names:
+            return own
+        best, loss = find_best_pix_fmt_of_list(names, own, has_alpha=pictures.alpha)
+        assert best is not None
+        if loss & PixFmtLoss.ALPHA and self._clip.first.alpha is not None:
+            raise WriteError(
+                f"cannot write {self._target}: the clip has transparency, which {self.encoder} cannot hold",
+                hint="Write .webm with --codec libvpx-vp9, .mov with --codec prores_ks, or .mkv with --codec ffv1.",
+            )
+        if loss & PixFmtLoss.DEPTH and pictures.deep:
+            self.notes.append(f"{self.encoder} keeps fewer bits than the clip has ({own}): {best.name}")
+        return best.name
+
+    def _add_frames(self, size: Size, options: dict[str, str]) -> VideoStream:
+        smallest = SMALLEST.get(self.encoder, 1)
+        if min(size) < smallest:
+            raise WriteError(
+                f"cannot write {self._target}: {self.encoder} takes frames from {smallest}x{smallest}, not {size}",
+                hint="Name another encoder with --codec, such as libx264.",
+            )
+        clip = self._clip
+        try:
+            stream = self._container.add_stream(self.encoder, rate=clip.rate, options=options)
+        except ValueError:
+            raise WriteError(
+                f"cannot write {self._target}: {self._target.suffix} files hold no {self.encoder}",
+                hint=f"Choose another --codec, or write {ANY}, which holds nearly all.",
+            ) from None
+        assert isinstance(stream, VideoStream)
+        context, colours = stream.codec_context, clip.pictures.colours
+        context.width, context.height = size
+        context.pix_fmt = self.pixel_format
+        context.time_base = stream.time_base = clip.time_base
+        context.framerate = clip.rate
+        rgb = context.format is not None and context.format.is_rgb
+        context.color_range, context.colorspace = (2, 0) if rgb else (colours.range, colours.matrix)
+        context.color_primaries, context.color_trc = colours.primaries, colours.transfer
+        shape = clip.stream.sample_aspect_ratio
+        if shape:
+            context.sample_aspect_ratio = 1 / shape if clip.pictures.sideways else shape
+        context.flags |= av.codec.context.Flags.frame_duration
+        if self.encoder == "libx265":
+            stream.options["x265-params"] = "log-level=none"  # it writes to standard error by itself
+        return stream
+
+    def _add_copy(self, stream: Stream) -> None:
+        try:
+            if stream.type != "attachment" and stream.codec_context is None:
+                raise ValueError("a codec that this PyAV does not know")
+            if stream.type == "attachment" and "matroska" not in self._container.format.name:
+                raise ValueError("only Matroska has attachments")
+            copy = self._container.add_stream_from_template(stream, opaque=True)
+        except ValueError:
+            what = stream.codec_context.codec.canonical_name if stream.codec_context else stream.type
+            if stream.type == "audio":
+                raise WriteError(
+                    f"cannot write {self._target}: its sound is {what}, which {self._target.suffix} files do not hold",
+                    hint=f"Write {ANY}, which holds nearly all.",
+                ) from None
+            self.notes.append(f"{stream.type} ({what}) is left out: {self._target.suffix} files do not hold it")
+            return
+        copy.metadata.update(_descriptive(stream.metadata))
+        copy.disposition = stream.disposition
+        if stream.type != "attachment":
+            self._streams[stream.index] = copy
+
+    def _copy_metadata(self) -> None:
+        source = self._clip.container
+        self._container.metadata.update(_descriptive(source.metadata))
+        self._stream.metadata.update(_descriptive(self._clip.stream.metadata))
+        self._stream.disposition = self._clip.stream.disposition
+        if chapters := source.chapters():
+            self._container.set_chapters(chapters)
+
+    def _open_encoder(self, size: Size) -> None:
+        """Find out now what it would not write."""
+        os.environ.setdefault("SVT_LOG", "1")  # libsvtav1 writes to standard error by itself, and this means: errors
+        with _messages() as said:
+            try:
+                self._stream.codec_context.open()
+            except (av.error.FFmpegError, ValueError) as error:
+                reason = said[-1][2].strip() if said else str(error)
+                odd = any(side % 2 for side in size)
+                raise WriteError(
+                    f"cannot write {self._target}: {self.encoder} cannot write frames of {size} pixels: {reason}",
+                    hint=_ODD if odd else "Choose another --codec.",
+                ) from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Names the file in what goes wrong with it."""
+        try:
+            yield
+        except av.error.FFmpegError as error:
+            raise WriteError(f"cannot write {self._target}: {error.strerror}") from error
+
+
+def _abandon(container: OutputContainer) -> None:
+    """Close a file that nobody will read."""
+    with suppress(av.error.FFmpegError, ValueError):
+        container.close()
+
+
+def _descriptive(metadata: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in metadata.items() if key.lower() not in _OWN_TAGS}
+
+
+@contextmanager
+def _messages() -> Iterator[list[tuple[int, str, str]]]:
+    """The errors that FFmpeg tells of meanwhile (level, who, what), for its codes alone explain little."""
+    with _speaking:
+        av.logging.set_level(av.logging.ERROR)
+        try:
+            with av.logging.Capture() as said:
+                yield said
+        finally:
+            av.logging.set_level(None)

@@ -1,0 +1,376 @@
+"""Clips in, clips out: times, colours, sound and all else that a file carries."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from imgtk.batch import run
+from imgtk.cli import main
+from imgtk.errors import ReadError, WriteError
+from imgtk.pipeline import Pipeline
+from imgtk.video.formats import Encoding
+from tests.video.clips import (
+    UNEVEN,
+    codec_of,
+    frames_of,
+    make,
+    packets_of,
+    picture,
+    tags_of,
+    times_of,
+)
+
+Cli = Callable[..., Result]
+DOUBLE = "upscale:nearest x2"
+SAME = "adjust:gamma 1"
+RAW = Encoding("rawvideo")
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """`cli("run", …)` in `tmp_path`; no run may end in a traceback."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str | Path) -> Result:
+        result = CliRunner().invoke(main, [str(word) for word in words])
+        assert "Traceback" not in result.output
+        return result
+
+    return call
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.startswith(".imgtk")]
+
+
+def quarters(frame: np.ndarray) -> np.ndarray:
+    """The colours in the middle of the four quarters of a `picture`."""
+    height, width, _ = frame.shape
+    return frame[height // 4 :: height // 2, width // 4 :: width // 2].astype(int)
+
+
+def test_frames_and_their_times(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4")
+    result = cli("run", DOUBLE, "in.mp4", "-o", "out.mp4")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "out.mp4\n"
+    assert times_of(tmp_path / "out.mp4") == [Fraction(pts, 90_000) for pts in UNEVEN]
+    for index, frame in enumerate(frames_of(tmp_path / "out.mp4")):
+        assert frame.shape == (64, 96, 3)
+        assert np.abs(quarters(frame) - quarters(picture(index))).max() <= 8, index
+
+
+@pytest.mark.parametrize("name", ["out.mov", "out.mkv", "out.webm"])
+def test_containers(cli: Cli, tmp_path: Path, name: str) -> None:
+    make(tmp_path / "in.mkv", times=(0, 40, 80, 133, 150), time_base=Fraction(1, 1000))
+    assert cli("run", SAME, "in.mkv", "-o", name).exit_code == 0
+    assert times_of(tmp_path / name) == [Fraction(ms, 1000) for ms in (0, 40, 80, 133, 150)]
+    assert codec_of(tmp_path / name) == ("vp9" if name.endswith("webm") else "h264")
+
+
+def test_sound_subtitles_chapters_and_titles_are_copied(cli: Cli, tmp_path: Path) -> None:
+    source = make(tmp_path / "in.mkv", audio="aac", subtitles=True)
+    chapter = {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}
+    with av.open(source) as first, av.open(tmp_path / "rich.mkv", "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream, opaque=True) for stream in first.streams}
+        out.add_attachment("note.txt", "text/plain", b"attached")
+        out.set_chapters([chapter])
+        copies[1].metadata["language"] = "cym"
+        out.metadata["title"] = "A title"
+        for packet in first.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    result = cli("run", DOUBLE, "rich.mkv", "-o", "out.mkv")
+    assert result.exit_code == 0, result.output
+    before, after = tmp_path / "rich.mkv", tmp_path / "out.mkv"
+    for kind in ("audio", "subtitle"):
+        assert packets_of(after, kind) == packets_of(before, kind)
+    assert times_of(after) == times_of(before)
+    with av.open(after) as clip:
+        assert clip.metadata["title"] == "A title"
+        assert clip.streams.audio[0].language == "cym"
+        assert [(one["start"] * one["time_base"], one["metadata"]) for one in clip.chapters()] == [
+            (0, {"title": "One"})
+        ]
+        assert [stream.data for stream in clip.streams if stream.type == "attachment"] == [b"attached"]
+
+
+def test_sound_is_kept_in_time_with_the_frames(cli: Cli, tmp_path: Path) -> None:
+    """AAC begins before time 0, which mp4 can tell; all is moved by as much where a container cannot."""
+    source = make(tmp_path / "in.mp4", audio="aac")
+    for name in ("out.mp4", "out.mkv"):
+        assert cli("run", SAME, source, "-o", name).exit_code == 0
+    before = packets_of(source, "audio")
+    assert packets_of(tmp_path / "out.mp4", "audio") == before
+    assert times_of(tmp_path / "out.mp4") == times_of(source)
+    after = packets_of(tmp_path / "out.mkv", "audio")
+    assert [data for _, data in after] == [data for _, data in before]
+    lag = times_of(tmp_path / "out.mkv")[0] - after[1][0]
+    assert abs(lag - (times_of(source)[0] - before[1][0])) <= Fraction(1, 500)
+
+
+def test_subtitles_that_the_container_cannot_hold_are_left_out_with_a_note(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "in.mkv", subtitles=True)
+    result = cli("run", SAME, "in.mkv", "-o", "out.mp4")
+    assert result.exit_code == 0
+    assert "subrip" in result.stderr
+    with av.open(tmp_path / "out.mp4") as clip:
+        assert not clip.streams.subtitles
+
+
+def test_sound_that_the_container_cannot_hold_is_an_error(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", audio="aac")
+    result = cli("run", SAME, "in.mp4", "-o", "out.webm")
+    assert result.exit_code == 1
+    assert "aac" in result.stderr
+    assert ".mkv" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
+
+
+@pytest.mark.parametrize("colours", [(1, 1, 1, 1), (5, 1, 5, 6), (6, 2, 6, 6), (9, 1, 9, 16)])
+def test_colours_and_their_tags_are_kept(cli: Cli, tmp_path: Path, colours: tuple[int, int, int, int]) -> None:
+    source = make(tmp_path / "in.mp4", colours=colours)
+    assert cli("run", SAME, source, "-o", "out.mp4").exit_code == 0
+    assert tags_of(tmp_path / "out.mp4") == colours
+    with av.open(source) as before, av.open(tmp_path / "out.mp4") as after:  # the numbers, too
+        planes = [next(clip.decode(video=0)).to_ndarray() for clip in (before, after)]
+    assert np.abs(planes[0].astype(int) - planes[1]).mean() < 1.5
+
+
+def test_frames_that_tell_no_matrix_are_read_as_players_do(cli: Cli, tmp_path: Path) -> None:
+    """And the result, which may have the size of other conventions, tells."""
+    make(tmp_path / "in.mp4", colours=(2, 0, 2, 2))
+    assert cli("run", "upscale:nearest x20", "in.mp4", "-o", "out.mp4", "--crf", "20").exit_code == 0
+    assert tags_of(tmp_path / "out.mp4")[:2] == (6, 1)
+    frame = frames_of(tmp_path / "out.mp4")[0]
+    assert np.abs(frame[100, 100].astype(int) - (200, 40, 20)).max() <= 8
+
+
+@pytest.mark.parametrize(("rotation", "size"), [(90, (32, 48)), (-90, (32, 48)), (180, (48, 32))])
+def test_rotated_clips_become_upright(cli: Cli, tmp_path: Path, rotation: int, size: tuple[int, int]) -> None:
+    source = make(tmp_path / "in.mp4", rotation=rotation)
+    result = cli("run", SAME, source, "-o", "out.mp4", "--json")
+    assert json.loads(result.stdout)["size"] == list(size)
+    with av.open(tmp_path / "out.mp4") as clip:
+        assert next(clip.decode(video=0)).rotation == 0
+    wanted = np.rot90(picture(0), rotation // 90)  # both anticlockwise
+    assert np.abs(quarters(frames_of(tmp_path / "out.mp4")[0]) - quarters(wanted)).max() <= 8
+
+
+def test_more_than_eight_bits_are_kept(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "in.mkv", codec="ffv1", pixel_format="yuv444p10le", times=(0, 3600))
+    assert cli("run", SAME, "in.mkv", "-o", "out.mkv").exit_code == 0
+    with av.open(tmp_path / "in.mkv") as before, av.open(tmp_path / "out.mkv") as after:
+        frames = [next(clip.decode(video=0)) for clip in (before, after)]
+    assert frames[1].format.name == "yuv444p10le"
+    luma = [np.frombuffer(bytes(frame.planes[0]), np.uint16).astype(int) for frame in frames]
+    assert np.abs(luma[0] - luma[1]).max() <= 1
+
+
+def test_transparency_is_kept_or_refused(cli: Cli, tmp_path: Path) -> None:
+    with av.open(tmp_path / "in.mkv", "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "bgra"
+        rgba = np.dstack([picture(0, (32, 32)), np.full((32, 32), 77, np.uint8)])
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, "rgba").reformat(format="bgra")))
+        out.mux(stream.encode(None))
+    assert cli("run", SAME, "in.mkv", "-o", "out.mkv").exit_code == 0
+    with av.open(tmp_path / "out.mkv") as clip:
+        assert (next(clip.decode(video=0)).to_ndarray(format="rgba")[..., 3] == 77).all()
+    refused = cli("run", SAME, "in.mkv", "-o", "out.mp4", "--codec", "libx264")
+    assert refused.exit_code == 1
+    assert "transparency" in refused.stderr
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_codec_and_quality(cli: Cli, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    with av.open(tmp_path / "in.mp4", "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"crf": "1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(3):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(noise, "rgb24")))
+        out.mux(stream.encode(None))
+    for crf in ("5", "45"):
+        assert cli("run", SAME, "in.mp4", "-o", f"{crf}.mp4", "--crf", crf).exit_code == 0
+    assert (tmp_path / "45.mp4").stat().st_size < (tmp_path / "5.mp4").stat().st_size
+    for codec, name in (("libx265", "hevc"), ("libvpx-vp9", "vp9"), ("libsvtav1", "av1"), ("mpeg4", "mpeg4")):
+        assert cli("run", SAME, "in.mp4", "-o", f"{codec}.mkv", "--codec", codec, "--crf", "30").exit_code == 0
+        assert codec_of(tmp_path / f"{codec}.mkv") == name
+        assert len(times_of(tmp_path / f"{codec}.mkv")) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--codec", "nothing"), "no encoder nothing"),
+        (("--codec", "aac"), "codec for audio"),
+        (("-o", "out.webm", "--codec", "libx264"), "hold no libx264"),
+        (("--codec", "libx265"), "64x64"),
+        (("--codec", "prores_ks", "-o", "out.mov", "--crf", "3"), "takes no --crf"),
+        (("-o", "out.png"), "as .png"),
+        (("-o", "out.avi"), "as .avi"),
+        (("--quality", "90"), "--crf"),
+        (("-o", "nowhere/out.mp4"), "does not exist"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_anything_is_done(
+    cli: Cli, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    make(tmp_path / "in.mp4", times=(0, 3600))
+    result = cli("run", SAME, "in.mp4", "-o", "out.mp4", *words)
+    assert result.exit_code in (1, 2)
+    assert result.stderr.count("error: ") == 1
+    assert told in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_odd_sides(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", times=(0, 3600))
+    refused = cli("run", "resize:bilinear x15/16", "in.mp4", "-o", "out.mp4")
+    assert refused.exit_code == 1
+    assert "45x30" in refused.stderr
+    assert "even" in refused.stderr
+    taken = cli("run", "resize:bilinear x15/16", "in.mp4", "-o", "out.mp4", "--codec", "libvpx-vp9")
+    assert taken.exit_code == 0, taken.output
+    assert frames_of(tmp_path / "out.mp4")[0].shape == (30, 45, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"", "not a clip, or damaged"), (b"no clip" * 99, "not a clip"), (None, "No such file")]
+)
+def test_what_is_no_clip(cli: Cli, tmp_path: Path, content: bytes | None, told: str) -> None:
+    if content is not None:
+        (tmp_path / "in.mp4").write_bytes(content)
+    result = cli("run", SAME, "in.mp4", "-o", "out.mp4")
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_sound_alone_is_no_clip(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "both.mkv", audio="aac")
+    with av.open(tmp_path / "both.mkv") as first, av.open(tmp_path / "in.mkv", "w") as out:
+        copy = out.add_stream_from_template(first.streams.audio[0])
+        for packet in first.demux(first.streams.audio[0]):
+            if packet.size:
+                packet.stream = copy
+                out.mux(packet)
+    result = cli("run", SAME, "in.mkv", "-o", "out.mkv")
+    assert result.exit_code == 1
+    assert "only audio" in result.stderr
+
+
+def test_a_clip_that_was_cut_short(cli: Cli, tmp_path: Path) -> None:
+    """Half an mp4 with its index in front: an error or a note, never silence."""
+    make(tmp_path / "whole.mp4", times=range(0, 3600 * 30, 3600), options={"g": "1"})
+    assert cli("run", SAME, "whole.mp4", "-o", "front.mp4").exit_code == 0  # index first
+    data = (tmp_path / "front.mp4").read_bytes()
+    (tmp_path / "in.mp4").write_bytes(data[: len(data) * 2 // 3])
+    result = cli("run", SAME, "in.mp4", "-o", "out.mp4")
+    assert "cut short" in result.stderr or "were found" in result.stderr
+    assert (tmp_path / "out.mp4").exists() == (result.exit_code == 0)
+    assert leftovers(tmp_path) == []
+
+
+def test_existing_files_are_kept(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", times=(0, 3600))
+    (tmp_path / "out.mp4").write_text("mine")
+    assert cli("run", SAME, "in.mp4", "-o", "out.mp4").exit_code == 1
+    assert (tmp_path / "out.mp4").read_text() == "mine"
+    assert cli("run", SAME, "in.mp4", "-o", "out.mp4", "--overwrite").exit_code == 0
+    assert len(times_of(tmp_path / "out.mp4")) == 2
+
+
+def test_patterns_take_clips_and_folders_do_not(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    for name in ("a.mp4", "b.avi"):
+        make(tmp_path / "clips" / name, times=(0, 1, 2), time_base=Fraction(1, 25))
+    assert "clips/*.mp4" in cli("run", SAME, "clips").stderr
+    result = cli("run", SAME, "clips/*", "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.mp4", "b.mkv"]
+    again = cli("run", SAME, "clips/*", "-o", "out", "--resume")
+    assert "2 skipped" in again.stderr
+
+
+def test_save_stages_are_refused(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", times=(0, 3600))
+    result = cli("run", f"{SAME} | save '{{name}}.png'", "in.mp4", "-o", "out.mp4")
+    assert result.exit_code == 2
+    assert "save" in result.stderr
+
+
+def test_an_operator_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "in.mp4")
+    pipeline, calls = Pipeline(SAME, device="cpu"), []
+    compute = Pipeline.__call__
+
+    def failing(self: Pipeline, *args: object, **kwargs: object) -> object:
+        calls.append(1)
+        if len(calls) == 5:
+            raise RuntimeError("the fifth frame")
+        return compute(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Pipeline, "__call__", failing)
+    (row,) = run(pipeline, tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert row.status == "failed"
+    assert "the fifth frame" in str(row.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_several_devices_give_the_same_clip(tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4")
+    for name, number in (("one.mkv", 1), ("three.mkv", 3)):
+        pipelines = [Pipeline(DOUBLE, device="cpu") for _ in range(number)]
+        (row,) = run(pipelines, tmp_path / "in.mp4", tmp_path / name, clips=Encoding("ffv1"))
+        assert row.status == "done", row.error
+    one, three = (frames_of(tmp_path / name) for name in ("one.mkv", "three.mkv"))
+    assert np.array_equal(one, three)
+
+
+def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", times=range(0, 3600 * 400, 3600))
+    words = ["-m", "imgtk", "run", "adjust:blur 20", "in.mp4", "-o", "out.mp4", "--tile", "off"]
+    process = subprocess.Popen([sys.executable, *words], cwd=tmp_path, stderr=subprocess.PIPE)
+    while not leftovers(tmp_path):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "in.mp4", times=(0, 3600))
+    monkeypatch.setattr("imgtk.video.formats.find_spec", lambda name: None)
+    (row,) = run(Pipeline(SAME, device="cpu"), tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert isinstance(row.exception, ReadError)
+    assert "imgtk[video]" in str(row.exception)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_full_disk_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as such, so that the other clips are not tried in vain."""
+    for name in ("a.mkv", "b.mkv"):
+        make(tmp_path / name, times=range(0, 3600 * 40, 3600))
+    opened = av.open
+    monkeypatch.setattr(av, "open", lambda file, *mode, **how: opened("/dev/full" if mode else file, *mode, **how))
+    clips = run(Pipeline("upscale:nearest x4", device="cpu"), f"{tmp_path}/*.mkv", tmp_path / "out", clips=RAW)
+    with pytest.raises(WriteError, match="No space left"):
+        list(clips)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "b.mkv"]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import PIL.Image
     from torch import Tensor
 
+    from imgtk.io.geotiff import GeoReference
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -26,6 +28,8 @@ class Metadata:
         xmp: the XMP packet.
         dpi: pixels per inch, horizontal and vertical.
         text: PNG text chunks and comparable comments, by keyword.
+        pyramid: whether the file holds reduced versions of the picture, too (TIFF).
+        geo: where on Earth the picture lies (GeoTIFF).
     """
 
     icc: bytes | None = None
@@ -33,6 +37,8 @@ class Metadata:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
+    pyramid: bool = False
+    geo: GeoReference | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from fractions import Fraction
+from math import ceil, floor
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from imgtk.geometry import Box, Size
+from imgtk.geometry import Box, Size, Window
 from imgtk.image import Image
 from imgtk.nn.colour import luma
-from imgtk.nn.resample import resample
+from imgtk.nn.resample import resample, support
+
+if TYPE_CHECKING:
+    from imgtk.io.large import Picture
 
 FAINT = 0.05
 """Opacity up to which a pixel's colour is not trusted when a picture changes its size."""
+
+REACH = 128
+"""Pixels around a region of a picture on the disk in which colours for hidden pixels are looked for."""
 
 
 def read_region(pixels: np.ndarray, box: Box) -> Tensor:
@@ -55,6 +63,45 @@ def without_holes(image: Image, opacity: float) -> Image:
     colours = np.zeros((int(labels.max()) + 1, image.pixels.shape[2]), image.pixels.dtype)
     colours[labels[~hidden]] = image.pixels[~hidden]
     return replace(image, pixels=np.where(hidden[..., None], colours[labels], image.pixels))
+
+
+def region_of(picture: Picture, opacity: float, box: Box) -> Tensor:
+    """As `read_region`, of a picture on the disk, whose hidden pixels `without_holes` replaces by those that are at most
+    `REACH` away."""
+    if not picture.has_alpha:
+        return read_region(picture.read(box), Box.of(box.size))
+    wide = _grown(box, REACH, REACH, picture.size)
+    image = without_holes(_image(picture.read(wide)), opacity)
+    return read_region(image.pixels, box.shifted(-wide.left, -wide.top))
+
+
+def shrunk(picture: Picture, opacity: float, size: Size) -> np.ndarray:
+    """The colours (H, W, 1|3) of a picture on the disk at a smaller size, without the holes that are left there."""
+    samples = picture.shrunk(size)
+    return without_holes(_image(samples), opacity).pixels if picture.has_alpha else samples
+
+
+def alpha_region(picture: Picture, box: Box, size: Size) -> np.ndarray:
+    """Region `box` (h, w) of what `resized_alpha` makes of the opacity of a picture on the disk."""
+    if picture.size == size:
+        return picture.read(box)[..., -1]
+    across, down = (Fraction(out, length) for out, length in zip(size, picture.size, strict=True))
+    under = Box(floor(box.left / across), floor(box.top / down), ceil(box.right / across), ceil(box.bottom / down))
+    source = _grown(under, support("bicubic", across), support("bicubic", down), picture.size)
+    plane = read_region(picture.read(source)[..., -1:], Box.of(source.size))[:, :1]
+    resized = resample(plane, size, window=Window(box, size, source, picture.size)).clamp(0, 1)
+    return quantised(resized, picture.dtype, gray=False)[..., 0]
+
+
+def _image(samples: np.ndarray) -> Image:
+    """(H, W, C) samples whose last channel is alpha."""
+    return Image(samples[..., :-1], np.ascontiguousarray(samples[..., -1]))
+
+
+def _grown(box: Box, across: int, down: int, size: Size) -> Box:
+    """`box` with so many pixels more on each side, within a picture of `size`."""
+    right, bottom = min(size.width, box.right + across), min(size.height, box.bottom + down)
+    return Box(max(0, box.left - across), max(0, box.top - down), right, bottom)
 
 
 def resized_alpha(alpha: np.ndarray, size: Size, periodic: tuple[bool, bool] = (False, False)) -> np.ndarray:

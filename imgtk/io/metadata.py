@@ -16,9 +16,12 @@ _PNG_XMP = "XML:com.adobe.xmp"
 
 
 def of_pillow(image: PIL.Image.Image) -> Metadata:
-    """Metadata of a loaded Pillow image, with the orientation as the file states it."""
+    """Metadata of a Pillow image, with the orientation as the file states it. Of a PNG file that is not loaded, those
+    before the pixels."""
     info = image.info
-    text = {key: str(value) for key, value in getattr(image, "text", {}).items() if key not in (_RAW_EXIF, _PNG_XMP)}
+    stream = getattr(image, "png", None)  # as long as the image is not loaded
+    texts = stream.im_text if stream else getattr(image, "text", {})
+    text = {key: str(value) for key, value in texts.items() if key not in (_RAW_EXIF, _PNG_XMP)}
     if image.format != "PNG" and info.get("comment"):  # in PNG it is one of the texts
         text["Comment"] = _decoded(info["comment"])
     exif = _exif(image)
@@ -36,11 +39,6 @@ def orientation(metadata: Metadata) -> int:
     stated = exif_block.orientation(metadata.exif) if metadata.exif else None
     match = _XMP_ORIENTATION.search(metadata.xmp or b"")
     return stated or (int(match[2]) if match else 1)
-
-
-def stated_orientation(image: PIL.Image.Image) -> int:
-    """1 (upright) to 8, of a Pillow image that need not be loaded."""
-    return orientation(Metadata(exif=_exif(image), xmp=_xmp(image)))
 
 
 def upright(metadata: Metadata) -> Metadata:

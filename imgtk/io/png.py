@@ -16,6 +16,7 @@ import numpy as np
 from imgtk.errors import ReadError
 from imgtk.image import Metadata
 from imgtk.io.quiet import without_native_messages
+from imgtk.io.rows import Rows
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels; 11.2.1
@@ -27,6 +28,11 @@ _COMPRESSION_LEVEL = 4  # a tenth larger than zlib's default of 6, in half the t
 def bit_depth(head: bytes) -> int:
     """Bits per sample of the PNG file that starts with `head`."""
     return head[24]
+
+
+def is_gray(head: bytes) -> bool:
+    """Whether the PNG file that starts with `head` is gray, with or without alpha (11.2.1)."""
+    return head[25] in (0, 4)
 
 
 def without_pixels(file: BinaryIO) -> bytes:
@@ -65,7 +71,7 @@ def decode_deep(data: bytes, key: int | tuple[int, ...] | None) -> np.ndarray:
     if pixels is None or pixels.dtype != np.uint16:
         raise ReadError("the picture in it is damaged or cut short")
     pixels = np.atleast_3d(pixels)
-    colours = [0] if data[25] in (0, 4) else [2, 1, 0]
+    colours = [0] if is_gray(data) else [2, 1, 0]
     if data[25] in (4, 6):
         return np.ascontiguousarray(pixels[..., [*colours, 3]])
     pixels = np.ascontiguousarray(pixels[..., colours])
@@ -75,10 +81,10 @@ def decode_deep(data: bytes, key: int | tuple[int, ...] | None) -> np.ndarray:
     return np.concatenate([pixels, opaque * np.uint16(65535)], axis=2)
 
 
-def write(file: BinaryIO, pixels: np.ndarray, metadata: Metadata) -> None:
+def write(file: BinaryIO, pixels: Rows, metadata: Metadata) -> None:
     """Write (H, W, C), uint8 or uint16, C from 1 to 4; the second or fourth channel is alpha."""
     height, width, channels = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, _COLOUR_TYPES[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.dtype.itemsize, _COLOUR_TYPES[channels], 0, 0, 0)
     file.write(SIGNATURE + _chunk(b"IHDR", header))
     for chunk in _metadata_chunks(metadata):
         file.write(chunk)
@@ -110,11 +116,11 @@ def _metadata_chunks(metadata: Metadata) -> Iterator[bytes]:
             yield _chunk(b"iTXt", keyword + b"\0\0\0\0\0" + value.replace("\0", "").encode("utf-8", "replace"))
 
 
-def _filtered(pixels: np.ndarray) -> Iterator[bytes]:
+def _filtered(pixels: Rows) -> Iterator[bytes]:
     """Strips of rows, each row under the filter (9.2) whose bytes have the least sum of absolute values, as signed
     numbers (12.7 recommends this choice)."""
     height, width, channels = pixels.shape
-    step = channels * pixels.itemsize  # from a byte to the same byte of the pixel on its left
+    step = channels * pixels.dtype.itemsize  # from a byte to the same byte of the pixel on its left
     rows = max(1, _STRIP_BYTES // (width * step))
     above = np.zeros((1, width * step + step), np.uint8)
     for top in range(0, height, rows):

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +19,7 @@ from PIL.ImageFile import ImageFile
 
 from imgtk.errors import ReadError
 from imgtk.geometry import Size
-from imgtk.image import Image
+from imgtk.image import Image, Metadata
 from imgtk.io import metadata as meta
 from imgtk.io import png, tiff
 from imgtk.io.convert import SIDEWAYS, assembled, from_pillow, oriented
@@ -48,7 +49,7 @@ def read(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image:
     Raises:
         ReadError: if there is no such file, or it holds no picture, a damaged one, several, or one that is too large.
     """
-    with _reading(Path(path)) as file:
+    with reading(Path(path)) as file:
         return _decoded(file, Path(path), max_pixels)
 
 
@@ -58,19 +59,83 @@ def read_size(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Size:
     Raises:
         ReadError: as `read` does.
     """
-    with _reading(Path(path)) as file:
-        if _is_tiff(file):
-            page = _tiff_page(file, max_pixels)
-            size, turned = Size(page.imagewidth, page.imagelength), tiff.orientation(page)
-        else:
-            source = BytesIO(png.without_pixels(file)) if _head(file).startswith(png.SIGNATURE) else file
-            with _pillow_image(source, max_pixels) as image:
-                size, turned = Size(*image.size), meta.stated_orientation(image)
-    return Size(size.height, size.width) if turned in SIDEWAYS else size
+    headers = read_headers(path, max_pixels=max_pixels)
+    with reading(Path(path)):
+        _check_frames(len(headers), "pages")
+    return headers[0].size
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of a picture in it.
+
+    Attributes:
+        size: of the upright picture.
+        channels: 1 to 4, with alpha.
+        depth: bits of a sample in memory: 8, 16 or 32.
+        metadata: with the orientation as the file states it.
+        orientation: 1 (upright) to 8.
+        whole: why it can only be decoded as a whole, in words; empty if it can be decoded by rows.
+    """
+
+    size: Size
+    channels: int
+    depth: int
+    metadata: Metadata
+    orientation: int
+    whole: str
+
+    @property
+    def nbytes(self) -> int:
+        """Of the decoded picture."""
+        return self.size.pixels * self.channels * self.depth // 8
+
+
+def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Header]:
+    """The picture in a file, or the pages of a TIFF file, without decoding them.
+
+    Raises:
+        ReadError: as `read` does, but for damaged pixels and several pages.
+    """
+    with reading(Path(path)) as file:
+        if is_tiff(file):
+            return [_tiff_header(file, page) for page in _tiff_pages(file, max_pixels)]
+        head = _head(file)
+        is_png = head.startswith(png.SIGNATURE)
+        with pillow_image(BytesIO(png.without_pixels(file)) if is_png else file, max_pixels) as image:
+            if not is_png:
+                return [_pillow_header(image, gray=image.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "F"))]
+            return [_pillow_header(image, gray=png.is_gray(head), depth=max(8, png.bit_depth(head)))]
+
+
+def _pillow_header(image: ImageFile, *, gray: bool, depth: int = 8) -> Header:
+    metadata = meta.of_pillow(image)
+    turned = meta.orientation(metadata)
+    deep = {"F": 32, "I": 16}.get(image.mode.partition(";")[0], depth)
+    channels = (1 if gray else 3) + image.has_transparency_data
+    kind = str(image.format)
+    whole = "" if kind in ("JPEG", "MPO", "PNG") else kind
+    if image.info.get("progressive") or image.info.get("interlace"):
+        whole = f"progressive {kind}"
+    if image.mode in ("CMYK", "LAB"):
+        whole = f"{kind} with colours as {image.mode}"
+    return Header(_upright(Size(*image.size), turned), channels, deep, metadata, turned, whole)
+
+
+def _tiff_header(file: BinaryIO, page: Any) -> Header:
+    turned = tiff.orientation(page)
+    deep = 8 if page.bitspersample <= 8 else 32 if page.sampleformat == 3 else 16
+    channels = tiff.colours(page) + (tiff.alpha(page)[0] > 0)
+    size = _upright(Size(page.imagewidth, page.imagelength), turned)
+    return Header(size, channels, deep, tiff.metadata(file, page), turned, tiff.decoded_whole(page))
+
+
+def _upright(size: Size, orientation: int) -> Size:
+    return Size(size.height, size.width) if orientation in SIDEWAYS else size
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[BinaryIO]:
+def reading(path: Path) -> Iterator[BinaryIO]:
     """The file; whatever goes wrong with it becomes a ReadError that names it."""
     with _opened(path) as file:
         try:
@@ -119,15 +184,15 @@ def _head(file: BinaryIO) -> bytes:
     return head
 
 
-def _is_tiff(file: BinaryIO) -> bool:
+def is_tiff(file: BinaryIO) -> bool:
     return _head(file)[:4] in tiff.MAGIC
 
 
 def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
-    if _is_tiff(file):
+    if is_tiff(file):
         return _decoded_tiff(file, path, max_pixels)
     head = _head(file)
-    with _pillow_image(file, max_pixels) as image:
+    with pillow_image(file, max_pixels) as image:
         depth = png.bit_depth(head) if image.format == "PNG" else 8
         if depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
             image.info["transparency"] = png.scaled_key(image.info["transparency"], depth)
@@ -141,12 +206,12 @@ def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
 
 
 @contextmanager
-def _pillow_image(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
+def pillow_image(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
     """The picture in any file but TIFF, known to be one that imgtk reads, not yet decoded."""
     with _without_pillows_limit():
         opened = PIL.Image.open(file, formats=_FORMATS)
     with opened as image:
-        _check_size(image.width, image.height, max_pixels)
+        check_size(image.width, image.height, max_pixels)
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a photo with a preview
         _check_frames(frames)
         if image.format == "PPM" and _is_deep_colour(image):
@@ -154,17 +219,20 @@ def _pillow_image(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
         yield image
 
 
-def _tiff_page(file: BinaryIO, max_pixels: int) -> Any:
-    """The one picture in a TIFF file, known to be one that imgtk reads, not yet decoded."""
+def _tiff_pages(file: BinaryIO, max_pixels: int) -> list[Any]:
+    """The pictures in a TIFF file, known to be such as imgtk reads, not yet decoded; at least one."""
     pages = tiff.pages(file)
-    _check_frames(len(pages), "pages")
-    _check_size(pages[0].imagewidth, pages[0].imagelength, max_pixels)
-    tiff.check_segments(file, pages[0])
-    return pages[0]
+    if not pages:
+        _check_frames(0, "pages")
+    for page in pages:
+        check_size(page.imagewidth, page.imagelength, max_pixels)
+        tiff.check_segments(file, page)
+    return pages
 
 
 def _decoded_tiff(file: BinaryIO, path: Path, max_pixels: int) -> Image:
-    page = _tiff_page(file, max_pixels)
+    page, *others = _tiff_pages(file, max_pixels)
+    _check_frames(1 + len(others), "pages")
     metadata = tiff.metadata(file, page)
     if tiff.is_deep(page):
         samples, has_alpha = tiff.decode_deep(file, page)
@@ -186,7 +254,7 @@ def _without_pillows_limit() -> Iterator[None]:
             PIL.Image.MAX_IMAGE_PIXELS = limit
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def check_size(width: int, height: int, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise ReadError(f"it has no pixels ({width}x{height})")
     if width * height > max_pixels:

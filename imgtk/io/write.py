@@ -18,7 +18,7 @@ from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
 from imgtk.io import exif, png, tiff
-from imgtk.io.depth import depth_of, to_depth
+from imgtk.io.depth import to_depth
 from imgtk.io.formats import BMP, JPEG, PNG, TIFF, WEBP, Format, format_of
 from imgtk.io.metadata import valid_profile
 from imgtk.io.quiet import audible
@@ -121,15 +121,15 @@ def write(
         raise WriteError(f"cannot write {path}: {np.isnan(image.pixels).sum()} values of the picture are not numbers")
     target = format_of(path)
     samples = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
-    samples = to_depth(samples, depth or _natural_depth(samples, target))
-    metadata = _fitting(image.metadata, image, target, path)
+    samples = to_depth(samples, depth or natural_depth(samples.dtype, target))
+    metadata = fitting(image.metadata, image.size, image.gray, target, path)
     with replacing(path) as file:
         if target is PNG:
             png.write(file, samples, metadata)
         elif target is TIFF:
             tiff.write(file, samples, metadata)
         else:
-            _write_by_pillow(file, samples, metadata, target, quality or QUALITY, lossless)
+            write_by_pillow(file, samples, metadata, target, quality or QUALITY, lossless)
     return path
 
 
@@ -163,17 +163,21 @@ def _check_options(path: Path, target: Format, quality: int | None, lossless: bo
         raise WriteError(f"cannot write {path}: {target.name} holds {depths} bits per sample, not {depth}")
 
 
-def _natural_depth(samples: np.ndarray, target: Format) -> int:
-    depth = depth_of(samples)
+def natural_depth(dtype: np.dtype[Any], target: Format) -> int:
+    """Bits per sample of a file, unless others are wanted, for samples of `dtype`."""
+    depth = 8 * dtype.itemsize
     return depth if depth in target.depths else 8
 
 
-def _fitting(metadata: Metadata, image: Image, target: Format, path: Path) -> Metadata:
-    """What `target` can hold of the metadata, true for `image`. A profile of another colour space than the pixels', and
-    what exceeds a JPEG segment, are left out; the latter with a warning."""
-    block = metadata.exif and exif.resized(metadata.exif, image.size)
-    grayscale = image.gray and target is not WEBP
-    metadata = replace(metadata, exif=block, icc=valid_profile(metadata.icc, colours=b"GRAY" if grayscale else b"RGB "))
+def fitting(metadata: Metadata, size: Size, gray: bool, target: Format, path: Path) -> Metadata:
+    """What `target` can hold of the metadata, true for a picture of that size. A profile of another colour space
+    than the pixels', and what exceeds a JPEG segment, are left out; the latter with a warning."""
+    metadata = replace(
+        metadata,
+        exif=metadata.exif and exif.resized(metadata.exif, size),
+        icc=valid_profile(metadata.icc, colours=b"GRAY" if gray and target is not WEBP else b"RGB "),
+        geo=metadata.geo and metadata.geo.resized(size),
+    )
     if target is not JPEG:
         return metadata
     return replace(
@@ -191,7 +195,7 @@ def _fitting_segment(name: str, value: bytes | None, room: int, path: Path) -> b
     return None
 
 
-def _write_by_pillow(
+def write_by_pillow(
     file: BinaryIO, samples: np.ndarray, metadata: Metadata, target: Format, quality: int, lossless: bool
 ) -> None:
     picture = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)

@@ -1,0 +1,95 @@
+"""Where on Earth a picture lies: the tags of OGC GeoTIFF 1.1 (OGC 19-008r4), and two of GDAL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imgtk.geometry import Size
+
+_PIXEL_SCALE, _TIE_POINTS, _TRANSFORMATION = 33550, 33922, 34264
+_KEYS, _DOUBLES, _TEXTS = 34735, 34736, 34737
+_GDAL_METADATA, _GDAL_NODATA = 42112, 42113
+_RASTER_TYPE, _PIXEL_IS_POINT = 1025, 2  # a key, and the value with which coordinates are those of pixels' centres
+_SHORT, _ASCII, _DOUBLE = 3, 2, 12
+
+TYPES = {
+    _PIXEL_SCALE: _DOUBLE,
+    _TIE_POINTS: _DOUBLE,
+    _TRANSFORMATION: _DOUBLE,
+    _KEYS: _SHORT,
+    _DOUBLES: _DOUBLE,
+    _TEXTS: _ASCII,
+    _GDAL_METADATA: _ASCII,
+    _GDAL_NODATA: _ASCII,
+}
+"""The tags and the types of their values."""
+
+
+@dataclass(frozen=True)
+class GeoReference:
+    """Where on Earth a picture lies.
+
+    Attributes:
+        size: of the picture.
+        tags: as they are in its file.
+    """
+
+    size: Size
+    tags: Mapping[int, Any]
+
+    def resized(self, size: Size) -> GeoReference:
+        """The same place for the picture at another size."""
+        across, down = size.width / self.size.width, size.height / self.size.height
+        tags = dict(self.tags)
+        shift = 0.5 if self._of_centres else 0.0
+        if _PIXEL_SCALE in tags:
+            x, y, *z = tags[_PIXEL_SCALE]
+            tags[_PIXEL_SCALE] = (x / across, y / down, *z)
+        if _TIE_POINTS in tags:
+            points = list(tags[_TIE_POINTS])  # column, row, 0, x, y, z of each
+            points[0::6] = [(column + shift) * across - shift for column in points[0::6]]
+            points[1::6] = [(row + shift) * down - shift for row in points[1::6]]
+            tags[_TIE_POINTS] = tuple(points)
+        if _TRANSFORMATION in tags:
+            tags[_TRANSFORMATION] = _scaled(tags[_TRANSFORMATION], across, down, shift)
+        return GeoReference(size, tags)
+
+    @property
+    def _of_centres(self) -> bool:
+        keys = self.tags.get(_KEYS, ())
+        return any(keys[at] == _RASTER_TYPE and keys[at + 3] == _PIXEL_IS_POINT for at in range(4, len(keys) - 3, 4))
+
+
+def _scaled(matrix: tuple[float, ...], across: float, down: float, shift: float) -> tuple[float, ...]:
+    """A 4 x 4 matrix, in rows, from pixels to places, for pixels of another size."""
+    rows = [matrix[at : at + 4] for at in range(0, 16, 4)]
+    return tuple(
+        number
+        for a, b, c, d in rows
+        for number in (a / across, b / down, c, d + a * (shift / across - shift) + b * (shift / down - shift))
+    )
+
+
+def reference(page: Any) -> GeoReference | None:
+    """The reference of a page (of tifffile); None if it has none."""
+    tags = {tag: _listed(page.tags.valueof(tag)) for tag in TYPES if tag in page.tags}
+    if _KEYS not in tags or not all(_sound(tag, value) for tag, value in tags.items()):
+        return None
+    return GeoReference(Size(page.imagewidth, page.imagelength), tags)
+
+
+def _listed(value: Any) -> Any:
+    """Numbers as a tuple, even a single one."""
+    return value if isinstance(value, (tuple, str)) else (value,)
+
+
+def _sound(tag: int, value: Any) -> bool:
+    """Whether the value has the type and length of its tag: damaged files hold others."""
+    if TYPES[tag] == _ASCII:
+        return isinstance(value, str)
+    lengths = {_PIXEL_SCALE: 3, _TRANSFORMATION: 16}
+    number = int if TYPES[tag] == _SHORT else float
+    whole = isinstance(value, tuple) and all(isinstance(item, number) for item in value)
+    return whole and len(value) in (lengths.get(tag, len(value)),) and (tag != _TIE_POINTS or len(value) % 6 == 0)

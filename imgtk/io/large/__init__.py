@@ -1,0 +1,8 @@
+"""Pictures that do not fit into memory: read and written by regions, with their pixels on the disk meanwhile."""
+
+from imgtk.io.large.raster import Raster, raster
+from imgtk.io.large.read import Picture, opened
+from imgtk.io.large.vips import installed
+from imgtk.io.large.write import Output, check_encoder, output
+
+__all__ = ["Output", "Picture", "Raster", "check_encoder", "installed", "opened", "output", "raster"]

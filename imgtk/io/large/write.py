@@ -1,0 +1,105 @@
+"""Results that are written by rows: tiles of TIFF, rows of PNG and JPEG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from imgtk.errors import WriteError
+from imgtk.geometry import Box, Size
+from imgtk.image import Metadata
+from imgtk.io import png, tiff
+from imgtk.io.formats import JPEG, PNG, TIFF, Format, format_of
+from imgtk.io.large import vips
+from imgtk.io.large.raster import Raster, raster
+from imgtk.io.write import QUALITY, fitting, replacing, write_by_pillow
+
+_ROWS = 256  # of a reduced version that are computed at a time
+
+
+class Output:
+    """A file that is being written, page by page (only TIFF has several).
+
+    Args:
+        path: what it is going to be; its suffix chooses the `format`.
+        file: what it is as yet, empty.
+        size: bytes of all pixels.
+        max_memory: bytes that formats may take which cannot be encoded by rows.
+    """
+
+    def __init__(
+        self, path: Path, file: BinaryIO, size: int, max_memory: int, quality: int | None = None, lossless: bool = False
+    ) -> None:
+        self.path, self._file, self.format = path, file, format_of(path)
+        self._max_memory, self._quality, self._lossless = max_memory, quality or QUALITY, lossless
+        self._tiff = tiff.Writer(file, size * 4 // 3) if self.format is TIFF else None
+
+    def add(self, samples: Raster, metadata: Metadata) -> None:
+        """Write (H, W, C) of a type that the format holds, C from 1 to 4; the second or fourth channel is alpha.
+
+        Raises:
+            WriteError: if the format is encoded as a whole, and that does not fit into memory.
+        """
+        metadata = fitting(metadata, samples.size, samples.shape[2] < 3, self.format, self.path)
+        if self._tiff:
+            self._tiff.add(samples, metadata, tiled=True)
+            self._add_pyramid(samples, tiff.levels(samples) if metadata.pyramid else 0)
+        elif self.format is PNG:
+            png.write(self._file, samples, metadata)
+        elif self.format is JPEG:
+            self._file.write(_head(samples, metadata, self._quality))
+            vips.encode_jpeg(self._file, samples, self._quality)
+        else:
+            check_encoder(self.path, self.format, samples.size, samples.shape[2], self._max_memory)
+            write_by_pillow(self._file, samples[:], metadata, self.format, self._quality, self._lossless)
+
+    def _add_pyramid(self, samples: Raster, levels: int) -> None:
+        if not levels or not self._tiff:
+            return
+        height, width, channels = samples.shape
+        shape = (-(-height // 2), -(-width // 2), channels)
+        with raster(self.path, shape, samples.dtype) as smaller:
+            for top in range(0, shape[0], _ROWS):
+                rows = tiff.halved(samples[2 * top : 2 * (top + _ROWS)])
+                smaller.write(Box(0, top, shape[1], top + len(rows)), rows)
+            self._tiff.add(smaller, Metadata(), tiled=True, reduced=True)
+            self._add_pyramid(smaller, levels - 1)
+
+
+@contextmanager
+def output(
+    path: Path, size: int, max_memory: int, *, quality: int | None = None, lossless: bool = False
+) -> Iterator[Output]:
+    """The `Output` for `path`: there if the block succeeds, gone without a trace if it does not.
+
+    Raises:
+        WriteError: if writing fails.
+    """
+    with replacing(path) as file:
+        yield Output(path, file, size, max_memory, quality, lossless)
+
+
+def check_encoder(path: Path, target: Format, size: Size, channels: int, max_memory: int) -> None:
+    """Raise WriteError if `target` is encoded as a whole, and the picture does not fit into memory."""
+    needed = 2 * size.pixels * channels  # its pixels, and what the encoder makes of them
+    if target not in (TIFF, PNG, JPEG) and needed > max_memory:
+        raise WriteError(
+            f"cannot write {path}: {target.name} is not encoded in pieces, and {size} pixels take about "
+            f"{needed / 1e9:.1f} GB, more than the {max_memory / 1e9:.1f} GB that may be used",
+            hint="Write .tif, .png or .jpg, or raise --max-memory.",
+        )
+
+
+def _head(samples: Raster, metadata: Metadata, quality: int) -> bytes:
+    """The first marker (SOI) and the segments with metadata, as Pillow writes them, of a JPEG file."""
+    small = BytesIO()
+    write_by_pillow(small, np.zeros((8, 8, samples.shape[2]), np.uint8), metadata, JPEG, quality, False)
+    data, at = small.getvalue(), 2
+    while data[at + 1] in (*range(0xE0, 0xF0), 0xFE):  # APP0 to APP15, COM (ITU-T T.81, B.1.1.3)
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data[:at]

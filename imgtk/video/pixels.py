@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from imgtk.errors import ReadError
 from imgtk.geometry import Size
@@ -20,10 +20,9 @@ from imgtk.image import Image, Metadata
 from imgtk.io.convert import SIDEWAYS, assembled, oriented
 from imgtk.io.depth import to_depth
 
-_CAREFUL = (
-    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-)
-"""How chroma that has fewer samples is enlarged; without these flags each of its samples would just be repeated."""
+_CAREFUL = 0x4 | 0x2000 | 0x4000 | 0x40000
+"""SWS_BICUBIC, FULL_CHR_H_INT, FULL_CHR_H_INP and ACCURATE_RND of FFmpeg's libswscale/swscale.h: how chroma that has
+fewer samples is enlarged. Without these flags each of its samples would just be repeated."""
 
 # AVColorSpace of FFmpeg's libavutil/pixfmt.h (ISO/IEC 23091-2), and the swscale matrix for each.
 RGB, BT709, UNSPECIFIED, SMPTE170M = 0, 1, 2, 6
@@ -111,8 +110,8 @@ class Pictures:
         self._orientation = orientation_of(first)
         self.sideways = self._orientation in SIDEWAYS
         self.size = Size(first.height, first.width) if self.sideways else self._coded
-        self.deep = any(component.bits > 8 for component in first.format.components)
-        self.alpha = first.format.has_palette or any(component.is_alpha for component in first.format.components)
+        self.deep = is_deep(first.format)
+        self.alpha = first.format.has_palette or has_alpha(first.format)
         self._format = rgb_format(deep=self.deep, alpha=self.alpha)
         self._reformatter = VideoReformatter()
 
@@ -143,7 +142,7 @@ class Frames:
     def __init__(self, pixel_format: str, colours: Colours) -> None:
         self._format = av.VideoFormat(pixel_format)
         self._colours = colours
-        self._alpha = any(component.is_alpha for component in self._format.components)
+        self._alpha = has_alpha(self._format)
         self._reformatter = VideoReformatter()
 
     def __call__(self, image: Image) -> av.VideoFrame:
@@ -166,6 +165,15 @@ class Frames:
         frame.colorspace = RGB if self._format.is_rgb else self._colours.matrix
         frame.color_primaries, frame.color_trc = self._colours.primaries, self._colours.transfer
         return frame
+
+
+def is_deep(pixel_format: av.VideoFormat) -> bool:
+    """Whether it has more than 8 bits."""
+    return any(component.bits > 8 for component in pixel_format.components)
+
+
+def has_alpha(pixel_format: av.VideoFormat) -> bool:
+    return any(component.is_alpha for component in pixel_format.components)
 
 
 def rgb_format(*, deep: bool, alpha: bool) -> str:

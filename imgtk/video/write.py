@@ -10,7 +10,7 @@ from threading import Lock
 from types import TracebackType
 
 import av
-from av.codec.codec import Codec, PixFmtLoss, UnknownCodecError, find_best_pix_fmt_of_list
+from av.codec.codec import Codec, UnknownCodecError, find_best_pix_fmt_of_list
 from av.container import OutputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
@@ -19,7 +19,7 @@ from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.video.formats import ANY, ENCODERS, SMALLEST, Container, Encoding, container_of, quality_options
-from imgtk.video.pixels import Frames
+from imgtk.video.pixels import Frames, has_alpha, is_deep
 from imgtk.video.read import Clip
 
 _OWN_TAGS = ("encoder", "duration", "rotate", "major_brand", "minor_version", "compatible_brands", "vendor_id")
@@ -128,14 +128,14 @@ class ClipWriter:
         names = [one.name for one in Codec(self.encoder, "w").video_formats or []] or [own]
         if own in names:
             return own
-        best, loss = find_best_pix_fmt_of_list(names, own, has_alpha=pictures.alpha)
+        best, _ = find_best_pix_fmt_of_list(names, own, has_alpha=pictures.alpha)
         assert best is not None
-        if loss & PixFmtLoss.ALPHA and self._clip.first.alpha is not None:
+        if self._clip.first.alpha is not None and not has_alpha(best):
             raise WriteError(
                 f"cannot write {self._target}: the clip has transparency, which {self.encoder} cannot hold",
                 hint="Write .webm with --codec libvpx-vp9, .mov with --codec prores_ks, or .mkv with --codec ffv1.",
             )
-        if loss & PixFmtLoss.DEPTH and pictures.deep:
+        if pictures.deep and not is_deep(best):
             self.notes.append(f"{self.encoder} keeps fewer bits than the clip has ({own}): {best.name}")
         return best.name
 

@@ -16,8 +16,9 @@ BENCH = ["matplotlib>=3.8"]
 OPENVINO = ["openvino>=2024.4"]
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18"]
 VIDEO = ["av>=17"]
+LARGE = ["pyvips>=3.0", "pyvips-binary>=8.16"]
 LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *ONNX, *VIDEO]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *ONNX, *VIDEO, *LARGE]
 
 setup(
     name="imgtk",
@@ -57,6 +58,7 @@ setup(
         "openvino": OPENVINO,
         "onnx": ONNX,
         "video": VIDEO,
+        "large": LARGE,
         "train": TRAIN,
         "test": [*TRAIN, *TEST],
         "dev": [*TRAIN, *TEST, *LINT],

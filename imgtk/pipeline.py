@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from math import lcm, prod
@@ -17,7 +18,16 @@ from torch import Tensor
 from imgtk.engine.backend import Backend, resolve_backend
 from imgtk.engine.device import available_memory, resolve_device, resolve_dtype
 from imgtk.engine.memory import probe
-from imgtk.engine.pixels import FAINT, quantised, read_region, resized_alpha, without_holes
+from imgtk.engine.pixels import (
+    FAINT,
+    alpha_region,
+    quantised,
+    read_region,
+    region_of,
+    resized_alpha,
+    shrunk,
+    without_holes,
+)
 from imgtk.engine.plan import (
     SMALL,
     Plan,
@@ -30,9 +40,14 @@ from imgtk.engine.plan import (
 )
 from imgtk.engine.region import cut
 from imgtk.engine.render import Progress, Renderer, out_of_memory
-from imgtk.errors import BackendError, MemoryLimitError, UsageError
+from imgtk.errors import BackendError, MemoryLimitError, UsageError, WriteError
 from imgtk.geometry import Box, Extent, Size
 from imgtk.image import Image
+from imgtk.io import MAX_PIXELS, check_target
+from imgtk.io.depth import to_depth
+from imgtk.io.formats import TIFF, format_of
+from imgtk.io.read import Header, read_headers
+from imgtk.io.write import natural_depth
 from imgtk.language import dump_yaml, load_yaml, parse, to_text
 from imgtk.language.graph import INPUT, SAVE, Graph
 from imgtk.op import ImageOp
@@ -40,6 +55,8 @@ from imgtk.registry import Registry, default
 
 if TYPE_CHECKING:
     import PIL.Image
+
+    from imgtk.io.large import Output, Picture
 
 __all__ = ["Pipeline", "Progress"]
 
@@ -70,7 +87,8 @@ class Pipeline:
         dtype: "auto" (the fastest for 8-bit pictures, "fp32" for deeper ones), "fp32", "bf16", "fp16".
         tile: side of a tile in pixels of the input picture; "off" for the whole picture at once; None to choose by
             memory.
-        max_memory: bytes that tiles may use; None for half of what is free.
+        max_memory: bytes that tiles may use, and from which `imgtk run` keeps large pictures on the disk; None for half
+            of what is free.
         registry: where operators are looked up; None for all installed plugins.
         overwrite: whether `save` stages may replace files.
         backend: what computes networks on the CPU: "torch", "openvino", "onnxruntime", or "auto": OpenVINO, if it is
@@ -152,22 +170,92 @@ class Pipeline:
         image = Image.of(source)
         plan = replace(plan, stages=self._place(plan.stages, self.backend)) if plan else self.plan_for(image)
         files = self.saves(name or (image.path.stem if image.path else None))
-        self._check_saves(plan, image, files)
+        self._check_saves(plan, image.alpha is not None, image.pixels.dtype == np.uint16, files)
         self._check_memory(plan, image)
         opaque = without_holes(image, FAINT if plan.output_size != image.size else 0.0)
-        try:
-            with torch.inference_mode():
-                renderer = Renderer(plan, partial(read_region, opaque.pixels), report=progress)
-                renderer.statistics.update(self._thumbnail_statistics(plan, opaque))
-                self._store(renderer, image, files)
-                pixels = self._collect(renderer, image)
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            raise MemoryLimitError(f"out of memory: {error}", hint="Try a smaller --tile or --max-memory.") from None
+        with _told_of_memory(), torch.inference_mode():
+            renderer = Renderer(plan, partial(read_region, opaque.pixels), report=progress)
+            renderer.statistics.update(self._thumbnail_statistics(plan, partial(_shrunk, opaque.pixels)))
+            self._store(renderer, lambda index, tensor: self._save(index, tensor, image, files[index]))
+            pixels = self._collect(renderer, image)
         self.notes = [*self._placing_notes, *renderer.notes]
         self._placing_notes = []
         return self._finished(image, pixels)
+
+    def run_file(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        overwrite: bool = False,
+        quality: int | None = None,
+        lossless: bool = False,
+        depth: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+        progress: Callable[[Progress], None] | None = None,
+        name: str | None = None,
+    ) -> Size:
+        """Run from file to file with neither the picture nor the result in memory: their pixels lie beside `target`
+        meanwhile, uncompressed. The pages of a TIFF file are done one by one.
+
+        `save` stages are computed once more than they would be in memory. Needs `imgtk[large]`.
+
+        Args:
+            source: a file.
+            target, overwrite, quality, lossless, depth: as for `imgtk.io.write`. TIFF is written in tiles.
+            max_pixels: as for `imgtk.io.read`, for each page.
+            progress, name: as for a call.
+
+        Returns:
+            The size of the (first) result.
+
+        Raises:
+            ReadError: if the source cannot be read, or only as a whole and is too large for that.
+            WriteError: if the format cannot hold the result, or the disk has no space for it.
+            MemoryLimitError: if an operator must see the whole picture, and that does not fit into memory.
+            ImgtkError: of other kinds, for what goes wrong on the way.
+        """
+        from imgtk.io.large import check_encoder, check_installed, opened, output
+
+        check_installed(source)
+        source, target = Path(source), Path(target)
+        headers = read_headers(source, max_pixels=max_pixels)
+        files = self.saves(name or source.stem)
+        if len(headers) > 1 and (files or format_of(target) is not TIFF):
+            raise WriteError(
+                f"{source} has {len(headers)} pages, which only TIFF holds, and `save` stages do not write",
+                hint="Name a .tif file for the result, and leave out `save`.",
+            )
+        plans = [self._plan_in_pieces(header) for header in headers]
+        options: dict[str, Any] = {"quality": quality, "lossless": lossless}
+        total = 0
+        for header, plan in zip(headers, plans, strict=True):
+            sixteen_bit, size = header.depth == 16, plan.output_size
+            channels = 3 + header.has_alpha if self._colours()[plan.output] else header.channels
+            check_target(target, overwrite=overwrite, sixteen_bit=sixteen_bit, size=size, depth=depth, **options)
+            check_encoder(target, size, channels, self.memory)
+            self._check_saves(plan, False, sixteen_bit, files)
+            total += size.pixels * channels * (depth or header.depth) // 8
+        self.notes = []
+        with output(target, total, self.memory, **options) as result:
+            for page, (header, plan) in enumerate(zip(headers, plans, strict=True)):
+                with opened(source, header, page, target, self.memory) as picture:
+                    check_target(target, overwrite=True, has_alpha=picture.has_alpha)
+                    self._check_saves(plan, picture.has_alpha, False, files)
+                    self._render_file(plan, picture, result, depth, files, progress)
+        return plans[0].output_size
+
+    @property
+    def memory(self) -> int:
+        """Bytes that a run may use."""
+        return self.max_memory or int(SHARE * available_memory(torch.device("cpu")))
+
+    def exceeds_memory(self, picture: Header) -> bool:
+        """Whether a picture, its result and what is stored on the way take more than half of the `memory`; the tiles
+        have the rest."""
+        stages = plan_stages(self.graph, self._built(), picture.size, self._dtype_of(picture.depth))
+        result = picture.nbytes * stages[self.graph.output].size.pixels // picture.size.pixels
+        return picture.nbytes + result + _stored_bytes(stages) > self.memory // 2
 
     def check(self) -> None:
         """Build the operators now. Raises what is wrong with their parameters or weights."""
@@ -219,7 +307,10 @@ class Pipeline:
 
     def _dtype_for(self, image: Image) -> torch.dtype:
         """Unless it was chosen: float32 for pictures of more than 8 bits, whose fine steps bf16 would merge."""
-        return torch.float32 if self._auto_dtype and image.pixels.dtype != np.uint8 else self.dtype
+        return self._dtype_of(8 * image.pixels.itemsize)
+
+    def _dtype_of(self, depth: int) -> torch.dtype:
+        return torch.float32 if self._auto_dtype and depth != 8 else self.dtype
 
     def _plan(self, size: Size, dtype: torch.dtype) -> Plan:
         with torch.inference_mode():
@@ -229,6 +320,25 @@ class Pipeline:
                     stage.op.check(stages[stage.inputs[0]].size)
             plan = self._with_tiles(Plan(stages, self.graph.output, None, self.device), dtype)
             return replace(plan, stages=self._place(plan.stages, self.backend))
+
+    def _plan_in_pieces(self, picture: Header) -> Plan:
+        """The plan for a picture on the disk, where what is saved need not be stored. Raises MemoryLimitError if what
+        operators must see as a whole does not fit into memory."""
+        plan = self._plan(picture.size, self._dtype_of(picture.depth))
+        stages = tuple(replace(stage, stored=False) if stage.label == SAVE else stage for stage in plan.stages)
+        whole = [
+            stage for stage in stages if stage.extent is Extent.WHOLE or (stage.op and any(stage.op.geometry.periodic))
+        ]
+        needed = _stored_bytes(stages)
+        if any(INPUT in stage.inputs for stage in whole):
+            needed += picture.size.pixels * 3 * torch.float32.itemsize
+        if whole and needed > self.memory:
+            raise MemoryLimitError(
+                f"{whole[0].label} must see the whole picture at once, and that takes {needed / 1e9:.1f} GB; "
+                f"{self.memory / 1e9:.1f} GB may be used",
+                hint="Make the picture smaller before this stage, raise --max-memory, or leave the stage out.",
+            )
+        return replace(plan, stages=stages)
 
     def _with_tiles(self, whole: Plan, dtype: torch.dtype) -> Plan:
         if self.tile == "off":
@@ -313,8 +423,9 @@ class Pipeline:
         grain = prod(op.geometry.scale.denominator for op in self._ops.values())
         return grain if grain <= LARGEST_GRAIN else 1
 
-    def _thumbnail_statistics(self, plan: Plan, image: Image) -> dict[int, Any]:
-        """Of the whole picture, for the STATISTICS stages whose input is too large to be seen at once.
+    def _thumbnail_statistics(self, plan: Plan, shrunk: Callable[[Size], np.ndarray]) -> dict[int, Any]:
+        """Of the whole picture, for the STATISTICS stages whose input is too large to be seen at once. `shrunk` gives
+        the picture at a smaller size, (H, W, 1|3).
 
         They are taken from a run of the same pipeline on a thumbnail of the picture (URST, Chen et al. 2021).
         """
@@ -326,8 +437,8 @@ class Pipeline:
         factor = (SMALL / max(large.values())) ** 0.5
         multiples = (self._ops[i].geometry.multiple for i in large)  # so that nothing is mirrored at its ends
         grain = lcm(self._grain(), *multiples)
-        small = Size(*(max(1, round(side * factor / grain)) * grain for side in image.size))
-        pixels = cv2.resize(image.pixels, small, interpolation=cv2.INTER_AREA).reshape(small.height, small.width, -1)
+        small = Size(*(max(1, round(side * factor / grain)) * grain for side in plan.input_size))
+        pixels = shrunk(small)
         dtype = max((s.dtype for s in plan.stages if s.op), key=lambda d: d != torch.float32)
         stages = plan_stages(self.graph, self._ops, small, dtype)
         renderer = Renderer(Plan(stages, plan.output, None, self.device), partial(read_region, pixels))
@@ -336,8 +447,8 @@ class Pipeline:
                 renderer.store(index)
         return {index: renderer.measure(index) for index in large}
 
-    def _store(self, renderer: Renderer, image: Image, files: Mapping[int, Path]) -> None:
-        """Compute the stored stages in order; write those that `save` names; measure what tiles need to know."""
+    def _store(self, renderer: Renderer, save: Callable[[int, Tensor], None]) -> None:
+        """Compute the stored stages in order; `save` those of that name; measure what tiles need to know."""
         for index, stage in enumerate(renderer.plan.stages):
             tiled = renderer.plan.tile is not None
             if stage.extent is Extent.STATISTICS and tiled and index not in renderer.statistics:
@@ -345,7 +456,7 @@ class Pipeline:
             if stage.stored:
                 pixels = renderer.store(index)
                 if stage.label == SAVE:
-                    self._save(index, pixels, image, files[index])
+                    save(index, pixels)
 
     def _collect(self, renderer: Renderer, image: Image) -> np.ndarray:
         """The output's pixels (H, W, 1|3) in the sample format of `image`."""
@@ -365,6 +476,57 @@ class Pipeline:
         assert result is not None
         return result
 
+    def _render_file(
+        self,
+        plan: Plan,
+        picture: Picture,
+        result: Output,
+        depth: int | None,
+        files: Mapping[int, Path],
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        """Render a picture on the disk into `result`, and what `save` stages name into `files`."""
+        from imgtk.io.large import output
+
+        opacity = FAINT if plan.output_size != picture.size else 0.0
+        with _told_of_memory(), torch.inference_mode():
+            renderer = Renderer(plan, partial(region_of, picture, opacity), report=progress)
+            renderer.statistics.update(self._thumbnail_statistics(plan, partial(shrunk, picture, opacity)))
+            self._store(renderer, lambda index, tensor: None)
+            for index, file in files.items():
+                size = plan.stages[index].size.pixels * 3 * picture.dtype.itemsize
+                with output(file, size, self.memory) as saved:
+                    self._render_stage(renderer, picture, index, saved, None)
+            self._render_stage(renderer, picture, plan.output, result, depth)
+        self.notes += [*self._placing_notes, *renderer.notes]
+        self._placing_notes = []
+
+    def _render_stage(
+        self, renderer: Renderer, picture: Picture, index: int, result: Output, depth: int | None
+    ) -> None:
+        """Render a stage of a picture on the disk into `result`, with `depth` bits per sample."""
+        from imgtk.io.large import raster
+
+        size = renderer.plan.stages[index].size
+        gray = picture.channels == 1 and not self._colours()[index]
+        depth = depth or natural_depth(picture.dtype, result.format)
+        whole_alpha = None  # what lies at the opposite border is not in a region
+        if picture.has_alpha and any(self._periodic):
+            whole_alpha = resized_alpha(picture.read(Box.of(picture.size))[..., -1], size, self._periodic)
+        shape = (size.height, size.width, (1 if gray else 3) + picture.has_alpha)
+        with raster(result.path, shape, to_depth(np.empty(0, picture.dtype), depth).dtype) as samples:
+            for box, tile in renderer.stream(index):
+                pixels = quantised(tile, picture.dtype, gray)
+                if np.isnan(pixels).any():
+                    raise WriteError(f"cannot write {result.path}: some values of the picture are not numbers")
+                if whole_alpha is not None:
+                    alpha = whole_alpha[box.top : box.bottom, box.left : box.right]
+                    pixels = np.dstack([pixels, alpha])
+                elif picture.has_alpha:
+                    pixels = np.dstack([pixels, alpha_region(picture, box, size)])
+                samples.write(box, to_depth(pixels, depth))
+            result.add(samples, picture.metadata)
+
     def _colours(self) -> list[bool]:
         """For each node, whether its picture may be in colour although the input is gray."""
         found: list[bool] = []
@@ -376,27 +538,29 @@ class Pipeline:
     def _finished(self, image: Image, pixels: np.ndarray) -> Image:
         alpha = image.alpha
         if alpha is not None:
-            axes = [op.geometry.periodic for op in self._ops.values()]
-            periodic = (any(across for across, _ in axes), any(down for _, down in axes))
-            alpha = resized_alpha(alpha, Size(pixels.shape[1], pixels.shape[0]), periodic)
+            alpha = resized_alpha(alpha, Size(pixels.shape[1], pixels.shape[0]), self._periodic)
         return Image(pixels, alpha, image.metadata, image.path)
+
+    @property
+    def _periodic(self) -> tuple[bool, bool]:
+        """On which axes an operator takes the picture as periodic."""
+        axes = [op.geometry.periodic for op in self._ops.values()]
+        return any(across for across, _ in axes), any(down for _, down in axes)
 
     def _save(self, index: int, pixels: Tensor, image: Image, file: Path) -> None:
         gray = image.gray and not self._colours()[index]
         picture = self._finished(image, quantised(pixels, image.pixels.dtype, gray))
         picture.save(file, overwrite=self.overwrite)
 
-    def _check_saves(self, plan: Plan, image: Image, files: Mapping[int, Path]) -> None:
+    def _check_saves(self, plan: Plan, has_alpha: bool, sixteen_bit: bool, files: Mapping[int, Path]) -> None:
         """Find what would keep `save` stages from writing, before anything is computed."""
-        from imgtk.io import check_target
-
         taken: set[Path] = set()
         for index, file in files.items():
             path = check_target(
                 file,
                 overwrite=self.overwrite,
-                has_alpha=image.alpha is not None,
-                sixteen_bit=image.pixels.dtype == np.uint16,
+                has_alpha=has_alpha,
+                sixteen_bit=sixteen_bit,
                 size=plan.stages[index].size,
             ).resolve()
             if path in taken:
@@ -406,15 +570,35 @@ class Pipeline:
     @staticmethod
     def _check_memory(plan: Plan, image: Image) -> None:
         """Find out before computing whether the result, and what is stored on the way, fit into memory at all."""
-        stored = sum(s.size.pixels * 3 * s.dtype.itemsize for s in plan.stages if s.stored)
-        needed = plan.output_size.pixels * 3 * image.pixels.itemsize
-        needed, free = needed + stored, available_memory(torch.device("cpu"))
+        needed = plan.output_size.pixels * 3 * image.pixels.itemsize + _stored_bytes(plan.stages)
+        free = available_memory(torch.device("cpu"))
         if needed > free:
             raise MemoryLimitError(
                 f"the result of {plan.output_size} pixels and what is stored on the way need {needed / 1e9:.1f} GB; "
                 f"{free / 1e9:.1f} GB are free",
-                hint="Choose a smaller scale, or cut the picture into parts.",
+                hint="Choose a smaller scale, or install what keeps pixels on the disk: pip install 'imgtk[large]'",
             )
+
+
+def _stored_bytes(stages: Sequence[Stage]) -> int:
+    """Bytes of what is stored on the way."""
+    return sum(stage.size.pixels * 3 * stage.dtype.itemsize for stage in stages if stage.stored)
+
+
+@contextmanager
+def _told_of_memory() -> Iterator[None]:
+    """Turns what torch raises when there is no memory into a MemoryLimitError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise MemoryLimitError(f"out of memory: {error}", hint="Try a smaller --tile or --max-memory.") from None
+
+
+def _shrunk(pixels: np.ndarray, size: Size) -> np.ndarray:
+    """(H, W, C) at a smaller size."""
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).reshape(size.height, size.width, -1)
 
 
 def _ramp(side: int) -> Tensor:

@@ -28,8 +28,9 @@ from imgtk.engine.plan import Plan
 from imgtk.errors import DeviceError, MemoryLimitError, PluginError, UsageError, WeightsError, WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
-from imgtk.io import MAX_PIXELS, check_target, read_size
+from imgtk.io import MAX_PIXELS, check_target, large
 from imgtk.io.formats import format_of
+from imgtk.io.read import Header, read_headers
 from imgtk.io.temporary import remove_leftovers
 from imgtk.pipeline import NAME, Pipeline, Progress
 from imgtk.video.formats import AS_BEFORE, Encoding, check_installed, is_clip
@@ -211,6 +212,7 @@ class _Line:
     ) -> None:
         self.writing, self.done, self.max_pixels, self.stop, self.progress = writing, done, max_pixels, stop, progress
         self.clips, self._many = clips, len(pipelines)
+        self._exceeds_memory = pipelines[0].exceeds_memory
         self._saves = bool(pipelines[0].saves(NAME))
         self.failure: Exception | None = None
         self._over = Event()
@@ -273,8 +275,10 @@ class _Line:
             return None
         if is_clip(job.source):
             return self._clip(job, seconds)
-        pixels = read_size(job.source, max_pixels=self.max_pixels).pixels
-        with self._read.holding(3 * pixels):
+        headers = read_headers(job.source, max_pixels=self.max_pixels)
+        if large.installed() and (len(headers) > 1 or self._exceeds_memory(headers[0])):
+            return self._devices.submit(self._in_pieces, job, headers[0], seconds).result()
+        with self._read.holding(headers[0].nbytes):
             with timed(seconds, "read"):
                 image = Image.open(job.source, max_pixels=self.max_pixels)
             computed = self._devices.submit(self._compute, job, image, seconds).result()
@@ -289,6 +293,18 @@ class _Line:
         finally:
             self._computed.leave(result.pixels.nbytes)
         return Row(str(job.source), "done", str(target), result.size, seconds, sha256, notes)
+
+    def _in_pieces(self, job: Job, header: Header, seconds: dict[str, float]) -> Row | None:
+        """A picture that stays on the disk, or a file of several pages."""
+        if self._ending:
+            return None
+        with self._lent() as pipeline, timed(seconds, "compute"):
+            size = pipeline.plan(header.size).output_size
+            target, writing = self._destination(job, header.depth, header.has_alpha, size)
+            options = {**asdict(writing), "max_pixels": self.max_pixels, "progress": self.progress}
+            size = pipeline.run_file(job.source, target, name=job.name, **options)
+            notes = tuple(pipeline.notes)
+        return Row(str(job.source), "done", str(target), size, seconds, digest(target), notes)
 
     def _clip(self, job: Job, seconds: dict[str, float]) -> Row | None:
         check_installed(job.source)
@@ -345,7 +361,7 @@ class _Line:
             return None
         with self._lent() as pipeline, timed(seconds, "compute"):
             size = pipeline.plan(image.size).output_size
-            target, writing = self._destination(job, image, size)
+            target, writing = self._destination(job, 8 * image.pixels.itemsize, image.alpha is not None, size)
             check_target(
                 target,
                 has_alpha=image.alpha is not None,
@@ -367,11 +383,12 @@ class _Line:
         finally:
             self._idle.put(pipeline)
 
-    def _destination(self, job: Job, image: Image, size: Size) -> tuple[Path, Writing]:
-        """The job's target, or the PNG that takes its place if its format cannot hold the result."""
+    def _destination(self, job: Job, depth: int, has_alpha: bool, size: Size) -> tuple[Path, Writing]:
+        """The job's target, or the PNG that takes its place if its format cannot hold the result of a picture with so
+        many bits per sample."""
         target, form = job.target, format_of(job.target)
-        depth = self.writing.depth or (16 if image.pixels.dtype == "uint16" else 8)
-        fits = (form.alpha or image.alpha is None) and max(size) <= form.max_side and depth in form.depths
+        depth = self.writing.depth or (16 if depth == 16 else 8)
+        fits = (form.alpha or not has_alpha) and max(size) <= form.max_side and depth in form.depths
         if job.fallback and not fits:
             target = job.fallback
         takes_quality = job.fixed or format_of(target).lossy

@@ -66,7 +66,7 @@ def without_holes(image: Image, opacity: float) -> Image:
 
 
 def region_of(picture: Picture, opacity: float, box: Box) -> Tensor:
-    """As `read_region`, of a picture on the disk, whose hidden pixels `without_holes` replaces by those that are at most
+    """As `read_region`, of a picture on the disk, whose hidden pixels `without_holes` replaces by those at most
     `REACH` away."""
     if not picture.has_alpha:
         return read_region(picture.read(box), Box.of(box.size))

@@ -86,6 +86,11 @@ class Header:
     whole: str
 
     @property
+    def has_alpha(self) -> bool:
+        """Whether there is a channel of alpha, which may turn out to hide nothing."""
+        return self.channels in (2, 4)
+
+    @property
     def nbytes(self) -> int:
         """Of the decoded picture."""
         return self.size.pixels * self.channels * self.depth // 8
@@ -145,7 +150,10 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         except UnidentifiedImageError:
             raise ReadError(f"cannot read {path}: it is not a picture, or damaged", hint=_READABLE) from None
         except MemoryError:
-            raise ReadError(f"cannot read {path}: it does not fit into memory") from None
+            raise ReadError(
+                f"cannot read {path}: it does not fit into memory",
+                hint="`imgtk run` keeps it on the disk: pip install 'imgtk[large]'",
+            ) from None
         except Exception as error:  # decoders fail in many ways on damaged files
             raise ReadError(f"cannot read {path}: the picture in it is damaged or cut short ({error})") from error
 

@@ -56,8 +56,6 @@ def broken(folder: Path) -> list[Path]:
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     frames = [PIL.Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
-    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
-    frames[0].save(folder / "pages.tif", save_all=True, append_images=frames[1:])
     (folder / "lost.png").symlink_to("nowhere.png")
     os.mkfifo(folder / "pipe.png")
     return sorted(path for path in folder.iterdir())

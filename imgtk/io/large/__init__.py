@@ -2,7 +2,7 @@
 
 from imgtk.io.large.raster import Raster, raster
 from imgtk.io.large.read import Picture, opened
-from imgtk.io.large.vips import installed
+from imgtk.io.large.vips import check_installed, installed
 from imgtk.io.large.write import Output, check_encoder, output
 
-__all__ = ["Output", "Picture", "Raster", "check_encoder", "installed", "opened", "output", "raster"]
+__all__ = ["Output", "Picture", "Raster", "check_encoder", "check_installed", "installed", "opened", "output", "raster"]

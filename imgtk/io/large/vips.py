@@ -22,6 +22,14 @@ def installed() -> bool:
     return find_spec("pyvips") is not None
 
 
+def check_installed(path: str | Path) -> None:
+    """Raise ReadError if there is no library to read the picture `path` by rows with."""
+    if not installed():
+        raise ReadError(
+            f"cannot read {path} in pieces: that needs libvips", hint="Install it: pip install 'imgtk[large]'"
+        )
+
+
 @lru_cache
 def _library() -> Any:
     os.environ.setdefault("VIPS_WARNING", "0")  # what is wrong with a file is ours to report

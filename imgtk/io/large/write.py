@@ -14,7 +14,7 @@ from imgtk.errors import WriteError
 from imgtk.geometry import Box, Size
 from imgtk.image import Metadata
 from imgtk.io import png, tiff
-from imgtk.io.formats import JPEG, PNG, TIFF, Format, format_of
+from imgtk.io.formats import JPEG, PNG, TIFF, format_of
 from imgtk.io.large import vips
 from imgtk.io.large.raster import Raster, raster
 from imgtk.io.write import QUALITY, fitting, replacing, write_by_pillow
@@ -55,7 +55,7 @@ class Output:
             self._file.write(_head(samples, metadata, self._quality))
             vips.encode_jpeg(self._file, samples, self._quality)
         else:
-            check_encoder(self.path, self.format, samples.size, samples.shape[2], self._max_memory)
+            check_encoder(self.path, samples.size, samples.shape[2], self._max_memory)
             write_by_pillow(self._file, samples[:], metadata, self.format, self._quality, self._lossless)
 
     def _add_pyramid(self, samples: Raster, levels: int) -> None:
@@ -84,8 +84,9 @@ def output(
         yield Output(path, file, size, max_memory, quality, lossless)
 
 
-def check_encoder(path: Path, target: Format, size: Size, channels: int, max_memory: int) -> None:
-    """Raise WriteError if `target` is encoded as a whole, and the picture does not fit into memory."""
+def check_encoder(path: Path, size: Size, channels: int, max_memory: int) -> None:
+    """Raise WriteError if the format of `path` is encoded as a whole, and the picture does not fit into memory."""
+    target = format_of(path)
     needed = 2 * size.pixels * channels  # its pixels, and what the encoder makes of them
     if target not in (TIFF, PNG, JPEG) and needed > max_memory:
         raise WriteError(

@@ -1,23 +1,27 @@
-"""One clip of a run: its frames go through the pipeline, one after the other, while others are decoded and encoded."""
+"""One clip or animation of a run: its frames go through the pipeline while others are decoded and encoded."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
-
-import av
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from imgtk.batch.timing import timed
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.io.write import check_place, replacing
 from imgtk.pipeline import Progress
-from imgtk.video.formats import Encoding, container_of
-from imgtk.video.read import Clip, Frame
-from imgtk.video.write import ClipWriter
+from imgtk.video.animation import Animation, AnimationWriter
+from imgtk.video.formats import ANIMATIONS, Encoding, check_installed, container_of, is_clip
+from imgtk.video.frames import Frame
+
+if TYPE_CHECKING:
+    from av import Packet
+
+    from imgtk.video.read import Clip
+    from imgtk.video.write import ClipWriter
 
 AHEAD = 3
 """Frames that are read before the first of them is written, for each device: the devices never wait for the codecs."""
@@ -38,6 +42,7 @@ def convert(
     devices: int,
     overwrite: bool,
     encoding: Encoding,
+    quality: int | None,
     max_pixels: int,
     seconds: dict[str, float],
     progress: Callable[[Progress], None] | None,
@@ -45,12 +50,13 @@ def convert(
     """Send the frames of a clip through a pipeline, into another clip that has all else that the first one has.
 
     Args:
-        source, target: the files; the suffix of `target` chooses the container. It appears complete or not at all.
+        source, target: the files; the suffix of `target` chooses the format. It appears complete or not at all.
         plan: the size that pictures like this one will have.
         compute: begins to compute a picture; None in its place ends the run.
         devices: how many pictures are computed at the same time.
         overwrite: whether `target` may be replaced.
-        encoding: how frames are written.
+        encoding: how the frames of clips are written.
+        quality: of WebP animations, 1 to 100.
         max_pixels: clips whose frames have more are refused.
         seconds: gets what it took to read and to write.
         progress: called after every frame.
@@ -64,17 +70,16 @@ def convert(
         Stopped: if the run ended.
         ImgtkError: as the pipeline does.
     """
-    container_of(target)
     check_place(target, overwrite)
     with timed(seconds, "read"):
-        clip = Clip(source, max_pixels=max_pixels)
+        clip = _reader(source, target, max_pixels)
     with clip:
         size = plan(clip.first)
-        with replacing(target) as file, ClipWriter(file.name, target, clip, size, encoding) as writer:
+        with replacing(target) as file, _writer(file, target, clip, size, encoding, quality) as writer:
             done = 0
             for item in _computed(_timed_each(clip, seconds), compute, AHEAD * devices):
                 with timed(seconds, "write"):
-                    if isinstance(item, av.Packet):
+                    if not isinstance(item, Frame):
                         writer.copy(item)
                         continue
                     writer.write(item.image, item.pts, item.duration)
@@ -84,27 +89,52 @@ def convert(
         return size, [*clip.notes, *writer.notes]
 
 
+def _reader(source: Path, target: Path, max_pixels: int) -> Clip | Animation:
+    if target.suffix.lower() not in ANIMATIONS or (is_clip(source) and target.suffix.lower() == ".png"):
+        container_of(target)
+        check_installed(source)
+    if not is_clip(source):
+        return Animation(source, max_pixels=max_pixels)
+    check_installed(source)
+    from imgtk.video.read import Clip
+
+    return Clip(source, max_pixels=max_pixels)
+
+
+def _writer(
+    file: BinaryIO, target: Path, clip: Clip | Animation, size: Size, encoding: Encoding, quality: int | None
+) -> ClipWriter | AnimationWriter:
+    if target.suffix.lower() in ANIMATIONS:
+        loops = clip.loops if isinstance(clip, Animation) else 0
+        return AnimationWriter(file, target, size, clip.length, clip.form.time_base, loops=loops, quality=quality)
+    from imgtk.video.write import ClipWriter
+
+    transparent = clip.first.alpha is not None
+    whole = None if isinstance(clip, Animation) else clip
+    return ClipWriter(file.name, target, size, clip.form, encoding, whole, transparent=transparent)
+
+
 def _computed(
-    items: Iterator[Frame | av.Packet], compute: Callable[[Image], Future[Image | None]], ahead: int
-) -> Iterator[Frame | av.Packet]:
+    items: Iterator[Frame | Packet], compute: Callable[[Image], Future[Image | None]], ahead: int
+) -> Iterator[Frame | Packet]:
     """What a clip consists of, in order, its frames computed; `ahead` frames at a time are on their way."""
-    waiting: deque[tuple[Frame, Future[Image | None]] | av.Packet] = deque()
+    waiting: deque[tuple[Frame, Future[Image | None]] | Packet] = deque()
     frames = 0
     for item in items:
-        if isinstance(item, av.Packet):
-            waiting.append(item)
-        else:
+        if isinstance(item, Frame):
             waiting.append((item, compute(item.image)))
             frames += 1
-        while frames > ahead or (waiting and isinstance(waiting[0], av.Packet)):
-            frames -= not isinstance(waiting[0], av.Packet)
+        else:
+            waiting.append(item)
+        while frames > ahead or (waiting and not isinstance(waiting[0], tuple)):
+            frames -= isinstance(waiting[0], tuple)
             yield _finished(waiting.popleft())
     while waiting:
         yield _finished(waiting.popleft())
 
 
-def _finished(item: tuple[Frame, Future[Image | None]] | av.Packet) -> Frame | av.Packet:
-    if isinstance(item, av.Packet):
+def _finished(item: tuple[Frame, Future[Image | None]] | Packet) -> Frame | Packet:
+    if not isinstance(item, tuple):
         return item
     frame, future = item
     image = future.result()
@@ -113,11 +143,11 @@ def _finished(item: tuple[Frame, Future[Image | None]] | av.Packet) -> Frame | a
     return Frame(image, frame.pts, frame.duration)
 
 
-def _timed_each(items: Iterator[T] | Clip, seconds: dict[str, float]) -> Iterator[T]:
+def _timed_each(items: Iterable[T], seconds: dict[str, float]) -> Iterator[T]:
     iterator = iter(items)
     while True:
         with timed(seconds, "read"):
             item = next(iterator, None)
         if item is None:
             return
-        yield item  # type: ignore[misc]
+        yield item

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from threading import Condition, Event
 from typing import Any
 
+from imgtk.batch.clips import Stopped, convert
 from imgtk.batch.report import Report, Row, digest
 from imgtk.batch.sources import Job, list_jobs, made_folders, without_conflicts
 from imgtk.batch.timing import timed
@@ -33,7 +34,9 @@ from imgtk.io.formats import format_of
 from imgtk.io.read import Header, read_headers
 from imgtk.io.temporary import remove_leftovers
 from imgtk.pipeline import NAME, Pipeline, Progress
-from imgtk.video.formats import AS_BEFORE, Encoding, check_installed, is_clip
+from imgtk.video import formats as video
+from imgtk.video.animation import is_animation
+from imgtk.video.formats import AS_BEFORE, Encoding, is_clip
 
 MOST_THREADS = 16
 """Pictures at a time, unless the user wants more."""
@@ -183,7 +186,7 @@ def _folders(jobs: Iterable[Job], pipeline: Pipeline) -> set[Path]:
 
 def _result(job: Job, saves: Iterable[Path], ledger: Report | None) -> Path | None:
     """The file in which an earlier run has left the result, if it is whole and no older than the picture."""
-    for file in (job.target, job.fallback):
+    for file in (job.target, job.fallback, job.moving):
         with suppress(OSError):
             if file and not (ledger and ledger.owner(file) not in (None, str(job.source))):
                 made, wanted = file.stat(), job.source.stat()
@@ -273,7 +276,7 @@ class _Line:
             raise job.error
         if self._ending:
             return None
-        if is_clip(job.source):
+        if is_clip(job.source) or is_animation(job.source):
             return self._clip(job, seconds)
         headers = read_headers(job.source, max_pixels=self.max_pixels)
         if large.installed() and (len(headers) > 1 or self._exceeds_memory(headers[0])):
@@ -307,13 +310,11 @@ class _Line:
         return Row(str(job.source), "done", str(target), size, seconds, digest(target), notes)
 
     def _clip(self, job: Job, seconds: dict[str, float]) -> Row | None:
-        check_installed(job.source)
-        from imgtk.batch.clips import Stopped, convert
-
         if self._saves:
-            raise UsageError(f"{job.source} is a clip, and `save` stages write single pictures")
-        if job.fixed and (self.writing.quality or self.writing.depth):
-            raise UsageError(f"{job.source} is a clip: --crf sets its quality, and it keeps its depth")
+            raise UsageError(f"{job.source} has many frames, and `save` stages write single pictures")
+        target = job.moving
+        if job.fixed and self.writing.quality and target.suffix.lower() in video.WRITABLE:
+            raise UsageError(f"{target} is a clip, whose quality is set by --crf")
         plans: dict[Pipeline, Plan] = {}
         notes: dict[str, None] = {}
 
@@ -337,20 +338,20 @@ class _Line:
         try:
             size, others = convert(
                 job.source,
-                job.target,
+                target,
                 size_of_result,
                 lambda image: self._devices.submit(compute, image),
                 devices=self._many,
                 overwrite=self.writing.overwrite,
                 encoding=self.clips,
+                quality=self.writing.quality,
                 max_pixels=self.max_pixels,
                 seconds=seconds,
                 progress=self.progress,
             )
         except Stopped:
             return None
-        sha256 = digest(job.target)
-        return Row(str(job.source), "done", str(job.target), size, seconds, sha256, (*others, *notes))
+        return Row(str(job.source), "done", str(target), size, seconds, digest(target), (*others, *notes))
 
     def _compute(
         self, job: Job, image: Image, seconds: dict[str, float]

@@ -45,6 +45,12 @@ class Job:
     exact: bool = False
     error: ReadError | None = None
 
+    @property
+    def moving(self) -> Path:
+        """Where the result of an animation goes: it keeps its format, unless the user chose another one."""
+        keeps = not self.fixed and self.source.suffix.lower() in video.ANIMATIONS
+        return self.target.with_suffix(self.source.suffix) if keeps else self.target
+
 
 @dataclass(frozen=True)
 class _Found:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imgtk.batch import Row
     from imgtk.pipeline import Progress
 
-FORMATS = ("jpg", "png", "webp", "tif", "bmp", "mp4", "mov", "mkv", "webm")
+FORMATS = ("jpg", "png", "webp", "tif", "bmp", "gif", "mp4", "mov", "mkv", "webm")
 
 
 @click.command()

@@ -43,6 +43,9 @@ READABLE = (*WRITABLE, ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", 
 ANY = ".mkv"
 """Suffix of the container that holds nearly all streams that there are."""
 
+ANIMATIONS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
+"""Suffixes of the files that may hold an animation, and what Pillow calls their formats."""
+
 ENCODERS = {
     "h264": "libx264",
     "hevc": "libx265",
@@ -104,7 +107,7 @@ def container_of(path: Path) -> Container:
             return candidate
     raise WriteError(
         f"cannot write {path}: a clip cannot be written as {path.suffix or 'a file without a suffix'}",
-        hint=f"Clips are written as {', '.join(WRITABLE)}.",
+        hint=f"Clips are written as {', '.join((*WRITABLE, *ANIMATIONS))}.",
     )
 
 

@@ -7,7 +7,6 @@ the way out.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -19,14 +18,15 @@ from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
 from imgtk.io.convert import SIDEWAYS, assembled, oriented
 from imgtk.io.depth import to_depth
+from imgtk.video.frames import FULL, LIMITED, SMPTE170M, Colours, usual_matrix
 
 _CAREFUL = 0x4 | 0x2000 | 0x4000 | 0x40000
 """SWS_BICUBIC, FULL_CHR_H_INT, FULL_CHR_H_INP and ACCURATE_RND of FFmpeg's libswscale/swscale.h: how chroma that has
 fewer samples is enlarged. Without these flags each of its samples would just be repeated."""
 
 # AVColorSpace of FFmpeg's libavutil/pixfmt.h (ISO/IEC 23091-2), and the swscale matrix for each.
-RGB, BT709, UNSPECIFIED, SMPTE170M = 0, 1, 2, 6
-_MATRICES = {RGB: 5, BT709: 1, 4: 4, 5: 5, SMPTE170M: 5, 7: 7, 9: 9}
+RGB, UNSPECIFIED = 0, 2
+_MATRICES = {RGB: 5, 1: 1, 4: 4, 5: 5, SMPTE170M: 5, 7: 7, 9: 9}
 
 # The signs of a display matrix (a b / c d, ISO/IEC 14496-12, 8.5.2.2) and the EXIF orientation that means the same.
 _ORIENTATIONS = {
@@ -41,36 +41,19 @@ _ORIENTATIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Colours:
-    """What the numbers of a clip's frames mean: its tags, in FFmpeg's numbers.
-
-    Attributes:
-        matrix: AVColorSpace, never unspecified.
-        range: AVColorRange: 1 for limited (16..235 of 8 bits), 2 for full.
-        primaries, transfer: AVColorPrimaries and AVColorTransferCharacteristic; 2 where the clip does not tell.
-    """
-
-    matrix: int
-    range: int
-    primaries: int
-    transfer: int
-
-
 def colours_of(frame: av.VideoFrame) -> Colours:
-    """What a frame says of its colours. Where it does not tell the matrix, it is the one that players take: BT.709 for
-    frames of more than standard definition, BT.601 for others.
+    """What a frame says of its colours. Where it does not tell the matrix, it is the usual one.
 
     Raises:
         ReadError: for a matrix that is not one of Y'CbCr.
     """
     matrix = frame.colorspace
     if frame.format.is_rgb or matrix in (RGB, UNSPECIFIED):
-        matrix = BT709 if frame.width >= 1280 or frame.height > 576 else SMPTE170M
+        matrix = usual_matrix(Size(frame.width, frame.height))
     if matrix not in _MATRICES:
         raise ReadError(f"its colours are stored in a way that is not known (matrix {matrix})")
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    return Colours(matrix, 2 if full else 1, frame.color_primaries, frame.color_trc)
+    return Colours(matrix, FULL if full else LIMITED, frame.color_primaries, frame.color_trc)
 
 
 def orientation_of(frame: av.VideoFrame) -> int:

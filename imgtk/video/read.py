@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,26 +14,11 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from imgtk.errors import ReadError
-from imgtk.image import Image
 from imgtk.io import MAX_PIXELS
+from imgtk.video.frames import Form, Frame
 from imgtk.video.pixels import Pictures
 
 _USUAL_RATE = Fraction(25)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One frame of a clip.
-
-    Attributes:
-        image: the upright picture.
-        pts: when it is shown, in units of the clip's `time_base`; larger than that of the frame before.
-        duration: for how long, in the same unit; 0 if the clip does not tell.
-    """
-
-    image: Image
-    pts: int
-    duration: int
 
 
 class Clip:
@@ -48,10 +32,8 @@ class Clip:
     Attributes:
         container: the file, as PyAV has it.
         stream: the stream whose frames are read.
-        pictures: makes the pictures; knows their size and what the frames' colours mean.
         first: picture of the first frame.
-        time_base: seconds in a unit of time.
-        rate: frames per second, on average.
+        form: how the frames are stored.
         length: frames that there are, by estimate; 0 if that cannot be told.
         notes: what was out of the ordinary so far.
 
@@ -67,17 +49,15 @@ class Clip:
         with _opened(self.path) as container:  # once for the first frame, and then from the start
             first = self._first_frame(container, max_pixels)
             with self._reading():
-                self.pictures = Pictures(first)
-                self.first = self.pictures(first)
+                self._pictures = Pictures(first)
+                self.first = self._pictures(first)
         if first.interlaced_frame:
             self.notes.append("it is interlaced: both fields of a frame are worked on as one picture")
         self.container = _open(self.path)
         self.stream = _stream(self.container, self.path)
         self.stream.thread_type = "AUTO"
-        assert self.stream.time_base
-        self.time_base = self.stream.time_base
-        self.rate = self.stream.guessed_rate or self.stream.average_rate or _USUAL_RATE
-        self.length = self.stream.frames or int(self._seconds() * self.rate)
+        self.form = self._form()
+        self.length = self.stream.frames or int(self._seconds() * self.form.rate)
 
     def __enter__(self) -> Clip:
         return self
@@ -87,6 +67,7 @@ class Clip:
 
     def __iter__(self) -> Iterator[Frame | av.Packet]:
         last = None
+        usual = round(1 / self.form.rate / self.form.time_base)
         wanted = [stream for stream in self.container.streams if stream.type in ("video", "audio", "subtitle")]
         with self._reading():
             for packet in self.container.demux(*wanted):
@@ -96,15 +77,29 @@ class Clip:
                     continue
                 for frame in self._decoded(packet):
                     pts = frame.pts if frame.pts is not None else frame.dts
-                    duration = frame.duration or round(1 / self.rate / self.time_base)
+                    duration = frame.duration or usual
                     if pts is None or (last is not None and pts <= last[0]):  # times of frames must rise
                         pts = 0 if last is None else last[0] + (last[1] if pts is None else 1)
                     last = (pts, duration)
-                    yield Frame(self.pictures(frame), pts, duration)
+                    yield Frame(self._pictures(frame), pts, duration)
         if self._damaged:
             self.notes.append(f"{self._damaged} of its frames are damaged")
         if self._read < self.stream.frames:
             self.notes.append(f"it should have {self.stream.frames} frames, and {self._read} were found")
+
+    def _form(self) -> Form:
+        context, pictures, shape = self.stream.codec_context, self._pictures, self.stream.sample_aspect_ratio
+        assert self.stream.time_base
+        return Form(
+            context.codec.canonical_name,
+            context.pix_fmt or "yuv420p",
+            pictures.colours,
+            self.stream.time_base,
+            self.stream.guessed_rate or self.stream.average_rate or _USUAL_RATE,
+            1 / shape if shape and pictures.sideways else shape or None,
+            pictures.deep,
+            pictures.alpha,
+        )
 
     def _first_frame(self, container: InputContainer, max_pixels: int) -> av.VideoFrame:
         stream = _stream(container, self.path)
@@ -150,7 +145,7 @@ class Clip:
 
     def _seconds(self) -> Fraction:
         if self.stream.duration:
-            return self.stream.duration * self.time_base
+            return self.stream.duration * self.form.time_base
         return Fraction(self.container.duration or 0, av.time_base)
 
 

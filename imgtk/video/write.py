@@ -19,6 +19,7 @@ from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.video.formats import ANY, ENCODERS, SMALLEST, Container, Encoding, container_of, quality_options
+from imgtk.video.frames import Form
 from imgtk.video.pixels import Frames, has_alpha, is_deep
 from imgtk.video.read import Clip
 
@@ -34,15 +35,16 @@ _speaking = Lock()  # what FFmpeg tells of belongs to the whole process
 
 
 class ClipWriter:
-    """A clip that is being written, as a context manager: frames of new pictures in place of another clip's, and all
-    else that it has. If the block succeeds, the file is complete.
+    """A clip that is being written, as a context manager. If the block succeeds, the file is complete.
 
     Args:
         path: the file to write.
         target: what it will be called; chooses the container, and is named in messages.
-        clip: what the frames, once they were other ones, are from.
         size: of the pictures.
+        form: how the frames that they are from were stored, which is kept as far as possible.
         encoding: how they are written.
+        clip: whose other streams, chapters and titles are copied; None if there are none.
+        transparent: whether there is transparency to be lost.
 
     Attributes:
         encoder: what writes the frames.
@@ -54,23 +56,37 @@ class ClipWriter:
             container or cannot write such frames, or the file cannot be written.
     """
 
-    def __init__(self, path: str | Path, target: Path, clip: Clip, size: Size, encoding: Encoding) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        target: Path,
+        size: Size,
+        form: Form,
+        encoding: Encoding,
+        clip: Clip | None = None,
+        *,
+        transparent: bool = False,
+    ) -> None:
         self.notes: list[str] = []
-        self._target, self._clip = target, clip
+        self._target, self._form = target, form
         kind = container_of(target)
         with self._writing():
             self._container = av.open(path, "w", format=kind.muxer, container_options=dict(kind.options))
         try:
             self.encoder = self._encoder(kind, encoding.codec)
-            self.pixel_format = self._pixel_format()
-            self._frames = Frames(self.pixel_format, clip.pictures.colours)
+            self.pixel_format = self._pixel_format(transparent)
+            self._frames = Frames(self.pixel_format, form.colours)
             self._streams: dict[int, Stream] = {}
-            for stream in clip.container.streams:
-                if stream is clip.stream:
-                    self._stream = self._add_frames(size, quality_options(self.encoder, encoding.crf))
-                elif stream.type not in _LEFT_OUT:
-                    self._add_copy(stream)
-            self._copy_metadata()
+            options = quality_options(self.encoder, encoding.crf)
+            if clip is None:
+                self._stream = self._add_frames(size, options)
+            else:
+                for stream in clip.container.streams:
+                    if stream is clip.stream:
+                        self._stream = self._add_frames(size, options)
+                    elif stream.type not in _LEFT_OUT:
+                        self._add_copy(stream)
+                self._copy_metadata(clip)
             self._open_encoder(size)
         except BaseException:
             _abandon(self._container)
@@ -88,9 +104,9 @@ class ClipWriter:
             self._container.close()
 
     def write(self, image: Image, pts: int, duration: int) -> None:
-        """Write a picture as the frame that is shown at `pts` for `duration`, in units of the clip's `time_base`."""
+        """Write a picture as the frame that is shown at `pts` for `duration`, in units of `form.time_base`."""
         frame = self._frames(image)
-        frame.pts, frame.duration, frame.time_base = pts, duration, self._clip.time_base
+        frame.pts, frame.duration, frame.time_base = pts, duration, self._form.time_base
         with self._writing():
             self._container.mux(self._stream.encode(frame))
 
@@ -106,7 +122,7 @@ class ClipWriter:
         """The name of the encoder that was asked for, or else of the clip's own codec, or else of the container."""
         if asked is None:
             able = self._container.supported_codecs
-            own = ENCODERS.get(self._clip.stream.codec_context.codec.canonical_name, kind.encoder)
+            own = ENCODERS.get(self._form.codec, kind.encoder)
             asked = own if own in able and own in av.codecs_available else kind.encoder
         try:
             codec = Codec(asked, "w")
@@ -119,23 +135,22 @@ class ClipWriter:
             raise WriteError(f"cannot write {self._target}: {asked} is a codec for {codec.type}")
         return codec.name
 
-    def _pixel_format(self) -> str:
+    def _pixel_format(self, transparent: bool) -> str:
         """The one of the encoder's formats of pixels that is nearest to the clip's."""
-        pictures = self._clip.pictures
-        own = self._clip.stream.codec_context.pix_fmt or "yuv420p"
-        own = "yuv420p10le" if own.startswith("gray") and pictures.deep else own
+        own = self._form.pixel_format
+        own = "yuv420p10le" if own.startswith("gray") and self._form.deep else own
         own = "rgba" if own == "pal8" else "yuv420p" if own.startswith("gray") else own.replace("yuvj", "yuv")
         names = [one.name for one in Codec(self.encoder, "w").video_formats or []] or [own]
         if own in names:
             return own
-        best, _ = find_best_pix_fmt_of_list(names, own, has_alpha=pictures.alpha)
+        best, _ = find_best_pix_fmt_of_list(names, own, has_alpha=self._form.alpha)
         assert best is not None
-        if self._clip.first.alpha is not None and not has_alpha(best):
+        if transparent and not has_alpha(best):
             raise WriteError(
                 f"cannot write {self._target}: the clip has transparency, which {self.encoder} cannot hold",
                 hint="Write .webm with --codec libvpx-vp9, .mov with --codec prores_ks, or .mkv with --codec ffv1.",
             )
-        if pictures.deep and not is_deep(best):
+        if self._form.deep and not is_deep(best):
             self.notes.append(f"{self.encoder} keeps fewer bits than the clip has ({own}): {best.name}")
         return best.name
 
@@ -146,26 +161,25 @@ class ClipWriter:
                 f"cannot write {self._target}: {self.encoder} takes frames from {smallest}x{smallest}, not {size}",
                 hint="Name another encoder with --codec, such as libx264.",
             )
-        clip = self._clip
+        form = self._form
         try:
-            stream = self._container.add_stream(self.encoder, rate=clip.rate, options=options)
+            stream = self._container.add_stream(self.encoder, rate=form.rate, options=options)
         except ValueError:
             raise WriteError(
                 f"cannot write {self._target}: {self._target.suffix} files hold no {self.encoder}",
                 hint=f"Choose another --codec, or write {ANY}, which holds nearly all.",
             ) from None
         assert isinstance(stream, VideoStream)
-        context, colours = stream.codec_context, clip.pictures.colours
+        context, colours = stream.codec_context, form.colours
         context.width, context.height = size
         context.pix_fmt = self.pixel_format
-        context.time_base = stream.time_base = clip.time_base
-        context.framerate = clip.rate
+        context.time_base = stream.time_base = form.time_base
+        context.framerate = form.rate
         rgb = context.format is not None and context.format.is_rgb
         context.color_range, context.colorspace = (2, 0) if rgb else (colours.range, colours.matrix)
         context.color_primaries, context.color_trc = colours.primaries, colours.transfer
-        shape = clip.stream.sample_aspect_ratio
-        if shape:
-            context.sample_aspect_ratio = 1 / shape if clip.pictures.sideways else shape
+        if form.shape:
+            context.sample_aspect_ratio = form.shape
         context.flags |= av.codec.context.Flags.frame_duration
         if self.encoder == "libx265":
             stream.options["x265-params"] = "log-level=none"  # it writes to standard error by itself
@@ -192,11 +206,11 @@ class ClipWriter:
         if stream.type != "attachment":
             self._streams[stream.index] = copy
 
-    def _copy_metadata(self) -> None:
-        source = self._clip.container
+    def _copy_metadata(self, clip: Clip) -> None:
+        source = clip.container
         self._container.metadata.update(_descriptive(source.metadata))
-        self._stream.metadata.update(_descriptive(self._clip.stream.metadata))
-        self._stream.disposition = self._clip.stream.disposition
+        self._stream.metadata.update(_descriptive(clip.stream.metadata))
+        self._stream.disposition = clip.stream.disposition
         if chapters := source.chapters():
             self._container.set_chapters(chapters)
 

@@ -222,6 +222,7 @@ def test_codec_and_quality(cli: Cli, tmp_path: Path) -> None:
         (("--codec", "libx265"), "64x64"),
         (("--codec", "prores_ks", "-o", "out.mov", "--crf", "3"), "takes no --crf"),
         (("-o", "out.png"), "as .png"),
+        (("-o", "out.jpg"), "as .jpg"),
         (("-o", "out.avi"), "as .avi"),
         (("--quality", "90"), "--crf"),
         (("-o", "nowhere/out.mp4"), "does not exist"),

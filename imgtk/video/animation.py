@@ -1,0 +1,228 @@
+"""Animations (GIF, WebP, APNG) from files and to files, by Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+import PIL.Image
+
+from imgtk.engine.device import available_memory, resolve_device
+from imgtk.errors import MemoryLimitError, ReadError, WriteError
+from imgtk.geometry import Size
+from imgtk.image import Image
+from imgtk.io import MAX_PIXELS
+from imgtk.io import metadata as meta
+from imgtk.io.convert import assembled
+from imgtk.io.depth import to_depth
+from imgtk.io.quiet import without_warnings
+from imgtk.io.write import QUALITY
+from imgtk.video.formats import ANIMATIONS
+from imgtk.video.frames import Colours, Form, Frame, usual_matrix
+
+MILLISECOND = Fraction(1, 1000)
+
+_SHARE = 0.5
+"""Of the free memory that an animation may take: Pillow writes it when it has all of it."""
+
+_LONGEST = {"GIF": 65_535, "WEBP": 16_383, "PNG": 2**31 - 1}
+_STEPS = {"GIF": 10, "WEBP": 1, "PNG": 1}  # milliseconds that durations are multiples of
+_SHOWN = 128  # opacity from which on a pixel of a GIF is shown
+
+
+def is_animation(path: Path) -> bool:
+    """Whether the file is an animation: a GIF, WebP or PNG of several frames. Only its head is read."""
+    if path.suffix.lower() not in ANIMATIONS or not path.is_file():
+        return False
+    try:
+        with without_warnings(), PIL.Image.open(path, formats=tuple(_STEPS)) as image:
+            return bool(getattr(image, "is_animated", False))
+    except Exception:  # whoever reads it as a picture finds out what is wrong
+        return False
+
+
+class Animation:
+    """An animation that is being read, as a context manager. Iterating gives its frames, each as it is seen, with what
+    earlier ones left in it.
+
+    Args:
+        path: the file.
+        max_pixels: width * height of frames above which they are not decoded.
+
+    Attributes:
+        first: picture of the first frame.
+        form: how a clip would store it.
+        length: how many frames there are.
+        loops: how often it is shown; 0 for ever.
+        notes: what was out of the ordinary.
+
+    Raises:
+        ReadError: if it cannot be read, is damaged, or its frames are too large.
+    """
+
+    def __init__(self, path: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
+        self.path = Path(path)
+        self.notes: list[str] = []
+        try:
+            with without_warnings():
+                self._file = PIL.Image.open(self.path, formats=tuple(_STEPS))
+        except Exception as error:
+            raise self._problem(error) from error
+        size = Size(*self._file.size)
+        if size.pixels > max_pixels:
+            self._file.close()
+            raise ReadError(
+                f"cannot read {path}: its frames have {size} = {size.pixels:,} pixels, "
+                f"above the limit of {max_pixels:,}",
+                hint=f"If you trust the file, raise the limit with --max-pixels {size.pixels}.",
+            )
+        # An APNG may have a picture for programs that do not know animations; it is not one of the frames.
+        self._skipped = int(bool(getattr(self._file, "default_image", False)))
+        self.length = getattr(self._file, "n_frames", 1) - self._skipped
+        self.first, duration = self._frame(0)
+        loops = self._file.info.get("loop")
+        if self._file.format == "GIF":  # whose number is that of repetitions
+            self.loops = 1 if loops is None else loops + 1 if loops else 0
+        else:
+            self.loops = loops or 0
+        self.form = Form(
+            codec="",
+            pixel_format="yuva420p" if self._file.has_transparency_data else "yuv420p",
+            colours=Colours(usual_matrix(size)),
+            time_base=MILLISECOND,
+            rate=Fraction(1000, max(round(duration), 1)),
+            alpha=True,
+        )
+
+    def __enter__(self) -> Animation:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = 0.0
+        for index in range(self.length):
+            image, duration = self._frame(index)
+            duration = max(duration, 1.0)
+            yield Frame(image, round(start), round(start + duration) - round(start))
+            start += duration
+
+    def _frame(self, index: int) -> tuple[Image, float]:
+        """A frame, and how many milliseconds it is shown."""
+        try:
+            self._file.seek(index + self._skipped)
+            self._file.load()
+            samples = np.asarray(self._file.convert("RGBA"))
+        except Exception as error:  # decoders fail in many ways
+            raise self._problem(error) from error
+        metadata = meta.upright(meta.of_pillow(self._file))
+        image = assembled(samples, has_alpha=True, metadata=metadata, path=self.path)
+        return image, float(self._file.info.get("duration", 0))
+
+    def _problem(self, error: Exception) -> ReadError:
+        return ReadError(f"cannot read {self.path}: the animation in it is damaged or cut short ({error})")
+
+
+class AnimationWriter:
+    """An animation that is being written, as a context manager. If the block succeeds, the file is complete.
+
+    Args:
+        file: what to write to.
+        target: what the file will be called; its suffix chooses the format.
+        size: of the frames.
+        length: how many there will be, by estimate.
+        time_base: seconds in a unit of time.
+        loops: how often it is to be shown; 0 for ever.
+        quality: of WebP, 1 to 100; 95 if not given.
+
+    Attributes:
+        notes: what could not be kept.
+
+    Raises:
+        WriteError: if the format cannot hold such frames.
+        MemoryLimitError: if they do not fit into memory all at once.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        target: Path,
+        size: Size,
+        length: int,
+        time_base: Fraction,
+        *,
+        loops: int = 0,
+        quality: int | None = None,
+    ) -> None:
+        self.notes: list[str] = []
+        self._format = ANIMATIONS[target.suffix.lower()]
+        self._target, self._file, self._time_base, self._loops = target, file, time_base, loops
+        self._quality = quality or QUALITY
+        self._frames: list[PIL.Image.Image] = []
+        self._starts: list[Fraction] = []  # in seconds
+        self._end = Fraction(0)
+        self._first: Image | None = None
+        if max(size) > _LONGEST[self._format]:
+            raise WriteError(f"cannot write {target}: {size} is too large for {self._format}")
+        needed, free = length * size.pixels * 4, _SHARE * available_memory(resolve_device("cpu"))
+        if needed > free:
+            raise MemoryLimitError(
+                f"cannot write {target}: {length} frames of {size} need {needed / 1e9:.1f} GB at once, and "
+                f"{free / 1e9:.1f} GB may be used",
+                hint="Write a clip: .mp4, .webm or .mkv.",
+            )
+
+    def __enter__(self) -> AnimationWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is None and self._frames:
+            first, *others = self._frames
+            first.save(self._file, self._format, save_all=True, append_images=others, **self._options())
+        self._frames.clear()
+
+    def write(self, image: Image, pts: int, duration: int) -> None:
+        """Add a picture as the frame that is shown at `pts` for `duration`, in units of `time_base`."""
+        self._first = self._first or image
+        samples = to_depth(image.numpy(), 8)
+        picture = PIL.Image.fromarray(samples)
+        self._frames.append(_indexed(picture) if self._format == "GIF" else picture.convert("RGBA"))
+        self._starts.append(pts * self._time_base)
+        self._end = (pts + duration) * self._time_base
+
+    def copy(self, packet: Any) -> None:
+        """Sound and subtitles are left out."""
+        if not self.notes:
+            self.notes.append(f"sound and subtitles are left out: {self._format} holds none")
+
+    def _options(self) -> dict[str, Any]:
+        step = _STEPS[self._format]
+        marks = [round(time / MILLISECOND / step) * step for time in (*self._starts, self._end)]
+        options: dict[str, Any] = {"duration": [end - start for start, end in pairwise(marks)]}
+        if self._format == "GIF":
+            repetitions = {} if self._loops == 1 else {"loop": max(self._loops - 1, 0)}
+            return options | repetitions | {"disposal": 2, "optimize": False}
+        assert self._first
+        metadata = self._first.metadata
+        carried = {"icc_profile": metadata.icc, "exif": metadata.exif and b"Exif\0\0" + metadata.exif}
+        carried |= {"xmp": metadata.xmp} if self._format == "WEBP" else {}
+        options |= {"loop": self._loops} | {name: value for name, value in carried.items() if value}
+        return options | ({"quality": self._quality} if self._format == "WEBP" else {})
+
+
+def _indexed(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """With a palette of its own of 255 colours, and one more that stands for what is not shown."""
+    opaque = picture.convert("RGB")
+    palette = opaque.quantize(255, PIL.Image.Quantize.MEDIANCUT)
+    indexed = opaque.quantize(palette=palette, dither=PIL.Image.Dither.FLOYDSTEINBERG)
+    if picture.mode in ("LA", "RGBA"):
+        hidden = picture.getchannel("A").point(lambda alpha: 255 * (alpha < _SHOWN))
+        indexed.paste(255, mask=hidden)
+        indexed.info["transparency"] = 255
+    return indexed

@@ -1,0 +1,155 @@
+"""Animations in, animations out, and between them and clips."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from imgtk.batch import Row, run
+from imgtk.errors import MemoryLimitError
+from imgtk.pipeline import Pipeline
+from tests.video.clips import codec_of, make, picture, times_of
+
+SUFFIXES = ("gif", "webp", "png", "apng")
+FORMS = {"apng": "PNG", "png": "PNG", "gif": "GIF", "webp": "WEBP"}
+DURATIONS = [100, 40, 40, 250]
+
+
+def animation(path: Path, *, durations: list[int] | None = None, hole: bool = False, **options: Any) -> Path:
+    """Frames of `picture`s; `hole` cuts a quarter out, another one in each frame."""
+    frames = []
+    for index in range(len(durations or DURATIONS)):
+        alpha = np.full((32, 48), 255, np.uint8)
+        if hole:
+            alpha[:, 12 * index : 12 * index + 12] = 0
+        frames.append(PIL.Image.fromarray(np.dstack([picture(index), alpha] if hole else [picture(index)])))
+    form = FORMS[path.suffix[1:]]
+    extra = {"lossless": True} if form == "WEBP" else {"disposal": 2} if form == "GIF" else {}
+    how = extra | {"duration": durations or DURATIONS} | options
+    frames[0].save(path, form, save_all=True, append_images=frames[1:], **how)
+    return path
+
+
+def frames_in(path: Path) -> list[tuple[np.ndarray, float]]:
+    """(H, W, 4) and milliseconds of each frame."""
+    found = []
+    with PIL.Image.open(path) as image:
+        for index in range(image.n_frames):
+            image.seek(index)
+            image.load()
+            found.append((np.asarray(image.convert("RGBA")), image.info["duration"]))
+    return found
+
+
+def through(text: str, source: Path, target: Path, **options: Any) -> Row:
+    (row,) = run(Pipeline(text, device="cpu"), source, target, **options)
+    return row
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("target", SUFFIXES)
+def test_frames_and_durations(tmp_path: Path, suffix: str, target: str) -> None:
+    source = animation(tmp_path / f"in.{suffix}", loop=3)
+    row = through("upscale:nearest x2", source, tmp_path / f"out.{target}")
+    assert row.status == "done", row.error
+    assert row.size == (96, 64)
+    before, after = frames_in(source), frames_in(tmp_path / f"out.{target}")
+    assert [duration for _, duration in after] == DURATIONS
+    for (old, _), (new, _) in zip(before, after, strict=True):
+        middles = np.abs(new[16::32, 24::48, :3].astype(int) - old[8::16, 12::24, :3])
+        assert middles.max() <= 12  # WebP loses a little, and GIF has few colours
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("loop", [0, 1, 5])
+def test_loops(tmp_path: Path, suffix: str, loop: int) -> None:
+    source = animation(tmp_path / f"in.{suffix}", loop=loop)
+    through("adjust:gamma 1", source, tmp_path / f"out.{suffix}")
+    with PIL.Image.open(tmp_path / f"out.{suffix}") as image:
+        assert image.info["loop"] == loop
+
+
+def test_gif_that_is_shown_once(tmp_path: Path) -> None:
+    """It has no number of loops at all."""
+    source = animation(tmp_path / "in.gif")
+    through("adjust:gamma 1", source, tmp_path / "out.gif")
+    through("adjust:gamma 1", source, tmp_path / "out.png")
+    with PIL.Image.open(tmp_path / "out.gif") as gif, PIL.Image.open(tmp_path / "out.png") as png:
+        assert "loop" not in gif.info
+        assert png.info["loop"] == 1
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_transparency(tmp_path: Path, suffix: str) -> None:
+    source = animation(tmp_path / f"in.{suffix}", hole=True)
+    through("adjust:gamma 1", source, tmp_path / f"out.{suffix}")
+    for (old, _), (new, _) in zip(frames_in(source), frames_in(tmp_path / f"out.{suffix}"), strict=True):
+        assert np.array_equal(old[..., 3], new[..., 3])
+
+
+def test_times_do_not_drift(tmp_path: Path) -> None:
+    """GIF knows hundredths only: what one frame loses the next one gets."""
+    source = animation(tmp_path / "in.png", durations=[33] * 9)
+    through("adjust:gamma 1", source, tmp_path / "out.gif")
+    durations = [duration for _, duration in frames_in(tmp_path / "out.gif")]
+    assert sum(durations) == 300
+    assert set(durations) == {30, 40}
+
+
+def test_picture_for_those_who_know_no_apng_is_no_frame(tmp_path: Path) -> None:
+    source = animation(tmp_path / "in.png", durations=[50, 60, 70, 80], default_image=True)
+    through("adjust:gamma 1", source, tmp_path / "out.webp")
+    assert len(frames_in(tmp_path / "out.webp")) == 3
+
+
+def test_animations_of_a_folder_keep_their_format(tmp_path: Path) -> None:
+    """Still pictures of that format become PNG, as ever."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    animation(folder / "moving.gif")
+    PIL.Image.new("RGB", (8, 8)).save(folder / "still.gif")
+    pipeline = Pipeline("adjust:gamma 1", device="cpu")
+    rows = list(run(pipeline, folder, tmp_path / "out"))
+    assert [row.error for row in rows] == [None, None]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["moving.gif", "still.png"]
+    assert [row.status for row in run(pipeline, folder, tmp_path / "out", resume=True)] == ["skipped", "skipped"]
+
+
+def test_clips_become_animations_and_back(tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", times=(0, 3600, 9000, 18_000), audio="aac")
+    row = through("adjust:gamma 1", tmp_path / "in.mp4", tmp_path / "out.webp")
+    assert any("sound" in note for note in row.notes)
+    durations = [duration for _, duration in frames_in(tmp_path / "out.webp")]
+    assert durations[:3] == [40, 60, 100]
+    row = through("adjust:gamma 1", tmp_path / "out.webp", tmp_path / "back.mp4")
+    assert row.status == "done", row.error
+    assert times_of(tmp_path / "back.mp4") == [Fraction(ms, 1000) for ms in (0, 40, 100, 200)]
+    assert codec_of(tmp_path / "back.mp4") == "h264"
+
+
+def test_damaged_ones_fail_and_leave_nothing(tmp_path: Path) -> None:
+    for suffix in SUFFIXES:
+        data = animation(tmp_path / f"whole.{suffix}").read_bytes()
+        (tmp_path / f"in.{suffix}").write_bytes(data[: len(data) * 3 // 4])
+        row = through("adjust:gamma 1", tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}")
+        assert row.status == "failed"
+        assert f"in.{suffix}" in str(row.error)
+        assert not (tmp_path / f"out.{suffix}").exists()
+
+
+def test_what_would_not_fit_into_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = animation(tmp_path / "in.gif")
+    monkeypatch.setattr("imgtk.video.animation.available_memory", lambda device: 10_000)
+    row = through("upscale:nearest x2", source, tmp_path / "out.gif")
+    assert isinstance(row.exception, MemoryLimitError)
+    assert not (tmp_path / "out.gif").exists()
+
+
+def test_one_too_many_pixels(tmp_path: Path) -> None:
+    row = through("adjust:gamma 1", animation(tmp_path / "in.gif"), tmp_path / "out.gif", max_pixels=1000)
+    assert "--max-pixels 1536" in str(row.error)

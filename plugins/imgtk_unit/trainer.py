@@ -20,7 +20,8 @@ from imgtk_unit.network import DOMAINS, UNIT, Translation
 
 @dataclass(frozen=True)
 class UNITRecipe(DomainsRecipe):
-    """Settings of a training. The weights of the losses are the authors' (configuration of their second release).
+    """Settings of a training. The authors (second release) have reconstruction=10, cycle=10, gan="lsgan",
+    judge="pixels".
 
     Attributes:
         reconstruction: weight of L1 between pictures and what their own decoder makes of their codes.
@@ -32,15 +33,19 @@ class UNITRecipe(DomainsRecipe):
     """
 
     name: str = "unit"
-    steps: int = 5000
+    steps: int = 4500
     batch: int = 1
-    crop: int = 128
-    lr: float = 2e-3
+    crop: int = 160
+    lr: float = 1e-3
+    ema: float = 0.99
+    gan: str = "hinge"
     spectral_norm: bool = True
-    reconstruction: float = 10.0
-    cycle: float = 10.0
+    discriminator_lr: float = 1e-3
+    reconstruction: float = 5.0
+    cycle: float = 2.0
     kl: float = 0.01
     adversarial: float = 1.0
+    content: float = 1.0
     width: int = 24
     blocks: int = 2
     shared: int = 1

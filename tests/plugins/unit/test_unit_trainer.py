@@ -39,6 +39,7 @@ def settings(paintings, backbone):
         "scales": 1,
         "discriminator_features": 4,
         "crop": 32,
+        "content": 0,
         "side": 48,
         "steps": 4,
         "held_out": 1,

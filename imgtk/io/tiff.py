@@ -146,7 +146,7 @@ def decoded_whole(page: Any) -> str:
     plain = ("MINISBLACK", "MINISWHITE", "RGB") if deep or page.bitspersample == 16 else (*_EIGHT_BITS, "PALETTE")
     if kind not in plain or (kind == "YCBCR" and page.compression != tifffile.COMPRESSION.JPEG):
         return f"TIFF with colours as {kind}"
-    if page.bitspersample not in ((32, 64) if deep else (1, 8, 16)):
+    if page.bitspersample not in ((32,) if deep else (1, 8, 16)):
         return f"TIFF of {page.bitspersample} bits"
     if page.samplesperpixel > _channels(page) + (len(page.extrasamples) == 1 and kind != "PALETTE"):
         return f"TIFF of {page.samplesperpixel} channels"

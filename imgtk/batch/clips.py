@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from imgtk.batch.timing import timed
 from imgtk.geometry import Size
 from imgtk.image import Image
+from imgtk.io.temporary import remove_segments
 from imgtk.io.write import check_place, replacing
 from imgtk.pipeline import Progress
 from imgtk.video.animation import Animation, AnimationWriter
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from av import Packet
 
     from imgtk.video.read import Clip
+    from imgtk.video.segments import SegmentedWriter
     from imgtk.video.write import ClipWriter
 
 AHEAD = 3
@@ -46,6 +48,7 @@ def convert(
     max_pixels: int,
     seconds: dict[str, float],
     progress: Callable[[Progress], None] | None,
+    resume: str | None = None,
 ) -> tuple[Size, list[str]]:
     """Send the frames of a clip through a pipeline, into another clip that has all else that the first one has.
 
@@ -60,6 +63,8 @@ def convert(
         max_pixels: clips whose frames have more are refused.
         seconds: gets what it took to read and to write.
         progress: called after every frame.
+        resume: what tells this pipeline from others: clips are written in segments, and those that an earlier run with
+            the same one has left are kept. None to do all at once.
 
     Returns:
         The size of the result, and what was out of the ordinary.
@@ -75,9 +80,10 @@ def convert(
         clip = _reader(source, target, max_pixels)
     with clip:
         size = plan(clip.first)
-        with replacing(target) as file, _writer(file, target, clip, size, encoding, quality) as writer:
-            done = 0
-            for item in _computed(_timed_each(clip, seconds), compute, AHEAD * devices):
+        key = None if resume is None else repr((resume, str(source), source.stat().st_mtime_ns, encoding, size))
+        with replacing(target) as file, _writer(file, target, clip, size, encoding, quality, key) as writer:
+            done = writer.done
+            for item in _computed(_timed_each(clip.after(done), seconds), compute, AHEAD * devices):
                 with timed(seconds, "write"):
                     if not isinstance(item, Frame):
                         writer.copy(item)
@@ -86,6 +92,7 @@ def convert(
                 done += 1
                 if progress:
                     progress(Progress(done, max(clip.length, done), "frames", item.image.pixels.nbytes))
+        remove_segments(target)
         return size, [*clip.notes, *writer.notes]
 
 
@@ -102,16 +109,27 @@ def _reader(source: Path, target: Path, max_pixels: int) -> Clip | Animation:
 
 
 def _writer(
-    file: BinaryIO, target: Path, clip: Clip | Animation, size: Size, encoding: Encoding, quality: int | None
-) -> ClipWriter | AnimationWriter:
+    file: BinaryIO,
+    target: Path,
+    clip: Clip | Animation,
+    size: Size,
+    encoding: Encoding,
+    quality: int | None,
+    key: str | None,
+) -> ClipWriter | SegmentedWriter | AnimationWriter:
     if target.suffix.lower() in ANIMATIONS:
         loops = clip.loops if isinstance(clip, Animation) else 0
         return AnimationWriter(file, target, size, clip.length, clip.form.time_base, loops=loops, quality=quality)
     from imgtk.video.write import ClipWriter
 
     transparent = clip.first.alpha is not None
-    whole = None if isinstance(clip, Animation) else clip
-    return ClipWriter(file.name, target, size, clip.form, encoding, whole, transparent=transparent)
+    if isinstance(clip, Animation):
+        return ClipWriter(file.name, target, size, clip.form, encoding, transparent=transparent)
+    if key is None:
+        return ClipWriter(file.name, target, size, clip.form, encoding, clip, transparent=transparent)
+    from imgtk.video.segments import SegmentedWriter
+
+    return SegmentedWriter(file.name, target, size, clip.form, encoding, clip, key=key, transparent=transparent)
 
 
 def _computed(

@@ -32,7 +32,7 @@ from imgtk.image import Image
 from imgtk.io import MAX_PIXELS, check_target, large
 from imgtk.io.formats import format_of
 from imgtk.io.read import Header, read_headers
-from imgtk.io.temporary import remove_leftovers
+from imgtk.io.temporary import remove_leftovers, remove_segments
 from imgtk.pipeline import NAME, Pipeline, Progress
 from imgtk.video import formats as video
 from imgtk.video.animation import is_animation
@@ -167,7 +167,8 @@ def run_jobs(
             ledger.open({str(job.source) for job in jobs if not done.get(job)})
             stack.callback(ledger.close)
         writing = replace(writing, overwrite=writing.overwrite or resume)
-        line = _Line(pipelines, writing, clips, done, max_pixels, stop or Event(), progress)
+        key = str(pipelines[0]) if resume else None
+        line = _Line(pipelines, writing, clips, key, done, max_pixels, stop or Event(), progress)
         for row in stack.enter_context(line.running(jobs, threads)):
             if ledger:
                 ledger.add(row)
@@ -208,13 +209,14 @@ class _Line:
         pipelines: Sequence[Pipeline],
         writing: Writing,
         clips: Encoding,
+        key: str | None,
         done: Mapping[Job, Path | None],
         max_pixels: int,
         stop: Event,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self.writing, self.done, self.max_pixels, self.stop, self.progress = writing, done, max_pixels, stop, progress
-        self.clips, self._many = clips, len(pipelines)
+        self.clips, self._key, self._many = clips, key, len(pipelines)
         self._exceeds_memory = pipelines[0].exceeds_memory
         self._saves = bool(pipelines[0].saves(NAME))
         self.failure: Exception | None = None
@@ -257,6 +259,7 @@ class _Line:
     def _picture(self, job: Job) -> Row | None:
         """What became of a picture; None if the run ended before it was computed."""
         if file := self.done.get(job):
+            remove_segments(file)  # of a clip, if the run was killed when it had just been joined
             return Row(str(job.source), "skipped", str(file))
         seconds: dict[str, float] = {}
         try:
@@ -348,6 +351,7 @@ class _Line:
                 max_pixels=self.max_pixels,
                 seconds=seconds,
                 progress=self.progress,
+                resume=self._key,
             )
         except Stopped:
             return None

@@ -6,7 +6,9 @@ import os
 import platform
 import re
 import secrets
+import shutil
 from contextlib import suppress
+from glob import escape
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +31,18 @@ def remove_leftovers(folder: Path) -> None:
             match = _NAME.fullmatch(entry.name)
             if match and not _being_written(int(match[1]), entry):
                 os.unlink(entry)
+
+
+def segments_folder(final: Path, key: str) -> Path:
+    """Where parts of `final` lie until all are there; other ones for each `key`."""
+    return final.with_name(f".{final.name}.{sha256(key.encode()).hexdigest()[:16]}.segments")
+
+
+def remove_segments(final: Path, *, but: Path | None = None) -> None:
+    """Remove the parts of `final`, of any key, except those in one folder."""
+    for folder in final.parent.glob(f".{escape(final.name)}.*.segments"):
+        if folder != but:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _being_written(process: int, entry: os.DirEntry[str]) -> bool:

@@ -106,11 +106,16 @@ class Animation:
         self._file.close()
 
     def __iter__(self) -> Iterator[Frame]:
+        return self.after(0)
+
+    def after(self, skipped: int) -> Iterator[Frame]:
+        """As iterating, without so many frames at the beginning."""
         start = 0.0
         for index in range(self.length):
             image, duration = self._frame(index)
             duration = max(duration, 1.0)
-            yield Frame(image, round(start), round(start + duration) - round(start))
+            if index >= skipped:
+                yield Frame(image, round(start), round(start + duration) - round(start))
             start += duration
 
     def _frame(self, index: int) -> tuple[Image, float]:
@@ -142,12 +147,15 @@ class AnimationWriter:
         quality: of WebP, 1 to 100; 95 if not given.
 
     Attributes:
+        done: frames that need not be written: none.
         notes: what could not be kept.
 
     Raises:
         WriteError: if the format cannot hold such frames.
         MemoryLimitError: if they do not fit into memory all at once.
     """
+
+    done = 0
 
     def __init__(
         self,

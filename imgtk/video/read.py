@@ -10,7 +10,7 @@ from types import TracebackType
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from imgtk.errors import ReadError
@@ -66,13 +66,16 @@ class Clip:
         self.container.close()
 
     def __iter__(self) -> Iterator[Frame | av.Packet]:
+        return self.after(0)
+
+    def after(self, skipped: int) -> Iterator[Frame | av.Packet]:
+        """As iterating, without so many frames at the beginning."""
         last = None
         usual = round(1 / self.form.rate / self.form.time_base)
-        wanted = [stream for stream in self.container.streams if stream.type in ("video", "audio", "subtitle")]
         with self._reading():
-            for packet in self.container.demux(*wanted):
+            for packet in self.container.demux(*self._wanted()):
                 if packet.stream is not self.stream:
-                    if packet.dts is not None or packet.size:  # not what only says that a stream has ended
+                    if packet.dts is not None or packet.size:
                         yield packet
                     continue
                 for frame in self._decoded(packet):
@@ -81,7 +84,10 @@ class Clip:
                     if pts is None or (last is not None and pts <= last[0]):  # times of frames must rise
                         pts = 0 if last is None else last[0] + (last[1] if pts is None else 1)
                     last = (pts, duration)
-                    yield Frame(self._pictures(frame), pts, duration)
+                    if skipped:
+                        skipped -= 1
+                    else:
+                        yield Frame(self._pictures(frame), pts, duration)
         if self._damaged:
             self.notes.append(f"{self._damaged} of its frames are damaged")
         if self._read < self.stream.frames:
@@ -100,6 +106,17 @@ class Clip:
             pictures.deep,
             pictures.alpha,
         )
+
+    def others(self) -> Iterator[av.Packet]:
+        """The packets of all streams but the frames'; they can be had in place of iterating."""
+        wanted = [stream for stream in self._wanted() if stream is not self.stream]
+        with self._reading():
+            for packet in self.container.demux(*wanted) if wanted else ():
+                if packet.dts is not None or packet.size:  # not what only says that a stream has ended
+                    yield packet
+
+    def _wanted(self) -> list[Stream]:
+        return [stream for stream in self.container.streams if stream.type in ("video", "audio", "subtitle")]
 
     def _first_frame(self, container: InputContainer, max_pixels: int) -> av.VideoFrame:
         stream = _stream(container, self.path)

@@ -45,16 +45,21 @@ class ClipWriter:
         encoding: how they are written.
         clip: whose other streams, chapters and titles are copied; None if there are none.
         transparent: whether there is transparency to be lost.
+        template: a stream whose packets are `splice`d in, in place of frames to encode.
+        trial: only find out whether it can be written.
 
     Attributes:
         encoder: what writes the frames.
         pixel_format: of the frames, as FFmpeg calls it.
+        done: frames that need not be written: none.
         notes: what could not be kept.
 
     Raises:
         WriteError: if the container cannot hold the clip's sound, the encoder is missing, cannot be used in this
             container or cannot write such frames, or the file cannot be written.
     """
+
+    done = 0
 
     def __init__(
         self,
@@ -66,9 +71,11 @@ class ClipWriter:
         clip: Clip | None = None,
         *,
         transparent: bool = False,
+        template: VideoStream | None = None,
+        trial: bool = False,
     ) -> None:
         self.notes: list[str] = []
-        self._target, self._form = target, form
+        self._target, self._form, self._template, self._trial = target, form, template, trial
         kind = container_of(target)
         with self._writing():
             self._container = av.open(path, "w", format=kind.muxer, container_options=dict(kind.options))
@@ -87,7 +94,8 @@ class ClipWriter:
                     elif stream.type not in _LEFT_OUT:
                         self._add_copy(stream)
                 self._copy_metadata(clip)
-            self._open_encoder(size)
+            if template is None:
+                self._open_encoder(size)
         except BaseException:
             _abandon(self._container)
             raise
@@ -96,11 +104,12 @@ class ClipWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if error is not None:
+        if error is not None or self._trial:
             _abandon(self._container)
             return
         with self._writing():
-            self._container.mux(self._stream.encode(None))
+            if self._template is None:
+                self._container.mux(self._stream.encode(None))
             self._container.close()
 
     def write(self, image: Image, pts: int, duration: int) -> None:
@@ -117,6 +126,12 @@ class ClipWriter:
             packet.stream = stream
             with self._writing():
                 self._container.mux(packet)
+
+    def splice(self, packet: av.Packet) -> None:
+        """Write a frame that was encoded before."""
+        packet.stream = self._stream
+        with self._writing():
+            self._container.mux(packet)
 
     def _encoder(self, kind: Container, asked: str | None) -> str:
         """The name of the encoder that was asked for, or else of the clip's own codec, or else of the container."""
@@ -155,6 +170,8 @@ class ClipWriter:
         return best.name
 
     def _add_frames(self, size: Size, options: dict[str, str]) -> VideoStream:
+        if self._template is not None:
+            return self._container.add_stream_from_template(self._template, opaque=True)
         smallest = SMALLEST.get(self.encoder, 1)
         if min(size) < smallest:
             raise WriteError(

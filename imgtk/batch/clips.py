@@ -17,6 +17,7 @@ from imgtk.pipeline import Progress
 from imgtk.video.animation import Animation, AnimationWriter
 from imgtk.video.formats import ANIMATIONS, Encoding, check_installed, container_of, is_clip
 from imgtk.video.frames import Frame
+from imgtk.video.steady import WARM_UP, Steady
 
 if TYPE_CHECKING:
     from av import Packet
@@ -83,7 +84,12 @@ def convert(
         key = None if resume is None else repr((resume, str(source), source.stat().st_mtime_ns, encoding, size))
         with replacing(target) as file, _writer(file, target, clip, size, encoding, quality, key) as writer:
             done = writer.done
-            for item in _computed(_timed_each(clip.after(done), seconds), compute, AHEAD * devices):
+            warming = min(done, WARM_UP) if encoding.steady else 0  # frames that are there, but the next ones need
+            items = _timed_each(clip.after(done - warming), seconds)
+            for item in _computed(items, compute, AHEAD * devices, Steady(encoding.steady)):
+                if warming and isinstance(item, Frame):
+                    warming -= 1
+                    continue
                 with timed(seconds, "write"):
                     if not isinstance(item, Frame):
                         writer.copy(item)
@@ -133,7 +139,7 @@ def _writer(
 
 
 def _computed(
-    items: Iterator[Frame | Packet], compute: Callable[[Image], Future[Image | None]], ahead: int
+    items: Iterator[Frame | Packet], compute: Callable[[Image], Future[Image | None]], ahead: int, steady: Steady
 ) -> Iterator[Frame | Packet]:
     """What a clip consists of, in order, its frames computed; `ahead` frames at a time are on their way."""
     waiting: deque[tuple[Frame, Future[Image | None]] | Packet] = deque()
@@ -146,18 +152,20 @@ def _computed(
             waiting.append(item)
         while frames > ahead or (waiting and not isinstance(waiting[0], tuple)):
             frames -= isinstance(waiting[0], tuple)
-            yield _finished(waiting.popleft())
+            yield _finished(waiting.popleft(), steady)
     while waiting:
-        yield _finished(waiting.popleft())
+        yield _finished(waiting.popleft(), steady)
 
 
-def _finished(item: tuple[Frame, Future[Image | None]] | Packet) -> Frame | Packet:
+def _finished(item: tuple[Frame, Future[Image | None]] | Packet, steady: Steady) -> Frame | Packet:
     if not isinstance(item, tuple):
         return item
     frame, future = item
     image = future.result()
     if image is None:
         raise Stopped
+    if steady.strength:
+        image = steady(frame.image, image)
     return Frame(image, frame.pts, frame.duration)
 
 

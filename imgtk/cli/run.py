@@ -43,6 +43,9 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "gif", "mp4", "mov", "mkv", "webm
 @click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.")
 @click.option("--codec", metavar="NAME", help="Encoder of clips.  [default: the clip's codec]")
 @click.option("--crf", type=click.FloatRange(0, 63), help="Quality of clips, in the encoder's scale; lower is better.")
+@click.option(
+    "--steady", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Calm what flickers in clips: 0.7."
+)
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
 @pipeline_options
 @max_pixels_option
@@ -63,6 +66,7 @@ def run(
     quality: int | None,
     codec: str | None,
     crf: float | None,
+    steady: float,
     depth: str | None,
     pipeline_file: Path | None,
     max_pixels: int | None,
@@ -114,7 +118,7 @@ def run(
                 rows = watch(pipelines, inputs[0], output, writing, threads=jobs, **naming, **how)
             else:
                 threads = jobs if several else 1
-                how |= {"resume": resume, "clips": Encoding(codec, crf), "progress": progress}
+                how |= {"resume": resume, "clips": Encoding(codec, crf, steady), "progress": progress}
                 rows = run_jobs(pipelines, found, writing, threads=threads, **how)
             for row in rows:
                 tally.add(row)

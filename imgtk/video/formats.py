@@ -81,15 +81,17 @@ SMALLEST = {"libx265": 64}
 
 @dataclass(frozen=True)
 class Encoding:
-    """How frames are written.
+    """How the frames of a clip are written.
 
     Attributes:
         codec: name of FFmpeg's encoder or codec; None for the clip's own, where it can be written.
         crf: constant quality, lower is better, in the encoder's own scale; None for `QUALITY`.
+        steady: how much of the result before is held where nothing changes, 0 to 1 (excluded); of animations, too.
     """
 
     codec: str | None = None
     crf: float | None = None
+    steady: float = 0.0
 
 
 AS_BEFORE = Encoding()

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Condition, Event
+from threading import Condition, Event, Lock
 from typing import Any
 
 from imgtk.batch.clips import Stopped, convert
@@ -226,6 +226,7 @@ class _Line:
             self._idle.put(pipeline)
         room = int(SHARE * available_memory(resolve_device("cpu")))
         self._read, self._computed = Room(room), Room(room)
+        self._one_clip = Lock()  # one clip at a time: several frames of each are in memory
         self._devices: Executor
 
     @contextmanager
@@ -318,6 +319,10 @@ class _Line:
         target = job.moving
         if job.fixed and self.writing.quality and target.suffix.lower() in video.WRITABLE:
             raise UsageError(f"{target} is a clip, whose quality is set by --crf")
+        with self._one_clip:
+            return None if self._ending else self._converted(job, target, seconds)
+
+    def _converted(self, job: Job, target: Path, seconds: dict[str, float]) -> Row | None:
         plans: dict[Pipeline, Plan] = {}
         notes: dict[str, None] = {}
 

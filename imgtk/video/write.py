@@ -184,7 +184,8 @@ class ClipWriter:
         except ValueError:
             raise WriteError(
                 f"cannot write {self._target}: {self._target.suffix} files hold no {self.encoder}",
-                hint=f"Choose another --codec, or write {ANY}, which holds nearly all.",
+                hint="Choose another --codec"
+                + ("." if self._target.suffix.lower() == ANY else f", or write {ANY}, which holds nearly all."),
             ) from None
         assert isinstance(stream, VideoStream)
         context, colours = stream.codec_context, form.colours

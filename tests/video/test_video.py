@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from imgtk.batch import run
+from imgtk.batch import run, runner
 from imgtk.cli import main
 from imgtk.errors import ReadError, WriteError
 from imgtk.pipeline import Pipeline
@@ -341,6 +342,27 @@ def test_several_devices_give_the_same_clip(tmp_path: Path) -> None:
         assert row.status == "done", row.error
     one, three = (frames_of(tmp_path / name) for name in ("one.mkv", "three.mkv"))
     assert np.array_equal(one, three)
+
+
+def test_one_clip_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds several frames in memory."""
+    for name in "abcd":
+        make(tmp_path / f"{name}.mkv", times=(0, 3600))
+    running, most, converted = [], [], runner.convert
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.05)
+        try:
+            return converted(*args, **kwargs)
+        finally:
+            running.pop()
+
+    monkeypatch.setattr(runner, "convert", counted)
+    rows = run(Pipeline(SAME, device="cpu"), f"{tmp_path}/*.mkv", tmp_path / "out", jobs=4)
+    assert [row.status for row in rows] == ["done"] * 4
+    assert most == [1, 1, 1, 1]
 
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:

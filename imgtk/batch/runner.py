@@ -13,12 +13,12 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Condition, Event, Lock
-from typing import Any
+from typing import Any, Protocol
 
 from imgtk.batch.clips import Stopped, convert
 from imgtk.batch.report import Report, Row, digest
@@ -63,6 +63,39 @@ class Writing:
     overwrite: bool = False
     quality: int | None = None
     depth: int | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """What holds for all pictures of a run.
+
+    Attributes:
+        writing: how results are written.
+        clips: how the frames of clips are written.
+        key: tells the pipeline from others where parts of clips are kept; None where they are not.
+        max_pixels: pictures above this size fail.
+    """
+
+    writing: Writing = Writing()
+    clips: Encoding = AS_BEFORE
+    key: str | None = None
+    max_pixels: int = MAX_PIXELS
+
+
+class Engine(Protocol):
+    """Where the pictures of a run are worked on.
+
+    Attributes:
+        failure: why no further picture can be done.
+    """
+
+    failure: Exception | None
+
+    def running(
+        self, jobs: Sequence[Job], done: Mapping[Job, Path | None], threads: int | None
+    ) -> AbstractContextManager[Iterator[Row]]:
+        """The rows of `jobs`, as they are done, so many at the same time; those in `done` are skipped. In the end what
+        has not begun to be computed is dropped."""
 
 
 def run(
@@ -125,6 +158,7 @@ def run_jobs(
     clips: Encoding = AS_BEFORE,
     stop: Event | None = None,
     progress: Callable[[Progress], None] | None = None,
+    engine: Callable[[Order, Event], Engine] | None = None,
 ) -> Iterator[Row]:
     """Do `jobs`; gives what became of each, in order.
 
@@ -142,6 +176,7 @@ def run_jobs(
         stop: once it is set, the pictures that are being computed or written are finished, and no others. Clips are
             given up.
         progress: called after every tile, in the thread that computes, or after every frame of a clip.
+        engine: what works on the pictures in place of this process; given what holds for them all, and `stop`.
 
     Raises:
         UsageError: if two results, or a result and a picture, would be the same file.
@@ -155,7 +190,6 @@ def run_jobs(
     jobs = without_conflicts(jobs, lambda job: saves(job.name).values())
     for pipeline in pipelines:
         pipeline.check()
-    threads = min(threads or min((os.cpu_count() or 1) + 2, MOST_THREADS), len(jobs))
     with ExitStack() as stack:
         folders = _folders(jobs, pipelines[0])
         stack.enter_context(made_folders(folders))
@@ -167,14 +201,20 @@ def run_jobs(
             ledger.open({str(job.source) for job in jobs if not done.get(job)})
             stack.callback(ledger.close)
         writing = replace(writing, overwrite=writing.overwrite or resume)
-        key = str(pipelines[0]) if resume else None
-        line = _Line(pipelines, writing, clips, key, done, max_pixels, stop or Event(), progress)
-        for row in stack.enter_context(line.running(jobs, threads)):
+        order = Order(writing, clips, str(pipelines[0]) if resume else None, max_pixels)
+        stop = stop or Event()
+        working = engine(order, stop) if engine else Line(pipelines, order, stop, progress)
+        for row in stack.enter_context(working.running(jobs, done, threads)):
             if ledger:
                 ledger.add(row)
             yield row
-        if line.failure:
-            raise line.failure
+        if working.failure:
+            raise working.failure
+
+
+def default_threads(processors: int) -> int:
+    """Pictures at a time, unless the user wants another number."""
+    return min(processors + 2, MOST_THREADS)
 
 
 def _folders(jobs: Iterable[Job], pipeline: Pipeline) -> set[Path]:
@@ -197,8 +237,20 @@ def _result(job: Job, saves: Iterable[Path], ledger: Report | None) -> Path | No
     return None
 
 
-class _Line:
+def skipped(job: Job, file: Path) -> Row:
+    """The row of a picture whose result an earlier run has left."""
+    remove_segments(file)  # of a clip, if that run was killed when it had just been joined
+    return Row(str(job.source), "skipped", str(file))
+
+
+class Line:
     """Where pictures are worked on: threads that read and write, and one thread for each device.
+
+    Args:
+        pipelines: one for each device.
+        order: what holds for all pictures.
+        stop: once it is set, nothing more is computed.
+        progress: called after every tile or frame.
 
     Attributes:
         failure: why no further picture can be done.
@@ -207,16 +259,13 @@ class _Line:
     def __init__(
         self,
         pipelines: Sequence[Pipeline],
-        writing: Writing,
-        clips: Encoding,
-        key: str | None,
-        done: Mapping[Job, Path | None],
-        max_pixels: int,
+        order: Order,
         stop: Event,
-        progress: Callable[[Progress], None] | None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        self.writing, self.done, self.max_pixels, self.stop, self.progress = writing, done, max_pixels, stop, progress
-        self.clips, self._key, self._many = clips, key, len(pipelines)
+        self.writing, self.clips, self.max_pixels = order.writing, order.clips, order.max_pixels
+        self.stop, self.progress = stop, progress
+        self._key, self._many = order.key, len(pipelines)
         self._exceeds_memory = pipelines[0].exceeds_memory
         self._saves = bool(pipelines[0].saves(NAME))
         self.failure: Exception | None = None
@@ -230,24 +279,34 @@ class _Line:
         self._devices: Executor
 
     @contextmanager
-    def running(self, jobs: Sequence[Job], threads: int) -> Iterator[Iterator[Row]]:
-        """The rows of `jobs`, in order, as they are done. In the end what has not begun to be computed is dropped."""
+    def running(
+        self, jobs: Sequence[Job], done: Mapping[Job, Path | None], threads: int | None
+    ) -> Iterator[Iterator[Row]]:
+        """As of any `Engine`; the rows are in order."""
+        threads = min(threads or default_threads(os.cpu_count() or 1), len(jobs))
         overlapping = threads > 1 or any(is_clip(job.source) for job in jobs)  # the frames of one clip do, too
         with (
-            ThreadPoolExecutor(self._many) if overlapping else _Here() as self._devices,
+            self.computing(overlapping=overlapping),
             ThreadPoolExecutor(threads) if threads > 1 else _Here() as pool,
         ):
             try:
-                yield self._rows(jobs, pool, AHEAD * threads if threads > 1 else 1)
+                yield self._rows(jobs, done, pool, AHEAD * threads if threads > 1 else 1)
             finally:
                 self._over.set()
 
-    def _rows(self, jobs: Iterable[Job], pool: Executor, ahead: int) -> Iterator[Row]:
+    @contextmanager
+    def computing(self, *, overlapping: bool = True) -> Iterator[None]:
+        """Within it pictures are computed: in the threads of the devices, or in those that ask for it."""
+        with ThreadPoolExecutor(self._many) if overlapping else _Here() as self._devices:
+            yield
+
+    def _rows(self, jobs: Iterable[Job], done: Mapping[Job, Path | None], pool: Executor, ahead: int) -> Iterator[Row]:
         remaining = iter(jobs)
         begun: deque[Future[Row | None]] = deque()
         while True:
             while len(begun) < ahead and not self._ending and (job := next(remaining, None)):
-                begun.append(pool.submit(self._picture, job))
+                file = done.get(job)
+                begun.append(pool.submit(skipped, job, file) if file else pool.submit(self.picture, job))
             if not begun:
                 return
             if row := begun.popleft().result():
@@ -257,11 +316,8 @@ class _Line:
     def _ending(self) -> bool:
         return self.stop.is_set() or self._over.is_set()
 
-    def _picture(self, job: Job) -> Row | None:
+    def picture(self, job: Job) -> Row | None:
         """What became of a picture; None if the run ended before it was computed."""
-        if file := self.done.get(job):
-            remove_segments(file)  # of a clip, if the run was killed when it had just been joined
-            return Row(str(job.source), "skipped", str(file))
         seconds: dict[str, float] = {}
         try:
             return self._through(job, seconds)

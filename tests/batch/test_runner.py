@@ -85,7 +85,7 @@ def test_stages_overlap_within_bounds(make: Make, double: Pipeline, monkeypatch:
         return call
 
     monkeypatch.setattr(Pipeline, "__call__", watched("compute", Pipeline.__call__))
-    monkeypatch.setattr(runner._Line, "_through", watched("picture", runner._Line._through))
+    monkeypatch.setattr(runner.Line, "_through", watched("picture", runner.Line._through))
     assert len(list(run(double, "in", "out", jobs=4))) == 24
     assert most == {"compute": 1, "picture": 4}
     assert len(threads) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -38,7 +38,7 @@ from imgtk.engine.plan import (
     tiled,
     with_stored_halos,
 )
-from imgtk.engine.region import cut
+from imgtk.engine.region import cut, tiles
 from imgtk.engine.render import Progress, Renderer, out_of_memory
 from imgtk.errors import BackendError, MemoryLimitError, UsageError, WriteError
 from imgtk.geometry import Box, Extent, Size
@@ -71,6 +71,9 @@ WORKING = 1 << 30
 
 LARGEST_GRAIN = 128
 """Pictures made for measuring are not enlarged to a multiple larger than this."""
+
+AT_ONCE = 1 << 20
+"""Pixels of a tile that are made whole numbers at a time on their way to the disk."""
 
 UNPROBED = 1 << 21
 """Pixels of the largest stage up to which a picture is rendered in one piece without measuring memory first."""
@@ -312,35 +315,41 @@ class Pipeline:
     def _dtype_of(self, depth: int) -> torch.dtype:
         return torch.float32 if self._auto_dtype and depth != 8 else self.dtype
 
-    def _plan(self, size: Size, dtype: torch.dtype) -> Plan:
+    def _plan(self, size: Size, dtype: torch.dtype, budget: int | None = None) -> Plan:
+        """The plan, for tiles that take at most `budget` bytes."""
         with torch.inference_mode():
             stages = plan_stages(self.graph, self._built(), size, dtype)
             for stage in stages:
                 if stage.op is not None:
                     stage.op.check(stages[stage.inputs[0]].size)
-            plan = self._with_tiles(Plan(stages, self.graph.output, None, self.device), dtype)
+            plan = self._with_tiles(Plan(stages, self.graph.output, None, self.device), dtype, budget)
             return replace(plan, stages=self._place(plan.stages, self.backend))
 
     def _plan_in_pieces(self, picture: Header) -> Plan:
-        """The plan for a picture on the disk, where what is saved need not be stored. Raises MemoryLimitError if what
-        operators must see as a whole does not fit into memory."""
-        plan = self._plan(picture.size, self._dtype_of(picture.depth))
-        stages = tuple(replace(stage, stored=False) if stage.label == SAVE else stage for stage in plan.stages)
+        """The plan for a picture on the disk, where what is saved need not be stored. Tiles take at most half of the
+        memory: libraries, and what is on its way from and to the disk, need some, too."""
+        dtype = self._dtype_of(picture.depth)
+        self._check_whole(plan_stages(self.graph, self._built(), picture.size, dtype))
+        plan = self._plan(picture.size, dtype, self.memory // 2)
+        stages = (replace(stage, stored=False) if stage.label == SAVE else stage for stage in plan.stages)
+        return replace(plan, stages=tuple(stages))
+
+    def _check_whole(self, stages: Sequence[Stage]) -> None:
+        """Raise MemoryLimitError where what operators must see as a whole does not fit into memory."""
         whole = [
-            stage for stage in stages if stage.extent is Extent.WHOLE or (stage.op and any(stage.op.geometry.periodic))
+            stage for stage in stages if stage.op and (stage.extent is Extent.WHOLE or any(stage.op.geometry.periodic))
         ]
-        needed = _stored_bytes(stages)
+        needed = _stored_bytes(stage for stage in stages if stage.label != SAVE)
         if any(INPUT in stage.inputs for stage in whole):
-            needed += picture.size.pixels * 3 * torch.float32.itemsize
+            needed += stages[INPUT].size.pixels * 3 * stages[INPUT].dtype.itemsize
         if whole and needed > self.memory:
             raise MemoryLimitError(
                 f"{whole[0].label} must see the whole picture at once, and that takes {needed / 1e9:.1f} GB; "
                 f"{self.memory / 1e9:.1f} GB may be used",
                 hint="Make the picture smaller before this stage, raise --max-memory, or leave the stage out.",
             )
-        return replace(plan, stages=stages)
 
-    def _with_tiles(self, whole: Plan, dtype: torch.dtype) -> Plan:
+    def _with_tiles(self, whole: Plan, dtype: torch.dtype, budget: int | None) -> Plan:
         if self.tile == "off":
             return whole
         if isinstance(self.tile, int):
@@ -348,7 +357,8 @@ class Pipeline:
         if max(stage.size.pixels for stage in whole.stages) <= UNPROBED and self.max_memory is None:
             return whole
         free = int(SHARE * available_memory(self.device))
-        budget = min(free, WORKING) if self.max_memory is None else self.max_memory
+        most = min(free, WORKING) if self.max_memory is None else self.max_memory
+        budget = min(most, budget or most)
         fixed, per_pixel = self._memory_cost(dtype)
         side = choose_tile(whole, fixed, per_pixel, budget)
         plan = whole if side is None else tiled(whole, side)
@@ -516,15 +526,17 @@ class Pipeline:
         shape = (size.height, size.width, (1 if gray else 3) + picture.has_alpha)
         with raster(result.path, shape, to_depth(np.empty(0, picture.dtype), depth).dtype) as samples:
             for box, tile in renderer.stream(index):
-                pixels = quantised(tile, picture.dtype, gray)
-                if np.isnan(pixels).any():
-                    raise WriteError(f"cannot write {result.path}: some values of the picture are not numbers")
-                if whole_alpha is not None:
-                    alpha = whole_alpha[box.top : box.bottom, box.left : box.right]
-                    pixels = np.dstack([pixels, alpha])
-                elif picture.has_alpha:
-                    pixels = np.dstack([pixels, alpha_region(picture, box, size)])
-                samples.write(box, to_depth(pixels, depth))
+                rows = max(1, AT_ONCE // box.size.width)
+                for band in tiles(box.size, Size(box.size.width, rows)):
+                    pixels, place = quantised(cut(tile, band), picture.dtype, gray), band.shifted(box.left, box.top)
+                    if pixels.dtype.kind == "f" and np.isnan(pixels).any():
+                        raise WriteError(f"cannot write {result.path}: some values of the picture are not numbers")
+                    if whole_alpha is not None:
+                        alpha = whole_alpha[place.top : place.bottom, place.left : place.right]
+                        pixels = np.dstack([pixels, alpha])
+                    elif picture.has_alpha:
+                        pixels = np.dstack([pixels, alpha_region(picture, place, size)])
+                    samples.write(place, to_depth(pixels, depth))
             result.add(samples, picture.metadata)
 
     def _colours(self) -> list[bool]:
@@ -580,7 +592,7 @@ class Pipeline:
             )
 
 
-def _stored_bytes(stages: Sequence[Stage]) -> int:
+def _stored_bytes(stages: Iterable[Stage]) -> int:
     """Bytes of what is stored on the way."""
     return sum(stage.size.pixels * 3 * stage.dtype.itemsize for stage in stages if stage.stored)
 

@@ -37,19 +37,26 @@ def _without_grid(conv: nn.Conv2d, scale: int) -> nn.Conv2d:
     return conv
 
 
+def _without_hatch(x: Tensor) -> Tensor:
+    """Smoothed by a (1, 2, 1) filter, which takes away what changes from each pixel to the next: pixel shuffles hatch
+    like that where they are asked for texture, and feature networks hardly see it."""
+    return F.avg_pool2d(F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 2, 1), 2, 1)
+
+
 class PaintingUpscaler(UpscalingNetwork):
     """The residual blocks of a style network, which work at a quarter of a picture's size, between the first layers of
-    an upscaling network and a pixel shuffle. So nothing is computed at the size of the output.
+    an upscaling network and two pixel shuffles, between which strokes are drawn at twice the input's size. Nothing is
+    computed at the size of the output.
 
     The enlarged input, in colours that are learnt (`palette`), is added.
 
     Args:
-        width: channels.
+        width: channels, an even number; half as many between the shuffles.
         blocks: residual blocks.
-        scale: output pixels per input pixel.
+        scale: output pixels per input pixel, an even number.
     """
 
-    def __init__(self, width: int = 64, blocks: int = 3, scale: int = 4) -> None:
+    def __init__(self, width: int = 64, blocks: int = 4, scale: int = 4) -> None:
         super().__init__()
         self.width, self.blocks, self.scale = width, blocks, scale
         self.head = nn.Sequential(_conv(3, width), nn.PReLU(width), _conv(width, width), nn.PReLU(width))
@@ -57,8 +64,13 @@ class PaintingUpscaler(UpscalingNetwork):
         self.residuals = nn.ModuleList(
             nn.Sequential(*_normalised(width), nn.ReLU(), *_normalised(width)) for _ in range(blocks)
         )
-        last = _without_grid(_conv(width, 3 * scale**2), scale)
-        self.tail = nn.Sequential(_conv(width, width), nn.PReLU(width), last)
+        half = width // 2
+        last = _without_grid(_conv(half, 3 * (scale // 2) ** 2), scale // 2)
+        self.tail = nn.Sequential(
+            *(_without_grid(_conv(width, 4 * half), 2), nn.PixelShuffle(2), nn.PReLU(half)),
+            *(_conv(half, half), nn.PReLU(half)),
+            *(last, nn.PixelShuffle(scale // 2)),
+        )
         self.palette = nn.Conv2d(3, 3, 1)
         last.weight.data.mul_(0.1)
         nn.init.dirac_(self.palette.weight)
@@ -66,8 +78,9 @@ class PaintingUpscaler(UpscalingNetwork):
 
     @property
     def halo(self) -> int:
-        """Receptive radius in input pixels: one for each convolution."""
-        return 5 + 2 * self.blocks
+        """Receptive radius in input pixels: one for each convolution, half of one between the shuffles, and what
+        smoothing adds."""
+        return 6 + 2 * self.blocks
 
     @property
     def description(self) -> str:
@@ -83,4 +96,4 @@ class PaintingUpscaler(UpscalingNetwork):
         for block in self.residuals:
             y = y + block(y)
         enlarged = F.interpolate(self.palette(x), scale_factor=float(self.scale), mode="bilinear")
-        return F.pixel_shuffle(self.tail(y), self.scale) + enlarged
+        return _without_hatch(self.tail(y)) + enlarged

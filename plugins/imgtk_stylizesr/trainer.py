@@ -15,7 +15,9 @@ from imgtk.metrics import psnr_y
 from imgtk.nn.colour import luma
 from imgtk.nn.discriminators import PatchDiscriminator
 from imgtk.nn.losses import grid, perceptual_loss
+from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.objective import kept_content
+from imgtk.painting.op import load_network, paint
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.registry import default
 from imgtk.training.domains import Domains
@@ -39,6 +41,10 @@ class StylizeSRRecipe(DomainsRecipe):
         pixel, perceptual: weights of the L1 and of the feature distance between a painting and what was made of its
             small version.
         adversarial: weight of the discriminator's verdict on painted photos.
+        teacher: name of weights, or file, of a network that paints at a picture's own size, a translation's or a
+            style's; "" for none.
+        taught: weight of the L1 and the feature distance between painted photos and what the teacher paints of the
+            large photos.
         discriminator_layers: strided convolutions of a judge of pixels.
     """
 
@@ -46,22 +52,24 @@ class StylizeSRRecipe(DomainsRecipe):
     steps: int = 4000
     gan: str = "hinge"
     spectral_norm: bool = True
-    discriminator_lr: float = 1e-3
+    discriminator_lr: float = 2e-3
     batch: int = 2
     crop: int = 192
-    lr: float = 1.5e-3
+    lr: float = 1e-3
     ema: float = 0.995
     side: int = 800
     upscaler: str = ""
     scale: int = 4
     width: int = 64
-    blocks: int = 3
-    content: float = 1.0
-    luma: float = 1.0
+    blocks: int = 4
+    content: float = 0.5
+    luma: float = 0.5
     grid: float = 1.0
-    pixel: float = 4.0
-    perceptual: float = 1.0
+    pixel: float = 1.0
+    perceptual: float = 0.5
     adversarial: float = 1.0
+    teacher: str = ""
+    taught: float = 2.0
     discriminator_layers: int = 3
 
 
@@ -69,12 +77,13 @@ class StylizeSR(DomainsTrainer):
     """One generator for two tasks, told apart by what it sees.
 
     A photo x, shrunk from X, becomes y = G(x): judged by a discriminator that knows paintings, by the content of X at
-    full size, and by the brightness of x. A painting s is shrunk and has to come back: paired super-resolution, which
-    teaches the network how paint looks from near, and gives it something to measure against.
+    full size, by the brightness of x, and, with a teacher, by what that paints of X. A painting s is shrunk and has to
+    come back: paired super-resolution, which teaches the network how paint looks from near, and gives it something to
+    measure against.
 
     Raises:
         TrainingError: as `DomainsTrainer`; or `init` or `upscaler` is of another network.
-        WeightsError: they cannot be read.
+        WeightsError: one of them, or the teacher, cannot be read, or the teacher does not paint.
     """
 
     recipe_type = StylizeSRRecipe
@@ -100,7 +109,15 @@ class StylizeSR(DomainsTrainer):
                     f"{recipe.blocks} blocks",
                     hint="Set these to those of the network to start from.",
                 ) from None
+        self.teacher: NormalisingNetwork | None = None
+        if recipe.teacher:
+            self.teacher = load_network(locate(recipe.teacher, "imgtk_stylizesr", default().packages))
         self.networks = {"generator": network, "discriminator": self.discriminator()}
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        if self.teacher:
+            self.teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def judge_of_pixels(self) -> nn.Module:
         recipe = self.recipe
@@ -121,17 +138,20 @@ class StylizeSR(DomainsTrainer):
         judge.requires_grad_(False)
         brightness = luma(avg_pool2d(painted.float(), recipe.scale))
         verdict = self.adversary.generator_loss(self.looking(judge), painted, paintings)
-        yield (
-            "generator",
-            {
-                "adversarial": recipe.adversarial * verdict,
-                "content": recipe.content * kept_content(self.features, painted, photos),
-                "luma": recipe.luma * l1_loss(brightness, luma(small[: len(photos)])),
-                "grid": recipe.grid * grid(painted, recipe.scale),
-                "pixel": recipe.pixel * l1_loss(restored, paintings),
-                "perceptual": recipe.perceptual * perceptual_loss(self.features, restored, paintings),
-            },
-        )
+        losses = {
+            "adversarial": recipe.adversarial * verdict,
+            "content": recipe.content * kept_content(self.features, painted, photos),
+            "luma": recipe.luma * l1_loss(brightness, luma(small[: len(photos)])),
+            "grid": recipe.grid * grid(painted, recipe.scale),
+            "pixel": recipe.pixel * l1_loss(restored, paintings),
+            "perceptual": recipe.perceptual * perceptual_loss(self.features, restored, paintings),
+        }
+        if self.teacher:
+            with torch.no_grad():
+                wanted = paint(self.teacher, photos).float()
+            distance = l1_loss(painted, wanted) + perceptual_loss(self.features, painted, wanted)
+            losses["taught"] = recipe.taught * distance
+        yield "generator", losses
         judge.requires_grad_(True)
         yield "discriminator", self.adversary.discriminator_losses(self.looking(judge), paintings, painted)
 

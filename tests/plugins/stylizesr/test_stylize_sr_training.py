@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from imgtk.errors import TrainingError
+from imgtk.errors import TrainingError, WeightsError
 from imgtk.registry import default
 from imgtk.training.recipe import load_recipe
 from imgtk.training.run import train
 from imgtk.weights import Card, read_state
 from imgtk_esrgan.network import SRVGGNetCompact
+from imgtk_gramstyle.network import StyleNetwork
 from imgtk_stylizesr import trainer
 from imgtk_stylizesr.network import PaintingUpscaler
 from imgtk_stylizesr.trainer import StylizeSR, StylizeSRRecipe
@@ -83,14 +84,32 @@ def test_it_starts_with_the_first_layers_of_an_upscaler(run, tmp_path):
         run("wrong", width=12, upscaler=tmp_path / "upscaler.pth")
 
 
-def test_its_first_pictures_have_no_grid():
-    """What is painted onto the enlarged input is the same for all 16 pixels that come from one."""
-    network = PaintingUpscaler(width=8, blocks=1)
-    x = torch.rand(1, 3, 8, 8)
-    painted = network(x) - interpolate(network.palette(x), scale_factor=4, mode="bilinear")
-    assert painted.std() > 1e-3
-    pixels = painted.unflatten(3, (8, 4)).unflatten(2, (8, 4))
+def test_a_teacher_shows_how_to_paint(run, tmp_path):
+    torch.manual_seed(1)
+    torch.save(StyleNetwork(width=8, blocks=1).state_dict(), tmp_path / "style.pth")
+    weights = run("taught", teacher=tmp_path / "style.pth", steps=2)
+    assert "generator/taught" in {name for _, name in losses(weights)}
+    with pytest.raises(WeightsError, match="nobody"):
+        run("untaught", teacher="nobody")
+
+
+@torch.inference_mode()
+def test_it_does_not_hatch():
+    """Its first strokes are the same for all 4 pixels that come from one before the shuffle; and what it paints later
+    never changes from each pixel to the next."""
+    torch.manual_seed(0)
+    network, x = PaintingUpscaler(width=8, blocks=1).eval(), torch.rand(1, 3, 8, 8)
+    strokes = network.tail(network.enter(network.head(x)).relu())
+    assert strokes.std() > 1e-3
+    pixels = strokes.unflatten(3, (16, 2)).unflatten(2, (16, 2))
     torch.testing.assert_close(pixels, pixels[:, :, :, :1, :, :1].expand_as(pixels))
+
+    torch.nn.init.normal_(network.tail[5].weight)
+    painted = network(x) - interpolate(network.palette(x), scale_factor=4, mode="bilinear")
+    for axis in (2, 3):
+        signs = torch.tensor([1.0, -1.0]).repeat(15)
+        hatch = (painted.movedim(axis, -1)[..., 1:31] * signs).mean(-1)
+        assert hatch.abs().max() < 0.05 * painted.std()
 
 
 def test_each_loss_reaches_the_network(paintings, backbone):
@@ -103,7 +122,7 @@ def test_each_loss_reaches_the_network(paintings, backbone):
     name, found = next(updates)
     assert name == "generator"
     for loss in found.values():
-        gradients = torch.autograd.grad(loss, learning.networks["generator"].tail[2].weight, retain_graph=True)
+        gradients = torch.autograd.grad(loss, learning.networks["generator"].tail[5].weight, retain_graph=True)
         assert gradients[0].abs().max() > 0
     judge = learning.networks["discriminator"]
     assert not any(p.requires_grad for p in judge.parameters())

@@ -1,5 +1,6 @@
 # make demo   upscale and repaint a sample photo           make test   what CI runs
 # make lint   ruff and mypy only                           make clean  remove what these made
+# make long   the tests that need an hour, and 40 GB of disk
 #
 # A CPU-only torch is a tenth of the default download: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
 
@@ -11,11 +12,11 @@ BIN := .venv/bin
 # Installed once; again when the requirements change or a plugin folder comes or goes.
 REQUIREMENTS := setup.py constraints.txt plugins
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint long clean
 .DEFAULT_GOAL := help
 
 help: ## print what can be made
-	@sed -n '1,4s/^# *//p' Makefile
+	@sed -n '1,5s/^# *//p' Makefile
 
 demo: .venv/installed-demo
 	@mkdir -p demo
@@ -25,6 +26,9 @@ demo: .venv/installed-demo
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
+
+long: .venv/installed-dev
+	$(BIN)/python -m pytest -q -m long
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

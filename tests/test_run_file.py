@@ -291,6 +291,39 @@ def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         tight.run_file(source, "b.tif")
 
 
+GIGAPIXELS = """
+import resource, sys
+from imgtk.pipeline import Pipeline
+Pipeline("upscale:compact x4", device="cpu", max_memory=10**9).run_file("a.tif", "b.tif", max_pixels=10**9)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+@pytest.mark.parametrize(("side", "period"), [(480, 160), pytest.param(16_000, 1_000, marks=pytest.mark.long)])
+def test_gigapixels(tmp_path: Path, side: int, period: int) -> None:
+    """16,000 x 16,000 to 64,000 x 64,000 in less than 2 GB, and as right as in memory. The picture repeats itself."""
+    import pyvips
+
+    part = np.uint8(smooth(period, period) * 255)
+    tiles = {"tile": (period, period), "shape": (side, side, 3), "dtype": "uint8", "photometric": "rgb"}
+    tifffile.imwrite(tmp_path / "a.tif", (part for _ in range((side // period) ** 2)), metadata=None, **tiles)
+    try:
+        done = subprocess.run([sys.executable, "-c", GIGAPIXELS], cwd=tmp_path, check=True, stdout=subprocess.PIPE)
+        assert int(done.stdout) < 2e9
+        assert sorted(os.listdir(tmp_path)) == ["a.tif", "b.tif"]
+        around = Image.of(np.pad(part, ((64, 64), (64, 64), (0, 0)), mode="wrap"))
+        expected = Pipeline("upscale:compact x4", device="cpu")(around).pixels[256:-256, 256:-256]
+        result = pyvips.Image.tiffload(str(tmp_path / "b.tif"))
+        assert (result.width, result.height) == (4 * side, 4 * side)
+        for left, top in NOISE.integers(256, 4 * side - 512, (100, 2)):
+            rows, columns = np.arange(top, top + 256), np.arange(left, left + 256)
+            found = result.crop(left, top, 256, 256).numpy().astype(int)
+            assert np.abs(found - expected.take(rows, 0, mode="wrap").take(columns, 1, mode="wrap")).max() <= 4
+    finally:
+        for name in os.listdir(tmp_path):  # tens of gigabytes
+            (tmp_path / name).unlink()
+
+
 def test_limits_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = sample(tmp_path / "a.png", (1100, 50))
     pipeline = Pipeline("upscale:nearest x64", device="cpu")

@@ -344,8 +344,8 @@ class Pipeline:
             needed += stages[INPUT].size.pixels * 3 * stages[INPUT].dtype.itemsize
         if whole and needed > self.memory:
             raise MemoryLimitError(
-                f"{whole[0].label} must see the whole picture at once, and that takes {needed / 1e9:.1f} GB; "
-                f"{self.memory / 1e9:.1f} GB may be used",
+                f"{whole[0].label} must see the whole picture at once, and that takes {needed / 1e9:.3g} GB; "
+                f"{self.memory / 1e9:.3g} GB may be used",
                 hint="Make the picture smaller before this stage, raise --max-memory, or leave the stage out.",
             )
 

@@ -55,7 +55,6 @@ def broken(folder: Path) -> list[Path]:
     }
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    frames = [PIL.Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     (folder / "lost.png").symlink_to("nowhere.png")
     os.mkfifo(folder / "pipe.png")
     return sorted(path for path in folder.iterdir())

@@ -92,7 +92,7 @@ def raster(beside: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> I
                     file.truncate(wanted)
             except OSError as error:
                 raise WriteError(
-                    f"cannot keep {wanted / 1e9:.1f} GB of pixels in {path.parent}: {error.strerror or error}",
+                    f"cannot keep {wanted / 1e9:.3g} GB of pixels in {path.parent}: {error.strerror or error}",
                     hint="A picture that does not fit into memory needs space for its pixels beside the result.",
                 ) from error
             yield Raster(path, file, shape, dtype)

@@ -91,7 +91,7 @@ def opened(path: Path, header: Header, page: int, beside: Path, max_memory: int)
     if header.whole and (page or header.nbytes > max_memory):
         raise ReadError(
             f"cannot read {path}: {header.whole} is not decoded in pieces, and all of it takes "
-            f"{header.nbytes / 1e9:.1f} GB",
+            f"{header.nbytes / 1e9:.3g} GB",
             hint="Raise --max-memory, or convert it to a TIFF of 8 or 16 bits, gray or RGB.",
         )
     metadata, turned, strips = meta.upright(header.metadata), header.orientation, _strips(path, header, page)

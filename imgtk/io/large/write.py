@@ -91,7 +91,7 @@ def check_encoder(path: Path, size: Size, channels: int, max_memory: int) -> Non
     if target not in (TIFF, PNG, JPEG) and needed > max_memory:
         raise WriteError(
             f"cannot write {path}: {target.name} is not encoded in pieces, and {size} pixels take about "
-            f"{needed / 1e9:.1f} GB, more than the {max_memory / 1e9:.1f} GB that may be used",
+            f"{needed / 1e9:.3g} GB, more than the {max_memory / 1e9:.3g} GB that may be used",
             hint="Write .tif, .png or .jpg, or raise --max-memory.",
         )
 

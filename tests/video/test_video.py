@@ -368,7 +368,12 @@ def test_one_clip_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     make(tmp_path / "in.mp4", times=range(0, 3600 * 400, 3600))
     words = ["-m", "imgtk", "run", "adjust:blur 20", "in.mp4", "-o", "out.mp4", "--tile", "off"]
-    process = subprocess.Popen([sys.executable, *words], cwd=tmp_path, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells ignore it for background jobs
+    )
     while not leftovers(tmp_path):
         assert process.poll() is None
         time.sleep(0.02)

@@ -17,6 +17,7 @@ OPENVINO = ["openvino>=2024.4"]
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18"]
 VIDEO = ["av>=17"]
 LARGE = ["pyvips>=3.0", "pyvips-binary>=8.16"]
+RAY = ["ray>=2.40"]
 LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
 TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *ONNX, *VIDEO, *LARGE]
 
@@ -39,6 +40,7 @@ setup(
         "torch>=2.4",
         "numpy>=1.26",
         "tifffile>=2024.8",
+        "fsspec>=2024.2",
         "opencv-python-headless>=4.8",
         "pillow>=11.1",
         "click>=8.1",
@@ -59,6 +61,7 @@ setup(
         "onnx": ONNX,
         "video": VIDEO,
         "large": LARGE,
+        "ray": RAY,
         "train": TRAIN,
         "test": [*TRAIN, *TEST],
         "dev": [*TRAIN, *TEST, *LINT],

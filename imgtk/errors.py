@@ -80,6 +80,10 @@ class DeviceError(ImgtkError):
     """The device that was asked for is not there."""
 
 
+class ClusterError(ImgtkError):
+    """A cluster cannot be reached, is gone, or its machines do not fit together."""
+
+
 class BackendError(ImgtkError):
     """Another runtime than torch is not there, or cannot compute a network."""
 

@@ -100,7 +100,7 @@ class Report:
         if row.status == "skipped":
             if row.path in self._rows:
                 return
-            row = Row(row.path, "done", row.output, sha256=row.output and digest(Path(row.output)))
+            row = Row(row.path, "done", row.output, sha256=row.output and digest(row.output))
         try:
             self._file.write(_line(row.to_dict()))
             self._file.flush()
@@ -137,10 +137,18 @@ def _rows(path: Path) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+def _opened(path: str) -> Any:
+    if "://" not in path:
+        return Path(path).open("rb")
+    import fsspec
+
+    return fsspec.open(path, "rb")
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file, or of what a URL of fsspec names, in hex."""
     result = sha256()
-    with path.open("rb") as file:
+    with _opened(str(path)) as file:
         while block := file.read(1 << 20):
             result.update(block)
     return result.hexdigest()

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Condition, Event, Lock
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from imgtk.batch.clips import Stopped, convert
 from imgtk.batch.report import Report, Row, digest
@@ -37,6 +37,9 @@ from imgtk.pipeline import NAME, Pipeline, Progress
 from imgtk.video import formats as video
 from imgtk.video.animation import is_animation
 from imgtk.video.formats import AS_BEFORE, Encoding, is_clip
+
+if TYPE_CHECKING:
+    from imgtk.batch.stores import Stores
 
 MOST_THREADS = 16
 """Pictures at a time, unless the user wants more."""
@@ -74,12 +77,18 @@ class Order:
         clips: how the frames of clips are written.
         key: tells the pipeline from others where parts of clips are kept; None where they are not.
         max_pixels: pictures above this size fail.
+        stores: what the paths of jobs stand for, if they are no files.
     """
 
     writing: Writing = Writing()
     clips: Encoding = AS_BEFORE
     key: str | None = None
     max_pixels: int = MAX_PIXELS
+    stores: Stores | None = None
+
+    def path(self, job: Job) -> str:
+        """Of its picture, as rows tell it."""
+        return self.stores.url(job.source) if self.stores else str(job.source)
 
 
 class Engine(Protocol):
@@ -114,13 +123,14 @@ def run(
     max_pixels: int = MAX_PIXELS,
     clips: Encoding = AS_BEFORE,
     stop: Event | None = None,
+    engine: Callable[[Order, Event], Engine] | None = None,
 ) -> Iterator[Row]:
     """Send many pictures through a pipeline. Nothing happens before the first row is asked for.
 
     Args:
         pipeline: what to do; or several, one for each device.
         sources: pictures, folders, patterns, `@lists`; see `list_jobs`, also for `out`, `recursive` and `suffix`.
-        resume, report, jobs, max_pixels, clips, stop: as for `run_jobs`.
+        resume, report, jobs, max_pixels, clips, stop, engine: as for `run_jobs`.
         overwrite, quality, depth: as for `Writing`.
 
     Yields:
@@ -143,6 +153,7 @@ def run(
         max_pixels=max_pixels,
         clips=clips,
         stop=stop,
+        engine=engine,
     )
 
 

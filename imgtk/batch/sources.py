@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 
-from imgtk.errors import ReadError, UsageError, WriteError
+from imgtk.errors import ImgtkError, ReadError, UsageError, WriteError
 from imgtk.io.formats import READABLE, WRITABLE
 from imgtk.video import formats as video
 
@@ -34,7 +34,7 @@ class Job:
             chose the format, or the file is another picture's.
         fixed: whether the user chose the format of `target`.
         exact: whether the user chose all of `target`, so that its folder must be there.
-        error: why it cannot be done: the folder `source` cannot be listed.
+        error: why it cannot be done: the folder `source` cannot be listed, or, in a store, the result is there already.
     """
 
     source: Path
@@ -43,7 +43,7 @@ class Job:
     fallback: Path | None = None
     fixed: bool = False
     exact: bool = False
-    error: ReadError | None = None
+    error: ImgtkError | None = None
 
     @property
     def moving(self) -> Path:
@@ -53,7 +53,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """A picture, or a folder that cannot be listed, with the folder below the results' that it belongs into."""
 
     source: Path
@@ -97,7 +97,7 @@ def list_jobs(
     """
     if not inputs:
         raise UsageError("an input is needed: pictures, or folders of pictures")
-    found: dict[Path, _Found] = {}
+    found: dict[Path, Found] = {}
     several = False
     for word in inputs:
         pictures = _find(word, output, recursive)
@@ -105,7 +105,7 @@ def list_jobs(
             raise _nothing(word, recursive)
         several = several or pictures is not None
         if pictures is None:
-            pictures = [_Found(Path(word), Path(), output or Path(), "" if output else MARK)]
+            pictures = [Found(Path(word), Path(), output or Path(), "" if output else MARK)]
         for one in pictures:
             found.setdefault(one.source, one)
     several = several or len(found) > 1
@@ -114,7 +114,7 @@ def list_jobs(
         return [Job(source, output, source.stem, fixed=True, exact=True)]
     if output and not output.is_dir():
         _check_folder(output)
-    return _named(list(found.values()), suffix, arriving)
+    return named(list(found.values()), suffix, arriving)
 
 
 def _check_folder(output: Path) -> None:
@@ -124,12 +124,12 @@ def _check_folder(output: Path) -> None:
         raise UsageError(f"-o {output} is a file, not a folder; the name of a picture would end in .png, .jpg …")
 
 
-def _find(word: str, output: Path | None, recursive: bool) -> list[_Found] | None:
+def _find(word: str, output: Path | None, recursive: bool) -> list[Found] | None:
     """What an input that stands for several pictures stands for; None for one that is a picture itself."""
     path = Path(word)
     if word.startswith("@") and len(word) > 1:
         results = _results(output, word)
-        found = [_Found(listed, _as_written(listed.parent), results) for listed in _listed(word)]
+        found = [Found(listed, _as_written(listed.parent), results) for listed in _listed(word)]
     elif path.is_dir():
         results = output or Path(f"{path.resolve().name}{MARK}")
         if os.path.realpath(results) == os.path.realpath(path):
@@ -141,7 +141,7 @@ def _find(word: str, output: Path | None, recursive: bool) -> list[_Found] | Non
         matches = (Path(match) for match in sorted(glob.glob(word, recursive=True)))
         taken = (*READABLE, *video.READABLE)
         pictures = [one for one in matches if one.suffix.lower() in taken and not one.is_dir()]
-        found = [_Found(one, one.parent.relative_to(root), results) for one in pictures if not _within(one, results)]
+        found = [Found(one, one.parent.relative_to(root), results) for one in pictures if not _within(one, results)]
     else:
         return None
     return found
@@ -182,7 +182,7 @@ def _as_written(folder: Path) -> Path:
     return Path(*(part for part in parts if part not in ("..", folder.anchor)))
 
 
-def _in_folder(folder: Path, results: Path, recursive: bool) -> Iterator[_Found]:
+def _in_folder(folder: Path, results: Path, recursive: bool) -> Iterator[Found]:
     """The pictures in a folder, those of its own before those of its folders."""
     refused: list[OSError] = []
     own = os.path.realpath(results)
@@ -192,25 +192,27 @@ def _in_folder(folder: Path, results: Path, recursive: bool) -> Iterator[_Found]
         folders[:] = [name for name in visible if os.path.realpath(os.path.join(place, name)) != own]
         for name in sorted(files):
             if name[0] != "." and os.path.splitext(name)[1].lower() in READABLE:
-                yield _Found(Path(place, name), below, results)
+                yield Found(Path(place, name), below, results)
     for error in refused:
         closed = Path(error.filename)
         problem = ReadError(f"cannot list the folder {closed}: {error.strerror}", hint="Check its permissions.")
         if closed == folder:
             raise problem
-        yield _Found(closed, closed.relative_to(folder).parent, results, error=problem)
+        yield Found(closed, closed.relative_to(folder).parent, results, error=problem)
 
 
 def _within(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
 
 
-def _named(found: Sequence[_Found], suffix: str | None, distinct: bool) -> list[Job]:
+def named(found: Sequence[Found], suffix: str | None, distinct: bool) -> list[Job]:
+    """What is to be done with pictures that were found; see `list_jobs`. With `distinct`, each name is treated as if
+    another picture had it, too."""
     sharing = Counter(one.results / one.folder / one.source.stem for one in found if not one.error)
     return [_job(one, suffix, distinct or sharing[one.results / one.folder / one.source.stem] > 1) for one in found]
 
 
-def _job(one: _Found, suffix: str | None, shares: bool) -> Job:
+def _job(one: Found, suffix: str | None, shares: bool) -> Job:
     source, folder = one.source, one.results / one.folder
     if one.error:
         return Job(source, folder, source.name, error=one.error)

@@ -28,9 +28,14 @@ if TYPE_CHECKING:
 FORMATS = ("jpg", "png", "webp", "tif", "bmp", "gif", "mp4", "mov", "mkv", "webm")
 
 
+def place(text: str) -> Path | str:
+    """What `-o` names: a path, or, in a store, a URL."""
+    return text if "://" in text else Path(text)
+
+
 @click.command()
 @click.argument("words", nargs=-1, metavar="PIPELINE INPUT...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file for one picture, else a folder.")
+@click.option("-o", "--output", type=place, metavar="PATH", help="A file for one picture, else a folder.")
 @click.option("--recursive", is_flag=True, help="Take the folders in a folder, too.")
 @click.option("--resume", is_flag=True, help="Skip the pictures that an earlier run has done.")
 @click.option(
@@ -47,6 +52,10 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "gif", "mp4", "mov", "mkv", "webm
     "--steady", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Calm what flickers in clips: 0.7."
 )
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="ray: share a cluster's machines.")
+@click.option("--ray-address", metavar="auto|HOST:PORT", help="The cluster.  [default: RAY_ADDRESS, or this machine]")
+@click.option("--ray-cores", type=click.IntRange(1), metavar="N", help="Of each worker.  [default: 4; a GPU's share]")
+@click.option("--ray-workers", type=click.IntRange(1), metavar="N", help="At most.  [default: as many as fit]")
 @pipeline_options
 @max_pixels_option
 @click.option("--quiet", is_flag=True, help="No progress bar, no names of outputs.")
@@ -55,7 +64,7 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "gif", "mp4", "mov", "mkv", "webm
 def run(
     debug: bool,
     words: tuple[str, ...],
-    output: Path | None,
+    output: Path | str | None,
     recursive: bool,
     resume: bool,
     watching: bool,
@@ -68,6 +77,10 @@ def run(
     crf: float | None,
     steady: float,
     depth: str | None,
+    engine: str,
+    ray_address: str | None,
+    ray_cores: int | None,
+    ray_workers: int | None,
     pipeline_file: Path | None,
     max_pixels: int | None,
     quiet: bool,
@@ -88,17 +101,35 @@ def run(
         raise click.UsageError("--overwrite replaces what --resume and --watch keep: choose one")
     if watching and len(inputs) != 1:
         raise click.UsageError("--watch takes one folder")
+    if engine == "local" and (ray_address or ray_cores or ray_workers):
+        raise click.UsageError("--ray-address, --ray-cores and --ray-workers belong to --engine ray")
+    if engine == "ray" and watching:
+        raise click.UsageError("--watch is for this machine alone: leave out --engine ray")
     from imgtk.batch import Writing, list_jobs, run_jobs, watch
+    from imgtk.batch.stores import is_url, list_stored, run_stored
     from imgtk.io import MAX_PIXELS
     from imgtk.io.quiet import audible
     from imgtk.video.formats import Encoding, is_clip
 
-    found = [] if watching else list_jobs(inputs, output, suffix=suffix, recursive=recursive)
+    stored = any(map(is_url, (*inputs, output)))
+    if stored and (len(inputs) != 1 or output is None or watching):
+        raise click.UsageError("from or to a store, one INPUT is taken, and -o names the folder of the results")
+    naming: dict[str, Any] = {"suffix": suffix, "recursive": recursive}
+    if isinstance(output, str) or stored:
+        found, stores = list_stored(inputs[0], str(output), **naming)
+    else:
+        found, stores = [] if watching else list_jobs(inputs, output, **naming), None
     several = len(found) != 1
     pipelines = [
         build_pipeline(text, pipeline_file, overwrite=overwrite or resume or watching, device=name, **settings)
-        for name in device.split(",")
+        for name in (device.split(",") if engine == "local" else ["cpu"])
     ]
+    cluster = None
+    if engine == "ray":
+        from imgtk.batch.cluster import Cluster
+
+        document, settings = pipelines[0].yaml(), {**settings, "device": device}
+        cluster = Cluster(document, settings, ray_address, ray_cores, ray_workers)
     writing = Writing(overwrite, quality, int(depth) if depth else None)
     tally = Tally(len(found))
     worst = 0
@@ -114,12 +145,16 @@ def run(
         ):
             how: dict[str, Any] = {"report": report_file, "max_pixels": max_pixels or MAX_PIXELS, "stop": stop}
             if watching:
-                naming: dict[str, Any] = {"suffix": suffix, "recursive": recursive}
+                assert not isinstance(output, str)
                 rows = watch(pipelines, inputs[0], output, writing, threads=jobs, **naming, **how)
             else:
-                threads = jobs if several else 1
+                threads = jobs if several or cluster else 1
                 how |= {"resume": resume, "clips": Encoding(codec, crf, steady), "progress": progress}
-                rows = run_jobs(pipelines, found, writing, threads=threads, **how)
+                how |= {"threads": threads, "engine": cluster}
+                if stores:
+                    rows = run_stored(pipelines, found, stores, writing, **how)
+                else:
+                    rows = run_jobs(pipelines, found, writing, **how)
             for row in rows:
                 tally.add(row)
                 advance()

@@ -20,7 +20,19 @@ _NAME = re.compile(rf"\.imgtk-{_MACHINE}-(\d+)-[0-9a-f]{{16}}\.tmp")
 
 def temporary(final: Path) -> Path:
     """A name beside `final` that nothing else uses. It tells the machine and the process."""
-    return final.with_name(f".imgtk-{_MACHINE}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    return final.with_name(f"{mark()}{secrets.token_hex(8)}.tmp")
+
+
+def mark() -> str:
+    """What the names of this process's temporary files begin with."""
+    return f".imgtk-{_MACHINE}-{os.getpid()}-"
+
+
+def remove_marked(folder: Path, mark: str) -> None:
+    """Remove the temporary files in `folder` of a process that has ended, on any machine."""
+    for file in folder.glob(f"{escape(mark)}*.tmp"):
+        with suppress(OSError):
+            file.unlink()
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -1,0 +1,525 @@
+"""A run over a Ray cluster: paths go to workers, rows come back, and pixels stay where they are computed.
+
+A worker is an actor that has one GPU, or some cores, and in it the engine of a local run. The pool hands each worker as
+many pictures as it works on at the same time, so a picture that is lost with its worker is known, and goes to another.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import re
+import socket
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import Any
+
+from imgtk import __version__
+from imgtk.batch.report import Row
+from imgtk.batch.runner import Line, Order, default_threads, skipped
+from imgtk.batch.sources import Job
+from imgtk.batch.stores import line
+from imgtk.errors import ClusterError, UsageError, WriteError
+from imgtk.io.temporary import mark, remove_leftovers, remove_marked, temporary
+from imgtk.pipeline import Pipeline
+
+CORES = 4
+"""Of a worker, unless the user says otherwise or no machine of the cluster has as many."""
+
+TRIES = 3
+"""Workers that a picture may cost before it fails; the later ones work on nothing else meanwhile."""
+
+START = 900.0
+"""Seconds in which a first worker must have started: machines that a cluster adds take minutes."""
+
+STARTS = 3
+"""Workers in a row that may die before they are ready."""
+
+INTERVAL = 5.0
+"""Seconds between two looks at the head of the cluster."""
+
+GONE = 20.0
+"""Seconds without it, after which the cluster is given up. Ray itself ends the program after 60."""
+
+ANSWER = 5.0
+"""Seconds that an address may take to answer."""
+
+FINISH = 60.0
+"""Seconds that workers are given to finish what they compute or write when a run ends early."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Workers on a Ray cluster; the `engine` of `run_jobs`.
+
+    All machines need the same imgtk, and see the files under the same names, from the same current folder.
+
+    Args:
+        pipeline: a YAML document, as `Pipeline.yaml` gives it.
+        settings: of the `Pipeline` in each worker; `device` is "auto" (GPUs, if the cluster has any), "cpu" or "cuda".
+        address: HOST:PORT of the cluster's head; "auto" for the cluster that this machine belongs to; None for what
+            `RAY_ADDRESS` says, or else for this machine alone.
+        cores: of each worker. None for 4, or for all of the largest machine if it has fewer; with GPUs, for a GPU's
+            share of its machine.
+        workers: how many there may be. None for as many as the cluster has room for, and one that grows by itself is
+            asked to.
+
+    Raises:
+        UsageError: for an address or a device of another kind.
+        ClusterError: if Ray is not installed.
+    """
+
+    pipeline: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    address: str | None = None
+    cores: int | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        device = self.settings.get("device", "auto")
+        if device not in ("auto", "cpu", "cuda"):
+            raise UsageError(
+                f"the device {device} is one machine's: the workers of a cluster have one device each",
+                hint="Use auto, cpu or cuda.",
+            )
+        if self.address not in (None, "auto") and not re.fullmatch(r"[^/]+:\d+", self.address):
+            raise UsageError(f"{self.address!r} is no address of a Ray cluster", hint="Use auto or HOST:PORT.")
+        if not find_spec("ray"):
+            raise ClusterError("Ray is not installed", hint="pip install 'imgtk[ray]'")
+
+    def __call__(self, order: Order, stop: Event) -> Pool:
+        return Pool(self, order, stop)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker has to know.
+
+    Attributes:
+        pipeline, settings: as of `Cluster`.
+        order: what holds for all pictures.
+        cores: that it may use.
+        folder: the current one, of which the names of files are told.
+        beacon: a file that is there while the run lasts; None if the files are in a store.
+        folders: those that results go into.
+        version: of imgtk.
+    """
+
+    pipeline: str
+    settings: Mapping[str, Any]
+    order: Order
+    cores: int
+    folder: Path
+    beacon: Path | None
+    folders: frozenset[Path] = frozenset()
+    version: str = __version__
+
+
+class Worker:
+    """The engine of a local run, in a process of the cluster. Each call has a thread of its own.
+
+    Args:
+        task: what to do.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task, self._stop, self._open = task, Event(), ExitStack()
+        self._line: Line
+
+    def begin(self) -> str | Exception:
+        """Get ready. Gives what the names of its temporary files begin with, or what is wrong."""
+        try:
+            self._check_version()
+            if self._task.beacon:
+                _enter(self._task.folder, self._task.beacon)
+            for folder in self._task.folders:  # a run before may have been killed on this machine
+                remove_leftovers(folder)
+            _use(self._task.cores)
+            pipeline = Pipeline.from_yaml(self._task.pipeline, **self._task.settings)
+            pipeline.check()
+            self._line = line([pipeline], self._task.order, self._stop)
+            self._open.enter_context(self._line.computing())
+        except Exception as error:
+            return _portable(error)
+        return mark()
+
+    def _check_version(self) -> None:
+        if self._task.version != __version__:
+            raise ClusterError(
+                f"{platform.node()} has imgtk {__version__}, and the run was started by {self._task.version}"
+            )
+
+    def picture(self, job: Job) -> tuple[Row | None, Exception | None]:
+        """What became of a picture, as of `Line.picture`, and why no further one can be done."""
+        row = self._line.picture(job)
+        if row and row.exception:
+            row = replace(row, exception=_portable(row.exception))
+        return row, self._line.failure and _portable(self._line.failure)
+
+    def stop(self) -> None:
+        """Finish what is being computed or written, and nothing else."""
+        self._stop.set()
+
+
+def _enter(folder: Path, beacon: Path) -> None:
+    """Make `folder` the current one, so that names mean what they mean where the run was started."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise ClusterError(
+            f"{platform.node()} cannot enter {folder}, where the run was started: {error.strerror}",
+            hint="All machines need the same files under the same names: start it on a shared disk.",
+        ) from None
+    if not beacon.exists():
+        raise ClusterError(
+            f"{platform.node()} does not see the files in {beacon.parent} of the machine that started the run",
+            hint="Results need a disk that all machines share.",
+        )
+
+
+def _use(cores: int) -> None:
+    """Compute with so many threads: Ray counts cores, but keeps nobody from using others."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(cores)
+    cv2.setNumThreads(cores)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or one that says the same, if it cannot be sent to another process."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+@dataclass(eq=False)
+class _Member:
+    """A worker of the pool: `ready` is the call that it answers first, `mark` that answer; `calls` are its pictures."""
+
+    actor: Any
+    ready: Any
+    mark: str | None = None
+    calls: dict[Any, Job] = field(default_factory=dict)
+
+
+class Pool:
+    """Workers that come as the cluster has room for them, and go when nothing is left to do.
+
+    Rows come in the order in which pictures are done. A worker that dies costs nothing: what it wrote of pictures that
+    it had not told about is removed, and they are done again, after all others, each by a worker that does nothing else
+    meanwhile. One that costs `TRIES` workers fails.
+
+    Args:
+        cluster: which one.
+        order: what holds for all pictures.
+        stop: once it is set, what is being computed or written is finished, and nothing else.
+
+    Attributes:
+        failure: why no further picture can be done.
+    """
+
+    def __init__(self, cluster: Cluster, order: Order, stop: Event) -> None:
+        self.cluster, self.order, self.stop = cluster, order, stop
+        self.failure: Exception | None = None
+        self._saves = Pipeline.from_yaml(cluster.pipeline, device="cpu").saves
+        self._todo: deque[Job] = deque()
+        self._again: deque[Job] = deque()
+        self._lost: Counter[Job] = Counter()
+        self._members: list[_Member] = []
+        self._started, self._failed_starts = False, 0
+
+    @contextmanager
+    def running(
+        self, jobs: Sequence[Job], done: Mapping[Job, Path | None], threads: int | None
+    ) -> Iterator[Iterator[Row]]:
+        """As of any `Engine`; `threads` are those of each worker.
+
+        Raises:
+            ClusterError: if the cluster cannot be reached.
+            WriteError: if the folder of the results cannot be written to.
+        """
+        self._todo.extend(job for job in jobs if not (job.error or done.get(job)))
+        known = (row for job in jobs if (row := self._known(job, done.get(job))))
+        if not self._todo:
+            yield known
+            return
+        folder = None if self.order.stores else self._todo[0].target.parent
+        with connected(self.cluster.address) as head, _beacon(folder) if folder else nullcontext() as beacon:
+            self._head = head
+            self._connected = self._seen = self._looked = monotonic()
+            self._began = beacon.stat().st_mtime_ns if beacon else 0
+            self._prepare(beacon, threads)
+            try:
+                yield self._rows(known)
+            finally:
+                self._dismiss()
+
+    def _known(self, job: Job, file: Path | None) -> Row | None:
+        """The row of a picture that needs no worker."""
+        if job.error:
+            return Row(self.order.path(job), "failed", exception=job.error)
+        return skipped(job, file) if file else None
+
+    def _prepare(self, beacon: Path | None, threads: int | None) -> None:
+        import ray
+
+        machines = _machines()
+        device = self.cluster.settings.get("device", "auto")
+        gpu = device == "cuda" or (device == "auto" and any(machine.get("GPU") for machine in machines))
+        cores = self.cluster.cores or _cores(machines, gpu)
+        self._threads = threads or default_threads(cores)
+        self._needs = {"num_cpus": cores, "num_gpus": int(gpu)}
+        self._room = sum(int(machine.get("GPU", 0) if gpu else machine.get("CPU", 0) // cores) for machine in machines)
+        overwrite = self.order.writing.overwrite
+        settings = {**self.cluster.settings, "device": "cuda" if gpu else "cpu", "overwrite": overwrite}
+        folders = frozenset(job.target.parent for job in self._todo if beacon)
+        task = Task(self.cluster.pipeline, settings, self.order, cores, Path.cwd(), beacon, folders)
+        worker = ray.remote(Worker).options(**self._needs, max_concurrency=self._threads + 1)  # one for `stop`
+        self._task, self._worker = ray.put(task), worker
+
+    def _rows(self, known: Iterator[Row]) -> Iterator[Row]:
+        import ray
+
+        yield from known
+        ending = False
+        while True:
+            if (self.stop.is_set() or self.failure) and not ending:
+                ending = True
+                for member in self._members:
+                    member.actor.stop.remote()
+            if ending:
+                self._todo.clear()
+                self._again.clear()
+            self._hire()
+            self._hand_out()
+            answers = {call: member for member in self._members for call in (*member.calls, *_starting(member))}
+            if not answers:
+                return
+            come, _ = ray.wait([*answers], timeout=INTERVAL)
+            if come:
+                come, _ = ray.wait([*answers], num_returns=len(answers), timeout=0)
+            for call in come:
+                if answers[call] in self._members:
+                    yield from self._answered(answers[call], call)
+            self.failure = self.failure or self._trouble()
+
+    def _trouble(self) -> ClusterError | None:
+        """What is wrong with the cluster."""
+        if not self._head_is_there():
+            self._members.clear()  # they cannot be told anything
+            return ClusterError(
+                f"the Ray cluster is gone: {self._head} no longer answers",
+                hint="The same command with --resume goes on.",
+            )
+        self._started = self._started or any(member.mark for member in self._members)
+        if self._started or monotonic() - self._connected < START:
+            return None
+        has = {f"{machine.get('CPU', 0):g} cores and {machine.get('GPU', 0):g} GPUs" for machine in _machines()}
+        return ClusterError(
+            f"no worker has started in {START / 60:.0f} minutes: each needs {self._needs['num_cpus']} cores and "
+            f"{self._needs['num_gpus']} GPUs; the machines have {'; '.join(sorted(has))}",
+            hint="Try fewer --ray-cores, or wait until others have finished.",
+        )
+
+    def _hire(self) -> None:
+        """Ask for workers while pictures wait: for as many as there is room for now, and where that grows, for twice as
+        many as there are."""
+        waiting = -(-len(self._todo) // self._threads) + len(self._again)
+        most = max(self._room, 2 * sum(member.mark is not None for member in self._members), 1)
+        most = min(most, self.cluster.workers or most)
+        starting = sum(member.mark is None for member in self._members)
+        for _ in range(min(most - len(self._members), waiting - starting)):
+            actor = self._worker.remote(self._task)
+            self._members.append(_Member(actor, actor.begin.remote()))
+        if not waiting:
+            for member in [member for member in self._members if not member.calls]:
+                self._let_go(member)
+
+    def _hand_out(self) -> None:
+        for member in self._members:
+            while member.mark and self._todo and len(member.calls) < self._threads:
+                self._give(member, self._todo.popleft())
+            if member.mark and self._again and not member.calls:
+                self._give(member, self._again.popleft())
+
+    def _give(self, member: _Member, job: Job) -> None:
+        member.calls[member.actor.picture.remote(job)] = job
+
+    def _answered(self, member: _Member, call: Any) -> Iterator[Row]:
+        """Take an answer of a worker, or its death."""
+        import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            answer = ray.get(call)
+        except RayTaskError:
+            raise
+        except RayError as error:
+            yield from self._died(member, error)
+            return
+        if call == member.ready:
+            self._failed_starts = 0
+            if isinstance(answer, Exception):
+                self.failure = self.failure or answer
+                self._let_go(member)
+            else:
+                member.mark = answer
+            return
+        del member.calls[call]
+        row, failure = answer
+        self.failure = self.failure or failure
+        if row:
+            yield row
+
+    def _died(self, member: _Member, error: Exception) -> Iterator[Row]:
+        """Have its pictures done again; gives rows of those that were tried often enough."""
+        self._let_go(member)
+        if member.mark is None:
+            self._failed_starts += 1
+            if self._failed_starts == STARTS:
+                reason = (str(error).strip().splitlines() or ["it does not say why"])[-1]
+                self.failure = self.failure or ClusterError(f"Ray cannot start workers: {reason}")
+            return
+        for job in member.calls.values():
+            self._clean(job, member.mark)
+            self._lost[job] += 1
+            if self._lost[job] < TRIES:
+                self._again.append(job)
+            else:
+                reason = f"{TRIES} workers have died of it: perhaps it needs more memory than a worker has"
+                path = self.order.path(job)
+                yield Row(path, "failed", exception=ClusterError(f"cannot do {path}: {reason}"))
+
+    def _clean(self, job: Job, mark: str) -> None:
+        """Remove what a dead worker has written for a picture: its temporary files, and what would keep the picture
+        from being written again."""
+        files = {file for file in (job.target, job.fallback, job.moving, *self._saves(job.name).values()) if file}
+        for folder in {file.parent for file in files}:
+            remove_marked(folder, mark)
+        for file in () if self.order.writing.overwrite else files:
+            with suppress(OSError):
+                if file.stat().st_mtime_ns > self._began:
+                    file.unlink()
+
+    def _let_go(self, member: _Member) -> None:
+        import ray
+
+        self._members.remove(member)
+        ray.kill(member.actor)
+
+    def _dismiss(self) -> None:
+        """Let the workers finish, and end them."""
+        import ray
+
+        calls = [call for member in self._members for call in member.calls]
+        for member in self._members if calls else ():
+            member.actor.stop.remote()
+        if calls:
+            ray.wait(calls, num_returns=len(calls), timeout=FINISH)
+        for member in [*self._members]:
+            self._let_go(member)
+
+    def _head_is_there(self) -> bool:
+        """Whether the cluster's head has answered lately."""
+        now = monotonic()
+        if now - self._looked >= INTERVAL:
+            self._looked = now
+            if _answers(self._head):
+                self._seen = now
+        return self._looked - self._seen < GONE
+
+
+def _machines() -> list[Mapping[str, float]]:
+    """What the machines of the cluster have: "CPU", "GPU"."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _cores(machines: Sequence[Mapping[str, float]], gpu: bool) -> int:
+    """Of each worker, unless the user chooses."""
+    shares = [machine.get("CPU", 0) // machine["GPU"] for machine in machines if gpu and machine.get("GPU")]
+    most = min(shares) if shares else min(CORES, max(machine.get("CPU", 0) for machine in machines))
+    return max(1, int(most))
+
+
+def _starting(member: _Member) -> tuple[Any, ...]:
+    return () if member.mark else (member.ready,)
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[str]:
+    """A connection to a Ray cluster, as of `Cluster`; gives the address of its head. One that there is already is used,
+    and kept.
+
+    Raises:
+        ClusterError: if there is no cluster.
+    """
+    import ray
+
+    begun = not ray.is_initialized()
+    if begun:
+        _connect(address or os.environ.get("RAY_ADDRESS"))
+    try:
+        yield ray.get_runtime_context().gcs_address
+    finally:
+        if begun:
+            ray.shutdown()
+
+
+def _connect(address: str | None) -> None:
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    ray._private.worker._worker_logs_enabled = False  # it would still tell on standard output which workers have died
+    if address is None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # this machine's own cluster tells nobody
+        ray.init("local", include_dashboard=False, **quiet)
+        return
+    if address != "auto" and not _answers(address):
+        raise ClusterError(
+            f"there is no Ray cluster at {address}: nothing answers there",
+            hint="Check --ray-address and that the cluster runs: `ray status` on its machines tells.",
+        )
+    try:
+        ray.init(address, **quiet)
+    except (Exception, SystemExit) as error:  # Ray exits where something else answers
+        reason = (str(error).strip().splitlines() or [""])[0]
+        where = "that this machine belongs to" if address == "auto" else f"at {address}"
+        raise ClusterError(
+            f"there is no Ray cluster {where}" + (f": {reason}" if isinstance(error, Exception) else ""),
+            hint="Start one with `ray start --head`, or leave out --ray-address to use this machine alone.",
+        ) from None
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
+def _beacon(folder: Path) -> Iterator[Path]:
+    """A file in `folder`, by which workers tell that it is the same for them; gone in the end."""
+    path = temporary(folder / "beacon")
+    try:
+        path.touch()
+    except OSError as error:
+        raise WriteError(f"cannot write into {folder}: {error.strerror}") from error
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

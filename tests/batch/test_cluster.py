@@ -1,0 +1,206 @@
+"""A run over a Ray cluster does what a run here does, whatever happens to its workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from imgtk import Pipeline
+from imgtk.batch import Row, cluster, list_jobs, run, run_jobs
+from imgtk.batch.cluster import Cluster, Task, Worker
+from imgtk.batch.runner import Order, Writing
+from imgtk.batch.sources import Job
+from imgtk.cli import main
+from imgtk.errors import ClusterError, UsageError
+from imgtk.io.temporary import temporary
+from tests.batch.conftest import Make, broken
+
+PIPELINE = Pipeline("upscale:lanczos x2 | save 'half/{name}.png' | adjust:saturation 0.5", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def two_cores() -> Iterator[None]:
+    """A cluster of this machine, with room for two workers of one core."""
+    ray = pytest.importorskip("ray")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray.init("local", num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+def on_cluster(
+    out: str = "out", *, resume: bool = False, report: Path | None = None, stop: Event | None = None, **options: Any
+) -> Iterator[Row]:
+    engine = Cluster(PIPELINE.yaml(), options, cores=1)
+    jobs = list_jobs(["in"], Path(out), recursive=True)
+    yield from run_jobs([PIPELINE], jobs, Writing(), resume=resume, report=report, stop=stop, engine=engine)
+
+
+def contents(*folders: str) -> dict[str, bytes]:
+    """The files in some folders, hidden ones too."""
+    files = [path for folder in folders for path in Path(folder).rglob("*") if path.is_file()]
+    return {str(path.relative_to(path.parts[0])): path.read_bytes() for path in files}
+
+
+def told(rows: list[Row]) -> list[dict[str, Any]]:
+    """What rows say, but for times and where results are; by path."""
+    lines = sorted((row.to_dict() for row in rows), key=lambda line: str(line["path"]))
+    return [{**line, "output": line["output"] and Path(line["output"]).name, "seconds": None} for line in lines]
+
+
+@pytest.mark.slow
+def test_it_does_what_a_run_here_does(make: Make, two_cores: None) -> None:
+    make(*(f"in/{k % 3}/{k:02}.{('png', 'jpg', 'webp')[k % 3]}" for k in range(18)), "in/ ü 'x' [1].png")
+    Path("in/bad").mkdir()
+    bad = broken(Path("in/bad"))
+    here = list(run(PIPELINE, "in", "here", recursive=True))
+    saved = contents("half")
+    for path in Path("half").rglob("*.png"):
+        path.unlink()
+    stop = Event()
+    first = []
+    for row in on_cluster(report=Path("report.jsonl"), stop=stop):
+        first.append(row)
+        stop.set()  # as Ctrl-C does
+    rest = list(on_cluster(resume=True, report=Path("report.jsonl")))
+    assert len(bad) < len(here)
+    assert 0 < len(first) < len(here)
+    assert {row.path for row in first if row.status == "done"} == {row.path for row in rest if row.status == "skipped"}
+    last = {row.path: row for row in [*rest, *(row for row in first if row.status == "done")]}
+    assert told(list(last.values())) == told(here)
+    assert contents("out") == contents("here")
+    assert contents("half") == saved
+    lines = [json.loads(line) for line in Path("report.jsonl").read_text().splitlines()]
+    assert sorted(map(str, lines)) == sorted(str(row.to_dict()) for row in last.values())
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_loses_nothing(make: Make, two_cores: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One dies when it has written a result but not told of it, in the midst of writing another one; one picture kills
+    whatever works on it. A file of somebody else is left alone."""
+    make(*(f"in/{k:02}.png" for k in range(12)), "in/once.png", "in/poison.png", "in/taken.png")
+    make("out/taken.png")
+    taken = Path("out/taken.png").read_bytes()
+
+    class Mortal(Worker):  # defined here, so that Ray sends it along
+        def picture(self, job: Job) -> tuple[Row | None, Exception | None]:
+            if job.source.stem == "poison" or (job.source.stem == "once" and not Path("once died").exists()):
+                answer = super().picture(job)
+                temporary(job.target).write_bytes(b"half of it")
+                with Path(f"{job.source.stem} died").open("a") as file:
+                    file.write(f"{answer[0] and answer[0].status}\n")
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().picture(job)
+
+    monkeypatch.setattr(cluster, "Worker", Mortal)
+    rows = {row.path: row for row in on_cluster()}
+    assert Counter(row.status for row in rows.values()) == {"done": 13, "failed": 2}
+    assert Path("once died").read_text().split() == ["done"]
+    assert Path("poison died").read_text().split() == ["done"] * cluster.TRIES
+    assert "3 workers have died of it" in str(rows["in/poison.png"].error)
+    assert "it exists" in str(rows["in/taken.png"].error)
+    assert Path("out/taken.png").read_bytes() == taken
+    Path("out/taken.png").unlink()
+    Path("in/taken.png").unlink()
+    Path("in/poison.png").unlink()
+    Path("half/taken.png").unlink(missing_ok=True)
+    half = contents("half")
+    for path in Path("half").iterdir():
+        path.unlink()
+    list(run(PIPELINE, "in", "here"))
+    assert contents("out") == contents("here")
+    assert half == contents("half")
+
+
+@pytest.mark.slow
+def test_the_cluster_is_gone(make: Make, two_cores: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.png")
+    monkeypatch.setattr(cluster, "INTERVAL", 0.01)
+    monkeypatch.setattr(cluster, "GONE", 0.02)
+    monkeypatch.setattr(cluster, "_answers", lambda address: False)
+    with pytest.raises(ClusterError, match=r"the Ray cluster is gone.*\n.*--resume"):
+        list(on_cluster(report=Path("report.jsonl")))
+    assert Path("report.jsonl").read_bytes() == b""
+    assert not Path("out").exists()
+
+
+@pytest.mark.slow
+def test_workers_that_cannot_work(make: Make, two_cores: None) -> None:
+    make("in/a.png")
+    with pytest.raises(UsageError, match="tile"):
+        list(on_cluster(tile=-3))
+    assert not Path("out").exists()
+
+
+def test_without_pictures_to_do_no_cluster_is_needed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.png")
+    pytest.importorskip("ray")
+    list(run(PIPELINE, "in", "out"))
+    monkeypatch.setattr(cluster, "connected", None)
+    assert [row.status for row in on_cluster(resume=True)] == ["skipped"]
+
+
+def test_a_place_that_is_not_the_same(tmp_path: Path) -> None:
+    """Results must not end up on the disks of workers."""
+    order, beacon = Order(), tmp_path / "beacon"
+    task = Task(PIPELINE.yaml(), {}, order, 1, tmp_path, beacon)
+    here = Path.cwd()
+    try:
+        (unseen, nowhere, other) = [
+            Worker(one).begin()
+            for one in (
+                task,
+                Task(PIPELINE.yaml(), {}, order, 1, tmp_path / "nowhere", beacon),
+                Task(PIPELINE.yaml(), {}, order, 1, tmp_path, beacon, version="0.0"),
+            )
+        ]
+    finally:
+        os.chdir(here)
+    assert "does not see the files in" in str(unseen)
+    assert "cannot enter" in str(nowhere)
+    assert "was started by 0.0" in str(other)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--engine", "ray", "--ray-address", "somewhere"], "is no address of a Ray cluster"),
+        (["--engine", "ray", "--ray-address", "127.0.0.1:1"], "there is no Ray cluster at 127.0.0.1:1"),
+        (["--engine", "ray", "--ray-address", "auto"], "there is no Ray cluster that this machine belongs to"),
+        (["--engine", "ray", "--device", "cuda:1"], "the device cuda:1 is one machine's"),
+        (["--engine", "ray", "--watch"], "leave out --engine ray"),
+        (["--ray-cores", "2"], "belong to --engine ray"),
+    ],
+)
+def test_mistakes(make: Make, words: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+    def none(*_: object, **__: object) -> None:
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    monkeypatch.setattr(ray, "init", none)
+    make("in/a.png")
+    command = ["run", "adjust:saturation 0.5", "in", "-o", "out", "--report", "r.jsonl"]
+    result = CliRunner().invoke(main, [*command, *words])
+    assert message in result.stderr
+    assert result.exit_code in (1, 2)
+    assert not Path("out").exists()
+
+
+def test_ray_is_not_installed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    make("in/a.png")
+    result = CliRunner().invoke(main, ["run", "adjust:saturation 0.5", "in", "-o", "out", "--engine", "ray"])
+    assert result.exit_code == 1
+    assert "pip install 'imgtk[ray]'" in result.stderr

@@ -1,0 +1,149 @@
+"""Pictures in stores are done as those of this machine are; a store that fails costs rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from click.testing import CliRunner
+
+from imgtk import Pipeline
+from imgtk.batch import run
+from imgtk.cli import main
+from tests.batch.conftest import Make, broken
+
+MEMORY = fsspec.filesystem("memory")
+RUN = ["run", "upscale:nearest x2"]
+
+
+@pytest.fixture(autouse=True)
+def _empty() -> Iterator[None]:
+    yield
+    MEMORY.store.clear()
+    MEMORY.pseudo_dirs[:] = [""]
+
+
+def command(*words: str) -> tuple[int, list[dict[str, Any]], str]:
+    result = CliRunner().invoke(main, [*RUN, *words, "--json", "--device", "cpu"])
+    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()], result.stderr
+
+
+def stored(folder: str) -> dict[str, bytes]:
+    return {path.removeprefix(f"/{folder}/"): MEMORY.cat_file(path) for path in MEMORY.find(f"/{folder}")}
+
+
+def upload(folder: str, target: str) -> None:
+    for path in Path(folder).rglob("*"):
+        if path.is_file():
+            MEMORY.pipe_file(f"/{target}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+
+
+def test_a_folder_of_a_store(make: Make, double: Pipeline) -> None:
+    make("in/a.png", "in/x/b.jpg", "in/x/ ü [1].webp", "in/.hidden/c.png", "in/x/a.png")
+    (Path("in") / "notes.txt").write_text("no picture")
+    Path("bad").mkdir()
+    bad = {path.name for path in broken(Path("bad")) if path.is_file()}
+    for name in bad:
+        (Path("in") / name).write_bytes((Path("bad") / name).read_bytes())
+    upload("in", "photos")
+    here = list(run(double, "in", "out", recursive=True))
+    code, rows, errors = command("memory://photos", "-o", "memory://large", "--recursive", "--report", "r.jsonl")
+    assert code == 1
+    results = {p.relative_to("out").as_posix(): p.read_bytes() for p in Path("out").rglob("*") if p.is_file()}
+    assert stored("large") == results
+    expected = [{**row.to_dict(), "seconds": None} for row in here]
+    for row in expected:
+        row["path"] = row["path"].replace("in/", "memory:///photos/")
+        row["output"] = row["output"] and row["output"].replace("out/", "memory:///large/")
+        row["error"] = row["error"] and row["error"].replace("in/", "memory:///photos/")
+    told = [{**row, "seconds": None} for row in rows]
+    assert sorted(map(str, told)) == sorted(map(str, expected))
+    assert [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()] == rows
+    assert "unexpected" not in errors
+
+
+def test_resuming(make: Make) -> None:
+    make("in/a.png", "in/b.png", "in/c.png")
+    upload("in", "photos")
+    words = ["memory://photos", "-o", "memory://large", "--report", "r.jsonl"]
+    assert command(*words)[0] == 0
+    before = stored("large")
+    MEMORY.rm("/large/b.png")
+    MEMORY.pipe_file("/large/c.png", b"")
+    code, rows, _ = command(*words, "--resume")
+    assert code == 0
+    assert {row["path"][-5:]: row["status"] for row in rows} == {"a.png": "skipped", "b.png": "done", "c.png": "done"}
+    assert stored("large") == before
+    upload("in", "photos")  # newer than their results
+    assert {row["status"] for row in command(*words, "--resume")[1]} == {"done"}
+    Path("r.jsonl").unlink()
+    assert {row["status"] for row in command(*words, "--resume")[1]} == {"skipped"}
+    lines = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
+    assert {row["sha256"] for row in lines} == {sha256(data).hexdigest() for data in before.values()}
+
+
+def test_nothing_is_replaced(make: Make) -> None:
+    make("in/a.png", "in/b.png")
+    upload("in", "photos")
+    MEMORY.pipe_file("/large/a.png", b"mine")
+    words = ["memory://photos", "-o", "memory://large"]
+    code, rows, errors = command(*words)
+    assert code == 1
+    assert [row["status"] for row in sorted(rows, key=lambda row: str(row["path"]))] == ["failed", "done"]
+    assert "memory:///large/a.png: it exists" in errors
+    assert MEMORY.cat_file("/large/a.png") == b"mine"
+    assert command(*words, "--overwrite")[0] == 0
+    assert MEMORY.cat_file("/large/a.png") != b"mine"
+
+
+def test_between_a_store_and_this_machine(make: Make) -> None:
+    make("in/a.png", "in/b.jpg")
+    assert command("in", "-o", "memory://large")[0] == 0
+    assert command("memory://large/*.png", "-o", "back")[0] == 0
+    assert [path.name for path in Path("back").iterdir()] == ["a.png"]
+
+
+def test_a_store_that_fails(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.png", "in/b.png")
+    upload("in", "photos")
+
+    def refuse(self: object, source: str, target: str, **_: object) -> None:
+        raise RuntimeError("quota exceeded")
+
+    monkeypatch.setattr(type(MEMORY), "put_file", refuse)
+    code, rows, _ = command("memory://photos", "-o", "memory://large")
+    assert code == 1
+    assert [row["error"] for row in rows] == [
+        f"cannot write memory:///large/{name}.png: quota exceeded" for name in ("a", "b")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "code"),
+    [
+        (["memory://photos", "a.png", "-o", "memory://out"], "one INPUT is taken", 2),
+        (["memory://photos"], "-o names the folder of the results", 2),
+        (["memory://photos", "-o", "memory://photos"], "the results would lie among the pictures", 2),
+        (["memory://nothing", "-o", "memory://out"], "there are no pictures in memory://nothing", 1),
+        (["nostore://photos", "-o", "memory://out"], "cannot use nostore://photos", 2),
+    ],
+)
+def test_mistakes(make: Make, words: list[str], message: str, code: int) -> None:
+    make("in/a.png")
+    upload("in", "photos")
+    result = CliRunner().invoke(main, [*RUN, *words])
+    assert message in result.stderr
+    assert result.exit_code == code
+
+
+def test_save_stages_write_here(make: Make) -> None:
+    make("in/a.png")
+    upload("in", "photos")
+    result = CliRunner().invoke(main, ["run", "save x.png", "memory://photos", "-o", "memory://out"])
+    assert "`save` stages write files of this machine" in result.stderr
+    assert result.exit_code == 2

@@ -1,6 +1,6 @@
 # make demo   upscale and repaint a sample photo           make test   what CI runs
 # make lint   ruff and mypy only                           make clean  remove what these made
-# make long   the tests that need an hour, and 40 GB of disk
+# make long   the tests of an hour, with 40 GB of disk     make cluster   those that need Ray
 #
 # A CPU-only torch is a tenth of the default download: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
 
@@ -12,7 +12,7 @@ BIN := .venv/bin
 # Installed once; again when the requirements change or a plugin folder comes or goes.
 REQUIREMENTS := setup.py constraints.txt plugins
 
-.PHONY: demo test lint long clean
+.PHONY: demo test lint long cluster clean
 .DEFAULT_GOAL := help
 
 help: ## print what can be made
@@ -29,6 +29,9 @@ test: lint
 
 long: .venv/installed-dev
 	$(BIN)/python -m pytest -q -m long
+
+cluster: .venv/installed-dev .venv/installed-ray
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/batch/test_cluster.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

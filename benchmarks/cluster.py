@@ -1,0 +1,100 @@
+"""What photos cost: seconds per photo and stage on one device, and from these hours for a million and the disk's share;
+and how many pictures per second the pool of a cluster hands out, with pictures that cost nothing.
+
+OMP_NUM_THREADS=1 python benchmarks/cluster.py --jobs 1
+python benchmarks/cluster.py --device cuda
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from common import arguments, bars, record
+from folder import make_pictures
+from imgtk import Image, Pipeline
+from imgtk.batch import Row, list_jobs, run, run_jobs
+from imgtk.batch.cluster import Cluster
+from imgtk.testing import picture
+
+PIPELINES = "style:monet,upscale:compact x2,upscale:esrgan x4"
+SIZE = 4000, 3000
+MILLION = 1e6
+
+
+def timed(rows: Iterator[Row]) -> tuple[list[Row], float]:
+    """The rows but the first, which pays for what is done once, and pictures per second without it."""
+    first = next(rows)
+    start = perf_counter()
+    rest = list(rows)
+    elapsed = perf_counter() - start
+    assert {row.status for row in [first, *rest]} == {"done"}, [row.error for row in rest]
+    return rest, len(rest) / elapsed
+
+
+def photos(text: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """What JPEG photos of 12 megapixels cost on the device."""
+    out = folder / f"out-{text.partition(' ')[0].replace(':', '-')}"
+    rows, rate = timed(run(Pipeline(text, device=options.device), folder / "in", out, jobs=options.jobs))
+    stages = {stage: median(row.seconds[stage] for row in rows) for stage in ("read", "compute", "write")}
+    read = median(Path(row.path).stat().st_size for row in rows) / 1e6
+    written = median(Path(str(row.output)).stat().st_size for row in rows) / 1e6
+    return {
+        "pipeline": text,
+        "device": options.device,
+        "threads": torch.get_num_threads(),
+        "photos_per_s": rate,
+        **{f"{stage}_s": seconds for stage, seconds in stages.items()},
+        "mb_read": read,
+        "mb_written": written,
+        "hours_per_million": MILLION / rate / 3600,
+        "coding_cores_per_device": (stages["read"] + stages["write"]) * rate,
+        "mb_per_s_of_disk": (read + written) * rate,
+    }
+
+
+def handed_out(folder: Path, count: int, workers: int) -> dict[str, Any]:
+    """How many pictures per second the pool hands out and takes back."""
+    make_pictures(folder / "tiny", count)
+    pipeline = Pipeline("upscale:nearest x2", device="cpu")
+    jobs = list_jobs([str(folder / "tiny")], folder / "tiny-out", recursive=True)
+    engine = Cluster(pipeline.yaml(), {"device": "cpu"}, cores=1, workers=workers)
+    rate = timed(run_jobs([pipeline], jobs, engine=engine))[1]
+    return {"pipeline": f"{pipeline} of {count} tiny pictures, {workers} workers", "photos_per_s": rate}
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--pipelines", default=PIPELINES, help="with commas between")
+    parser.add_argument("--photos", type=int, default=3, help="for each pipeline, after one that does not count")
+    parser.add_argument("--jobs", type=int, help="photos at a time; 1 for one core")
+    parser.add_argument("--tiny", type=int, default=2000, help="pictures that the pool hands out; 0 for none")
+    parser.add_argument("--workers", type=int, default=2, help="to which it hands them out")
+    options = parser.parse_args()
+    results = []
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in").mkdir()
+        photo = Image.of(picture(*SIZE))
+        for index in range(options.photos + 1):
+            photo.save(folder / "in" / f"{index}.jpg", quality=90)
+        results += [photos(text.strip(), folder, options) for text in options.pipelines.split(",")]
+        drawn = {row["pipeline"]: row["hours_per_million"] for row in results}
+        if options.tiny and find_spec("ray"):
+            results.append(handed_out(folder, options.tiny, options.workers))
+    record(
+        "cluster", results, options.out, bars(drawn, f"A million photos of 12 megapixels, {options.device}", "hours")
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -498,7 +498,8 @@ def _connect(address: str | None) -> None:
         where = "that this machine belongs to" if address == "auto" else f"at {address}"
         raise ClusterError(
             f"there is no Ray cluster {where}" + (f": {reason}" if isinstance(error, Exception) else ""),
-            hint="Start one with `ray start --head`, or leave out --ray-address to use this machine alone.",
+            hint="Start one with `ray start --head` (if it speaks of tokens, set RAY_AUTH_MODE=token), or leave out "
+            "--ray-address to use this machine alone.",
         ) from None
 
 

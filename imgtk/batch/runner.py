@@ -208,14 +208,15 @@ def run_jobs(
             remove_leftovers(folder)
         ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
         done = {job: _result(job, saves(job.name).values(), ledger) for job in jobs if resume and not job.error}
-        if ledger:
-            ledger.open({str(job.source) for job in jobs if not done.get(job)})
-            stack.callback(ledger.close)
         writing = replace(writing, overwrite=writing.overwrite or resume)
         order = Order(writing, clips, str(pipelines[0]) if resume else None, max_pixels)
         stop = stop or Event()
         working = engine(order, stop) if engine else Line(pipelines, order, stop, progress)
-        for row in stack.enter_context(working.running(jobs, done, threads)):
+        rows = stack.enter_context(working.running(jobs, done, threads))
+        if ledger:
+            ledger.open({str(job.source) for job in jobs if not done.get(job)})
+            stack.callback(ledger.close)
+        for row in rows:
             if ledger:
                 ledger.add(row)
             yield row

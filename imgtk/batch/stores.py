@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from glob import has_magic
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -164,22 +164,16 @@ def run_stored(
     order = Order(replace(writing, overwrite=True), clips, None, max_pixels, stores)
     stop = stop or Event()
     working = engine(order, stop) if engine else StoredLine(pipelines, order, stop, progress)
-    try:
+    kept = (Row(stores.url(job.source), "skipped", stores.url(file)) for job, file in done.items())
+    with ExitStack() as stack:
+        rows = stack.enter_context(working.running(todo, {}, threads))
         if ledger:
             ledger.open({stores.url(job.source) for job in todo})
-        for job, file in done.items():
-            row = Row(stores.url(job.source), "skipped", stores.url(file))
+            stack.callback(ledger.close)
+        for row in chain(kept, rows):
             if ledger:
                 ledger.add(row)
             yield row
-        with working.running(todo, {}, threads) as rows:
-            for row in rows:
-                if ledger:
-                    ledger.add(row)
-                yield row
-    finally:
-        if ledger:
-            ledger.close()
     if working.failure:
         raise working.failure
 

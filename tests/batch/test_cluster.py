@@ -196,6 +196,7 @@ def test_mistakes(make: Make, words: list[str], message: str, monkeypatch: pytes
     assert message in result.stderr
     assert result.exit_code in (1, 2)
     assert not Path("out").exists()
+    assert not Path("r.jsonl").exists()  # the same command can be given again
 
 
 def test_ray_is_not_installed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,9 @@ def test_a_worker_that_dies_loses_nothing(make: Make, two_cores: None, monkeypat
     rows = {row.path: row for row in on_cluster()}
     assert Counter(row.status for row in rows.values()) == {"done": 13, "failed": 2}
     assert Path("once died").read_text().split() == ["done"]
-    assert Path("poison died").read_text().split() == ["done"] * cluster.TRIES
+    deaths = Path("poison died").read_text().split()
+    assert set(deaths) == {"done"}
+    assert len(deaths) in (cluster.TRIES, cluster.TRIES - 1)  # "once" may have taken the first worker away from it
     assert "3 workers have died of it" in str(rows["in/poison.png"].error)
     assert "it exists" in str(rows["in/taken.png"].error)
     assert Path("out/taken.png").read_bytes() == taken

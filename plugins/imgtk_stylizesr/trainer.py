@@ -50,12 +50,9 @@ class StylizeSRRecipe(DomainsRecipe):
 
     name: str = "stylize-sr"
     steps: int = 4000
-    gan: str = "hinge"
-    spectral_norm: bool = True
     discriminator_lr: float = 2e-3
     batch: int = 2
     crop: int = 192
-    lr: float = 1e-3
     ema: float = 0.995
     side: int = 800
     upscaler: str = ""

@@ -33,19 +33,10 @@ class UNITRecipe(DomainsRecipe):
     """
 
     name: str = "unit"
-    steps: int = 4500
-    batch: int = 1
-    crop: int = 160
-    lr: float = 1e-3
-    ema: float = 0.99
-    gan: str = "hinge"
-    spectral_norm: bool = True
-    discriminator_lr: float = 1e-3
     reconstruction: float = 5.0
     cycle: float = 2.0
     kl: float = 0.01
     adversarial: float = 1.0
-    content: float = 1.0
     width: int = 24
     blocks: int = 2
     shared: int = 1

@@ -157,6 +157,12 @@ def run(
     )
 
 
+def check_resuming(writing: Writing, resume: bool) -> None:
+    """Raises UsageError if results shall be both kept and replaced."""
+    if resume and writing.overwrite:
+        raise UsageError("to resume is to keep what is done: it excludes to overwrite")
+
+
 def run_jobs(
     pipelines: Sequence[Pipeline],
     jobs: Sequence[Job],
@@ -195,8 +201,7 @@ def run_jobs(
             finished, if it can be, before this is raised, and so are the rows.
         DeviceError, PluginError, WeightsError: if no picture could be done.
     """
-    if resume and writing.overwrite:
-        raise UsageError("to resume is to keep what is done: it excludes to overwrite")
+    check_resuming(writing, resume)
     saves = pipelines[0].saves
     jobs = without_conflicts(jobs, lambda job: saves(job.name).values())
     for pipeline in pipelines:

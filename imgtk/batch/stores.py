@@ -18,7 +18,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from imgtk.batch.report import Report, Row
-from imgtk.batch.runner import Engine, Line, Order, Writing
+from imgtk.batch.runner import Engine, Line, Order, Writing, check_resuming
 from imgtk.batch.sources import Found, Job, named, without_conflicts
 from imgtk.errors import ImgtkError, ReadError, UsageError, WriteError
 from imgtk.io import MAX_PIXELS
@@ -148,8 +148,7 @@ def run_stored(
         UsageError: if the pipeline has `save` stages, which write local files.
         ImgtkError: as `run_jobs` does.
     """
-    if resume and writing.overwrite:
-        raise UsageError("to resume is to keep what is done: it excludes to overwrite")
+    check_resuming(writing, resume)
     if pipelines[0].saves(NAME):
         raise UsageError("`save` stages write files of this machine, and the pictures are in a store")
     jobs = without_conflicts(jobs, lambda job: ())

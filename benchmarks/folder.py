@@ -28,11 +28,11 @@ from imgtk.testing import picture
 from overhead import chain
 
 SUFFIXES = (".png", ".jpg", ".webp", ".tif")
-PER_FOLDER = 500
+PER_FOLDER = 5000
 
 
 def make_pictures(folder: Path, count: int) -> list[Path]:
-    """Noise of 24x16 to 31x23 pixels in four formats, in folders of 500."""
+    """Noise of 24x16 to 31x23 pixels in four formats, in folders of 5000."""
     noise = np.random.default_rng(0).integers(0, 256, (23, 31 + count, 3), np.uint8)
     paths = []
     for k in range(count):

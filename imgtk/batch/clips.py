@@ -98,7 +98,7 @@ def convert(
                 done += 1
                 if progress:
                     progress(Progress(done, max(clip.length, done), "frames", item.image.pixels.nbytes))
-        remove_segments(target)
+        remove_segments([target])
         return size, [*clip.notes, *writer.notes]
 
 

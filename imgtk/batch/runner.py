@@ -213,6 +213,7 @@ def run_jobs(
             remove_leftovers(folder)
         ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
         done = {job: _result(job, saves(job.name).values(), ledger) for job in jobs if resume and not job.error}
+        remove_segments(file for file in done.values() if file)  # a run may be killed when it has just joined them
         writing = replace(writing, overwrite=writing.overwrite or resume)
         order = Order(writing, clips, str(pipelines[0]) if resume else None, max_pixels)
         stop = stop or Event()
@@ -256,7 +257,6 @@ def _result(job: Job, saves: Iterable[Path], ledger: Report | None) -> Path | No
 
 def skipped(job: Job, file: Path) -> Row:
     """The row of a picture whose result an earlier run has left."""
-    remove_segments(file)  # of a clip, if that run was killed when it had just been joined
     return Row(str(job.source), "skipped", str(file))
 
 

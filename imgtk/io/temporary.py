@@ -7,6 +7,7 @@ import platform
 import re
 import secrets
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from glob import escape
 from hashlib import sha256
@@ -16,6 +17,7 @@ import psutil
 
 _MACHINE = sha256(platform.node().encode()).hexdigest()[:8]
 _NAME = re.compile(rf"\.imgtk-{_MACHINE}-(\d+)-[0-9a-f]{{16}}\.tmp")
+_SEGMENTS = re.compile(r"\.(.+)\.[0-9a-f]{16}\.segments", re.DOTALL)
 
 
 def temporary(final: Path) -> Path:
@@ -50,11 +52,17 @@ def segments_folder(final: Path, key: str) -> Path:
     return final.with_name(f".{final.name}.{sha256(key.encode()).hexdigest()[:16]}.segments")
 
 
-def remove_segments(final: Path, *, but: Path | None = None) -> None:
-    """Remove the parts of `final`, of any key, except those in one folder."""
-    for folder in final.parent.glob(f".{escape(final.name)}.*.segments"):
-        if folder != but:
-            shutil.rmtree(folder, ignore_errors=True)
+def remove_segments(finals: Iterable[Path], *, but: Path | None = None) -> None:
+    """Remove the parts of files, of any key, except those in one folder. Each folder is looked through once."""
+    names: dict[Path, set[str]] = {}
+    for final in finals:
+        names.setdefault(final.parent, set()).add(final.name)
+    for folder, wanted in names.items():
+        with suppress(OSError):
+            for entry in os.scandir(folder):
+                match = _SEGMENTS.fullmatch(entry.name)
+                if match and match[1] in wanted and Path(entry) != but:
+                    shutil.rmtree(entry, ignore_errors=True)
 
 
 def _being_written(process: int, entry: os.DirEntry[str]) -> bool:

@@ -71,7 +71,7 @@ class SegmentedWriter:
                 hint="Leave out --resume, or choose another --codec.",
             )
         self._folder = segments_folder(target, key)
-        remove_segments(target, but=self._folder)
+        remove_segments([target], but=self._folder)
         try:
             self._folder.mkdir(exist_ok=True)
         except OSError as error:

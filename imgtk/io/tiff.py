@@ -22,7 +22,7 @@ import tifffile
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from imgtk.errors import ReadError
-from imgtk.geometry import Box
+from imgtk.geometry import Box, Size
 from imgtk.image import Metadata
 from imgtk.io import exif, geotiff
 from imgtk.io.depth import unpremultiplied
@@ -36,7 +36,7 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _EIGHT_BITS = ("MINISBLACK", "MINISWHITE", "RGB", "YCBCR")
 _STRIP_BYTES = 1 << 20
-_TILE = 512  # pixels of a tile's side
+_TILE = 512  # pixels of a tile's side, at most
 _COMPRESSION_LEVEL = 4
 _BIG = 2**32 - 2**24  # files from this size on need BigTIFF's 64-bit offsets
 _KIND, _ICC, _XMP, _ORIENTATION, _OFFSETS, _LENGTHS = 254, 34675, 700, 274, 273, 279
@@ -231,7 +231,7 @@ class Writer:
         It is compressed with Deflate, integers after horizontal differencing.
 
         Args:
-            tiled: in tiles of 512 x 512 instead of strips of about a megabyte.
+            tiled: in tiles of 512 x 512 (or less, for a smaller picture) instead of strips of about a megabyte.
             reduced: the page is a smaller version of the one before.
         """
         count = len(_tile_boxes(pixels)) if tiled else -(-pixels.shape[0] // _rows_per_strip(pixels))
@@ -296,7 +296,8 @@ def _layout(pixels: Rows, tiled: bool) -> dict[int, Any]:
         317: 1 if floating else 2,  # predictor: none, or horizontal differences
         339: (3 if floating else 1,) * channels,
     }
-    layout |= {322: _TILE, 323: _TILE} if tiled else {278: _rows_per_strip(pixels)}
+    tile = _tile_size(pixels)
+    layout |= {322: tile.width, 323: tile.height} if tiled else {278: _rows_per_strip(pixels)}
     return layout | ({338: 2} if channels in (2, 4) else {})  # straight alpha
 
 
@@ -322,23 +323,30 @@ def _strips(pixels: Rows) -> Iterator[bytes]:
         yield _compressed(pixels[top : top + rows])
 
 
-def _tile_boxes(pixels: Rows) -> list[Box]:
+def _tile_size(pixels: Rows) -> Size:
+    """The sides of tiles: multiples of 16 (TIFF 6.0, section 15) that are not much larger than the picture, which
+    libvips refuses."""
     height, width, _ = pixels.shape
-    corners = ((left, top) for top in range(0, height, _TILE) for left in range(0, width, _TILE))
-    return [Box(left, top, left + _TILE, top + _TILE) for left, top in corners]
+    return Size(*(min(_TILE, -(-side // 16) * 16) for side in (width, height)))
+
+
+def _tile_boxes(pixels: Rows) -> list[Box]:
+    (height, width, _), tile = pixels.shape, _tile_size(pixels)
+    corners = ((left, top) for top in range(0, height, tile.height) for left in range(0, width, tile.width))
+    return [Box.of(tile).shifted(left, top) for left, top in corners]
 
 
 def _tiles(pixels: Rows) -> Iterator[bytes]:
     """The compressed tiles, those at the end filled up with the last pixels; the tiles of a row by several threads."""
+    tile = _tile_size(pixels)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for top, boxes in groupby(_tile_boxes(pixels), key=lambda box: box.top):
-            rows = pixels[top : top + _TILE]
-            yield from pool.map(_compressed, [_tile(rows, box.left) for box in boxes])
+            rows = pixels[top : top + tile.height]
+            yield from pool.map(_compressed, [_filled(rows[:, box.left : box.right], tile) for box in boxes])
 
 
-def _tile(rows: np.ndarray, left: int) -> np.ndarray:
-    part = rows[:, left : left + _TILE]
-    return np.pad(part, ((0, _TILE - part.shape[0]), (0, _TILE - part.shape[1]), (0, 0)), mode="edge")
+def _filled(part: np.ndarray, tile: Size) -> np.ndarray:
+    return np.pad(part, ((0, tile.height - part.shape[0]), (0, tile.width - part.shape[1]), (0, 0)), mode="edge")
 
 
 def _compressed(segment: np.ndarray) -> bytes:

@@ -302,3 +302,18 @@ def test_a_jpeg_whose_file_fails(tmp_path: Path) -> None:
     with raster(tmp_path / "a", (61, 83, 3), np.dtype(np.uint8)) as pixels, pytest.raises(OSError) as caught:
         vips.encode_jpeg(Full(), pixels, 95)  # type: ignore[arg-type]
     assert caught.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 600), (530, 3), (83, 61)])
+def test_small_results_in_tiles_are_read_again(tmp_path: Path, size: tuple[int, int]) -> None:
+    """By libvips too, which refuses tiles that are much larger than the picture."""
+    pixels = NOISE.integers(0, 256, (size[1], size[0], 3), np.uint8)
+    with (
+        output(tmp_path / "a.tif", pixels.nbytes, BIG) as file,
+        raster(tmp_path / "a", pixels.shape, pixels.dtype) as samples,
+    ):
+        samples.write(Box.of(samples.size), pixels)
+        file.add(samples, Metadata())
+    assert np.array_equal(read(tmp_path / "a.tif").pixels, pixels)
+    with on_disk(tmp_path / "a.tif") as decoded:
+        assert np.array_equal(decoded.read(Box.of(decoded.size)), pixels)

@@ -195,6 +195,7 @@ class Pipeline:
         lossless: bool = False,
         depth: int | None = None,
         max_pixels: int = MAX_PIXELS,
+        resume: bool = False,
         progress: Callable[[Progress], None] | None = None,
         name: str | None = None,
     ) -> Size:
@@ -207,6 +208,8 @@ class Pipeline:
             source: a file.
             target, overwrite, quality, lossless, depth: as for `imgtk.io.write`. TIFF is written in tiles.
             max_pixels: as for `imgtk.io.read`, for each page.
+            resume: whether to keep what is computed until the file is written, and to go on with what an earlier run of
+                this pipeline has left. All pages, and what `save` stages write, are on the disk together then.
             progress, name: as for a call.
 
         Returns:
@@ -218,7 +221,7 @@ class Pipeline:
             MemoryLimitError: if an operator must see the whole picture, and that does not fit into memory.
             ImgtkError: of other kinds, for what goes wrong on the way.
         """
-        from imgtk.io.large import check_encoder, check_installed, opened, output
+        from imgtk.io.large import check_encoder, check_installed, drafts, opened, output
 
         check_installed(source)
         source, target = Path(source), Path(target)
@@ -240,7 +243,11 @@ class Pipeline:
             self._check_saves(plan, False, sixteen_bit, files)
             total += size.pixels * channels * (depth or header.depth) // 8
         self.notes = []
-        with output(target, total, self.memory, **options) as result:
+        made = (str(self), str(source), source.stat().st_mtime_ns, str(self.dtype), depth)
+        with (
+            drafts(target, repr(made) if resume else None) as kept,
+            output(target, total, self.memory, kept, **options) as result,
+        ):
             for page, (header, plan) in enumerate(zip(headers, plans, strict=True)):
                 with opened(source, header, page, target, self.memory) as picture:
                     check_target(target, overwrite=True, has_alpha=picture.has_alpha)
@@ -505,7 +512,7 @@ class Pipeline:
             self._store(renderer, lambda index, tensor: None)
             for index, file in files.items():
                 size = plan.stages[index].size.pixels * 3 * picture.dtype.itemsize
-                with output(file, size, self.memory) as saved:
+                with output(file, size, self.memory, result.drafts) as saved:
                     self._render_stage(renderer, picture, index, saved, None)
             self._render_stage(renderer, picture, plan.output, result, depth)
         self.notes += [*self._placing_notes, *renderer.notes]
@@ -515,8 +522,6 @@ class Pipeline:
         self, renderer: Renderer, picture: Picture, index: int, result: Output, depth: int | None
     ) -> None:
         """Render a stage of a picture on the disk into `result`, with `depth` bits per sample."""
-        from imgtk.io.large import raster
-
         size = renderer.plan.stages[index].size
         gray = picture.channels == 1 and not self._colours()[index]
         depth = depth or natural_depth(picture.dtype, result.format)
@@ -524,8 +529,11 @@ class Pipeline:
         if picture.has_alpha and any(self._periodic):
             whole_alpha = resized_alpha(picture.read(Box.of(picture.size))[..., -1], size, self._periodic)
         shape = (size.height, size.width, (1 if gray else 3) + picture.has_alpha)
-        with raster(result.path, shape, to_depth(np.empty(0, picture.dtype), depth).dtype) as samples:
-            for box, tile in renderer.stream(index):
+        dtype = to_depth(np.empty(0, picture.dtype), depth).dtype
+        with result.draft(shape, dtype) as samples:
+            if samples.done:
+                self.notes.append(f"{samples.done} of {size.height} rows were there from an earlier run")
+            for box, tile in renderer.stream(index, below=samples.done):
                 rows = max(1, AT_ONCE // box.size.width)
                 for band in tiles(box.size, Size(box.size.width, rows)):
                     pixels, place = quantised(cut(tile, band), picture.dtype, gray), band.shifted(box.left, box.top)

@@ -213,12 +213,12 @@ def run_jobs(
             remove_leftovers(folder)
         ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
         done = {job: _result(job, saves(job.name).values(), ledger) for job in jobs if resume and not job.error}
-        remove_segments(file for file in done.values() if file)  # a run may be killed when it has just joined them
         writing = replace(writing, overwrite=writing.overwrite or resume)
         order = Order(writing, clips, str(pipelines[0]) if resume else None, max_pixels)
         stop = stop or Event()
         working = engine(order, stop) if engine else Line(pipelines, order, stop, progress)
         rows = stack.enter_context(working.running(jobs, done, threads))
+        there: list[Path] = []
         if ledger:
             ledger.open({str(job.source) for job in jobs if not done.get(job)})
             stack.callback(ledger.close)
@@ -226,6 +226,9 @@ def run_jobs(
             if ledger:
                 ledger.add(row)
             yield row
+            if row.output:
+                there.append(Path(row.output))
+        remove_segments(there)  # which a run leaves that is killed when it has just joined them
         if working.failure:
             raise working.failure
 
@@ -382,7 +385,8 @@ class Line:
             size = pipeline.plan(header.size).output_size
             target, writing = self._destination(job, header.depth, header.has_alpha, size)
             options = {**asdict(writing), "max_pixels": self.max_pixels, "progress": self.progress}
-            size = pipeline.run_file(job.source, target, name=job.name, **options)
+            resume = self._key is not None
+            size = pipeline.run_file(job.source, target, name=job.name, resume=resume, **options)
             notes = tuple(pipeline.notes)
         return Row(str(job.source), "done", str(target), size, seconds, digest(target), notes)
 

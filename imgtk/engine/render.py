@@ -83,14 +83,14 @@ class Renderer:
         needed = need(stage.op, Box.of(stage.size), covers.size, stage.size)
         return stage.op.measure(_prepared(needed.take(picture, covers), stage.dtype))
 
-    def stream(self, index: int) -> Iterator[tuple[Box, Tensor]]:
-        """All tiles of stage `index`: their boxes, and (1, 3, H, W) in the stage's dtype.
+    def stream(self, index: int, *, below: int = 0) -> Iterator[tuple[Box, Tensor]]:
+        """All tiles of stage `index` that reach below row `below`: their boxes, and (1, 3, H, W) in the stage's dtype.
 
         When memory runs out the tile is halved and the run goes on.
         """
         stage = self.plan.stages[index]
         side = self.plan.tile_size(stage)
-        queue = deque(tiles(stage.size, side))
+        queue = deque(box for box in tiles(stage.size, side) if box.bottom > below)
         total = self._done + len(queue)
         while queue:
             box = queue.popleft()

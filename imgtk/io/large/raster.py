@@ -22,7 +22,10 @@ class Raster:
         path: of the file.
         shape: (H, W, C).
         dtype: of the samples.
+        done: rows, from the top on, that need not be written.
     """
+
+    done = 0
 
     def __init__(self, path: Path, file: BinaryIO, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
         self.path, self.shape, self.dtype = path, shape, dtype
@@ -82,20 +85,25 @@ def raster(beside: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> I
         WriteError: if there is not enough space.
     """
     path = temporary(beside)
-    wanted = shape[0] * shape[1] * shape[2] * dtype.itemsize
     try:
         with path.open("x+b") as file:
-            try:
-                if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(file.fileno(), 0, wanted)
-                else:
-                    file.truncate(wanted)
-            except OSError as error:
-                raise WriteError(
-                    f"cannot keep {wanted / 1e9:.3g} GB of pixels in {path.parent}: {error.strerror or error}",
-                    hint="A picture that does not fit into memory needs space for its pixels beside the result.",
-                ) from error
+            take_space(path, file, shape, dtype)
             yield Raster(path, file, shape, dtype)
     finally:
         with suppress(OSError):
             path.unlink()
+
+
+def take_space(path: Path, file: BinaryIO, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+    """Of the whole raster, on the disk. Raises WriteError if there is not enough."""
+    wanted = shape[0] * shape[1] * shape[2] * dtype.itemsize
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, wanted)
+        else:
+            file.truncate(wanted)
+    except OSError as error:
+        raise WriteError(
+            f"cannot keep {wanted / 1e9:.3g} GB of pixels in {path.parent}: {error.strerror or error}",
+            hint="A picture that does not fit into memory needs space for its pixels beside the result.",
+        ) from error

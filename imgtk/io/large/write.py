@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from imgtk.image import Metadata
 from imgtk.io import png, tiff
 from imgtk.io.formats import JPEG, PNG, TIFF, format_of
 from imgtk.io.large import vips
+from imgtk.io.large.kept import Drafts
 from imgtk.io.large.raster import Raster, raster
 from imgtk.io.write import QUALITY, fitting, replacing, write_by_pillow
 
@@ -30,14 +31,26 @@ class Output:
         file: what it is as yet, empty.
         size: bytes of all pixels.
         max_memory: bytes that formats may take which cannot be encoded by rows.
+        drafts: where pixels lie before they are added.
     """
 
     def __init__(
-        self, path: Path, file: BinaryIO, size: int, max_memory: int, quality: int | None = None, lossless: bool = False
+        self,
+        path: Path,
+        file: BinaryIO,
+        size: int,
+        max_memory: int,
+        drafts: Drafts,
+        quality: int | None = None,
+        lossless: bool = False,
     ) -> None:
-        self.path, self._file, self.format = path, file, format_of(path)
+        self.path, self._file, self.format, self.drafts = path, file, format_of(path), drafts
         self._max_memory, self._quality, self._lossless = max_memory, quality or QUALITY, lossless
         self._tiff = tiff.Writer(file, size * 4 // 3) if self.format is TIFF else None
+
+    def draft(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> AbstractContextManager[Raster]:
+        """A raster for pixels that are to be added."""
+        return self.drafts.raster(self.path, shape, dtype)
 
     def add(self, samples: Raster, metadata: Metadata) -> None:
         """Write (H, W, C) of a type that the format holds, C from 1 to 4; the second or fourth channel is alpha.
@@ -73,7 +86,13 @@ class Output:
 
 @contextmanager
 def output(
-    path: Path, size: int, max_memory: int, *, quality: int | None = None, lossless: bool = False
+    path: Path,
+    size: int,
+    max_memory: int,
+    drafts: Drafts | None = None,
+    *,
+    quality: int | None = None,
+    lossless: bool = False,
 ) -> Iterator[Output]:
     """The `Output` for `path`: there if the block succeeds, gone without a trace if it does not.
 
@@ -81,7 +100,7 @@ def output(
         WriteError: if writing fails.
     """
     with replacing(path) as file:
-        yield Output(path, file, size, max_memory, quality, lossless)
+        yield Output(path, file, size, max_memory, drafts or Drafts(), quality, lossless)
 
 
 def check_encoder(path: Path, size: Size, channels: int, max_memory: int) -> None:

@@ -398,6 +398,8 @@ class ImageOp(ABC):
     Attributes:
         windowed: set it if the result depends on where a tile lies (masks, vignettes, fractional scales): the engine
             then calls `render` with the tile's `Window`, and with the `statistics` if the extent is STATISTICS.
+        batched: set it if a call also takes N pictures at once, (N, 3, H, W), and gives for each, to rounding, what it
+            gives for it alone; so must `render`, `measure` and `apply`.
         needs_float32: set it if reduced precision costs quality; the engine then computes in float32.
         on_step: WHOLE operators that take long call it, when it is set, with the number of steps done and of all.
         backend: builds `running` in another runtime than torch; the engine sets it before `to`.
@@ -405,6 +407,7 @@ class ImageOp(ABC):
     """
 
     windowed: ClassVar[bool] = False
+    batched: ClassVar[bool] = False
     needs_float32: ClassVar[bool] = False
     on_step: Callable[[int, int], None] | None = None
     backend: Callable[[nn.Module, torch.device, torch.dtype], Callable[[Tensor], Tensor]] | None = None

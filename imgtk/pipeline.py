@@ -22,7 +22,7 @@ from imgtk.engine.pixels import (
     FAINT,
     alpha_region,
     quantised,
-    read_region,
+    read_regions,
     region_of,
     resized_alpha,
     shrunk,
@@ -171,19 +171,66 @@ class Pipeline:
             ImgtkError: of other kinds, for what goes wrong on the way.
         """
         image = Image.of(source)
-        plan = replace(plan, stages=self._place(plan.stages, self.backend)) if plan else self.plan_for(image)
         files = self.saves(name or (image.path.stem if image.path else None))
+        return self._rendered([image], self.plan_for(image) if plan is None else plan, files, progress)[0]
+
+    def batch(
+        self, images: Sequence[Image], plan: Plan | None = None, progress: Callable[[Progress], None] | None = None
+    ) -> list[Image]:
+        """Run on several pictures of one size and sample format, as often as possible at the same time.
+
+        Their results may differ from those of calls in the last bit of a sample.
+
+        Args:
+            images: the pictures.
+            plan, progress: as for a call.
+
+        Raises:
+            UsageError: for pictures of several kinds.
+            ImgtkError: as a call does.
+        """
+        if len({(image.size, image.pixels.dtype) for image in images}) > 1:
+            raise UsageError("a batch takes pictures of one size and sample format")
+        plan = plan or self.plan_for(images[0])
+        most = self.most_at_once(plan)
+        results: list[Image] = []
+        for start in range(0, len(images), most):
+            part = images[start : start + most]
+            files = self.saves(part[0].path.stem if part[0].path else None)
+            results += self._rendered(part, plan, files, progress)
+        return results
+
+    def most_at_once(self, plan: Plan) -> int:
+        """How many pictures can share a batch: as many as are small together, if torch computes each in one piece."""
+        single = plan.tile is not None or self.max_memory is not None
+        for stage in plan.stages:
+            single |= stage.stored or stage.backend != "torch" or not (stage.op is None or stage.op.batched)
+        return 1 if single else max(1, UNPROBED // max(stage.size.pixels for stage in plan.stages))
+
+    def _rendered(
+        self,
+        images: Sequence[Image],
+        plan: Plan,
+        files: Mapping[int, Path],
+        progress: Callable[[Progress], None] | None,
+    ) -> list[Image]:
+        """The results of pictures of one size and sample format, computed at the same time; several only if there are
+        no `files` to save."""
+        image = images[0]
+        plan = replace(plan, stages=self._place(plan.stages, self.backend))
         self._check_saves(plan, image.alpha is not None, image.pixels.dtype == np.uint16, files)
         self._check_memory(plan, image)
-        opaque = without_holes(image, FAINT if plan.output_size != image.size else 0.0)
+        opacity = FAINT if plan.output_size != image.size else 0.0
+        opaque = [without_holes(one, opacity).pixels for one in images]
         with _told_of_memory(), torch.inference_mode():
-            renderer = Renderer(plan, partial(read_region, opaque.pixels), report=progress)
-            renderer.statistics.update(self._thumbnail_statistics(plan, partial(_shrunk, opaque.pixels)))
+            renderer = Renderer(plan, partial(read_regions, opaque), report=progress, count=len(images))
+            if len(images) == 1:
+                renderer.statistics.update(self._thumbnail_statistics(plan, partial(_shrunk, opaque[0])))
             self._store(renderer, lambda index, tensor: self._save(index, tensor, image, files[index]))
-            pixels = self._collect(renderer, image)
+            pixels = self._collect(renderer, images)
         self.notes = [*self._placing_notes, *renderer.notes]
         self._placing_notes = []
-        return self._finished(image, pixels)
+        return [self._finished(one, result) for one, result in zip(images, pixels, strict=True)]
 
     def run_file(
         self,
@@ -282,6 +329,10 @@ class Pipeline:
     def plan_for(self, image: Image) -> Plan:
         """What will be done with a picture of this size and sample format. Raises as `plan` does."""
         return self._plan(image.size, self._dtype_for(image))
+
+    def output_size(self, size: Size) -> Size:
+        """Of the result for a picture of (width, height). Raises as `plan_stages` does."""
+        return plan_stages(self.graph, self._built(), size, self.dtype)[self.graph.output].size
 
     def saves(self, name: str | None) -> dict[int, Path]:
         """The files that `save` stages write for a picture of that name, by the stage's id.
@@ -458,7 +509,7 @@ class Pipeline:
         pixels = shrunk(small)
         dtype = max((s.dtype for s in plan.stages if s.op), key=lambda d: d != torch.float32)
         stages = plan_stages(self.graph, self._ops, small, dtype)
-        renderer = Renderer(Plan(stages, plan.output, None, self.device), partial(read_region, pixels))
+        renderer = Renderer(Plan(stages, plan.output, None, self.device), partial(read_regions, [pixels]))
         for index in range(1, max(large)):
             if stages[index].stored or index in (inputs[i] for i in large):
                 renderer.store(index)
@@ -475,23 +526,22 @@ class Pipeline:
                 if stage.label == SAVE:
                     save(index, pixels)
 
-    def _collect(self, renderer: Renderer, image: Image) -> np.ndarray:
-        """The output's pixels (H, W, 1|3) in the sample format of `image`."""
-        plan = renderer.plan
-        gray = image.gray and not self._colours()[plan.output]
+    def _collect(self, renderer: Renderer, images: Sequence[Image]) -> list[np.ndarray]:
+        """The output's pixels (H, W, 1|3) of each picture, in its sample format."""
+        plan, dtype = renderer.plan, images[0].pixels.dtype
+        grays = [image.gray and not self._colours()[plan.output] for image in images]
         if plan.output in renderer.stored:
-            return quantised(renderer.stored[plan.output], image.pixels.dtype, gray)
+            return [quantised(renderer.stored[plan.output], dtype, grays[0])]
         size = plan.output_size
-        result: np.ndarray | None = None
+        results: list[np.ndarray] = []
         for box, tile in renderer.stream(plan.output):
-            pixels = quantised(tile, image.pixels.dtype, gray)
+            parts = [quantised(tile[i : i + 1], dtype, gray) for i, gray in enumerate(grays)]
             if box == Box.of(size):
-                return pixels
-            if result is None:
-                result = np.empty((size.height, size.width, pixels.shape[2]), image.pixels.dtype)
-            result[box.top : box.bottom, box.left : box.right] = pixels
-        assert result is not None
-        return result
+                return parts
+            results = results or [np.empty((size.height, size.width, part.shape[2]), dtype) for part in parts]
+            for result, part in zip(results, parts, strict=True):
+                result[box.top : box.bottom, box.left : box.right] = part
+        return results
 
     def _render_file(
         self,

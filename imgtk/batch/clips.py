@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from imgtk.video.write import ClipWriter
 
 AHEAD = 3
-"""Frames that are read before the first of them is written, for each device: the devices never wait for the codecs."""
+"""Frames that are read before the first of them is written, for each that is computed at the same time: the devices
+never wait for the codecs."""
 
 T = TypeVar("T")
 
@@ -39,10 +40,9 @@ class Stopped(Exception):  # noqa: N818 - a signal of the run to itself
 def convert(
     source: Path,
     target: Path,
-    plan: Callable[[Image], Size],
+    plan: Callable[[Image], tuple[Size, int]],
     compute: Callable[[Image], Future[Image | None]],
     *,
-    devices: int,
     overwrite: bool,
     encoding: Encoding,
     quality: int | None,
@@ -55,9 +55,8 @@ def convert(
 
     Args:
         source, target: the files; the suffix of `target` chooses the format. It appears complete or not at all.
-        plan: the size that pictures like this one will have.
+        plan: the size that pictures like this one will have, and how many are computed at the same time.
         compute: begins to compute a picture; None in its place ends the run.
-        devices: how many pictures are computed at the same time.
         overwrite: whether `target` may be replaced.
         encoding: how the frames of clips are written.
         quality: of WebP animations, 1 to 100.
@@ -80,13 +79,13 @@ def convert(
     with timed(seconds, "read"):
         clip = _reader(source, target, max_pixels)
     with clip:
-        size = plan(clip.first)
+        size, at_once = plan(clip.first)
         key = None if resume is None else repr((resume, str(source), source.stat().st_mtime_ns, encoding, size))
         with replacing(target) as file, _writer(file, target, clip, size, encoding, quality, key) as writer:
             done = writer.done
             warming = min(done, WARM_UP) if encoding.steady else 0  # frames that are there, but the next ones need
             items = _timed_each(clip.after(done - warming), seconds)
-            for item in _computed(items, compute, AHEAD * devices, Steady(encoding.steady)):
+            for item in _computed(items, compute, AHEAD * at_once, Steady(encoding.steady)):
                 if warming and isinstance(item, Frame):
                     warming -= 1
                     continue

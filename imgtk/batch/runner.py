@@ -16,12 +16,13 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Condition, Event, Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Protocol
 
 from imgtk.batch.clips import Stopped, convert
+from imgtk.batch.devices import Devices, Here
 from imgtk.batch.report import Report, Row, digest
+from imgtk.batch.room import Room
 from imgtk.batch.sources import Job, list_jobs, made_folders, without_conflicts
 from imgtk.batch.timing import timed
 from imgtk.engine.device import available_memory, resolve_device
@@ -77,6 +78,7 @@ class Order:
         clips: how the frames of clips are written.
         key: tells the pipeline from others where parts of clips are kept; None where they are not.
         max_pixels: pictures above this size fail.
+        batch: pictures that are computed together at most, as for `Devices`.
         stores: what the paths of jobs stand for, if they are no files.
     """
 
@@ -84,6 +86,7 @@ class Order:
     clips: Encoding = AS_BEFORE
     key: str | None = None
     max_pixels: int = MAX_PIXELS
+    batch: int | None = None
     stores: Stores | None = None
 
     def path(self, job: Job) -> str:
@@ -122,6 +125,7 @@ def run(
     depth: int | None = None,
     max_pixels: int = MAX_PIXELS,
     clips: Encoding = AS_BEFORE,
+    batch: int | None = None,
     stop: Event | None = None,
     engine: Callable[[Order, Event], Engine] | None = None,
 ) -> Iterator[Row]:
@@ -130,7 +134,7 @@ def run(
     Args:
         pipeline: what to do; or several, one for each device.
         sources: pictures, folders, patterns, `@lists`; see `list_jobs`, also for `out`, `recursive` and `suffix`.
-        resume, report, jobs, max_pixels, clips, stop, engine: as for `run_jobs`.
+        resume, report, jobs, max_pixels, clips, batch, stop, engine: as for `run_jobs`.
         overwrite, quality, depth: as for `Writing`.
 
     Yields:
@@ -152,6 +156,7 @@ def run(
         threads=jobs,
         max_pixels=max_pixels,
         clips=clips,
+        batch=batch,
         stop=stop,
         engine=engine,
     )
@@ -173,6 +178,7 @@ def run_jobs(
     threads: int | None = None,
     max_pixels: int = MAX_PIXELS,
     clips: Encoding = AS_BEFORE,
+    batch: int | None = None,
     stop: Event | None = None,
     progress: Callable[[Progress], None] | None = None,
     engine: Callable[[Order, Event], Engine] | None = None,
@@ -190,6 +196,8 @@ def run_jobs(
             for two more than there are processors, 16 at most.
         max_pixels: pictures above this size fail.
         clips: how the frames of clips are written.
+        batch: small pictures and frames of the same size that are computed together at most; None for one on a CPU,
+            and for 16 elsewhere. The results of a batch may differ from those of single pictures in the last bit.
         stop: once it is set, the pictures that are being computed or written are finished, and no others. Clips are
             given up.
         progress: called after every tile, in the thread that computes, or after every frame of a clip.
@@ -214,7 +222,7 @@ def run_jobs(
         ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
         done = {job: _result(job, saves(job.name).values(), ledger) for job in jobs if resume and not job.error}
         writing = replace(writing, overwrite=writing.overwrite or resume)
-        order = Order(writing, clips, str(pipelines[0]) if resume else None, max_pixels)
+        order = Order(writing, clips, str(pipelines[0]) if resume else None, max_pixels, batch)
         stop = stop or Event()
         working = engine(order, stop) if engine else Line(pipelines, order, stop, progress)
         rows = stack.enter_context(working.running(jobs, done, threads))
@@ -285,18 +293,15 @@ class Line:
     ) -> None:
         self.writing, self.clips, self.max_pixels = order.writing, order.clips, order.max_pixels
         self.stop, self.progress = stop, progress
-        self._key, self._many = order.key, len(pipelines)
-        self._exceeds_memory = pipelines[0].exceeds_memory
+        self._key = order.key
+        self._pipeline = pipelines[0]  # only to ask: the devices compute
         self._saves = bool(pipelines[0].saves(NAME))
         self.failure: Exception | None = None
         self._over = Event()
-        self._idle: SimpleQueue[Pipeline] = SimpleQueue()
-        for pipeline in pipelines:
-            self._idle.put(pipeline)
         room = int(SHARE * available_memory(resolve_device("cpu")))
         self._read, self._computed = Room(room), Room(room)
+        self._devices = Devices(pipelines, order.batch, lambda: self._ending, progress)
         self._one_clip = Lock()  # one clip at a time: several frames of each are in memory
-        self._devices: Executor
 
     @contextmanager
     def running(
@@ -304,10 +309,11 @@ class Line:
     ) -> Iterator[Iterator[Row]]:
         """As of any `Engine`; the rows are in order."""
         threads = min(threads or default_threads(os.cpu_count() or 1), len(jobs))
-        overlapping = threads > 1 or any(is_clip(job.source) for job in jobs)  # the frames of one clip do, too
+        moving = (is_clip(job.source) or is_animation(job.source) for job in jobs)
+        overlapping = threads > 1 or any(moving)  # the frames of one clip do, too
         with (
             self.computing(overlapping=overlapping),
-            ThreadPoolExecutor(threads) if threads > 1 else _Here() as pool,
+            ThreadPoolExecutor(threads) if threads > 1 else Here() as pool,
         ):
             try:
                 yield self._rows(jobs, done, pool, AHEAD * threads if threads > 1 else 1)
@@ -317,7 +323,7 @@ class Line:
     @contextmanager
     def computing(self, *, overlapping: bool = True) -> Iterator[None]:
         """Within it pictures are computed: in the threads of the devices, or in those that ask for it."""
-        with ThreadPoolExecutor(self._many) if overlapping else _Here() as self._devices:
+        with self._devices.running(overlapping=overlapping):
             yield
 
     def _rows(self, jobs: Iterable[Job], done: Mapping[Job, Path | None], pool: Executor, ahead: int) -> Iterator[Row]:
@@ -359,30 +365,31 @@ class Line:
         if is_clip(job.source) or is_animation(job.source):
             return self._clip(job, seconds)
         headers = read_headers(job.source, max_pixels=self.max_pixels)
-        if large.installed() and (len(headers) > 1 or self._exceeds_memory(headers[0])):
-            return self._devices.submit(self._in_pieces, job, headers[0], seconds).result()
+        if large.installed() and (len(headers) > 1 or self._pipeline.exceeds_memory(headers[0])):
+            return self._devices.call(lambda pipeline: self._in_pieces(pipeline, job, headers[0], seconds))
+        notes: dict[str, None] = {}
         with self._read.holding(headers[0].nbytes):
             with timed(seconds, "read"):
                 image = Image.open(job.source, max_pixels=self.max_pixels)
-            computed = self._devices.submit(self._compute, job, image, seconds).result()
+            target, writing = self._checked_destination(job, image)
+            result = self._devices.compute(image, seconds, notes, name=job.name, room=self._computed).result()
             del image
-        if computed is None:
+        if result is None:
             return None
-        result, target, writing, notes = computed
         try:
             with timed(seconds, "write"):
                 result.save(target, **asdict(writing))
                 sha256 = digest(target)
         finally:
             self._computed.leave(result.pixels.nbytes)
-        return Row(str(job.source), "done", str(target), result.size, seconds, sha256, notes)
+        return Row(str(job.source), "done", str(target), result.size, seconds, sha256, tuple(notes))
 
-    def _in_pieces(self, job: Job, header: Header, seconds: dict[str, float]) -> Row | None:
+    def _in_pieces(self, pipeline: Pipeline, job: Job, header: Header, seconds: dict[str, float]) -> Row | None:
         """A picture that stays on the disk, or a file of several pages."""
         if self._ending:
             return None
-        with self._lent() as pipeline, timed(seconds, "compute"):
-            size = pipeline.plan(header.size).output_size
+        with timed(seconds, "compute"):
+            size = pipeline.output_size(header.size)
             target, writing = self._destination(job, header.depth, header.has_alpha, size)
             options = {**asdict(writing), "max_pixels": self.max_pixels, "progress": self.progress}
             resume = self._key is not None
@@ -408,25 +415,16 @@ class Line:
                 plans[pipeline] = pipeline.plan_for(image)
             return plans[pipeline]
 
-        def size_of_result(image: Image) -> Size:
-            with self._lent() as pipeline:
-                return planned(pipeline, image).output_size
-
-        def compute(image: Image) -> Image | None:
-            if self._ending:
-                return None
-            with self._lent() as pipeline, timed(seconds, "compute"):
-                result = pipeline(image, plan=planned(pipeline, image))
-                notes.update(dict.fromkeys(pipeline.notes))
-                return result
+        def begun(image: Image) -> tuple[Size, int]:
+            plan = self._devices.call(lambda pipeline: planned(pipeline, image))
+            return plan.output_size, self._devices.at_once(plan)
 
         try:
             size, others = convert(
                 job.source,
                 target,
-                size_of_result,
-                lambda image: self._devices.submit(compute, image),
-                devices=self._many,
+                begun,
+                lambda image: self._devices.compute(image, seconds, notes, plan=planned),
                 overwrite=self.writing.overwrite,
                 encoding=self.clips,
                 quality=self.writing.quality,
@@ -439,36 +437,14 @@ class Line:
             return None
         return Row(str(job.source), "done", str(target), size, seconds, digest(target), (*others, *notes))
 
-    def _compute(
-        self, job: Job, image: Image, seconds: dict[str, float]
-    ) -> tuple[Image, Path, Writing, tuple[str, ...]] | None:
-        """The result, where and how it is to be written, and notes. What would keep it from being written is found
-        first."""
-        if self._ending:
-            return None
-        with self._lent() as pipeline, timed(seconds, "compute"):
-            size = pipeline.plan(image.size).output_size
-            target, writing = self._destination(job, 8 * image.pixels.itemsize, image.alpha is not None, size)
-            check_target(
-                target,
-                has_alpha=image.alpha is not None,
-                sixteen_bit=image.pixels.dtype == "uint16",
-                size=size,
-                **asdict(writing),
-            )
-            result = pipeline(image, self.progress, job.name)
-            notes = tuple(pipeline.notes)
-        self._computed.enter(result.pixels.nbytes)
-        return result, target, writing, notes
-
-    @contextmanager
-    def _lent(self) -> Iterator[Pipeline]:
-        """The pipeline of a device that nobody else uses meanwhile."""
-        pipeline = self._idle.get()
-        try:
-            yield pipeline
-        finally:
-            self._idle.put(pipeline)
+    def _checked_destination(self, job: Job, image: Image) -> tuple[Path, Writing]:
+        """Where and how a result is to be written. What would keep it from being written is found before it is
+        computed."""
+        size, has_alpha = self._pipeline.output_size(image.size), image.alpha is not None
+        target, writing = self._destination(job, 8 * image.pixels.itemsize, has_alpha, size)
+        sixteen_bit = image.pixels.dtype == "uint16"
+        check_target(target, has_alpha=has_alpha, sixteen_bit=sixteen_bit, size=size, **asdict(writing))
+        return target, writing
 
     def _destination(self, job: Job, depth: int, has_alpha: bool, size: Size) -> tuple[Path, Writing]:
         """The job's target, or the PNG that takes its place if its format cannot hold the result of a picture with so
@@ -480,42 +456,6 @@ class Line:
             target = job.fallback
         takes_quality = job.fixed or format_of(target).lossy
         return target, self.writing if takes_quality else replace(self.writing, quality=None)
-
-
-class Room:
-    """Bytes that pictures may occupy together. One that is larger than all of it enters alone."""
-
-    def __init__(self, size: int) -> None:
-        self.size, self.taken = size, 0
-        self._changed = Condition()
-
-    def enter(self, size: int) -> None:
-        """Wait until there is room for so many bytes, and take it."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self.taken or self.taken + size <= self.size)
-            self.taken += size
-
-    def leave(self, size: int) -> None:
-        with self._changed:
-            self.taken -= size
-            self._changed.notify_all()
-
-    @contextmanager
-    def holding(self, size: int) -> Iterator[None]:
-        self.enter(size)
-        try:
-            yield
-        finally:
-            self.leave(size)
-
-
-class _Here(Executor):
-    """Does at once, in the caller's thread, what it is given."""
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(function(*args, **kwargs))
-        return future
 
 
 def _disk_is_full(error: Exception) -> bool:

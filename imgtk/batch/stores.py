@@ -138,6 +138,7 @@ def run_stored(
     threads: int | None = None,
     max_pixels: int = MAX_PIXELS,
     clips: Encoding = AS_BEFORE,
+    batch: int | None = None,
     stop: Event | None = None,
     progress: Callable[[Progress], None] | None = None,
     engine: Callable[[Order, Event], Engine] | None = None,
@@ -160,7 +161,7 @@ def run_stored(
     todo = [job for job in jobs if job not in done]
     if not (resume or writing.overwrite):
         todo = [_kept(job, stores, there) for job in todo]
-    order = Order(replace(writing, overwrite=True), clips, None, max_pixels, stores)
+    order = Order(replace(writing, overwrite=True), clips, None, max_pixels, batch, stores)
     stop = stop or Event()
     working = engine(order, stop) if engine else StoredLine(pipelines, order, stop, progress)
     kept = (Row(stores.url(job.source), "skipped", stores.url(file)) for job, file in done.items())

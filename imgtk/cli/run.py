@@ -42,6 +42,7 @@ def place(text: str) -> Path | str:
     "--watch", "watching", is_flag=True, help="Go on with the pictures that arrive in a folder, until Ctrl-C."
 )
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Pictures at a time.  [default: processors + 2]")
+@click.option("--batch", type=click.IntRange(1), metavar="N", help="Small ones in one go.  [default: 16; on a CPU 1]")
 @click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write a JSON line per picture.")
 @click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
@@ -69,6 +70,7 @@ def run(
     resume: bool,
     watching: bool,
     jobs: int | None,
+    batch: int | None,
     report_file: Path | None,
     suffix: str | None,
     overwrite: bool,
@@ -101,6 +103,8 @@ def run(
         raise click.UsageError("--overwrite replaces what --resume and --watch keep: choose one")
     if watching and len(inputs) != 1:
         raise click.UsageError("--watch takes one folder")
+    if watching and batch:
+        raise click.UsageError("--batch is for pictures that are there: leave out --watch")
     if engine == "local" and (ray_address or ray_cores or ray_workers):
         raise click.UsageError("--ray-address, --ray-cores and --ray-workers belong to --engine ray")
     if engine == "ray" and watching:
@@ -150,7 +154,7 @@ def run(
             else:
                 threads = jobs if several or cluster else 1
                 how |= {"resume": resume, "clips": Encoding(codec, crf, steady), "progress": progress}
-                how |= {"threads": threads, "engine": cluster}
+                how |= {"threads": threads, "batch": batch, "engine": cluster}
                 if stores:
                     rows = run_stored(pipelines, found, stores, writing, **how)
                 else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
@@ -34,6 +35,12 @@ def read_region(pixels: np.ndarray, box: Box) -> Tensor:
         region = region.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     tensor = torch.from_numpy(region).permute(2, 0, 1)[None]
     return tensor if tensor.shape[1] == 3 else tensor.expand(-1, 3, -1, -1)
+
+
+def read_regions(pictures: Sequence[np.ndarray], box: Box) -> Tensor:
+    """Region `box` of N pictures of one size and sample format as (N, 3, h, w); see `read_region`."""
+    regions = [read_region(pixels, box) for pixels in pictures]
+    return regions[0] if len(regions) == 1 else torch.cat(regions)
 
 
 def quantised(tensor: Tensor, dtype: np.dtype[Any], gray: bool) -> np.ndarray:

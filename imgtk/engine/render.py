@@ -19,7 +19,7 @@ from imgtk.geometry import Box, Extent, Size
 from imgtk.language.graph import INPUT
 
 Source = Callable[[Box], Tensor]
-"""Gives a region of the input picture as (1, 3, H, W), float32, 0..1, on the CPU."""
+"""Gives a region of the input pictures as (N, 3, H, W), float32, 0..1, on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Renderer:
 
     Attributes:
         plan, source: what to render, from what.
+        count: of the pictures that are rendered at the same time, N.
         statistics: of the whole picture, by stage id, for STATISTICS stages that are tiled or windowed.
         report: called after every tile.
         notes: what happened on the way that the user should know of (smaller tiles, recomputed tiles).
@@ -47,19 +48,20 @@ class Renderer:
     source: Source
     statistics: dict[int, Any] = field(default_factory=dict)
     report: Callable[[Progress], None] | None = None
+    count: int = 1
     notes: list[str] = field(default_factory=list)
     stored: dict[int, Tensor] = field(default_factory=dict)
     _done: int = 0
 
     def store(self, index: int) -> Tensor:
-        """Compute all of stage `index` and hold it; (1, 3, H, W) on the plan's device."""
+        """Compute all of stage `index` and hold it; (N, 3, H, W) on the plan's device."""
         stage = self.plan.stages[index]
         whole = Box.of(stage.size)
         if stage.extent is Extent.WHOLE:
             result = self._stage(index, whole, {i: (self.stored_or_input(i), whole) for i in stage.inputs})
         else:
             result = torch.empty(
-                (1, 3, stage.size.height, stage.size.width), dtype=stage.dtype, device=self.plan.device
+                (self.count, 3, stage.size.height, stage.size.width), dtype=stage.dtype, device=self.plan.device
             ).contiguous(memory_format=torch.channels_last)
             for box, tile in self.stream(index):
                 cut(result, box).copy_(tile)
@@ -84,7 +86,7 @@ class Renderer:
         return stage.op.measure(_prepared(needed.take(picture, covers), stage.dtype))
 
     def stream(self, index: int, *, below: int = 0) -> Iterator[tuple[Box, Tensor]]:
-        """All tiles of stage `index` that reach below row `below`: their boxes, and (1, 3, H, W) in the stage's dtype.
+        """All tiles of stage `index` that reach below row `below`: their boxes, and (N, 3, H, W) in the stage's dtype.
 
         When memory runs out the tile is halved and the run goes on.
         """

@@ -39,6 +39,7 @@ class Paint(ImageOp):
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
 
+    batched = True
     running: NormalisingNetwork
 
     def __init__(self, model: str, package: str, strength: float = 1.0) -> None:

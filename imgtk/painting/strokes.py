@@ -19,7 +19,7 @@ from imgtk.nn.resample import resample
 from imgtk.op import in_torch
 from imgtk.painting.blend import Blend
 from imgtk.painting.op import Paint, paint, with_margin
-from imgtk.painting.palette import Palette
+from imgtk.painting.palette import PALETTES, Palette
 
 __all__ = ["PaintStrokes"]
 
@@ -82,6 +82,11 @@ class PaintStrokes(Paint):
     def __init__(self, model: str, package: str, blend: Blend, scale: float = 1.0) -> None:
         super().__init__(model, package, blend.strength)
         self.blend, self.scale = blend, scale
+
+    @property
+    def batched(self) -> bool:  # type: ignore[override]
+        """Unless colours are mapped, or what is flat is found before it is painted over: for one picture at a time."""
+        return self.scale <= 1 and self.blend.keep_colour not in PALETTES
 
     @cached_property
     def geometry(self) -> Geometry:

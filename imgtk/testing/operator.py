@@ -35,8 +35,9 @@ def check_op(
 
     For pictures of each size, in colour and gray: the output has the promised size, is finite and not far outside
     0..1; the same input gives the same output, from this operator and from one built again; the input is left alone;
-    the memory layout of the input does not matter; through the engine, tiles give what the whole picture gives; and
-    bfloat16 gives nearly what float32 gives.
+    the memory layout of the input does not matter; a picture in a batch, if the operator takes such, gives what it
+    gives alone; through the engine, tiles give what the whole picture gives; and bfloat16 gives nearly what float32
+    gives.
 
     Args:
         op: the description of the operator, or the name of an installed one.
@@ -94,6 +95,9 @@ def _check_calls(spec: OpSpec, params: dict[str, Any], x: Tensor, where: str) ->
         assert torch.equal(_build(spec, params)(*inputs), output), f"{where}: built again, the output differs"
         contiguous = op(*(tensor.contiguous() for tensor in inputs))
         _assert_close(contiguous, output, 1e-4, f"{where}: the output depends on the memory layout of the input")
+        if op.batched:
+            both = op(*(torch.cat([1 - tensor, tensor]) for tensor in inputs))
+            _assert_close(both[1:], output, 1e-4, f"{where}: in a batch it gives something else")
     op.close()
 
 

@@ -46,6 +46,8 @@ class Upscale(ImageOp):
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
 
+    batched = True
+
     def __init__(
         self,
         scale: Fraction,

@@ -39,6 +39,7 @@ def luminance(x: Tensor) -> Tensor:
 class Adjustment(ImageOp):
     """An operator whose output pixel depends on the input pixel alone, unless `geometry` says otherwise."""
 
+    batched = True
     needs_float32 = True
 
     @property

@@ -37,6 +37,7 @@ class Interpolate(ImageOp):
     """
 
     windowed = True
+    batched = True
     needs_float32 = True  # interpolation is cheap, and bfloat16 would keep 8 bits of each pixel
 
     def __init__(

@@ -18,6 +18,7 @@ import pytest
 
 from imgtk import Pipeline
 from imgtk.batch import Row, run, runner
+from imgtk.batch.room import Room
 from imgtk.errors import DeviceError, UsageError, WriteError
 from imgtk.image import Image
 from imgtk.io.temporary import temporary
@@ -113,7 +114,7 @@ def test_several_devices_share_the_pictures(make: Make, monkeypatch: pytest.Monk
 
 def test_room() -> None:
     """What is too large for it enters, but alone."""
-    room = runner.Room(10)
+    room = Room(10)
     room.enter(25)
     entered = Event()
 
@@ -300,7 +301,7 @@ def test_failures_hold_no_pixels(make: Make, double: Pipeline, monkeypatch: pyte
     make("in/a.png", "in/b.png")
     alive: list[weakref.ref[Image]] = []
 
-    def fail(self: Pipeline, image: Image, *_: object) -> None:
+    def fail(self: Pipeline, image: Image, *_: object, **__: object) -> None:
         alive.append(weakref.ref(image))
         raise ValueError("no")
 

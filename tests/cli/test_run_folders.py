@@ -195,10 +195,10 @@ def test_a_pipeline_that_fails_for_one_picture(cli: Cli, tmp_path: Path, monkeyp
     pictures(tmp_path / "in", 3)
     compute = pipeline_module.Pipeline.__call__
 
-    def call(self: pipeline_module.Pipeline, image: object, *words: object) -> object:
+    def call(self: pipeline_module.Pipeline, image: object, *words: object, **plan: object) -> object:
         if image.path.name == "0001.png":  # type: ignore[attr-defined]
             raise MemoryLimitError("it does not fit")
-        return compute(self, image, *words)  # type: ignore[arg-type]
+        return compute(self, image, *words, **plan)  # type: ignore[arg-type]
 
     monkeypatch.setattr(pipeline_module.Pipeline, "__call__", call)
     result = cli("run", DOUBLE, "in", "-o", "out")

@@ -1,0 +1,186 @@
+"""The devices of a run, and the pictures that wait for them. Small ones of one kind can share a batch."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from threading import Lock
+from time import perf_counter
+from typing import Any, TypeVar
+
+from imgtk.batch.room import Room
+from imgtk.engine.plan import Plan
+from imgtk.image import Image
+from imgtk.pipeline import Pipeline, Progress
+
+MOST = 16
+"""Pictures in a batch on a GPU, unless the user says otherwise. On a CPU each is computed by itself, which is quicker
+(docs/batches.md)."""
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class _Waiting:
+    image: Image
+    seconds: dict[str, float]
+    notes: dict[str, None]
+    plan: Callable[[Pipeline, Image], Plan]
+    name: str | None
+    room: Room | None
+    result: Future[Image | None] = field(default_factory=Future)
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        return self.image.size, self.image.pixels.dtype, self.plan
+
+    def finish(self, result: Image, seconds: float, notes: Sequence[str]) -> None:
+        self.seconds["compute"] = self.seconds.get("compute", 0.0) + seconds
+        self.notes.update(dict.fromkeys(notes))
+        if self.room:
+            self.room.enter(result.pixels.nbytes)
+        self.result.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        del self.image  # frames that the error holds know of this object
+        self.result.set_exception(error)
+
+
+class Devices:
+    """Pipelines, one for each device, which compute what they are given one after the other.
+
+    Args:
+        pipelines: one for each device.
+        batch: pictures that are computed together at most; None for one on a CPU, and for `MOST` elsewhere. More than
+            `Pipeline.most_at_once` never are.
+        ending: whether nothing more is to be computed.
+        progress: called after every tile.
+    """
+
+    def __init__(
+        self,
+        pipelines: Sequence[Pipeline],
+        batch: int | None,
+        ending: Callable[[], bool],
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.batch = batch or (1 if pipelines[0].device.type == "cpu" else MOST)
+        self.count = len(pipelines)
+        self._pipeline = pipelines[0]  # only to ask
+        self._ending, self._progress = ending, progress
+        self._idle: SimpleQueue[Pipeline] = SimpleQueue()
+        for pipeline in pipelines:
+            self._idle.put(pipeline)
+        self._waiting: deque[_Waiting] = deque()
+        self._lock = Lock()
+        self._threads: Executor
+
+    @contextmanager
+    def running(self, *, overlapping: bool) -> Iterator[None]:
+        """Within it pictures are computed: in a thread for each device, or in those that ask for it."""
+        with ThreadPoolExecutor(self.count) if overlapping else Here() as self._threads:
+            yield
+
+    def at_once(self, plan: Plan) -> int:
+        """How many pictures of a plan are computed at the same time, by all devices together."""
+        return self.count * min(self.batch, self._pipeline.most_at_once(plan))
+
+    def compute(
+        self,
+        image: Image,
+        seconds: dict[str, float],
+        notes: dict[str, None],
+        *,
+        plan: Callable[[Pipeline, Image], Plan] = Pipeline.plan_for,
+        name: str | None = None,
+        room: Room | None = None,
+    ) -> Future[Image | None]:
+        """Begin to compute a picture; None in the place of the result if the run ended before.
+
+        Args:
+            image: the picture.
+            seconds: gets its share of the time that it took, as "compute".
+            notes: gets what was out of the ordinary.
+            plan: by what plan; pictures whose plans come from several such functions share no batch.
+            name: as for a call of `Pipeline`.
+            room: what the result enters; the caller has it leave.
+        """
+        picture = _Waiting(image, seconds, notes, plan, name, room)
+        with self._lock:
+            self._waiting.append(picture)
+        self._threads.submit(self._next)
+        return picture.result
+
+    def call(self, function: Callable[[Pipeline], T]) -> T:
+        """What a function gives that has a pipeline to itself."""
+        return self._threads.submit(self._lending, function).result()
+
+    def _lending(self, function: Callable[[Pipeline], T]) -> T:
+        with self._lent() as pipeline:
+            return function(pipeline)
+
+    @contextmanager
+    def _lent(self) -> Iterator[Pipeline]:
+        """The pipeline of a device that nobody else uses meanwhile."""
+        pipeline = self._idle.get()
+        try:
+            yield pipeline
+        finally:
+            self._idle.put(pipeline)
+
+    def _next(self) -> None:
+        """Compute the picture that has waited longest, and what can share a batch with it."""
+        with self._lent() as pipeline:
+            with self._lock:
+                if not self._waiting:  # the one before has taken it along
+                    return
+                first = self._waiting.popleft()
+            try:
+                plan = first.plan(pipeline, first.image)
+            except Exception as error:
+                first.fail(error)
+                return
+            most = min(self.batch, pipeline.most_at_once(plan))
+            self._compute(pipeline, plan, [first, *self._alike(first, most - 1)])
+
+    def _alike(self, first: _Waiting, most: int) -> list[_Waiting]:
+        with self._lock:
+            taken = [picture for picture in self._waiting if picture.kind == first.kind][:most]
+            for picture in taken:
+                self._waiting.remove(picture)
+        return taken
+
+    def _compute(self, pipeline: Pipeline, plan: Plan, pictures: Sequence[_Waiting]) -> None:
+        if self._ending():
+            for picture in pictures:
+                picture.result.set_result(None)
+            return
+        start = perf_counter()
+        try:
+            if len(pictures) == 1:
+                results = [pipeline(pictures[0].image, self._progress, pictures[0].name, plan=plan)]
+            else:
+                results = pipeline.batch([picture.image for picture in pictures], plan, self._progress)
+        except Exception as error:
+            if len(pictures) == 1:
+                pictures[0].fail(error)
+            else:  # it may be the fault of one of them
+                for picture in pictures:
+                    self._compute(pipeline, plan, [picture])
+            return
+        seconds = (perf_counter() - start) / len(pictures)
+        for picture, result in zip(pictures, results, strict=True):
+            picture.finish(result, seconds, pipeline.notes)
+
+
+class Here(Executor):
+    """Does at once, in the caller's thread, what it is given."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*args, **kwargs))
+        return future

@@ -37,6 +37,7 @@ from imgtk.pipeline import NAME, Pipeline, Progress
 from imgtk.video import formats as video
 from imgtk.video.animation import is_animation
 from imgtk.video.formats import AS_BEFORE, Encoding, is_clip
+from imgtk.video.timestamps import NAME as TIMESTAMPS
 
 if TYPE_CHECKING:
     from imgtk.batch.stores import Stores
@@ -243,12 +244,18 @@ def _folders(jobs: Iterable[Job], pipeline: Pipeline) -> set[Path]:
 
 
 def _result(job: Job, saves: Iterable[Path], ledger: Report | None) -> Path | None:
-    """The file in which an earlier run has left the result, if it is whole and no older than the picture."""
-    for file in (job.target, job.fallback, job.moving):
+    """The file or folder in which an earlier run has left the result, if it is whole and no older than the picture."""
+    moving = job.moving
+    for file in (job.target, job.fallback, moving.target):
         with suppress(OSError):
             if file and not (ledger and ledger.owner(file) not in (None, str(job.source))):
-                made, wanted = file.stat(), job.source.stat()
-                whole = made.st_size > 0 and made.st_mtime >= wanted.st_mtime and not file.samefile(job.source)
+                folder = moving.suffix and file == moving.target
+                made = (file / TIMESTAMPS if folder else file).stat()
+                wanted = max(picture.stat().st_mtime for picture in job.pictures)
+                own = any(file.samefile(picture) for picture in job.pictures)
+                whole = made.st_size > 0 and made.st_mtime >= wanted and not own
+                if folder and not job.suffix:
+                    whole = whole and is_animation(job.source)
                 if whole and all(save.exists() for save in saves):
                     return file
     return None
@@ -301,9 +308,9 @@ class Line:
     ) -> Iterator[Iterator[Row]]:
         """As of any `Engine`; the rows are in order."""
         threads = min(threads or default_threads(os.cpu_count() or 1), len(jobs))
-        overlapping = threads > 1 or any(is_clip(job.source) for job in jobs)  # the frames of one clip do, too
+        clips = any(job.frames or is_clip(job.source) for job in jobs)  # whose frames overlap, too
         with (
-            self.computing(overlapping=overlapping),
+            self.computing(overlapping=threads > 1 or clips),
             ThreadPoolExecutor(threads) if threads > 1 else _Here() as pool,
         ):
             try:
@@ -353,8 +360,8 @@ class Line:
             raise job.error
         if self._ending:
             return None
-        if is_clip(job.source) or is_animation(job.source):
-            return self._clip(job, seconds)
+        if job.frames or is_clip(job.source) or is_animation(job.source):
+            return self._clip(job.moving, seconds)
         headers = read_headers(job.source, max_pixels=self.max_pixels)
         if large.installed() and (len(headers) > 1 or self._exceeds_memory(headers[0])):
             return self._devices.submit(self._in_pieces, job, headers[0], seconds).result()
@@ -389,8 +396,8 @@ class Line:
     def _clip(self, job: Job, seconds: dict[str, float]) -> Row | None:
         if self._saves:
             raise UsageError(f"{job.source} has many frames, and `save` stages write single pictures")
-        target = job.moving
-        if job.fixed and self.writing.quality and target.suffix.lower() in video.WRITABLE:
+        target = job.target
+        if job.fixed and self.writing.quality and not job.suffix and target.suffix.lower() in video.WRITABLE:
             raise UsageError(f"{target} is a clip, whose quality is set by --crf")
         with self._one_clip:
             return None if self._ending else self._converted(job, target, seconds)
@@ -422,10 +429,13 @@ class Line:
                 target,
                 size_of_result,
                 lambda image: self._devices.submit(compute, image),
+                frames=job.frames,
+                suffix=job.suffix,
                 devices=self._many,
                 overwrite=self.writing.overwrite,
                 encoding=self.clips,
                 quality=self.writing.quality,
+                depth=self.writing.depth,
                 max_pixels=self.max_pixels,
                 seconds=seconds,
                 progress=self.progress,

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
 from imgtk.batch.timing import timed
 from imgtk.geometry import Size
 from imgtk.image import Image
+from imgtk.io.metadata import special_profile
 from imgtk.io.temporary import remove_segments
 from imgtk.io.write import check_place, replacing
 from imgtk.pipeline import Progress
 from imgtk.video.animation import Animation, AnimationWriter
+from imgtk.video.folder import FolderWriter
 from imgtk.video.formats import ANIMATIONS, Encoding, check_installed, container_of, is_clip
 from imgtk.video.frames import Frame
+from imgtk.video.sequence import PictureSequence
 from imgtk.video.steady import WARM_UP, Steady
 
 if TYPE_CHECKING:
@@ -25,6 +30,9 @@ if TYPE_CHECKING:
     from imgtk.video.read import Clip
     from imgtk.video.segments import SegmentedWriter
     from imgtk.video.write import ClipWriter
+
+    Reader: TypeAlias = Clip | Animation | PictureSequence
+    FileWriter: TypeAlias = ClipWriter | SegmentedWriter | AnimationWriter
 
 AHEAD = 3
 """Frames that are read before the first of them is written, for each that is computed at the same time: the devices
@@ -43,9 +51,12 @@ def convert(
     plan: Callable[[Image], tuple[Size, int]],
     compute: Callable[[Image], Future[Image | None]],
     *,
+    frames: Sequence[Path] = (),
+    suffix: str = "",
     overwrite: bool,
     encoding: Encoding,
     quality: int | None,
+    depth: int | None,
     max_pixels: int,
     seconds: dict[str, float],
     progress: Callable[[Progress], None] | None,
@@ -57,14 +68,17 @@ def convert(
         source, target: the files; the suffix of `target` chooses the format. It appears complete or not at all.
         plan: the size that pictures like this one will have, and how many are computed at the same time.
         compute: begins to compute a picture; None in its place ends the run.
+        frames: the pictures that are the clip, if `source` only stands for them.
+        suffix: of the pictures that the frames become, if `target` is a folder for them.
         overwrite: whether `target` may be replaced.
         encoding: how the frames of clips are written.
-        quality: of WebP animations, 1 to 100.
+        quality: of WebP animations and of pictures, 1 to 100.
+        depth: bits per channel of pictures; None for that of the frames.
         max_pixels: clips whose frames have more are refused.
         seconds: gets what it took to read and to write.
         progress: called after every frame.
         resume: what tells this pipeline from others: clips are written in segments, and those that an earlier run with
-            the same one has left are kept. None to do all at once.
+            the same one has left are kept; so are pictures. None to do all at once.
 
     Returns:
         The size of the result, and what was out of the ordinary.
@@ -75,13 +89,16 @@ def convert(
         Stopped: if the run ended.
         ImgtkError: as the pipeline does.
     """
-    check_place(target, overwrite)
+    check_place(target, overwrite, folder=bool(suffix))
+    if not suffix:
+        _check_format(source, target)
     with timed(seconds, "read"):
-        clip = _reader(source, target, max_pixels)
+        clip = _reader(source, frames, encoding.rate, max_pixels)
     with clip:
         size, at_once = plan(clip.first)
-        key = None if resume is None else repr((resume, str(source), source.stat().st_mtime_ns, encoding, size))
-        with replacing(target) as file, _writer(file, target, clip, size, encoding, quality, key) as writer:
+        made_of = [(str(file), file.stat().st_mtime_ns) for file in clip.files]
+        key = None if resume is None else repr((resume, made_of, encoding, size, suffix, quality, depth))
+        with _writing(target, clip, size, suffix, encoding, quality, depth, key) as writer:
             done = writer.done
             warming = min(done, WARM_UP) if encoding.steady else 0  # frames that are there, but the next ones need
             items = _timed_each(clip.after(done - warming), seconds)
@@ -101,10 +118,16 @@ def convert(
         return size, [*clip.notes, *writer.notes]
 
 
-def _reader(source: Path, target: Path, max_pixels: int) -> Clip | Animation:
+def _check_format(source: Path, target: Path) -> None:
+    """Find out whether `target` can be a clip or an animation, and whether there is a library for it."""
     if target.suffix.lower() not in ANIMATIONS or (is_clip(source) and target.suffix.lower() == ".png"):
         container_of(target)
         check_installed(source)
+
+
+def _reader(source: Path, frames: Sequence[Path], rate: Fraction | int | None, max_pixels: int) -> Reader:
+    if frames:
+        return PictureSequence(frames, rate, max_pixels=max_pixels)
     if not is_clip(source):
         return Animation(source, max_pixels=max_pixels)
     check_installed(source)
@@ -113,28 +136,55 @@ def _reader(source: Path, target: Path, max_pixels: int) -> Clip | Animation:
     return Clip(source, max_pixels=max_pixels)
 
 
-def _writer(
+@contextmanager
+def _writing(
+    target: Path,
+    clip: Reader,
+    size: Size,
+    suffix: str,
+    encoding: Encoding,
+    quality: int | None,
+    depth: int | None,
+    key: str | None,
+) -> Iterator[FolderWriter | FileWriter]:
+    """What takes the frames of `target`, which appears in the end."""
+    if suffix:
+        transparent = clip.first.alpha is not None
+        with FolderWriter(
+            target, suffix, size, clip.form, transparent=transparent, quality=quality, depth=depth, key=key
+        ) as folder:
+            yield folder
+        return
+    with replacing(target) as file, _file_writer(file, target, clip, size, encoding, quality, key) as writer:
+        yield writer
+
+
+def _file_writer(
     file: BinaryIO,
     target: Path,
-    clip: Clip | Animation,
+    clip: Reader,
     size: Size,
     encoding: Encoding,
     quality: int | None,
     key: str | None,
-) -> ClipWriter | SegmentedWriter | AnimationWriter:
+) -> FileWriter:
     if target.suffix.lower() in ANIMATIONS:
         loops = clip.loops if isinstance(clip, Animation) else 0
         return AnimationWriter(file, target, size, clip.length, clip.form.time_base, loops=loops, quality=quality)
+    from imgtk.video.read import Clip
+    from imgtk.video.segments import SegmentedWriter
     from imgtk.video.write import ClipWriter
 
+    rest = clip if isinstance(clip, Clip) else None
     transparent = clip.first.alpha is not None
-    if isinstance(clip, Animation):
-        return ClipWriter(file.name, target, size, clip.form, encoding, transparent=transparent)
+    writer: ClipWriter | SegmentedWriter
     if key is None:
-        return ClipWriter(file.name, target, size, clip.form, encoding, clip, transparent=transparent)
-    from imgtk.video.segments import SegmentedWriter
-
-    return SegmentedWriter(file.name, target, size, clip.form, encoding, clip, key=key, transparent=transparent)
+        writer = ClipWriter(file.name, target, size, clip.form, encoding, rest, transparent=transparent)
+    else:
+        writer = SegmentedWriter(file.name, target, size, clip.form, encoding, rest, key=key, transparent=transparent)
+    if profile := special_profile(clip.first.metadata):
+        writer.notes.append(f"its colour profile is left out: clips hold none ({profile})")
+    return writer
 
 
 def _computed(

@@ -24,11 +24,12 @@ from typing import Any
 from imgtk import __version__
 from imgtk.batch.report import Row
 from imgtk.batch.runner import Line, Order, default_threads, skipped
-from imgtk.batch.sources import Job
+from imgtk.batch.sources import Job, frames_folder
 from imgtk.batch.stores import line
 from imgtk.errors import ClusterError, UsageError, WriteError
 from imgtk.io.temporary import mark, remove_leftovers, remove_marked, temporary
 from imgtk.pipeline import Pipeline
+from imgtk.video.folder import written
 
 CORES = 4
 """Of a worker, unless the user says otherwise or no machine of the cluster has as many."""
@@ -403,13 +404,20 @@ class Pool:
     def _clean(self, job: Job, mark: str) -> None:
         """Remove what a dead worker has written for a picture: its temporary files, and what would keep the picture
         from being written again."""
-        files = {file for file in (job.target, job.fallback, job.moving, *self._saves(job.name).values()) if file}
+        moving = job.moving
+        files = {file for file in (job.target, job.fallback, moving.target, *self._saves(job.name).values()) if file}
         for folder in {file.parent for file in files}:
             remove_marked(folder, mark)
-        for file in () if self.order.writing.overwrite else files:
+        if self.order.writing.overwrite:
+            return
+        frames = frames_folder(job)
+        for file in (*files, *(written(frames, moving.suffix) if frames else ())):
             with suppress(OSError):
                 if file.stat().st_mtime_ns > self._began:
                     file.unlink()
+        if frames:
+            with suppress(OSError):  # something else is in it, or it is not there
+                frames.rmdir()
 
     def _let_go(self, member: _Member) -> None:
         import ray

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,10 +22,10 @@ class Row:
     Attributes:
         path: of the picture.
         status: "done", "failed", or "skipped" if an earlier run has done it.
-        output: the file of the result; None if it failed.
+        output: the file of the result, or the folder of its frames; None if it failed.
         size: width and height of the result; None if it failed or was skipped.
         seconds: that it took to "read", "compute" and "write", as far as it came; without waiting.
-        sha256: of the file of the result, in hex.
+        sha256: of the file of the result, in hex; None for a folder.
         notes: what was out of the ordinary.
         exception: why it failed.
     """
@@ -145,8 +146,10 @@ def _opened(path: str) -> Any:
     return fsspec.open(path, "rb")
 
 
-def digest(path: str | Path) -> str:
-    """SHA-256 of a file, or of what a URL of fsspec names, in hex."""
+def digest(path: str | Path) -> str | None:
+    """SHA-256 of a file, or of what a URL of fsspec names, in hex; None of a folder."""
+    if os.path.isdir(path):
+        return None
     result = sha256()
     with _opened(str(path)) as file:
         while block := file.read(1 << 20):

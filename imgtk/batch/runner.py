@@ -38,6 +38,7 @@ from imgtk.pipeline import NAME, Pipeline, Progress
 from imgtk.video import formats as video
 from imgtk.video.animation import is_animation
 from imgtk.video.formats import AS_BEFORE, Encoding, is_clip
+from imgtk.video.timestamps import NAME as TIMESTAMPS
 
 if TYPE_CHECKING:
     from imgtk.batch.stores import Stores
@@ -255,12 +256,18 @@ def _folders(jobs: Iterable[Job], pipeline: Pipeline) -> set[Path]:
 
 
 def _result(job: Job, saves: Iterable[Path], ledger: Report | None) -> Path | None:
-    """The file in which an earlier run has left the result, if it is whole and no older than the picture."""
-    for file in (job.target, job.fallback, job.moving):
+    """The file or folder in which an earlier run has left the result, if it is whole and no older than the picture."""
+    moving = job.moving
+    for file in (job.target, job.fallback, moving.target):
         with suppress(OSError):
             if file and not (ledger and ledger.owner(file) not in (None, str(job.source))):
-                made, wanted = file.stat(), job.source.stat()
-                whole = made.st_size > 0 and made.st_mtime >= wanted.st_mtime and not file.samefile(job.source)
+                folder = moving.suffix and file == moving.target
+                made = (file / TIMESTAMPS if folder else file).stat()
+                wanted = max(picture.stat().st_mtime for picture in job.pictures)
+                own = any(file.samefile(picture) for picture in job.pictures)
+                whole = made.st_size > 0 and made.st_mtime >= wanted and not own
+                if folder and not job.suffix:
+                    whole = whole and is_animation(job.source)
                 if whole and all(save.exists() for save in saves):
                     return file
     return None
@@ -309,7 +316,7 @@ class Line:
     ) -> Iterator[Iterator[Row]]:
         """As of any `Engine`; the rows are in order."""
         threads = min(threads or default_threads(os.cpu_count() or 1), len(jobs))
-        moving = (is_clip(job.source) or is_animation(job.source) for job in jobs)
+        moving = (job.frames or is_clip(job.source) or is_animation(job.source) for job in jobs)
         overlapping = threads > 1 or any(moving)  # the frames of one clip do, too
         with (
             self.computing(overlapping=overlapping),
@@ -362,8 +369,8 @@ class Line:
             raise job.error
         if self._ending:
             return None
-        if is_clip(job.source) or is_animation(job.source):
-            return self._clip(job, seconds)
+        if job.frames or is_clip(job.source) or is_animation(job.source):
+            return self._clip(job.moving, seconds)
         headers = read_headers(job.source, max_pixels=self.max_pixels)
         if large.installed() and (len(headers) > 1 or self._pipeline.exceeds_memory(headers[0])):
             return self._devices.call(lambda pipeline: self._in_pieces(pipeline, job, headers[0], seconds))
@@ -400,8 +407,8 @@ class Line:
     def _clip(self, job: Job, seconds: dict[str, float]) -> Row | None:
         if self._saves:
             raise UsageError(f"{job.source} has many frames, and `save` stages write single pictures")
-        target = job.moving
-        if job.fixed and self.writing.quality and target.suffix.lower() in video.WRITABLE:
+        target = job.target
+        if job.fixed and self.writing.quality and not job.suffix and target.suffix.lower() in video.WRITABLE:
             raise UsageError(f"{target} is a clip, whose quality is set by --crf")
         with self._one_clip:
             return None if self._ending else self._converted(job, target, seconds)
@@ -425,9 +432,12 @@ class Line:
                 target,
                 begun,
                 lambda image: self._devices.compute(image, seconds, notes, plan=planned),
+                frames=job.frames,
+                suffix=job.suffix,
                 overwrite=self.writing.overwrite,
                 encoding=self.clips,
                 quality=self.writing.quality,
+                depth=self.writing.depth,
                 max_pixels=self.max_pixels,
                 seconds=seconds,
                 progress=self.progress,

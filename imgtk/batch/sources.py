@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import glob
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,9 +17,13 @@ from pathlib import Path
 from imgtk.errors import ImgtkError, ReadError, UsageError, WriteError
 from imgtk.io.formats import READABLE, WRITABLE
 from imgtk.video import formats as video
+from imgtk.video.animation import is_animation
 
 MARK = ".imgtk"
 """Tells results from inputs where they may lie in the same folder."""
+
+SINGLE = tuple(suffix for suffix in WRITABLE if suffix not in video.ANIMATIONS)
+"""Suffixes of the files that never have several frames. Those of clips become PNG files, too."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,16 @@ class Job:
     """One picture or clip to do.
 
     Attributes:
-        source: where it is read.
-        target: where the result goes.
+        source: where it is read; a folder, a pattern or a list, if `frames` are.
+        target: where the result goes; a folder, if there is a `suffix`.
         name: what `{name}` means in the files of `save` stages: the picture's name without suffix, below the folders
             that it is in.
         fallback: the PNG file that takes the place of `target` if its format cannot hold the result; None if the user
             chose the format, or the file is another picture's.
         fixed: whether the user chose the format of `target`.
         exact: whether the user chose all of `target`, so that its folder must be there.
+        frames: pictures that become one clip, in order.
+        suffix: of the pictures that the frames of a clip become.
         error: why it cannot be done: the folder `source` cannot be listed, or, in a store, the result is there already.
     """
 
@@ -43,13 +50,26 @@ class Job:
     fallback: Path | None = None
     fixed: bool = False
     exact: bool = False
+    frames: tuple[Path, ...] = ()
+    suffix: str = ""
     error: ImgtkError | None = None
 
     @property
-    def moving(self) -> Path:
-        """Where the result of an animation goes: it keeps its format, unless the user chose another one."""
-        keeps = not self.fixed and self.source.suffix.lower() in video.ANIMATIONS
-        return self.target.with_suffix(self.source.suffix) if keeps else self.target
+    def pictures(self) -> tuple[Path, ...]:
+        """The files that are read."""
+        return self.frames or (self.source,)
+
+    @property
+    def moving(self) -> Job:
+        """What to do if the picture is an animation: it keeps its format, unless the user chose another one; its frames
+        become pictures if that is one for single pictures."""
+        if self.frames or self.suffix or self.source.suffix.lower() not in video.ANIMATIONS:
+            return self
+        if not self.fixed:
+            return replace(self, target=self.target.with_suffix(self.source.suffix))
+        if self.exact or self.target.suffix.lower() not in SINGLE:
+            return self
+        return replace(self, target=self.target.with_suffix(""), suffix=self.target.suffix)
 
 
 @dataclass(frozen=True)
@@ -77,18 +97,20 @@ def list_jobs(
         inputs: pictures and clips; folders of pictures; patterns such as `photos/**/*.jpg`; `@FILE` for a list, one
             name on a line (`@-`: from standard input). Folders and pictures whose name starts with a dot are left out,
             unless named, and so is whatever lies in the folder of the results.
-        output: a file for one picture, else a folder, below which that of the pictures is kept: from the named folder
-            or the pattern's first wildcard on, and for lists as written. None puts the results of single pictures into
-            the current folder, as NAME.imgtk.SUFFIX, and those of the folder NAME into NAME.imgtk.
+        output: a file for one picture, or a clip or animation of all that one folder, pattern or list stands for; else
+            a folder, below which that of the pictures is kept: from the named folder or the pattern's first wildcard
+            on, and for lists as written. None puts the results of single pictures into the current folder, as
+            NAME.imgtk.SUFFIX, and those of the folder NAME into NAME.imgtk.
         suffix: format of the results, such as "png"; None for that of each picture, or PNG (of clips: Matroska) where
-            there is no writing it.
+            there is no writing it. The frames of a clip become pictures in a folder, if it is a format for pictures.
         recursive: whether folders in folders are taken, too.
         arriving: whether further pictures may come: names are given as if all were shared, and there may be none yet.
 
     Returns:
-        One job per picture, in the order of the inputs, sorted within folders and patterns. Where two pictures share
-        folder and name but for the suffix, a result whose format is not its picture's keeps the whole name:
-        a.jpg.png.
+        One job per picture or clip, in the order of the inputs, sorted within folders and patterns. Where two pictures
+        share folder and name but for the suffix, a result whose format is not its picture's keeps the whole name:
+        a.jpg.png. Or one job for all pictures, if they become one clip: frame2 comes before frame10, and those of a
+        list as written.
 
     Raises:
         UsageError: if there is no input, if `output` is a file for several pictures or one without a format, or if it
@@ -97,7 +119,7 @@ def list_jobs(
     """
     if not inputs:
         raise UsageError("an input is needed: pictures, or folders of pictures")
-    found: dict[Path, Found] = {}
+    listed: list[Found] = []
     several = False
     for word in inputs:
         pictures = _find(word, output, recursive)
@@ -106,8 +128,12 @@ def list_jobs(
         several = several or pictures is not None
         if pictures is None:
             pictures = [Found(Path(word), Path(), output or Path(), "" if output else MARK)]
-        for one in pictures:
-            found.setdefault(one.source, one)
+        listed += pictures
+    if output and several and len(inputs) == 1 and _one_clip(output) and not arriving:
+        return [_of_frames(inputs[0], listed, output)]
+    found: dict[Path, Found] = {}
+    for one in listed:
+        found.setdefault(one.source, one)
     several = several or len(found) > 1
     if output and not (several or output.is_dir()) and output.suffix:
         (source,) = found
@@ -117,7 +143,39 @@ def list_jobs(
     return named(list(found.values()), suffix, arriving)
 
 
+def _one_clip(output: Path) -> bool:
+    return output.suffix.lower() in video.MOVING and not output.is_dir()
+
+
+def _of_frames(word: str, found: Iterable[Found], output: Path) -> Job:
+    """The job that makes one clip of all pictures; what lies at its place is none of them."""
+    own = os.path.realpath(output)
+    found = [one for one in found if os.path.realpath(one.source) != own]
+    for one in found:
+        if one.error:
+            raise one.error
+        if video.is_clip(one.source):
+            raise UsageError(f"-o {output} is the name of one clip, and {one.source} is a clip", hint="Name a folder.")
+    if not found:
+        raise ReadError(f"there are no pictures in {word}")
+    frames = [one.source for one in found]
+    if not word.startswith("@"):
+        frames.sort(key=_natural)
+    return Job(Path(word), output, Path(word).stem, fixed=True, exact=True, frames=tuple(frames))
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    """What to sort by, so that frame2 comes before frame10."""
+    text = str(path)
+    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", text)], text
+
+
 def _check_folder(output: Path) -> None:
+    if _one_clip(output):
+        raise UsageError(
+            f"-o {output} is the name of one clip, but there are several inputs",
+            hint="Pictures of one folder, quoted pattern or @list become a clip; else name a folder for the results.",
+        )
     if output.suffix.lower() in (*WRITABLE, *video.WRITABLE):
         raise UsageError(f"-o {output} is a picture's name, but there are several pictures: name a folder")
     if output.exists():
@@ -221,13 +279,21 @@ def _job(one: Found, suffix: str | None, shares: bool) -> Job:
     ending = f".{suffix}" if suffix else source.suffix if own in writable else usual
     unique = source.name if shares else source.stem
     stem = source.stem if ending.lower() == own else unique
+    pictures = ending if usual != ".png" and ending.lower() in (*SINGLE, ".png") else ""
     return Job(
         source,
-        folder / f"{stem}{one.mark}{ending}",
+        folder / f"{stem}{one.mark}{'' if pictures else ending}",
         (one.folder / unique).as_posix(),
         fallback=None if suffix or usual != ".png" or ending.lower() == ".png" else folder / f"{unique}{one.mark}.png",
         fixed=suffix is not None,
+        suffix=pictures,
     )
+
+
+def frames_folder(job: Job) -> Path | None:
+    """The folder in which the job's frames become pictures; None if its result is a file."""
+    moving = job.moving
+    return moving.target if moving.suffix and (job.suffix or is_animation(job.source)) else None
 
 
 def without_conflicts(jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]]) -> list[Job]:
@@ -259,12 +325,25 @@ def without_conflicts(jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]
     for job in jobs:
         if not job.error:
             claim(job.target, job, str(job.source))
+    _check_frames([job for job in jobs if not job.error], place)
     return [
         replace(job, fallback=None)
         if job.fallback and (place(job.fallback) in writers or pictures.get(place(job.fallback), job) != job)
         else job
         for job in jobs
     ]
+
+
+def _check_frames(jobs: Sequence[Job], place: _Places) -> None:
+    """Raises UsageError if the frames of a clip would be written to where other pictures are, or results go."""
+    folders = {file.parent for job in jobs for file in (*job.pictures, job.target)}
+    taken = {place(folder) for deepest in folders for folder in (deepest, *deepest.parents)}
+    for job in jobs:
+        if place(job.moving.target) in taken and (folder := frames_folder(job)):
+            raise UsageError(
+                f"the frames of {job.source} would be written to {folder}, where other pictures are",
+                hint="Name another folder.",
+            )
 
 
 def _hint(*what: str) -> str:

@@ -91,9 +91,12 @@ def list_stored(
         suffix, recursive: as of `list_jobs`.
 
     Raises:
-        UsageError: if the results would lie among the pictures, or a store cannot be used.
+        UsageError: if the results would lie among the pictures, a store cannot be used, or frames are to become
+            pictures, or pictures frames.
         ReadError: if there are no pictures, or they cannot be listed.
     """
+    if PurePosixPath(output).suffix.lower() in video.MOVING:
+        raise _no_frames()
     store, root = _store(word)
     results, below = _store(output)
     try:
@@ -113,7 +116,10 @@ def list_stored(
             found.append(Found(IN / inner, Path(inner.parent), OUT))
     if not found:
         raise ReadError(f"there are no pictures in {word}")
-    return named(found, suffix, False), Stores(store.unstrip_protocol(root), results.unstrip_protocol(below))
+    jobs = named(found, suffix, False)
+    if any(job.suffix for job in jobs):
+        raise _no_frames()
+    return jobs, Stores(store.unstrip_protocol(root), results.unstrip_protocol(below))
 
 
 def _files(store: Any, root: str, recursive: bool) -> tuple[list[str], str]:
@@ -189,7 +195,7 @@ def _results(stores: Stores) -> Mapping[str, int]:
 
 def _result(job: Job, stores: Stores, there: Mapping[str, int]) -> Path | None:
     """The file in which an earlier run has left the result, if it is whole and no older than the picture."""
-    for file in (job.target, job.fallback, job.moving):
+    for file in (job.target, job.fallback, job.moving.target):
         if file:
             results, name = _store(stores.url(file))
             if there.get(name):
@@ -201,7 +207,7 @@ def _result(job: Job, stores: Stores, there: Mapping[str, int]) -> Path | None:
 
 def _kept(job: Job, stores: Stores, there: Mapping[str, int]) -> Job:
     """The job; it fails if its result is there, which is not to be replaced."""
-    for file in (job.target, job.fallback, job.moving):
+    for file in (job.target, job.fallback, job.moving.target):
         if file and _store(stores.url(file))[1] in there:
             hint = "Choose another name, or replace it with --overwrite (overwrite=True)."
             return replace(job, error=WriteError(f"cannot write {stores.url(file)}: it exists", hint=hint))
@@ -251,6 +257,18 @@ class StoredLine(Line):
                     told = self._stores.url(local.relative_to(folder))
                     row.exception.message = row.exception.message.replace(str(local), told)
             return row and replace(row, path=path)
+
+    def _clip(self, job: Job, seconds: dict[str, float]) -> Row | None:
+        if job.suffix:
+            raise _no_frames()
+        return super()._clip(job, seconds)
+
+
+def _no_frames() -> UsageError:
+    return UsageError(
+        "frames become pictures, and pictures frames, on disks only, not from or to a store",
+        hint="Use local paths, and copy the results; from or to a store, -o is a folder.",
+    )
 
 
 def line(pipelines: Sequence[Pipeline], order: Order, stop: Event) -> Line:

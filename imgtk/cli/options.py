@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -52,6 +53,20 @@ class Amount(click.ParamType):
         if amount < 1 or power < 0:
             self.fail(f"expected an amount such as 800M or 4G, got {value!r}", param, ctx)
         return amount
+
+
+class Rate(click.ParamType):
+    """Frames per second, as a Fraction."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        from imgtk.video.formats import rate_of
+
+        try:
+            return rate_of(str(value))
+        except ValueError:
+            self.fail(f"expected frames per second such as 25, 29.97 or 24000/1001, got {value!r}", param, ctx)
 
 
 _PIPELINE_OPTIONS = (

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from fractions import Fraction
 from pathlib import Path
 from threading import Event
 from time import perf_counter
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgtk.cli.options import build_pipeline, max_pixels_option, pipeline_options, split_words
+from imgtk.cli.options import Rate, build_pipeline, max_pixels_option, pipeline_options, split_words
 from imgtk.cli.progress import progress, wanted
 from imgtk.cli.report import FAILED, INTERRUPTED, UNEXPECTED, report
 from imgtk.cli.table import bytes_text
@@ -35,7 +36,7 @@ def place(text: str) -> Path | str:
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="PIPELINE INPUT...")
-@click.option("-o", "--output", type=place, metavar="PATH", help="A file for one picture, else a folder.")
+@click.option("-o", "--output", type=place, metavar="PATH", help="A file for one picture or one clip, else a folder.")
 @click.option("--recursive", is_flag=True, help="Take the folders in a folder, too.")
 @click.option("--resume", is_flag=True, help="Skip the pictures that an earlier run has done.")
 @click.option(
@@ -52,6 +53,7 @@ def place(text: str) -> Path | str:
 @click.option(
     "--steady", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Calm what flickers in clips: 0.7."
 )
+@click.option("--fps", type=Rate(), help="Of a clip made of pictures.  [default: timestamps.txt beside them, or 25]")
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="ray: share a cluster's machines.")
 @click.option("--ray-address", metavar="auto|HOST:PORT", help="The cluster.  [default: RAY_ADDRESS, or this machine]")
@@ -78,6 +80,7 @@ def run(
     codec: str | None,
     crf: float | None,
     steady: float,
+    fps: Fraction | None,
     depth: str | None,
     engine: str,
     ray_address: str | None,
@@ -94,6 +97,9 @@ def run(
 
     cat.jpg becomes cat.imgtk.jpg in the current folder, and the pictures of the folder pets go into pets.imgtk; -o
     names another place. What the input's format cannot hold becomes a PNG. Nothing is replaced without --overwrite.
+
+    With -o out.mp4, the pictures of a folder, pattern or list become one clip. With --format png (jpg, tif, bmp), the
+    frames of a clip become pictures in a folder.
 
     A picture that fails does not stop the others. The exit code is 0 if all went well, 1 if pictures failed, 2 if what
     was asked for makes no sense.
@@ -123,6 +129,8 @@ def run(
         found, stores = list_stored(inputs[0], str(output), **naming)
     else:
         found, stores = [] if watching else list_jobs(inputs, output, **naming), None
+    if fps and not any(job.frames for job in found):
+        raise click.UsageError("--fps is for a folder, pattern or list of pictures that become one clip: -o out.mp4")
     several = len(found) != 1
     pipelines = [
         build_pipeline(text, pipeline_file, overwrite=overwrite or resume or watching, device=name, **settings)
@@ -143,7 +151,7 @@ def run(
             tile_bar(
                 "" if several else found[0].source.name,
                 quiet or several,
-                unit="tiles" if several or not is_clip(found[0].source) else "frames",
+                unit="tiles" if several or not (found[0].frames or is_clip(found[0].source)) else "frames",
             ) as progress,
             picture_bar(tally, quiet or not several or watching) as advance,
         ):
@@ -153,7 +161,7 @@ def run(
                 rows = watch(pipelines, inputs[0], output, writing, threads=jobs, **naming, **how)
             else:
                 threads = jobs if several or cluster else 1
-                how |= {"resume": resume, "clips": Encoding(codec, crf, steady), "progress": progress}
+                how |= {"resume": resume, "clips": Encoding(codec, crf, steady, fps), "progress": progress}
                 how |= {"threads": threads, "batch": batch, "engine": cluster}
                 if stores:
                     rows = run_stored(pipelines, found, stores, writing, **how)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from io import BytesIO
 
 import PIL.Image
+from PIL import ImageCms
 
 from imgtk.image import Metadata
 from imgtk.io import exif as exif_block
@@ -56,6 +58,17 @@ def valid_profile(icc: bytes | None, *, colours: bytes | None = None) -> bytes |
     if not icc or len(icc) < 128 or icc[36:40] != b"acsp" or (colours and icc[16:20] != colours):
         return None
     return icc
+
+
+def special_profile(metadata: Metadata) -> str:
+    """What the ICC profile calls itself; empty if there is none, or it is sRGB."""
+    if not metadata.icc:
+        return ""
+    try:
+        name = str(ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(metadata.icc)))).strip()
+    except (ImageCms.PyCMSError, OSError):
+        name = ""
+    return "" if "srgb" in name.lower() else name or "without a name"
 
 
 def _decoded(comment: bytes | str) -> str:

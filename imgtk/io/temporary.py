@@ -1,4 +1,4 @@
-"""Names of files that are still being written, and what killed processes left of them."""
+"""Names of files and folders that are still being written, and what killed processes left of them."""
 
 from __future__ import annotations
 
@@ -31,20 +31,27 @@ def mark() -> str:
 
 
 def remove_marked(folder: Path, mark: str) -> None:
-    """Remove the temporary files in `folder` of a process that has ended, on any machine."""
-    for file in folder.glob(f"{escape(mark)}*.tmp"):
+    """Remove the temporary files and folders in `folder` of a process that has ended, on any machine."""
+    for path in folder.glob(f"{escape(mark)}*.tmp"):
         with suppress(OSError):
-            file.unlink()
+            _remove(path)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files in `folder` whose process has ended. Those of other machines, which may share the
-    disk, are left alone."""
+    """Remove the temporary files and folders in `folder` whose process has ended. Those of other machines, which may
+    share the disk, are left alone."""
     with suppress(OSError):
         for entry in os.scandir(folder):
             match = _NAME.fullmatch(entry.name)
             if match and not _being_written(int(match[1]), entry):
-                os.unlink(entry)
+                _remove(Path(entry))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
 
 
 def segments_folder(final: Path, key: str) -> Path:

@@ -57,8 +57,32 @@ def check_target(
         WriteError: saying what is wrong and what to do.
     """
     path = Path(path)
-    target = format_of(path)
+    format_of(path)
     check_place(path, overwrite)
+    check_picture(
+        path,
+        has_alpha=has_alpha,
+        sixteen_bit=sixteen_bit,
+        size=size,
+        quality=quality,
+        lossless=lossless,
+        depth=depth,
+    )
+    return path
+
+
+def check_picture(
+    path: Path,
+    *,
+    has_alpha: bool = False,
+    sixteen_bit: bool = False,
+    size: Size | None = None,
+    quality: int | None = None,
+    lossless: bool = False,
+    depth: int | None = None,
+) -> None:
+    """As `check_target`, wherever `path` is."""
+    target = format_of(path)
     _check_options(path, target, quality, lossless, depth)
     if has_alpha and not target.alpha:
         raise WriteError(
@@ -76,7 +100,6 @@ def check_target(
             f"whose sides end at {target.max_side} pixels",
             hint="Write .png or .tif.",
         )
-    return path
 
 
 def write(
@@ -133,11 +156,13 @@ def write(
     return path
 
 
-def check_place(path: Path, overwrite: bool) -> None:
-    """Find what would keep a file of any kind from being written to `path`. Raises WriteError."""
+def check_place(path: Path, overwrite: bool, *, folder: bool = False) -> None:
+    """Find what would keep a file of any kind, or a folder, from being written to `path`. Raises WriteError."""
     directory = path.parent
-    if path.is_dir():
+    if path.is_dir() and not folder:
         raise WriteError(f"cannot write {path}: it is a directory", hint="Give the name of a file.")
+    if path.is_file() and folder:
+        raise WriteError(f"cannot write {path}: it is a file, and the result is a folder", hint="Choose another name.")
     if directory.exists() and not directory.is_dir():
         raise WriteError(f"cannot write {path}: {directory} is a file, not a directory")
     if not directory.is_dir():

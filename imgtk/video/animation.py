@@ -55,6 +55,7 @@ class Animation:
         max_pixels: width * height of frames above which they are not decoded.
 
     Attributes:
+        files: what is read.
         first: picture of the first frame.
         form: how a clip would store it.
         length: how many frames there are.
@@ -67,6 +68,7 @@ class Animation:
 
     def __init__(self, path: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
         self.path = Path(path)
+        self.files = (self.path,)
         self.notes: list[str] = []
         try:
             with without_warnings():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,6 +47,9 @@ ANY = ".mkv"
 ANIMATIONS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 """Suffixes of the files that may hold an animation, and what Pillow calls their formats."""
 
+MOVING = (*WRITABLE, *(suffix for suffix in ANIMATIONS if suffix != ".png"))
+"""Suffixes of the results that pictures are made the frames of. A PNG is one picture, unless the input moves."""
+
 ENCODERS = {
     "h264": "libx264",
     "hevc": "libx265",
@@ -87,14 +91,38 @@ class Encoding:
         codec: name of FFmpeg's encoder or codec; None for the clip's own, where it can be written.
         crf: constant quality, lower is better, in the encoder's own scale; None for `QUALITY`.
         steady: how much of the result before is held where nothing changes, 0 to 1 (excluded); of animations, too.
+        rate: frames per second, where pictures become frames; None for what the file of their times tells, or else 25.
     """
 
     codec: str | None = None
     crf: float | None = None
     steady: float = 0.0
+    rate: Fraction | int | None = None
 
 
 AS_BEFORE = Encoding()
+
+USUAL_RATE = Fraction(25)
+"""Frames per second where nothing tells."""
+
+_HIGHEST_RATE = 1000
+
+
+def rate_of(text: str) -> Fraction:
+    """Frames per second of 25, 24000/1001, or 29.97, which stands for 30000/1001.
+
+    Raises:
+        ValueError: if it is no such number, or not above 0 and up to 1000.
+    """
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= _HIGHEST_RATE or rate.denominator > _HIGHEST_RATE**2:
+        raise ValueError(f"{text!r} is no number of frames per second")
+    television = Fraction(1000, 1001) * round(rate * Fraction(1001, 1000))  # SMPTE: whole rates, slowed by a thousandth
+    decimals = len(text.partition(".")[2])
+    return television if rate.denominator > 1 and decimals and round(television, decimals) == rate else rate
 
 
 def is_clip(path: Path) -> bool:
@@ -109,7 +137,8 @@ def container_of(path: Path) -> Container:
             return candidate
     raise WriteError(
         f"cannot write {path}: a clip cannot be written as {path.suffix or 'a file without a suffix'}",
-        hint=f"Clips are written as {', '.join((*WRITABLE, *ANIMATIONS))}.",
+        hint=f"Clips are written as {', '.join((*WRITABLE, *ANIMATIONS))}; with --format png and a folder for -o, as "
+        "pictures.",
     )
 
 

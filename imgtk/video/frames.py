@@ -72,3 +72,13 @@ def usual_matrix(size: Size) -> int:
     """The matrix that players take where a clip does not tell: BT.709 for frames of more than standard definition,
     BT.601 for others."""
     return BT709 if size.width >= 1280 or size.height > 576 else SMPTE170M
+
+
+def rgb_format(*, deep: bool, alpha: bool) -> str:
+    """The format of pixels that a picture's array has, as FFmpeg calls it."""
+    return {
+        (False, False): "rgb24",
+        (False, True): "rgba",
+        (True, False): "rgb48le",
+        (True, True): "rgba64le",
+    }[deep, alpha]

@@ -18,7 +18,7 @@ from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
 from imgtk.io.convert import SIDEWAYS, assembled, oriented
 from imgtk.io.depth import to_depth
-from imgtk.video.frames import FULL, LIMITED, SMPTE170M, Colours, usual_matrix
+from imgtk.video.frames import FULL, LIMITED, SMPTE170M, Colours, rgb_format, usual_matrix
 
 _CAREFUL = 0x4 | 0x2000 | 0x4000 | 0x40000
 """SWS_BICUBIC, FULL_CHR_H_INT, FULL_CHR_H_INP and ACCURATE_RND of FFmpeg's libswscale/swscale.h: how chroma that has
@@ -157,13 +157,3 @@ def is_deep(pixel_format: av.VideoFormat) -> bool:
 
 def has_alpha(pixel_format: av.VideoFormat) -> bool:
     return any(component.is_alpha for component in pixel_format.components)
-
-
-def rgb_format(*, deep: bool, alpha: bool) -> str:
-    """The format of pixels that a picture's array has, as FFmpeg calls it."""
-    return {
-        (False, False): "rgb24",
-        (False, True): "rgba",
-        (True, False): "rgb48le",
-        (True, True): "rgba64le",
-    }[deep, alpha]

@@ -15,10 +15,9 @@ from av.video.stream import VideoStream
 
 from imgtk.errors import ReadError
 from imgtk.io import MAX_PIXELS
+from imgtk.video.formats import USUAL_RATE
 from imgtk.video.frames import Form, Frame
 from imgtk.video.pixels import Pictures
-
-_USUAL_RATE = Fraction(25)
 
 
 class Clip:
@@ -30,6 +29,7 @@ class Clip:
         max_pixels: width * height of frames above which they are not decoded.
 
     Attributes:
+        files: what is read.
         container: the file, as PyAV has it.
         stream: the stream whose frames are read.
         first: picture of the first frame.
@@ -43,6 +43,7 @@ class Clip:
 
     def __init__(self, path: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
         self.path = Path(path)
+        self.files = (self.path,)
         self.notes: list[str] = []
         self._damaged = 0
         self._read = 0
@@ -101,7 +102,7 @@ class Clip:
             context.pix_fmt or "yuv420p",
             pictures.colours,
             self.stream.time_base,
-            self.stream.guessed_rate or self.stream.average_rate or _USUAL_RATE,
+            self.stream.guessed_rate or self.stream.average_rate or USUAL_RATE,
             1 / shape if shape and pictures.sideways else shape or None,
             pictures.deep,
             pictures.alpha,

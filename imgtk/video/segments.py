@@ -54,7 +54,7 @@ class SegmentedWriter:
         size: Size,
         form: Form,
         encoding: Encoding,
-        clip: Clip,
+        clip: Clip | None = None,
         *,
         key: str,
         transparent: bool = False,
@@ -126,7 +126,7 @@ class SegmentedWriter:
 
     def _join(self) -> None:
         with ExitStack() as stack:
-            clip = stack.enter_context(Clip(self._clip.path))
+            clip = stack.enter_context(Clip(self._clip.path)) if self._clip else None
             first = stack.enter_context(av.open(self._whole[0][2]))
             writer = stack.enter_context(
                 ClipWriter(
@@ -140,7 +140,7 @@ class SegmentedWriter:
                 )
             )
             frames = ((_time(packet), True, packet) for packet in self._packets())
-            others = ((_time(packet), False, packet) for packet in clip.others())
+            others = ((_time(packet), False, packet) for packet in (clip.others() if clip else ()))
             for _, is_frame, packet in merge(frames, others, key=lambda one: one[0]):
                 (writer.splice if is_frame else writer.copy)(packet)
 

@@ -29,6 +29,9 @@ _OWN_TAGS = ("encoder", "duration", "rotate", "major_brand", "minor_version", "c
 _LEFT_OUT = ("data", "unknown")
 """Kinds of streams that no container takes from another one: time codes, what sensors of a phone saw."""
 
+_USUAL = {"rgb24": "yuv420p", "rgba": "yuva420p", "rgb48le": "yuv420p10le", "rgba64le": "yuva420p10le"}
+"""The formats of pixels that players take, for pictures. Encoders that lose nothing get them as they are."""
+
 _ODD = "Most encoders take even sides only: choose another scale, or --codec libvpx-vp9, which takes any."
 
 _speaking = Lock()  # what FFmpeg tells of belongs to the whole process
@@ -114,6 +117,8 @@ class ClipWriter:
 
     def write(self, image: Image, pts: int, duration: int) -> None:
         """Write a picture as the frame that is shown at `pts` for `duration`, in units of `form.time_base`."""
+        if image.alpha is not None and not has_alpha(av.VideoFormat(self.pixel_format)):
+            raise self._transparency()
         frame = self._frames(image)
         frame.pts, frame.duration, frame.time_base = pts, duration, self._form.time_base
         with self._writing():
@@ -152,22 +157,27 @@ class ClipWriter:
 
     def _pixel_format(self, transparent: bool) -> str:
         """The one of the encoder's formats of pixels that is nearest to the clip's."""
-        own = self._form.pixel_format
+        own, codec = self._form.pixel_format, Codec(self.encoder, "w")
+        if not self._form.codec and codec.lossy:
+            own = _USUAL.get(own, own)
         own = "yuv420p10le" if own.startswith("gray") and self._form.deep else own
         own = "rgba" if own == "pal8" else "yuv420p" if own.startswith("gray") else own.replace("yuvj", "yuv")
-        names = [one.name for one in Codec(self.encoder, "w").video_formats or []] or [own]
+        names = [one.name for one in codec.video_formats or []] or [own]
         if own in names:
             return own
         best, _ = find_best_pix_fmt_of_list(names, own, has_alpha=self._form.alpha)
         assert best is not None
         if transparent and not has_alpha(best):
-            raise WriteError(
-                f"cannot write {self._target}: the clip has transparency, which {self.encoder} cannot hold",
-                hint="Write .webm with --codec libvpx-vp9, .mov with --codec prores_ks, or .mkv with --codec ffv1.",
-            )
+            raise self._transparency()
         if self._form.deep and not is_deep(best):
             self.notes.append(f"{self.encoder} keeps fewer bits than the clip has ({own}): {best.name}")
         return best.name
+
+    def _transparency(self) -> WriteError:
+        return WriteError(
+            f"cannot write {self._target}: the clip has transparency, which {self.encoder} cannot hold",
+            hint="Write .webm with --codec libvpx-vp9, .mov with --codec prores_ks, or .mkv with --codec ffv1.",
+        )
 
     def _add_frames(self, size: Size, options: dict[str, str]) -> VideoStream:
         if self._template is not None:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import Make
 
 from imgtk import Pipeline
 from imgtk.batch import run
 from imgtk.errors import ImgtkError, UsageError
 from imgtk.image import Image
 from imgtk.testing import picture
+from tests.batch.conftest import Make
 
 CHAINS = [
     "upscale:compact x2",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, nullcontext, suppress
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -19,6 +21,9 @@ from imgtk.io.temporary import remove_leftovers, remove_segments, segments_folde
 from imgtk.io.write import check_picture, write
 from imgtk.video.frames import Form
 from imgtk.video.timestamps import NAME, Timestamps, read_timestamps
+
+AT_ONCE = min(8, os.cpu_count() or 1)
+"""Pictures that are encoded at the same time: a PNG file of two megapixels takes a quarter of a second."""
 
 
 class FolderWriter:
@@ -66,6 +71,8 @@ class FolderWriter:
         self._final = Path(os.path.realpath(target))  # a link goes on pointing to the folder
         self._draft = segments_folder(self._final, key) if key else temporary(self._final)
         self._keeping, self._count = bool(key), 0
+        self._encoding: deque[tuple[Future[Path], tuple[Fraction, Fraction]]] = deque()
+        self._pool = ThreadPoolExecutor(AT_ONCE)
         try:
             with self._writing():
                 if key:
@@ -83,8 +90,10 @@ class FolderWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._times.close()
         try:
+            with self._pool, closing(self._times), nullcontext() if error is None else suppress(WriteError):
+                while self._encoding:
+                    self._finish()
             if error is None:
                 with self._writing():
                     self._publish()
@@ -93,9 +102,18 @@ class FolderWriter:
 
     def write(self, image: Image, pts: int, duration: int) -> None:
         """Add a picture as the frame that is shown at `pts` for `duration`, in units of `form.time_base`."""
+        file = self._draft / _name(self._count + len(self._encoding) + 1, self._suffix)
+        times = pts * self._time_base, (pts + duration) * self._time_base
+        self._encoding.append((self._pool.submit(write, image, file, overwrite=True, **self._options), times))
+        if len(self._encoding) > AT_ONCE:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Wait for the first of the frames that are being encoded, and note its times."""
+        written, times = self._encoding.popleft()
         with self._writing():
-            write(image, self._draft / _name(self._count + 1, self._suffix), overwrite=True, **self._options)
-            self._times.add(pts * self._time_base, (pts + duration) * self._time_base)
+            written.result()
+            self._times.add(*times)
         self._count += 1
 
     def copy(self, packet: Any) -> None:

@@ -208,7 +208,15 @@ def write_by_pillow(
         options |= {"subsampling": "4:4:4", "comment": comment}
     if target is WEBP:
         options |= {"lossless": lossless, "exact": lossless}
-    picture.save(file, target.name, **{name: value for name, value in options.items() if value})
+    picture.save(Stream(file), target.name, **{name: value for name, value in options.items() if value})  # type: ignore[arg-type]
+
+
+class Stream:
+    """A file for Pillow to write to. It shows no descriptor: where there is one, Pillow writes to that, and does not
+    notice when the disk has taken only a part (Pillow 13, `_encode_to_file` in encode.c)."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write, self.flush = file.write, file.flush
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from imgtk.io import metadata as meta
 from imgtk.io.convert import assembled
 from imgtk.io.depth import to_depth
 from imgtk.io.quiet import without_warnings
-from imgtk.io.write import QUALITY
+from imgtk.io.write import QUALITY, Stream
 from imgtk.video.formats import ANIMATIONS
 from imgtk.video.frames import Colours, Form, Frame, usual_matrix
 
@@ -192,7 +192,8 @@ class AnimationWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if error is None and self._frames:
             first, *others = self._frames
-            first.save(self._file, self._format, save_all=True, append_images=others, **self._options())
+            file: Any = Stream(self._file)
+            first.save(file, self._format, save_all=True, append_images=others, **self._options())
         self._frames.clear()
 
     def write(self, image: Image, pts: int, duration: int) -> None:

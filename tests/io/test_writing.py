@@ -152,3 +152,13 @@ def test_a_disk_that_is_full():
 
     with open("/dev/full", "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
         png.write(file, picture().pixels, picture().metadata)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".bmp"])
+def test_a_disk_that_takes_only_a_part(tmp_path, files_end_at, suffix):
+    noise = Image(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8))
+    size = write(noise, tmp_path / f"whole{suffix}").stat().st_size
+    for kept in (size // 2, size - 1):
+        with files_end_at(kept), pytest.raises(WriteError, match="File too large"):
+            write(noise, tmp_path / f"a{suffix}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"whole{suffix}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ class Row:
         output: the file of the result; None if it failed.
         size: width and height of the result; None if it failed or was skipped.
         seconds: that it took to "read", "compute" and "write", as far as it came; without waiting.
-        sha256: of the file of the result, in hex.
+        sha256: of the file of the result, in hex; None if it failed, or somebody has taken the file away already.
         notes: what was out of the ordinary.
         exception: why it failed.
     """
@@ -75,7 +76,7 @@ class Report:
     def __init__(self, path: Path, *, resume: bool = False, overwrite: bool = False) -> None:
         check_place(path, overwrite or resume)
         self.path = path
-        self._rows = _rows(path) if resume and path.exists() else {}
+        self._rows = _rows(path) if resume and os.path.exists(path) else {}
         self._owners = {row.get("output"): row["path"] for row in self._rows.values() if row.get("output")}
         self._file: BinaryIO | None = None
 
@@ -145,10 +146,13 @@ def _opened(path: str) -> Any:
     return fsspec.open(path, "rb")
 
 
-def digest(path: str | Path) -> str:
-    """SHA-256 of a file, or of what a URL of fsspec names, in hex."""
+def digest(path: str | Path) -> str | None:
+    """SHA-256 of a file, or of what a URL of fsspec names, in hex; None if it cannot be read, or was taken away."""
     result = sha256()
-    with _opened(str(path)) as file:
-        while block := file.read(1 << 20):
-            result.update(block)
+    try:
+        with _opened(str(path)) as file:
+            while block := file.read(1 << 20):
+                result.update(block)
+    except OSError:
+        return None
     return result.hexdigest()

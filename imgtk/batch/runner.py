@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from imgtk.batch.clips import Stopped, convert
 from imgtk.batch.report import Report, Row, digest
-from imgtk.batch.sources import Job, list_jobs, made_folders, without_conflicts
+from imgtk.batch.sources import Job, check_writable, list_jobs, made_folders, without_conflicts
 from imgtk.batch.timing import timed
 from imgtk.engine.device import available_memory, resolve_device
 from imgtk.engine.plan import Plan
@@ -213,6 +213,7 @@ def run_jobs(
             remove_leftovers(folder)
         ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
         done = {job: _result(job, saves(job.name).values(), ledger) for job in jobs if resume and not job.error}
+        check_writable({job.target.parent for job in jobs if not (job.exact or job.error or done.get(job))})
         writing = replace(writing, overwrite=writing.overwrite or resume)
         order = Order(writing, clips, str(pipelines[0]) if resume else None, max_pixels)
         stop = stop or Event()
@@ -248,8 +249,8 @@ def _result(job: Job, saves: Iterable[Path], ledger: Report | None) -> Path | No
         with suppress(OSError):
             if file and not (ledger and ledger.owner(file) not in (None, str(job.source))):
                 made, wanted = file.stat(), job.source.stat()
-                whole = made.st_size > 0 and made.st_mtime >= wanted.st_mtime and not file.samefile(job.source)
-                if whole and all(save.exists() for save in saves):
+                whole = file.is_file() and made.st_size > 0 and made.st_mtime >= wanted.st_mtime
+                if whole and not file.samefile(job.source) and all(save.exists() for save in saves):
                     return file
     return None
 

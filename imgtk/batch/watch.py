@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -52,7 +53,7 @@ def watch(
         ReadError: if it can no longer be read.
         ImgtkError: as `run_jobs` does.
     """
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"{folder} cannot be watched: it is no folder")
     for pipeline in pipelines:
         pipeline.check()
@@ -84,7 +85,7 @@ def _states(
     folder: str | Path, output: Path | None, suffix: str | None, recursive: bool
 ) -> Mapping[Job, tuple[int, int]]:
     """The pictures that are there, with size and time of their files."""
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):
         raise ReadError(f"the folder {folder} is gone")
     states = {}
     for job in list_jobs([str(folder)], output, suffix=suffix, recursive=recursive, arriving=True):

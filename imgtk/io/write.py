@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import warnings
@@ -136,19 +137,27 @@ def write(
 def check_place(path: Path, overwrite: bool) -> None:
     """Find what would keep a file of any kind from being written to `path`. Raises WriteError."""
     directory = path.parent
-    if path.is_dir():
+    if os.path.isdir(path):
         raise WriteError(f"cannot write {path}: it is a directory", hint="Give the name of a file.")
-    if directory.exists() and not directory.is_dir():
+    if os.path.exists(directory) and not os.path.isdir(directory):
         raise WriteError(f"cannot write {path}: {directory} is a file, not a directory")
-    if not directory.is_dir():
+    if not os.path.isdir(directory):
         raise WriteError(f"cannot write {path}: the directory {directory} does not exist", hint="Create it first.")
-    if path.exists() and not overwrite:
+    if os.path.exists(path) and not overwrite:
         raise WriteError(
             f"cannot write {path}: it exists",
             hint="Choose another name, or replace it with --overwrite (overwrite=True).",
         )
     if not os.access(directory, os.W_OK | os.X_OK):
-        raise WriteError(f"cannot write {path}: the directory {directory.resolve()} is not writable")
+        problem = WriteError(f"cannot write {path}: the directory {directory.resolve()} is not writable")
+        raise problem from _read_only(directory)
+
+
+def _read_only(directory: Path) -> OSError | None:
+    """What the system says of a place on a disk that is for reading only."""
+    if hasattr(os, "statvfs") and os.statvfs(directory).f_flag & os.ST_RDONLY:
+        return OSError(errno.EROFS, os.strerror(errno.EROFS))
+    return None
 
 
 def _check_options(path: Path, target: Format, quality: int | None, lossless: bool, depth: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -37,7 +38,7 @@ _SHOWN = 128  # opacity from which on a pixel of a GIF is shown
 
 def is_animation(path: Path) -> bool:
     """Whether the file is an animation: a GIF, WebP or PNG of several frames. Only its head is read."""
-    if path.suffix.lower() not in ANIMATIONS or not path.is_file():
+    if path.suffix.lower() not in ANIMATIONS or not os.path.isfile(path):
         return False
     try:
         with without_warnings(), PIL.Image.open(path, formats=tuple(_STEPS)) as image:

@@ -246,6 +246,41 @@ def test_a_disk_for_reading_only(make: Make, double: Pipeline, monkeypatch: pyte
         list(run(double, "in", "out"))
 
 
+def test_a_folder_that_is_not_writable(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One message for all pictures; if only one of the folders is closed, the others get theirs."""
+    make("in/a.png", "in/b.png", "in/deep/c.png")
+    os.mkdir("out")
+    monkeypatch.setattr(os, "access", lambda path, mode: "deep" in str(path))
+    with pytest.raises(WriteError, match="into the folder out: it is not writable"):
+        list(run(double, "in", "out"))
+    rows = list(run(double, "in", "out", recursive=True))
+    assert [row.status for row in rows] == ["failed", "failed", "done"]
+    list(run(double, "in/deep", "out/deep2"))
+    assert {row.status for row in run(double, "in/deep", "out/deep2", resume=True)} == {"skipped"}
+
+
+def test_a_folder_in_the_place_of_a_result(make: Make, double: Pipeline) -> None:
+    make("in/a.png", "in/b.png")
+    os.makedirs("out/a.png/sub")
+    for resume in (False, True):
+        first, second = run(double, "in", "out", resume=resume, report=f"{resume}.jsonl")
+        assert "it is a directory" in str(first.error)
+        assert second.status == ("skipped" if resume else "done")
+
+
+def test_results_that_somebody_takes_away(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.png", "in/b.png")
+    save = Image.save
+
+    def taken(self: Image, path: Path, **options: Any) -> Path:
+        save(self, path, **options).rename(f"{path.stem}.taken.png")
+        return path
+
+    monkeypatch.setattr(Image, "save", taken)
+    rows = list(run(double, "in", "out", report="r.jsonl"))
+    assert [(row.status, row.sha256) for row in rows] == [("done", None)] * 2
+
+
 def test_no_memory_for_one_picture(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png", "in/b.png", "in/c.png")
     save = Image.save

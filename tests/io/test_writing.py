@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +49,16 @@ def test_bad_places(tmp_path):
 def test_a_directory_that_is_not_writable(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "not writable" in problem(tmp_path / "a.png")
+
+
+def test_a_disk_for_reading_only(tmp_path, monkeypatch):
+    """The error tells it from a directory that is not ours: no other picture could be written either."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    for flag, number in ((os.ST_RDONLY, errno.EROFS), (0, None)):
+        monkeypatch.setattr(os, "statvfs", lambda _, flag=flag: SimpleNamespace(f_flag=flag))
+        with pytest.raises(WriteError, match="not writable") as info:
+            check_target(tmp_path / "a.png")
+        assert getattr(info.value.__cause__, "errno", None) == number
 
 
 def test_what_formats_cannot_hold(tmp_path):

@@ -126,6 +126,16 @@ def test_joining_fails_and_is_done_again(tmp_path: Path, computed: Any, monkeypa
     assert times_of(tmp_path / "out.mp4") == [Fraction(pts, 90_000) for pts in UNEVEN]
 
 
+def test_a_disk_that_fills_up(tmp_path: Path, files_end_at: Any) -> None:
+    """What cannot be written is named as the user did, whatever the container of the segment."""
+    source = make(tmp_path / "in.mp4", times=UNEVEN)
+    with files_end_at(800):
+        row = once(source, tmp_path / "out.mkv", resume=True)
+    assert str(row.error) == f"cannot write {tmp_path / 'out.mkv'}: File too large"
+    assert once(source, tmp_path / "out.mkv", resume=True).error is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mkv"]
+
+
 def test_segments_that_cannot_be_written_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "in.mkv", times=(0, 3600))
     monkeypatch.setattr("imgtk.video.segments._codecs", lambda suffix: set())

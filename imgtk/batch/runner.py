@@ -209,7 +209,8 @@ def run_jobs(
     with ExitStack() as stack:
         folders = _folders(jobs, pipelines[0])
         stack.enter_context(made_folders(folders))
-        for folder in folders | {file.parent for file in (*(job.target for job in jobs), report) if file}:
+        written = [file for job in jobs for file in (job.target, *saves(job.name).values())]
+        for folder in folders | {file.parent for file in (*written, report) if file}:
             remove_leftovers(folder)
         ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
         done = {job: _result(job, saves(job.name).values(), ledger) for job in jobs if resume and not job.error}

@@ -208,6 +208,17 @@ def test_save_stages_have_a_file_for_each_picture(make: Make) -> None:
     assert not Path("out2").exists()
 
 
+def test_leftovers_of_save_stages_are_removed(make: Make, double: Pipeline) -> None:
+    """Those of a large picture are large themselves."""
+    make("in/a.png")
+    os.mkdir("mid")
+    leftover = temporary(Path("mid/a.png"))
+    leftover = leftover.with_name(leftover.name.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-"))  # no such process
+    leftover.touch()
+    list(run(Pipeline("upscale:nearest x2 | save mid/one.png", device="cpu"), "in", "out"))
+    assert files("mid") == ["one.png"]
+
+
 def full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 

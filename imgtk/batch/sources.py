@@ -48,8 +48,11 @@ class Job:
     @property
     def moving(self) -> Path:
         """Where the result of an animation goes: it keeps its format, unless the user chose another one."""
-        keeps = not self.fixed and self.source.suffix.lower() in video.ANIMATIONS
-        return self.target.with_suffix(self.source.suffix) if keeps else self.target
+        if self.fixed or self.source.suffix.lower() not in video.ANIMATIONS:
+            return self.target
+        whole, stem = self.source.name, self.target.stem
+        stem = self.source.stem + stem.removeprefix(whole) if stem.startswith(whole) else stem  # not a.gif.gif
+        return self.target.with_name(stem + self.source.suffix)
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,9 @@ class Report:
         return self._owners.get(str(output))
 
     def open(self, again: Set[str]) -> None:
-        """Begin to write, without the rows of the pictures in `again`, which are done once more."""
-        rows = [row for path, row in self._rows.items() if path not in again]
+        """Begin to write, without the rows of the pictures in `again`, which are done once more, and of folders that
+        can be listed by now."""
+        rows = [row for path, row in self._rows.items() if path not in again and not _is_open_folder(row)]
         with replacing(self.path) as file:
             file.writelines(_line(row) for row in rows)
         self._rows = {row["path"]: row for row in rows}
@@ -112,6 +113,12 @@ class Report:
         if self._file:
             with suppress(OSError):  # of a full disk, which `add` has told
                 self._file.close()
+
+
+def _is_open_folder(row: Mapping[str, Any]) -> bool:
+    """Whether the row tells of a folder that could not be listed, but can be now."""
+    path = row["path"]
+    return row.get("status") == "failed" and os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

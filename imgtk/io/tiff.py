@@ -231,7 +231,7 @@ class Writer:
         It is compressed with Deflate, integers after horizontal differencing.
 
         Args:
-            tiled: in tiles of 512 x 512 instead of strips of about a megabyte.
+            tiled: in tiles of at most 512 x 512 instead of strips of about a megabyte.
             reduced: the page is a smaller version of the one before.
         """
         count = len(_tile_boxes(pixels)) if tiled else -(-pixels.shape[0] // _rows_per_strip(pixels))
@@ -296,7 +296,7 @@ def _layout(pixels: Rows, tiled: bool) -> dict[int, Any]:
         317: 1 if floating else 2,  # predictor: none, or horizontal differences
         339: (3 if floating else 1,) * channels,
     }
-    layout |= {322: _TILE, 323: _TILE} if tiled else {278: _rows_per_strip(pixels)}
+    layout |= {322: _side(pixels), 323: _side(pixels)} if tiled else {278: _rows_per_strip(pixels)}
     return layout | ({338: 2} if channels in (2, 4) else {})  # straight alpha
 
 
@@ -322,23 +322,28 @@ def _strips(pixels: Rows) -> Iterator[bytes]:
         yield _compressed(pixels[top : top + rows])
 
 
+def _side(pixels: Rows) -> int:
+    """Of a tile, a multiple of 16: no larger than the picture, since libvips reads none that are much larger."""
+    return min(_TILE, -(-max(pixels.shape[:2]) // 16) * 16)
+
+
 def _tile_boxes(pixels: Rows) -> list[Box]:
-    height, width, _ = pixels.shape
-    corners = ((left, top) for top in range(0, height, _TILE) for left in range(0, width, _TILE))
-    return [Box(left, top, left + _TILE, top + _TILE) for left, top in corners]
+    (height, width, _), side = pixels.shape, _side(pixels)
+    corners = ((left, top) for top in range(0, height, side) for left in range(0, width, side))
+    return [Box(left, top, left + side, top + side) for left, top in corners]
 
 
 def _tiles(pixels: Rows) -> Iterator[bytes]:
     """The compressed tiles, those at the end filled up with the last pixels; the tiles of a row by several threads."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for top, boxes in groupby(_tile_boxes(pixels), key=lambda box: box.top):
-            rows = pixels[top : top + _TILE]
-            yield from pool.map(_compressed, [_tile(rows, box.left) for box in boxes])
+            rows = pixels[top : top + _side(pixels)]
+            yield from pool.map(_compressed, [_tile(rows, box) for box in boxes])
 
 
-def _tile(rows: np.ndarray, left: int) -> np.ndarray:
-    part = rows[:, left : left + _TILE]
-    return np.pad(part, ((0, _TILE - part.shape[0]), (0, _TILE - part.shape[1]), (0, 0)), mode="edge")
+def _tile(rows: np.ndarray, box: Box) -> np.ndarray:
+    part, (width, height) = rows[:, box.left : box.right], box.size
+    return np.pad(part, ((0, height - part.shape[0]), (0, width - part.shape[1]), (0, 0)), mode="edge")
 
 
 def _compressed(segment: np.ndarray) -> bytes:

@@ -180,7 +180,7 @@ def _open(path: Path) -> InputContainer:
     if os.path.exists(path) and not os.path.isfile(path):
         raise ReadError(f"cannot read {path}: it is not a regular file")
     try:
-        return av.open(path, metadata_errors="replace")
+        return av.open(path.absolute(), metadata_errors="replace")  # a:b would be a protocol to FFmpeg
     except av.error.InvalidDataError:
         raise ReadError(f"cannot read {path}: it is not a clip, or damaged") from None
     except av.error.FFmpegError as error:

@@ -70,6 +70,7 @@ class SegmentedWriter:
                 f"cannot write {target}: {encoder} cannot be written in segments",
                 hint="Leave out --resume, or choose another --codec.",
             )
+        target = target.absolute()  # as FFmpeg shall see it
         self._folder = segments_folder(target, key)
         remove_segments(target, but=self._folder)
         try:

@@ -79,7 +79,9 @@ class ClipWriter:
         self._target, self._form, self._template, self._trial = target, form, template, trial
         kind = kind or container_of(target)
         with self._writing():
-            self._container = av.open(path, "w", format=kind.muxer, container_options=dict(kind.options))
+            self._container = av.open(
+                Path(path).absolute(), "w", format=kind.muxer, container_options=dict(kind.options)
+            )
         try:
             self.encoder = self._encoder(kind, encoding.codec)
             self.pixel_format = self._pixel_format(transparent)

@@ -274,10 +274,15 @@ class Pipeline:
         source, target = Path(source), Path(target)
         headers = read_headers(source, max_pixels=max_pixels)
         files = self.saves(name or source.stem)
-        if len(headers) > 1 and (files or format_of(target) is not TIFF):
+        if len(headers) > 1 and format_of(target) is not TIFF:
             raise WriteError(
-                f"{source} has {len(headers)} pages, which only TIFF holds, and `save` stages do not write",
-                hint="Name a .tif file for the result, and leave out `save`.",
+                f"cannot write {target}: {source} has {len(headers)} pages, which only TIFF holds",
+                hint="Write .tif.",
+            )
+        if len(headers) > 1 and files:
+            raise WriteError(
+                f"{source} has {len(headers)} pages, and `save` stages would write them all to one file",
+                hint="Leave out `save`.",
             )
         plans = [self._plan_in_pieces(header) for header in headers]
         options: dict[str, Any] = {"quality": quality, "lossless": lossless}

@@ -145,6 +145,8 @@ def test_pages_one_by_one(tmp_path: Path) -> None:
         for page, before in zip(file.pages, pages, strict=True):
             assert np.array_equal(page.asarray(), before.repeat(2, 0).repeat(2, 1))
             assert page.get_resolution("INCH") == (300, 300)
+    pipeline.run_file(tmp_path / "b.tif", tmp_path / "again.tif")  # small pages have small tiles
+    assert [page.shape[0] for page in tifffile.TiffFile(tmp_path / "again.tif").pages] == [160, 280, 80]
     with pytest.raises(WriteError, match=r"3 pages.*\n.*\.tif"):
         pipeline.run_file(tmp_path / "a.tif", tmp_path / "b.png")
     saving = Pipeline(f"upscale:nearest x2 | save {tmp_path}/c.png", device="cpu")

@@ -25,7 +25,8 @@ class Row:
         output: the file of the result, or the folder of its frames; None if it failed.
         size: width and height of the result; None if it failed or was skipped.
         seconds: that it took to "read", "compute" and "write", as far as it came; without waiting.
-        sha256: of the file of the result, in hex; None for a folder.
+        sha256: of the file of the result, in hex; None if it failed, if it is a folder, or if somebody has taken it
+            away already.
         notes: what was out of the ordinary.
         exception: why it failed.
     """
@@ -76,7 +77,7 @@ class Report:
     def __init__(self, path: Path, *, resume: bool = False, overwrite: bool = False) -> None:
         check_place(path, overwrite or resume)
         self.path = path
-        self._rows = _rows(path) if resume and path.exists() else {}
+        self._rows = _rows(path) if resume and os.path.exists(path) else {}
         self._owners = {row.get("output"): row["path"] for row in self._rows.values() if row.get("output")}
         self._file: BinaryIO | None = None
 
@@ -85,8 +86,9 @@ class Report:
         return self._owners.get(str(output))
 
     def open(self, again: Set[str]) -> None:
-        """Begin to write, without the rows of the pictures in `again`, which are done once more."""
-        rows = [row for path, row in self._rows.items() if path not in again]
+        """Begin to write, without the rows of the pictures in `again`, which are done once more, and of folders that
+        can be listed by now."""
+        rows = [row for path, row in self._rows.items() if path not in again and not _is_open_folder(row)]
         with replacing(self.path) as file:
             file.writelines(_line(row) for row in rows)
         self._rows = {row["path"]: row for row in rows}
@@ -112,6 +114,12 @@ class Report:
         if self._file:
             with suppress(OSError):  # of a full disk, which `add` has told
                 self._file.close()
+
+
+def _is_open_folder(row: Mapping[str, Any]) -> bool:
+    """Whether the row tells of a folder that could not be listed, but can be now."""
+    path = row["path"]
+    return row.get("status") == "failed" and os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
@@ -147,11 +155,12 @@ def _opened(path: str) -> Any:
 
 
 def digest(path: str | Path) -> str | None:
-    """SHA-256 of a file, or of what a URL of fsspec names, in hex; None of a folder."""
-    if os.path.isdir(path):
-        return None
+    """SHA-256 of a file, or of what a URL of fsspec names, in hex; None of a folder, and of what cannot be read."""
     result = sha256()
-    with _opened(str(path)) as file:
-        while block := file.read(1 << 20):
-            result.update(block)
+    try:
+        with _opened(str(path)) as file:
+            while block := file.read(1 << 20):
+                result.update(block)
+    except OSError:
+        return None
     return result.hexdigest()

@@ -23,7 +23,7 @@ from imgtk.batch.clips import Stopped, convert
 from imgtk.batch.devices import Devices, Here
 from imgtk.batch.report import Report, Row, digest
 from imgtk.batch.room import Room
-from imgtk.batch.sources import Job, list_jobs, made_folders, without_conflicts
+from imgtk.batch.sources import Job, check_writable, list_jobs, made_folders, without_conflicts
 from imgtk.batch.timing import timed
 from imgtk.engine.device import available_memory, resolve_device
 from imgtk.engine.plan import Plan
@@ -218,10 +218,12 @@ def run_jobs(
     with ExitStack() as stack:
         folders = _folders(jobs, pipelines[0])
         stack.enter_context(made_folders(folders))
-        for folder in folders | {file.parent for file in (*(job.target for job in jobs), report) if file}:
+        written = [file for job in jobs for file in (job.target, *saves(job.name).values())]
+        for folder in folders | {file.parent for file in (*written, report) if file}:
             remove_leftovers(folder)
         ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
         done = {job: _result(job, saves(job.name).values(), ledger) for job in jobs if resume and not job.error}
+        check_writable({job.target.parent for job in jobs if not (job.exact or job.error or done.get(job))})
         writing = replace(writing, overwrite=writing.overwrite or resume)
         order = Order(writing, clips, str(pipelines[0]) if resume else None, max_pixels, batch)
         stop = stop or Event()
@@ -265,7 +267,7 @@ def _result(job: Job, saves: Iterable[Path], ledger: Report | None) -> Path | No
                 made = (file / TIMESTAMPS if folder else file).stat()
                 wanted = max(picture.stat().st_mtime for picture in job.pictures)
                 own = any(file.samefile(picture) for picture in job.pictures)
-                whole = made.st_size > 0 and made.st_mtime >= wanted and not own
+                whole = made.st_size > 0 and made.st_mtime >= wanted and not own and (folder or file.is_file())
                 if folder and not job.suffix:
                     whole = whole and is_animation(job.source)
                 if whole and all(save.exists() for save in saves):

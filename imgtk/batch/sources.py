@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -66,7 +66,9 @@ class Job:
         if self.frames or self.suffix or self.source.suffix.lower() not in video.ANIMATIONS:
             return self
         if not self.fixed:
-            return replace(self, target=self.target.with_suffix(self.source.suffix))
+            whole, stem = self.source.name, self.target.stem
+            stem = self.source.stem + stem.removeprefix(whole) if stem.startswith(whole) else stem  # not a.gif.gif
+            return replace(self, target=self.target.with_name(stem + self.source.suffix))
         if self.exact or self.target.suffix.lower() not in SINGLE:
             return self
         return replace(self, target=self.target.with_suffix(""), suffix=self.target.suffix)
@@ -135,10 +137,10 @@ def list_jobs(
     for one in listed:
         found.setdefault(one.source, one)
     several = several or len(found) > 1
-    if output and not (several or output.is_dir()) and output.suffix:
+    if output and not (several or os.path.isdir(output)) and output.suffix:
         (source,) = found
         return [Job(source, output, source.stem, fixed=True, exact=True)]
-    if output and not output.is_dir():
+    if output and not os.path.isdir(output):
         _check_folder(output)
     return named(list(found.values()), suffix, arriving)
 
@@ -178,7 +180,7 @@ def _check_folder(output: Path) -> None:
         )
     if output.suffix.lower() in (*WRITABLE, *video.WRITABLE):
         raise UsageError(f"-o {output} is a picture's name, but there are several pictures: name a folder")
-    if output.exists():
+    if os.path.exists(output):
         raise UsageError(f"-o {output} is a file, not a folder; the name of a picture would end in .png, .jpg …")
 
 
@@ -188,7 +190,7 @@ def _find(word: str, output: Path | None, recursive: bool) -> list[Found] | None
     if word.startswith("@") and len(word) > 1:
         results = _results(output, word)
         found = [Found(listed, _as_written(listed.parent), results) for listed in _listed(word)]
-    elif path.is_dir():
+    elif os.path.isdir(path):
         results = output or Path(f"{path.resolve().name}{MARK}")
         if os.path.realpath(results) == os.path.realpath(path):
             raise UsageError(f"the results would lie among the pictures of {path}", hint="Name another folder with -o.")
@@ -198,7 +200,7 @@ def _find(word: str, output: Path | None, recursive: bool) -> list[Found] | None
         root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
         matches = (Path(match) for match in sorted(glob.glob(word, recursive=True)))
         taken = (*READABLE, *video.READABLE)
-        pictures = [one for one in matches if one.suffix.lower() in taken and not one.is_dir()]
+        pictures = [one for one in matches if one.suffix.lower() in taken and not os.path.isdir(one)]
         found = [Found(one, one.parent.relative_to(root), results) for one in pictures if not _within(one, results)]
     else:
         return None
@@ -207,7 +209,7 @@ def _find(word: str, output: Path | None, recursive: bool) -> list[Found] | None
 
 def _nothing(word: str, recursive: bool) -> ReadError:
     path = Path(word)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return ReadError(f"the list {word[1:]} is empty" if word[0] == "@" else f"no picture matches {word}")
     entries = list(os.scandir(path))
     hint = None
@@ -381,3 +383,12 @@ def made_folders(folders: set[Path]) -> Iterator[None]:
         for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()
+
+
+def check_writable(folders: Collection[Path]) -> None:
+    """Raises WriteError if none of the folders can be written to: each picture would tell the same."""
+    if folders and not any(os.access(folder, os.W_OK | os.X_OK) for folder in folders):
+        raise WriteError(
+            f"cannot write into the folder {min(folders)}: it is not writable",
+            hint="Check its permissions, or name another folder with -o.",
+        )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from imgtk.batch.report import Report, Row
 from imgtk.batch.runner import Writing, run_jobs
-from imgtk.batch.sources import Job, list_jobs
+from imgtk.batch.sources import Job, list_jobs, made_folders
 from imgtk.errors import ReadError, UsageError
 from imgtk.io import MAX_PIXELS
 from imgtk.pipeline import Pipeline
@@ -52,44 +56,47 @@ def watch(
         ReadError: if it can no longer be read.
         ImgtkError: as `run_jobs` does.
     """
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"{folder} cannot be watched: it is no folder")
     for pipeline in pipelines:
         pipeline.check()
-    ledger = Report(report, resume=True) if report else None
-    try:
+    _states(folder, output, suffix, recursive)  # finds mistakes
+    how: dict[str, Any] = {"threads": threads, "max_pixels": max_pixels, "stop": stop}
+    with ExitStack() as stack:
+        stack.enter_context(made_folders({output} if output else set()))
+        ledger = Report(report, resume=True) if report else None
         if ledger:
             ledger.open(set())
+            stack.callback(ledger.close)
         taken: dict[Path, tuple[int, int]] = {}
         seen: dict[Path, tuple[int, int]] = {}
         while not stop.is_set():
             states = _states(folder, output, suffix, recursive)
             arrived = [job for job, state in states.items() if seen.get(job.source) == state != taken.get(job.source)]
+            new = [job for job in arrived if job.source not in taken]
+            changed = [job for job in arrived if job.source in taken]  # whatever their times: they may have moved here
             seen = {job.source: state for job, state in states.items()}
             taken |= {job.source: seen[job.source] for job in arrived}
-            if arrived:
-                for row in run_jobs(
-                    pipelines, arrived, writing, resume=True, threads=threads, max_pixels=max_pixels, stop=stop
-                ):
-                    if ledger:
-                        ledger.add(row)
-                    yield row
+            again = replace(writing, overwrite=True)
+            for row in chain(
+                run_jobs(pipelines, new, writing, resume=True, **how) if new else (),
+                run_jobs(pipelines, changed, again, **how) if changed else (),
+            ):
+                if ledger:
+                    ledger.add(row)
+                yield row
             stop.wait(interval)
-    finally:
-        if ledger:
-            ledger.close()
 
 
 def _states(
     folder: str | Path, output: Path | None, suffix: str | None, recursive: bool
 ) -> Mapping[Job, tuple[int, int]]:
-    """The pictures that are there, with size and time of their files."""
-    if not Path(folder).is_dir():
+    """The pictures that are there, and folders that cannot be listed, with size and time of their files."""
+    if not os.path.isdir(folder):
         raise ReadError(f"the folder {folder} is gone")
     states = {}
     for job in list_jobs([str(folder)], output, suffix=suffix, recursive=recursive, arriving=True):
         with suppress(OSError):
             status = job.source.stat()
-            if not job.error:
-                states[job] = status.st_size, status.st_mtime_ns
+            states[job] = status.st_size, status.st_mtime_ns
     return states

@@ -117,6 +117,7 @@ def run(
         raise click.UsageError("--watch is for this machine alone: leave out --engine ray")
     from imgtk.batch import Writing, list_jobs, run_jobs, watch
     from imgtk.batch.stores import is_url, list_stored, run_stored
+    from imgtk.errors import WriteError
     from imgtk.io import MAX_PIXELS
     from imgtk.io.quiet import audible
     from imgtk.video.formats import Encoding, is_clip
@@ -173,6 +174,10 @@ def run(
                 with audible():  # the threads that read pictures silence libraries, and with them standard error
                     code = show(row, quiet=quiet, as_json=as_json, debug=debug)
                     worst = max(worst, FAILED if several and code not in (0, UNEXPECTED) else code)
+    except WriteError as error:
+        if (tally.rows or resume) and not error.hint:
+            error.hint = f"{'The same command' if watching else 'With --resume, the same command'} goes on from here."
+        raise
     finally:
         if (several or resume) and tally.rows and not quiet:
             click.echo(tally.summary(), err=True)

@@ -298,6 +298,11 @@ def choose_tile(whole: Plan, fixed: float, per_pixel: float, budget: int) -> int
         side = side * 7 // 8
     least = fixed + per_pixel * pixels_read(tiled(whole, SMALLEST_TILE))
     raise MemoryLimitError(
-        f"the smallest tile needs about {least / 1e6:.1f} MB, more than the {budget / 1e6:.1f} MB that may be used",
+        f"the smallest tile needs about {_told(least)}, more than the {_told(budget)} that may be used",
         hint="Raise --max-memory, or choose a smaller model.",
     )
+
+
+def _told(amount: float) -> str:
+    """Of memory. Few bytes are told as such: somebody may have written 4 for 4G."""
+    return f"{amount / 1e6:.1f} MB" if amount >= 100_000 else f"{amount:,.0f} bytes"

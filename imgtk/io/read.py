@@ -177,7 +177,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _nearest(path: Path) -> str | None:
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         return f"The directory {path.parent} does not exist."
     try:
         names = get_close_matches(path.name, os.listdir(path.parent), n=1)

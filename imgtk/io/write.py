@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import warnings
@@ -159,21 +160,29 @@ def write(
 def check_place(path: Path, overwrite: bool, *, folder: bool = False) -> None:
     """Find what would keep a file of any kind, or a folder, from being written to `path`. Raises WriteError."""
     directory = path.parent
-    if path.is_dir() and not folder:
+    if os.path.isdir(path) and not folder:
         raise WriteError(f"cannot write {path}: it is a directory", hint="Give the name of a file.")
-    if path.is_file() and folder:
+    if os.path.isfile(path) and folder:
         raise WriteError(f"cannot write {path}: it is a file, and the result is a folder", hint="Choose another name.")
-    if directory.exists() and not directory.is_dir():
+    if os.path.exists(directory) and not os.path.isdir(directory):
         raise WriteError(f"cannot write {path}: {directory} is a file, not a directory")
-    if not directory.is_dir():
+    if not os.path.isdir(directory):
         raise WriteError(f"cannot write {path}: the directory {directory} does not exist", hint="Create it first.")
-    if path.exists() and not overwrite:
+    if os.path.exists(path) and not overwrite:
         raise WriteError(
             f"cannot write {path}: it exists",
             hint="Choose another name, or replace it with --overwrite (overwrite=True).",
         )
     if not os.access(directory, os.W_OK | os.X_OK):
-        raise WriteError(f"cannot write {path}: the directory {directory.resolve()} is not writable")
+        problem = WriteError(f"cannot write {path}: the directory {directory.resolve()} is not writable")
+        raise problem from _read_only(directory)
+
+
+def _read_only(directory: Path) -> OSError | None:
+    """What the system says of a place on a disk that is for reading only."""
+    if hasattr(os, "statvfs") and os.statvfs(directory).f_flag & os.ST_RDONLY:
+        return OSError(errno.EROFS, os.strerror(errno.EROFS))
+    return None
 
 
 def _check_options(path: Path, target: Format, quality: int | None, lossless: bool, depth: int | None) -> None:
@@ -233,7 +242,15 @@ def write_by_pillow(
         options |= {"subsampling": "4:4:4", "comment": comment}
     if target is WEBP:
         options |= {"lossless": lossless, "exact": lossless}
-    picture.save(file, target.name, **{name: value for name, value in options.items() if value})
+    picture.save(Stream(file), target.name, **{name: value for name, value in options.items() if value})  # type: ignore[arg-type]
+
+
+class Stream:
+    """A file for Pillow to write to. It shows no descriptor: where there is one, Pillow writes to that, and does not
+    notice when the disk has taken only a part (Pillow 13, `_encode_to_file` in encode.c)."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write, self.flush = file.write, file.flush
 
 
 @contextmanager

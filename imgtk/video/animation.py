@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -21,7 +22,7 @@ from imgtk.io import metadata as meta
 from imgtk.io.convert import assembled
 from imgtk.io.depth import to_depth
 from imgtk.io.quiet import without_warnings
-from imgtk.io.write import QUALITY
+from imgtk.io.write import QUALITY, Stream
 from imgtk.video.formats import ANIMATIONS
 from imgtk.video.frames import Colours, Form, Frame, usual_matrix
 
@@ -37,7 +38,7 @@ _SHOWN = 128  # opacity from which on a pixel of a GIF is shown
 
 def is_animation(path: Path) -> bool:
     """Whether the file is an animation: a GIF, WebP or PNG of several frames. Only its head is read."""
-    if path.suffix.lower() not in ANIMATIONS or not path.is_file():
+    if path.suffix.lower() not in ANIMATIONS or not os.path.isfile(path):
         return False
     try:
         with without_warnings(), PIL.Image.open(path, formats=tuple(_STEPS)) as image:
@@ -194,7 +195,8 @@ class AnimationWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if error is None and self._frames:
             first, *others = self._frames
-            first.save(self._file, self._format, save_all=True, append_images=others, **self._options())
+            file: Any = Stream(self._file)
+            first.save(file, self._format, save_all=True, append_images=others, **self._options())
         self._frames.clear()
 
     def write(self, image: Image, pts: int, duration: int) -> None:

@@ -136,9 +136,9 @@ def container_of(path: Path) -> Container:
         if path.suffix.lower() in candidate.suffixes:
             return candidate
     raise WriteError(
-        f"cannot write {path}: a clip cannot be written as {path.suffix or 'a file without a suffix'}",
-        hint=f"Clips are written as {', '.join((*WRITABLE, *ANIMATIONS))}; with --format png and a folder for -o, as "
-        "pictures.",
+        f"cannot write {path}: clips and animations cannot be written as {path.suffix or 'a file without a suffix'}",
+        hint=f"They are written as {', '.join((*WRITABLE, *ANIMATIONS))}; frames of clips, with --format png and a "
+        "folder for -o, as pictures.",
     )
 
 

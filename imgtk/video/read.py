@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -177,10 +178,10 @@ def _opened(path: Path) -> Iterator[InputContainer]:
 
 
 def _open(path: Path) -> InputContainer:
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise ReadError(f"cannot read {path}: it is not a regular file")
     try:
-        return av.open(path, metadata_errors="replace")
+        return av.open(path.absolute(), metadata_errors="replace")  # a:b would be a protocol to FFmpeg
     except av.error.InvalidDataError:
         raise ReadError(f"cannot read {path}: it is not a clip, or damaged") from None
     except av.error.FFmpegError as error:

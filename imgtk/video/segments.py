@@ -19,7 +19,7 @@ from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.io.temporary import remove_leftovers, remove_segments, segments_folder, temporary
-from imgtk.video.formats import Encoding
+from imgtk.video.formats import Encoding, container_of
 from imgtk.video.frames import Form
 from imgtk.video.read import Clip
 from imgtk.video.write import ClipWriter
@@ -70,6 +70,7 @@ class SegmentedWriter:
                 f"cannot write {target}: {encoder} cannot be written in segments",
                 hint="Leave out --resume, or choose another --codec.",
             )
+        target = target.absolute()  # as FFmpeg shall see it
         self._folder = segments_folder(target, key)
         remove_segments([target], but=self._folder)
         try:
@@ -102,8 +103,8 @@ class SegmentedWriter:
         if self._current is None:
             self._draft = temporary(self._folder / "segment")
             self._start, self._count = pts, 0
-            name = self._target.with_suffix(self._suffix or "")
-            self._current = ClipWriter(self._draft, name, self._size, self._form, self._encoding)
+            kind = container_of(Path(f"segment{self._suffix}"))
+            self._current = ClipWriter(self._draft, self._target, self._size, self._form, self._encoding, kind=kind)
         self._current.write(image, pts - self._start, duration)
         self._count += 1
         if self._count == FRAMES:

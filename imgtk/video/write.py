@@ -42,7 +42,7 @@ class ClipWriter:
 
     Args:
         path: the file to write.
-        target: what it will be called; chooses the container, and is named in messages.
+        target: what it will be called; chooses the container, unless `kind` does, and is named in messages.
         size: of the pictures.
         form: how the frames that they are from were stored, which is kept as far as possible.
         encoding: how they are written.
@@ -75,13 +75,16 @@ class ClipWriter:
         *,
         transparent: bool = False,
         template: VideoStream | None = None,
+        kind: Container | None = None,
         trial: bool = False,
     ) -> None:
         self.notes: list[str] = []
         self._target, self._form, self._template, self._trial = target, form, template, trial
-        kind = container_of(target)
+        kind = kind or container_of(target)
         with self._writing():
-            self._container = av.open(path, "w", format=kind.muxer, container_options=dict(kind.options))
+            self._container = av.open(
+                Path(path).absolute(), "w", format=kind.muxer, container_options=dict(kind.options)
+            )
         try:
             self.encoder = self._encoder(kind, encoding.codec)
             self.pixel_format = self._pixel_format(transparent)

@@ -209,6 +209,17 @@ def test_save_stages_have_a_file_for_each_picture(make: Make) -> None:
     assert not Path("out2").exists()
 
 
+def test_leftovers_of_save_stages_are_removed(make: Make, double: Pipeline) -> None:
+    """Those of a large picture are large themselves."""
+    make("in/a.png")
+    os.mkdir("mid")
+    leftover = temporary(Path("mid/a.png"))
+    leftover = leftover.with_name(leftover.name.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-"))  # no such process
+    leftover.touch()
+    list(run(Pipeline("upscale:nearest x2 | save mid/one.png", device="cpu"), "in", "out"))
+    assert files("mid") == ["one.png"]
+
+
 def full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -245,6 +256,41 @@ def test_a_disk_for_reading_only(make: Make, double: Pipeline, monkeypatch: pyte
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(WriteError, match="Read-only"):
         list(run(double, "in", "out"))
+
+
+def test_a_folder_that_is_not_writable(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One message for all pictures; if only one of the folders is closed, the others get theirs."""
+    make("in/a.png", "in/b.png", "in/deep/c.png")
+    os.mkdir("out")
+    monkeypatch.setattr(os, "access", lambda path, mode: "deep" in str(path))
+    with pytest.raises(WriteError, match="into the folder out: it is not writable"):
+        list(run(double, "in", "out"))
+    rows = list(run(double, "in", "out", recursive=True))
+    assert [row.status for row in rows] == ["failed", "failed", "done"]
+    list(run(double, "in/deep", "out/deep2"))
+    assert {row.status for row in run(double, "in/deep", "out/deep2", resume=True)} == {"skipped"}
+
+
+def test_a_folder_in_the_place_of_a_result(make: Make, double: Pipeline) -> None:
+    make("in/a.png", "in/b.png")
+    os.makedirs("out/a.png/sub")
+    for resume in (False, True):
+        first, second = run(double, "in", "out", resume=resume, report=f"{resume}.jsonl")
+        assert "it is a directory" in str(first.error)
+        assert second.status == ("skipped" if resume else "done")
+
+
+def test_results_that_somebody_takes_away(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.png", "in/b.png")
+    save = Image.save
+
+    def taken(self: Image, path: Path, **options: Any) -> Path:
+        save(self, path, **options).rename(f"{path.stem}.taken.png")
+        return path
+
+    monkeypatch.setattr(Image, "save", taken)
+    rows = list(run(double, "in", "out", report="r.jsonl"))
+    assert [(row.status, row.sha256) for row in rows] == [("done", None)] * 2
 
 
 def test_no_memory_for_one_picture(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

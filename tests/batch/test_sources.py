@@ -132,3 +132,14 @@ def test_a_folder_that_cannot_be_listed(make: Make, monkeypatch: pytest.MonkeyPa
     assert "cannot list the folder in/locked: Permission denied" in str(jobs[2].error)
     with pytest.raises(ReadError, match="cannot list"):
         list_jobs(["in/locked"], Path("out"))
+
+
+def test_animations_keep_their_name(make: Make) -> None:
+    make("in/a.gif", "in/a.png", "in/b.gif.gif", "in/b.gif.png")
+    assert [str(job.moving.target) for job in list_jobs(["in"], Path("out"))] == [
+        "out/a.gif", "out/a.png", "out/b.gif.gif", "out/b.gif.png"
+    ]  # fmt: skip
+    assert [str(job.moving) for job in list_jobs(["in/a.gif"])] == ["a.imgtk.gif"]
+    assert [str(job.moving) for job in list_jobs(["in/a.gif", "in/a.png"])] == ["a.imgtk.gif", "a.imgtk.png"]
+    (job,) = list_jobs(["in/b.gif.gif"], Path("out"), arriving=True)
+    assert str(job.moving) == "out/b.gif.gif"

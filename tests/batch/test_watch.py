@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -67,6 +68,49 @@ def test_files_are_taken_when_they_have_settled(make: Make, double: Pipeline) ->
         "done", "done", "failed"
     ]  # fmt: skip
     assert [row.status for row in watched(double, nothing, report=Path("r.jsonl"))] == ["skipped", "failed"]
+
+
+def test_pictures_that_change(make: Make, double: Pipeline) -> None:
+    """They are done again, whatever their times say: they may be older than the result, or have changed while it was
+    made."""
+    make("in/a.png", "in/b.png")
+
+    def replaced() -> None:
+        picture(Path("in/a.png"), (20, 10))
+        os.utime("in/a.png", (1, 1))
+
+    rows = list(watched(double, nothing, replaced, nothing))
+    assert [(row.path, row.status, row.size) for row in rows] == [
+        ("in/a.png", "done", (24, 18)), ("in/b.png", "done", (24, 18)), ("in/a.png", "done", (40, 20))
+    ]  # fmt: skip
+    assert PIL.Image.open("out/a.png").size == (40, 20)
+
+
+def test_a_folder_that_cannot_be_listed(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told of once. The report forgets it when it is open."""
+    make("in/a.png", "in/closed/b.png")
+    real = os.scandir
+
+    def closed(path: Any = ".") -> Any:
+        if "closed" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", closed)
+        rows = list(watched(double, nothing, nothing, nothing, recursive=True, report=Path("r.jsonl")))
+    assert [(row.path, row.status) for row in rows] == [("in/a.png", "done"), ("in/closed", "failed")]
+    rows = list(watched(double, nothing, nothing, recursive=True, report=Path("r.jsonl")))
+    assert [(row.path, row.status) for row in rows] == [("in/a.png", "skipped"), ("in/closed/b.png", "done")]
+    assert [json.loads(line)["path"] for line in Path("r.jsonl").read_text().splitlines()] == [
+        "in/a.png", "in/closed/b.png"
+    ]  # fmt: skip
+
+
+def test_a_report_among_the_results(make: Make, double: Pipeline) -> None:
+    make("in/sub/a.png")
+    assert list(watched(double, nothing, report=Path("out/r.jsonl"))) == []
+    assert Path("out/r.jsonl").exists()
 
 
 def test_an_empty_folder_fills(make: Make, double: Pipeline) -> None:

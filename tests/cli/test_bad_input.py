@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zlib
@@ -65,6 +66,35 @@ def test_wrong_pipelines(refused: Refused, photo: Path, pipeline: str, said: str
 def test_wrong_parameters_are_reported_once_whatever_the_pictures(refused: Refused, photo: Path) -> None:
     photo.with_name("bad.jpg").write_text("no picture")
     assert "photo.jpg" not in refused("run", "resize:bicubic", photo, "bad.jpg", "-o", "out", code=2)
+
+
+LONG = "n" * 300
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((LONG,), 1),
+        ((f"{LONG}/*.png", "-o", "out"), 1),
+        ((f"@{LONG}", "-o", "out"), 2),
+        (("photo.jpg", "-o", LONG), 1),
+        (("photo.jpg", "-o", f"{LONG}/out.jpg"), 1),
+        (("photo.jpg", "-o", f"{LONG}.jpg"), 1),
+        (("photo.jpg", "--report", LONG), 1),
+        ((LONG, "-o", "out", "--watch"), 2),
+    ],
+)
+def test_names_that_are_too_long(refused: Refused, photo: Path, words: tuple[str, ...], code: int) -> None:
+    assert LONG in refused("run", CHEAP, *words, code=code)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter any folder")
+def test_folders_that_cannot_be_entered(refused: Refused, photo: Path) -> None:
+    closed = photo.parent / "closed"
+    closed.mkdir(mode=0)
+    assert "Permission denied" in refused("run", CHEAP, "closed/in.jpg", "-o", "out", code=1)
+    for target in ("closed", "closed/out"):
+        assert "closed" in refused("run", CHEAP, photo, "-o", target, code=1)
 
 
 def test_no_input_and_no_pipeline(refused: Refused) -> None:

@@ -191,6 +191,24 @@ def test_a_full_disk(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+def test_a_disk_that_fills_up_midway(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message tells how to go on."""
+    pictures(tmp_path / "in", 30)
+    left, real = iter(range(3)), os.replace
+
+    def filling(*names: str) -> None:
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+        real(*names)
+
+    monkeypatch.setattr(os, "replace", filling)
+    result = cli("run", DOUBLE, "in", "-o", "out")
+    assert result.exit_code == 1
+    assert result.stderr.count("error: ") == 1
+    assert "3 done, 27 left" in result.stderr
+    assert result.stderr.endswith("No space left on device\n  With --resume, the same command goes on from here.\n")
+
+
 def test_a_pipeline_that_fails_for_one_picture(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures(tmp_path / "in", 3)
     compute = pipeline_module.Pipeline.__call__

@@ -123,6 +123,16 @@ def test_tiff_layouts(tmp_path: Path, options: dict, dtype: str) -> None:
     as_read(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_names_in_any_encoding(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"\udcff\n [1]{suffix}"
+    write(Image(COLOURS), tmp_path / f"a{suffix}").rename(path)
+    as_read(path)
+    with on_disk(path) as decoded, output(path, 0, BIG) as result:
+        result.add(decoded.samples, decoded.metadata)
+    as_read(path)
+
+
 def test_colour_keys(tmp_path: Path) -> None:
     deep = NOISE.integers(0, 3, (9, 8, 3)).astype(">u2")
     rows = b"".join(b"\0" + row.tobytes() for row in deep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +49,16 @@ def test_bad_places(tmp_path):
 def test_a_directory_that_is_not_writable(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "not writable" in problem(tmp_path / "a.png")
+
+
+def test_a_disk_for_reading_only(tmp_path, monkeypatch):
+    """The error tells it from a directory that is not ours: no other picture could be written either."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    for flag, number in ((os.ST_RDONLY, errno.EROFS), (0, None)):
+        monkeypatch.setattr(os, "statvfs", lambda _, flag=flag: SimpleNamespace(f_flag=flag))
+        with pytest.raises(WriteError, match="not writable") as info:
+            check_target(tmp_path / "a.png")
+        assert getattr(info.value.__cause__, "errno", None) == number
 
 
 def test_what_formats_cannot_hold(tmp_path):
@@ -152,3 +163,13 @@ def test_a_disk_that_is_full():
 
     with open("/dev/full", "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
         png.write(file, picture().pixels, picture().metadata)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".bmp"])
+def test_a_disk_that_takes_only_a_part(tmp_path, files_end_at, suffix):
+    noise = Image(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8))
+    size = write(noise, tmp_path / f"whole{suffix}").stat().st_size
+    for kept in (size // 2, size - 1):
+        with files_end_at(kept), pytest.raises(WriteError, match="File too large"):
+            write(noise, tmp_path / f"a{suffix}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"whole{suffix}"]

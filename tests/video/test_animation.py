@@ -153,3 +153,14 @@ def test_what_would_not_fit_into_memory_is_refused(tmp_path: Path, monkeypatch: 
 def test_one_too_many_pixels(tmp_path: Path) -> None:
     row = through("adjust:gamma 1", animation(tmp_path / "in.gif"), tmp_path / "out.gif", max_pixels=1000)
     assert "--max-pixels 1536" in str(row.error)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_disk_that_takes_only_a_part(tmp_path: Path, files_end_at: Any, suffix: str) -> None:
+    source = animation(tmp_path / f"in.{suffix}")
+    size = Path(str(through("upscale:nearest x2", source, tmp_path / f"whole.{suffix}").output)).stat().st_size
+    for kept in (size // 2, size - 1):
+        with files_end_at(kept):
+            row = through("upscale:nearest x2", source, tmp_path / f"out.{suffix}")
+        assert "File too large" in str(row.error)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"in.{suffix}", f"whole.{suffix}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -124,6 +125,27 @@ def test_joining_fails_and_is_done_again(tmp_path: Path, computed: Any, monkeypa
     assert once(source, tmp_path / "out.mp4", resume=True).error is None
     assert len(computed) == 0
     assert times_of(tmp_path / "out.mp4") == [Fraction(pts, 90_000) for pts in UNEVEN]
+
+
+def test_names_that_ffmpeg_takes_for_protocols(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("12:00 \udcff")
+    folder.mkdir()
+    make(tmp_path / "in.mp4", times=UNEVEN).rename("http:in.mp4")
+    assert once(Path("http:in.mp4"), Path("file:out.mkv")).error is None
+    assert once(Path("http:in.mp4"), folder / "out.mkv", resume=True).error is None
+    assert once(folder / "out.mkv", Path("a:b.mp4"), resume=True).error is None
+    assert sorted(os.listdir()) == ["12:00 \udcff", "a:b.mp4", "file:out.mkv", "http:in.mp4"]
+
+
+def test_a_disk_that_fills_up(tmp_path: Path, files_end_at: Any) -> None:
+    """What cannot be written is named as the user did, whatever the container of the segment."""
+    source = make(tmp_path / "in.mp4", times=UNEVEN)
+    with files_end_at(800):
+        row = once(source, tmp_path / "out.mkv", resume=True)
+    assert str(row.error) == f"cannot write {tmp_path / 'out.mkv'}: File too large"
+    assert once(source, tmp_path / "out.mkv", resume=True).error is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mkv"]
 
 
 def test_segments_that_cannot_be_written_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def decoded(path: Path, kind: str, page: int = 0) -> Iterator[np.ndarray]:
     options = {"page": page} if kind == "tiff" else {}
     options |= {"unlimited": True} if kind != "jpeg" else {}
     try:
-        image = getattr(pyvips.Image, f"{kind}load")(str(path), access="sequential", fail_on="error", **options)
+        image = getattr(pyvips.Image, f"{kind}load")(os.fsencode(path), access="sequential", fail_on="error", **options)
         dtype, region = np.dtype(_TYPES[image.format]), pyvips.Region.new(image)
         rows = max(1, _STRIP_BYTES // (image.width * image.bands * dtype.itemsize))
         for top in range(0, image.height, rows):
@@ -94,7 +94,7 @@ def encode_jpeg(file: BinaryIO, raster: Raster, quality: int) -> None:
 
     target = pyvips.TargetCustom()
     target.on_write(write)
-    image = pyvips.Image.rawload(str(raster.path), width, height, channels, access="sequential")
+    image = pyvips.Image.rawload(os.fsencode(raster.path), width, height, channels, access="sequential")
     image = image.copy(interpretation="b-w" if channels == 1 else "srgb")
     try:
         image.jpegsave_target(target, Q=quality, subsample_mode="off", keep="none")

@@ -139,7 +139,7 @@ def test_animations_keep_their_name(make: Make) -> None:
     assert [str(job.moving.target) for job in list_jobs(["in"], Path("out"))] == [
         "out/a.gif", "out/a.png", "out/b.gif.gif", "out/b.gif.png"
     ]  # fmt: skip
-    assert [str(job.moving) for job in list_jobs(["in/a.gif"])] == ["a.imgtk.gif"]
-    assert [str(job.moving) for job in list_jobs(["in/a.gif", "in/a.png"])] == ["a.imgtk.gif", "a.imgtk.png"]
+    assert [str(job.moving.target) for job in list_jobs(["in/a.gif"])] == ["a.imgtk.gif"]
+    assert [str(job.moving.target) for job in list_jobs(["in/a.gif", "in/a.png"])] == ["a.imgtk.gif", "a.imgtk.png"]
     (job,) = list_jobs(["in/b.gif.gif"], Path("out"), arriving=True)
-    assert str(job.moving) == "out/b.gif.gif"
+    assert str(job.moving.target) == "out/b.gif.gif"

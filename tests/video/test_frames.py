@@ -44,25 +44,6 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def computed(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Grows by one with each frame; when it has as many as `computed.fail_at`, computing fails."""
-
-    class Computed(list[int]):
-        fail_at = 10**9
-
-    seen, compute = Computed(), Pipeline.__call__
-
-    def counted(self: Pipeline, *args: Any, **kwargs: Any) -> Any:
-        if len(seen) >= seen.fail_at:
-            raise RuntimeError("power cut")
-        seen.append(1)
-        return compute(self, *args, **kwargs)
-
-    monkeypatch.setattr(Pipeline, "__call__", counted)
-    return seen
-
-
 def cli(*words: str | Path) -> Result:
     """`imgtk run`; none may end in a traceback."""
     result = CliRunner().invoke(main, ["run", *map(str, words)])

@@ -30,25 +30,6 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imgtk.video.segments.FRAMES", 10)
 
 
-@pytest.fixture
-def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one with each frame; when it has as many as `computed.fail_at`, computing fails."""
-
-    class Computed(list[int]):
-        fail_at = 10**9
-
-    seen, compute = Computed(), Pipeline.__call__
-
-    def counted(self: Pipeline, *args: Any, **kwargs: Any) -> Any:
-        if len(seen) >= seen.fail_at:
-            raise RuntimeError("power cut")
-        seen.append(1)
-        return compute(self, *args, **kwargs)
-
-    monkeypatch.setattr(Pipeline, "__call__", counted)
-    return seen
-
-
 def once(source: Path, target: Path, text: str = TEXT, **options: Any) -> Row:
     (row,) = run(Pipeline(text, device="cpu"), source, target, **options)
     return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,25 +86,18 @@ def test_clips(tmp_path: Path) -> None:
     assert sizes["plain"] == sizes["calm"] == (96, 64)
 
 
-def test_resumed_clips_go_on_calmly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed_clips_go_on_calmly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, computed: Any) -> None:
     """The frames before the first new one are computed again, and held from there on."""
     monkeypatch.setattr("imgtk.video.segments.FRAMES", 10)
     make(tmp_path / "in.mp4", times=range(0, 3600 * 24, 3600))
-    compute, seen, fail = Pipeline.__call__, [], True
-
-    def counted(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-        seen.append(1)
-        if fail and len(seen) > 14:
-            raise RuntimeError("power cut")
-        return compute(self, *args, **kwargs)
-
-    monkeypatch.setattr(Pipeline, "__call__", counted)
+    computed.fail_at = 14
     how = {"resume": True, "clips": Encoding("ffv1", steady=0.5)}
     list(run(Pipeline("adjust:gamma 2", device="cpu"), tmp_path / "in.mp4", tmp_path / "out.mp4", **how))
-    fail, seen[:] = False, []
+    computed.clear()
+    computed.fail_at = 10**9
     (row,) = run(Pipeline("adjust:gamma 2", device="cpu"), tmp_path / "in.mp4", tmp_path / "out.mp4", **how)
     assert row.error is None
-    assert len(seen) == 24 - 10 + 8
+    assert len(computed) == 24 - 10 + 8
     import av
 
     with av.open(tmp_path / "out.mp4") as clip:

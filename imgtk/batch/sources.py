@@ -233,12 +233,15 @@ def _job(one: Found, suffix: str | None, shares: bool) -> Job:
     )
 
 
-def without_conflicts(jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]]) -> list[Job]:
+def without_conflicts(
+    jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]], *, in_place: bool = True
+) -> list[Job]:
     """The jobs, of which none writes what another one reads or writes; where only its fallback would, without that.
 
     Args:
         jobs: what is to be done.
         saves: the files that `save` stages write for a job.
+        in_place: whether a result may take the place of its own picture, too.
 
     Raises:
         UsageError: if two would write the same file, or one would replace another one's picture.
@@ -253,7 +256,13 @@ def without_conflicts(jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]
         other, others = writers.setdefault(key, (job, what))
         if (other, others) != (job, what):
             raise UsageError(f"{others} and {what} would both be written to {file}", hint=_hint(what, others))
-        if pictures.get(key, job) != job:
+        picture = pictures.get(key)
+        if picture == job and not in_place:
+            raise UsageError(
+                f"the picture {file} would be replaced by its own result",
+                hint="Name another folder. --overwrite, without --resume, is what replaces pictures.",
+            )
+        if picture and picture != job:
             raise UsageError(f"{what} would replace the picture {file}", hint="Name another folder.")
 
     for job in jobs:
@@ -262,6 +271,7 @@ def without_conflicts(jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]
     for job in jobs:
         if not job.error:
             claim(job.target, job, str(job.source))
+            claim(job.moving, job, str(job.source))
     return [
         replace(job, fallback=None)
         if job.fallback and (place(job.fallback) in writers or pictures.get(place(job.fallback), job) != job)
@@ -277,12 +287,14 @@ def _hint(*what: str) -> str:
 
 
 class _Places:
-    """Where files are, whatever their folders are called; folders are looked up once."""
+    """Where files are, whatever they and their folders are called; folders are looked up once."""
 
     def __init__(self) -> None:
         self._folders: dict[Path, str] = {}
 
     def __call__(self, file: Path) -> tuple[str, str]:
+        if os.path.islink(file):
+            file = Path(os.path.realpath(file))
         if file.parent not in self._folders:
             self._folders[file.parent] = os.path.realpath(file.parent)
         return self._folders[file.parent], file.name

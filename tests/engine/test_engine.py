@@ -269,7 +269,7 @@ def test_max_memory_makes_small_tiles(registry: Registry) -> None:
 
 
 def test_max_memory_below_the_smallest_tile(registry: Registry) -> None:
-    with pytest.raises(MemoryLimitError, match="smallest tile.*bytes that may"):
+    with pytest.raises(MemoryLimitError, match=r"smallest tile.*bytes that may"):
         Pipeline("t:smooth 3 scale=4", registry=registry, max_memory=1000).plan((4000, 3000))
 
 

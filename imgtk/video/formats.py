@@ -109,7 +109,7 @@ def container_of(path: Path) -> Container:
             return candidate
     raise WriteError(
         f"cannot write {path}: clips and animations cannot be written as {path.suffix or 'a file without a suffix'}",
-        hint=f"They are written as {', '.join((*WRITABLE, *ANIMATIONS))}.",
+        hint=f"They are written as {', '.join((*WRITABLE, *(suffix for suffix in ANIMATIONS if suffix != '.png')))}.",
     )
 
 

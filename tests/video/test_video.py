@@ -288,6 +288,30 @@ def test_a_clip_that_was_cut_short(cli: Cli, tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.parametrize(("name", "sound"), [("in.mkv", "aac"), ("in.webm", None)])
+def test_a_clip_that_ends_before_it_says(cli: Cli, tmp_path: Path, name: str, sound: str | None) -> None:
+    """Matroska tells how long it lasts, and not how many frames it has."""
+    make(
+        tmp_path / name,
+        times=range(0, 3600 * 50, 3600),
+        audio=sound,
+        codec="libvpx-vp9" if sound is None else "libx264",
+    )
+    assert "note" not in cli("run", SAME, name, "-o", "whole.mkv").stderr
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: len(data) // 2])
+    result = cli("run", SAME, name, "-o", "out.mkv")
+    assert "it should last 2.0 seconds, and ends after" in result.stderr
+    assert 1 < len(times_of(tmp_path / "out.mkv")) < 40
+
+
+def test_a_clip_cannot_become_a_png(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", times=(0, 3600))
+    _, hint = cli("run", SAME, "in.mp4", "-o", "out.png").stderr.splitlines()
+    assert ".apng" in hint
+    assert " .png" not in hint
+
+
 def test_existing_files_are_kept(cli: Cli, tmp_path: Path) -> None:
     make(tmp_path / "in.mp4", times=(0, 3600))
     (tmp_path / "out.mp4").write_text("mine")

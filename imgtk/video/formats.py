@@ -131,3 +131,10 @@ def check_installed(path: Path) -> None:
     """Raise ReadError if there is no library to read the clip `path` with."""
     if find_spec("av") is None:
         raise ReadError(f"cannot read {path}: clips need PyAV", hint="Install it: pip install 'imgtk[video]'")
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        raise ReadError(
+            f"cannot read {path}: PyAV, which clips need, does not work: {error}",
+            hint="Install it anew: pip install --force-reinstall av",
+        ) from error

@@ -415,6 +415,15 @@ def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "imgtk[video]" in str(row.exception)
 
 
+def test_a_library_that_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "in.mp4", times=(0, 3600))
+    monkeypatch.setattr("imgtk.video.formats.find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "av", None)
+    (row,) = run(Pipeline(SAME, device="cpu"), tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert isinstance(row.exception, ReadError)
+    assert "PyAV, which clips need, does not work" in str(row.exception)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
 def test_a_full_disk_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told as such, so that the other clips are not tried in vain."""

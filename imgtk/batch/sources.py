@@ -103,6 +103,8 @@ def list_jobs(
     found: dict[Path, Found] = {}
     several = False
     for word in inputs:
+        if not word:  # as of "$FOLDER" that is not set; for the system it is the current folder
+            raise UsageError("an input has no name", hint="The current folder is '.'.")
         pictures = _find(word, output, recursive)
         if pictures == [] and not arriving:
             raise _nothing(word, recursive)

@@ -158,6 +158,7 @@ def test_exit_codes_and_summary(cli: Cli, tmp_path: Path) -> None:
         (("in/*.png",), 2, "-o"),
         (("@list", "-o", "out"), 2, "cannot read the list list"),
         (("in", "-o", "in"), 2, "among the pictures"),
+        (("", "-o", "out"), 2, "no name"),
         (("in", "-o", "in/0000.png"), 2, "name a folder"),
         (("in", "-o", "plain"), 2, "is a file"),
         (("in", "-o", "out", "--report", "plain"), 1, "exists"),

@@ -205,7 +205,7 @@ def test_what_cannot_be_written_is_found_first(tmp_path: Path) -> None:
     for name, options, reason in (
         ("b.jpg", {}, "16 bits"),
         ("b.tif", {"quality": 90}, "no quality"),
-        ("b.xyz", {}, "unknown suffix"),
+        ("b.xyz", {}, "cannot be written as .xyz"),
         ("no/b.tif", {}, "does not exist"),
     ):
         with pytest.raises(WriteError, match=reason):

@@ -212,7 +212,7 @@ def run_jobs(
     """
     check_resuming(writing, resume)
     saves = pipelines[0].saves
-    jobs = without_conflicts(jobs, lambda job: saves(job.name).values())
+    jobs = without_conflicts(jobs, lambda job: saves(job.name).values(), in_place=not resume)
     for pipeline in pipelines:
         pipeline.check()
     with ExitStack() as stack:

@@ -124,6 +124,8 @@ def list_jobs(
     listed: list[Found] = []
     several = False
     for word in inputs:
+        if not word:  # as of "$FOLDER" that is not set; for the system it is the current folder
+            raise UsageError("an input has no name", hint="The current folder is '.'.")
         pictures = _find(word, output, recursive)
         if pictures == [] and not arriving:
             raise _nothing(word, recursive)
@@ -298,12 +300,15 @@ def frames_folder(job: Job) -> Path | None:
     return moving.target if moving.suffix and (job.suffix or is_animation(job.source)) else None
 
 
-def without_conflicts(jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]]) -> list[Job]:
+def without_conflicts(
+    jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]], *, in_place: bool = True
+) -> list[Job]:
     """The jobs, of which none writes what another one reads or writes; where only its fallback would, without that.
 
     Args:
         jobs: what is to be done.
         saves: the files that `save` stages write for a job.
+        in_place: whether a result may take the place of its own picture, too.
 
     Raises:
         UsageError: if two would write the same file, or one would replace another one's picture.
@@ -318,7 +323,13 @@ def without_conflicts(jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]
         other, others = writers.setdefault(key, (job, what))
         if (other, others) != (job, what):
             raise UsageError(f"{others} and {what} would both be written to {file}", hint=_hint(what, others))
-        if pictures.get(key, job) != job:
+        picture = pictures.get(key)
+        if picture == job and not in_place:
+            raise UsageError(
+                f"the picture {file} would be replaced by its own result",
+                hint="Name another folder. --overwrite, without --resume, is what replaces pictures.",
+            )
+        if picture and picture != job:
             raise UsageError(f"{what} would replace the picture {file}", hint="Name another folder.")
 
     for job in jobs:
@@ -327,6 +338,7 @@ def without_conflicts(jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]
     for job in jobs:
         if not job.error:
             claim(job.target, job, str(job.source))
+            claim(job.moving.target, job, str(job.source))
     _check_frames([job for job in jobs if not job.error], place)
     return [
         replace(job, fallback=None)
@@ -355,12 +367,14 @@ def _hint(*what: str) -> str:
 
 
 class _Places:
-    """Where files are, whatever their folders are called; folders are looked up once."""
+    """Where files are, whatever they and their folders are called; folders are looked up once."""
 
     def __init__(self) -> None:
         self._folders: dict[Path, str] = {}
 
     def __call__(self, file: Path) -> tuple[str, str]:
+        if os.path.islink(file):
+            file = Path(os.path.realpath(file))
         if file.parent not in self._folders:
             self._folders[file.parent] = os.path.realpath(file.parent)
         return self._folders[file.parent], file.name

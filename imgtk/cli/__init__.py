@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -52,6 +53,8 @@ class Cli(click.Group):
         """Parse and run `args`, then exit. Commands find in `ctx.obj` whether --debug was given, anywhere."""
         words = list(sys.argv[1:] if args is None else args)
         debug = "--debug" in words
+        if sys.stderr is None:  # it is closed: else the next file that is opened would be taken for it
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process lives
         words = [word for word in words if word != "--debug"]
         try:
             with warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from imgtk.cli.options import Rate, build_pipeline, max_pixels_option, pipeline_
 from imgtk.cli.progress import progress, wanted
 from imgtk.cli.report import FAILED, INTERRUPTED, UNEXPECTED, report
 from imgtk.cli.table import bytes_text
+from imgtk.errors import WriteError
 
 if TYPE_CHECKING:
     from imgtk.batch import Row
@@ -117,7 +119,6 @@ def run(
         raise click.UsageError("--watch is for this machine alone: leave out --engine ray")
     from imgtk.batch import Writing, list_jobs, run_jobs, watch
     from imgtk.batch.stores import is_url, list_stored, run_stored
-    from imgtk.errors import WriteError
     from imgtk.io import MAX_PIXELS
     from imgtk.io.quiet import audible
     from imgtk.video.formats import Encoding, is_clip
@@ -223,10 +224,23 @@ def show(row: Row, *, quiet: bool, as_json: bool, debug: bool) -> int:
     for note in () if quiet else row.notes:
         click.echo(f"note: {row.path}: {note}", file=sys.stderr)
     if as_json:
-        click.echo(json.dumps(row.to_dict()), file=sys.stdout)
+        tell(json.dumps(row.to_dict()))
     elif row.status == "done" and not quiet:
-        click.echo(click.format_filename(row.output or ""), file=sys.stdout)
+        tell(click.format_filename(row.output or ""))
     return code
+
+
+def tell(line: str) -> None:
+    """Print a line on standard output, with escapes for what its encoding lacks. Raises WriteError."""
+    try:
+        try:
+            click.echo(line, file=sys.stdout)
+        except UnicodeEncodeError:
+            click.echo(line.encode("ascii", "backslashreplace"), file=sys.stdout)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # nobody reads it any more: the end, without a word
+            raise
+        raise WriteError(f"cannot write to standard output: {error.strerror}") from error
 
 
 @contextmanager

@@ -47,5 +47,7 @@ def format_of(path: Path) -> Format:
     for candidate in FORMATS:
         if path.suffix.lower() in candidate.suffixes:
             return candidate
-    what = f"unknown suffix {path.suffix!r}" if path.suffix else "the name has no suffix that tells the format"
+    what = "the name has no suffix that tells the format"
+    if path.suffix:
+        what = f"a single picture cannot be written as {path.suffix}"
     raise WriteError(f"cannot write {path}: {what}", hint=f"imgtk writes {', '.join(WRITABLE)}.")

@@ -276,10 +276,10 @@ def _check_frames(frames: int, what: str = "frames") -> None:
     if frames < 1:
         raise ReadError(f"it has no {what}")
     if frames > 1:
-        raise ReadError(
-            f"it has {frames} {what}, and imgtk works on single pictures",
-            hint=f"Save the {what[:-1]} that you want to a file of its own, and give that file.",
-        )
+        hint = f"Save the {what[:-1]} that you want to a file of its own, and give that file."
+        if what == "pages":
+            hint += " Or have `imgtk run` do them one by one: pip install 'imgtk[large]'."
+        raise ReadError(f"it has {frames} {what}, and imgtk works on single pictures", hint=hint)
 
 
 def _is_deep_colour(image: ImageFile) -> bool:

@@ -28,6 +28,9 @@ from imgtk.video.frames import Colours, Form, Frame, usual_matrix
 
 MILLISECOND = Fraction(1, 1000)
 
+_UNTOLD = 100.0
+"""Milliseconds that a frame without a duration is shown, as browsers do."""
+
 _SHARE = 0.5
 """Of the free memory that an animation may take: Pillow writes it when it has all of it."""
 
@@ -93,6 +96,8 @@ class Animation:
             self.loops = 1 if loops is None else loops + 1 if loops else 0
         else:
             self.loops = loops or 0
+        if self._is_cut():
+            self.notes.append(f"its end is missing, and {self.length} frames were found")
         self.form = Form(
             codec="",
             pixel_format="yuva420p" if self._file.has_transparency_data else "yuv420p",
@@ -116,7 +121,6 @@ class Animation:
         start = 0.0
         for index in range(self.length):
             image, duration = self._frame(index)
-            duration = max(duration, 1.0)
             if index >= skipped:
                 yield Frame(image, round(start), round(start + duration) - round(start))
             start += duration
@@ -131,7 +135,13 @@ class Animation:
             raise self._problem(error) from error
         metadata = meta.upright(meta.of_pillow(self._file))
         image = assembled(samples, has_alpha=True, metadata=metadata, path=self.path)
-        return image, float(self._file.info.get("duration", 0))
+        return image, float(self._file.info.get("duration") or _UNTOLD)
+
+    def _is_cut(self) -> bool:
+        """Whether the end of a GIF is missing: Pillow takes the frames that are there for all."""
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return self._file.format == "GIF" and file.read(1) != b";"
 
     def _problem(self, error: Exception) -> ReadError:
         return ReadError(f"cannot read {self.path}: the animation in it is damaged or cut short ({error})")

@@ -137,8 +137,8 @@ def container_of(path: Path) -> Container:
             return candidate
     raise WriteError(
         f"cannot write {path}: clips and animations cannot be written as {path.suffix or 'a file without a suffix'}",
-        hint=f"They are written as {', '.join((*WRITABLE, *ANIMATIONS))}; frames of clips, with --format png and a "
-        "folder for -o, as pictures.",
+        hint=f"They are written as {', '.join((*WRITABLE, *(suffix for suffix in ANIMATIONS if suffix != '.png')))}; "
+        "frames of clips, with --format png and a folder for -o, as pictures.",
     )
 
 
@@ -160,3 +160,10 @@ def check_installed(path: Path) -> None:
     """Raise ReadError if there is no library to read the clip `path` with."""
     if find_spec("av") is None:
         raise ReadError(f"cannot read {path}: clips need PyAV", hint="Install it: pip install 'imgtk[video]'")
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        raise ReadError(
+            f"cannot read {path}: PyAV, which clips need, does not work: {error}",
+            hint="Install it anew: pip install --force-reinstall av",
+        ) from error

@@ -20,6 +20,9 @@ from imgtk.video.formats import USUAL_RATE
 from imgtk.video.frames import Form, Frame
 from imgtk.video.pixels import Pictures
 
+_LACKING = 0.5
+"""Seconds that a clip may end before its header says so; muxers round, and count in what is heard at the end."""
+
 
 class Clip:
     """A clip that is being read, as a context manager. Iterating gives its frames, and the packets of its other streams
@@ -72,11 +75,13 @@ class Clip:
 
     def after(self, skipped: int) -> Iterator[Frame | av.Packet]:
         """As iterating, without so many frames at the beginning."""
-        last = None
+        last, end = None, 0.0
         usual = round(1 / self.form.rate / self.form.time_base)
         with self._reading():
             for packet in self.container.demux(*self._wanted()):
                 if packet.stream is not self.stream:
+                    if packet.pts is not None and packet.time_base:
+                        end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                     if packet.dts is not None or packet.size:
                         yield packet
                     continue
@@ -86,14 +91,18 @@ class Clip:
                     if pts is None or (last is not None and pts <= last[0]):  # times of frames must rise
                         pts = 0 if last is None else last[0] + (last[1] if pts is None else 1)
                     last = (pts, duration)
+                    end = max(end, float((pts + duration) * self.form.time_base))
                     if skipped:
                         skipped -= 1
                     else:
                         yield Frame(self._pictures(frame), pts, duration)
         if self._damaged:
-            self.notes.append(f"{self._damaged} of its frames are damaged")
+            self.notes.append(f"damaged frames, as they could be decoded: {self._damaged}")
         if self._read < self.stream.frames:
             self.notes.append(f"it should have {self.stream.frames} frames, and {self._read} were found")
+        told = self._told_length()
+        if end + _LACKING < told:
+            self.notes.append(f"it should last {told:.1f} seconds, and ends after {end:.1f}")
 
     def _form(self) -> Form:
         context, pictures, shape = self.stream.codec_context, self._pictures, self.stream.sample_aspect_ratio
@@ -161,6 +170,11 @@ class Clip:
             raise ReadError(f"cannot read {self.path}: {error.message}", hint=error.hint) from error.__cause__
         except av.error.FFmpegError as error:
             raise ReadError(f"cannot read {self.path}: {error.strerror}") from error
+
+    def _told_length(self) -> float:
+        """When everything ends, in seconds, if the file says so: of others, FFmpeg guesses from what there is."""
+        tells = "matroska" in self.container.format.name
+        return (self.container.duration or 0) / av.time_base if tells else 0.0
 
     def _seconds(self) -> Fraction:
         if self.stream.duration:

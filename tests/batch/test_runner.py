@@ -165,6 +165,24 @@ def test_resuming(make: Make, double: Pipeline) -> None:
     assert {row.status for row in run(double, "in", "out", resume=True)} == {"skipped"}
 
 
+@pytest.mark.parametrize("where", ["in", "linked", "saved"])
+def test_resuming_replaces_no_picture(make: Make, double: Pipeline, where: str) -> None:
+    """Nor one that a link among the results leads to: only --overwrite would."""
+    (path,) = make("in/a.gif")
+    before = path.read_bytes()
+    out, pipeline = "out", double
+    if where == "in":
+        out = "in"
+    elif where == "linked":
+        Path("out").mkdir()
+        Path("out/a.png").symlink_to("../in/a.gif")
+    else:
+        pipeline = Pipeline("upscale:nearest x2 | save in/a.gif", device="cpu", overwrite=True)
+    with pytest.raises(UsageError, match="would be replaced by its own result"):
+        list(run(pipeline, ["in/a.gif"], out, resume=True))
+    assert path.read_bytes() == before
+
+
 def test_resuming_knows_the_png_that_took_the_place(make: Make, double: Pipeline) -> None:
     make("in/b.jpg")
     PIL.Image.new("RGBA", (8, 8)).save("in/a.png")

@@ -158,6 +158,7 @@ def test_exit_codes_and_summary(cli: Cli, tmp_path: Path) -> None:
         (("in/*.png",), 2, "-o"),
         (("@list", "-o", "out"), 2, "cannot read the list list"),
         (("in", "-o", "in"), 2, "among the pictures"),
+        (("", "-o", "out"), 2, "no name"),
         (("in", "-o", "in/0000.png"), 2, "name a folder"),
         (("in", "-o", "plain"), 2, "is a file"),
         (("in", "-o", "out", "--report", "plain"), 1, "exists"),
@@ -207,6 +208,35 @@ def test_a_disk_that_fills_up_midway(cli: Cli, tmp_path: Path, monkeypatch: pyte
     assert result.stderr.count("error: ") == 1
     assert "3 done, 27 left" in result.stderr
     assert result.stderr.endswith("No space left on device\n  With --resume, the same command goes on from here.\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_standard_output_on_a_full_disk(tmp_path: Path, words: tuple[str, ...]) -> None:
+    pictures(tmp_path / "in", 2)
+    command = [sys.executable, "-m", "imgtk", "run", DOUBLE, "in", "-o", "out", *words]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "error: cannot write to standard output: No space left on device\n" in done.stderr
+
+
+def test_standard_output_without_the_letters(tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 2)
+    (tmp_path / "in" / "0000.png").rename(tmp_path / "in" / "ü.png")
+    command = [sys.executable, "-m", "imgtk", "run", DOUBLE, "in", "-o", "out"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["out/0001.png", "out/\\xfc.png"]
+
+
+def test_standard_error_is_closed(tmp_path: Path) -> None:
+    pictures(tmp_path / "in", 2)
+    command = f"{sys.executable} -m imgtk run '{DOUBLE}' in no.png -o out 2>&-"
+    done = subprocess.run(command, cwd=tmp_path, shell=True, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stdout.split() == ["out/0000.png", "out/0001.png"]
 
 
 def test_a_pipeline_that_fails_for_one_picture(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

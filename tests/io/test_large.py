@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -188,6 +189,17 @@ def test_the_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(vips, "find_spec", lambda name: None)
     with pytest.raises(ReadError, match=r"imgtk\[large\]"):
         check_installed(tmp_path / "a.tif")
+
+
+def test_the_library_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no fault of the picture."""
+    path = write(Image(COLOURS), tmp_path / "a.png")
+    monkeypatch.setitem(sys.modules, "pyvips", None)
+    vips._library.cache_clear()
+    with pytest.raises(ReadError, match=f"^cannot read {path}: libvips.*does not work"), on_disk(path):
+        pass
+    monkeypatch.undo()
+    vips._library.cache_clear()
 
 
 def test_regions_of_a_raster(tmp_path: Path) -> None:

@@ -101,6 +101,28 @@ def test_times_do_not_drift(tmp_path: Path) -> None:
     assert set(durations) == {30, 40}
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_no_duration_is_a_tenth_of_a_second(tmp_path: Path, suffix: str) -> None:
+    """As browsers show it; a clip of them is not over at once."""
+    source = animation(tmp_path / f"in.{suffix}", durations=[0, 0, 70, 0])
+    through("adjust:gamma 1", source, tmp_path / f"out.{suffix}")
+    assert [duration for _, duration in frames_in(tmp_path / f"out.{suffix}")] == [100, 100, 70, 100]
+    through("adjust:gamma 1", source, tmp_path / "out.mp4")
+    assert times_of(tmp_path / "out.mp4") == [Fraction(ms, 1000) for ms in (0, 100, 200, 270)]
+
+
+def test_a_gif_without_its_end(tmp_path: Path) -> None:
+    """Pillow takes the frames that are there for all."""
+    data = animation(tmp_path / "in.gif").read_bytes()
+    assert through("adjust:gamma 1", tmp_path / "in.gif", tmp_path / "out.gif").notes == ()
+    (tmp_path / "in.gif").write_bytes(data[: len(data) * 2 // 3])
+    row = through("adjust:gamma 1", tmp_path / "in.gif", tmp_path / "cut.gif")
+    assert "frames were found" in str(row.notes) or "cut short" in str(row.error)
+    (tmp_path / "in.gif").write_bytes(data[:-1])
+    row = through("adjust:gamma 1", tmp_path / "in.gif", tmp_path / "end.gif")
+    assert "its end is missing, and 4 frames were found" in row.notes
+
+
 def test_picture_for_those_who_know_no_apng_is_no_frame(tmp_path: Path) -> None:
     source = animation(tmp_path / "in.png", durations=[50, 60, 70, 80], default_image=True)
     through("adjust:gamma 1", source, tmp_path / "out.webp")

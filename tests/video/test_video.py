@@ -288,6 +288,30 @@ def test_a_clip_that_was_cut_short(cli: Cli, tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.parametrize(("name", "sound"), [("in.mkv", "aac"), ("in.webm", None)])
+def test_a_clip_that_ends_before_it_says(cli: Cli, tmp_path: Path, name: str, sound: str | None) -> None:
+    """Matroska tells how long it lasts, and not how many frames it has."""
+    make(
+        tmp_path / name,
+        times=range(0, 3600 * 50, 3600),
+        audio=sound,
+        codec="libvpx-vp9" if sound is None else "libx264",
+    )
+    assert "note" not in cli("run", SAME, name, "-o", "whole.mkv").stderr
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: len(data) // 2])
+    result = cli("run", SAME, name, "-o", "out.mkv")
+    assert "it should last 2.0 seconds, and ends after" in result.stderr
+    assert 1 < len(times_of(tmp_path / "out.mkv")) < 40
+
+
+def test_a_clip_cannot_become_a_png(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", times=(0, 3600))
+    _, hint = cli("run", SAME, "in.mp4", "-o", "out.png").stderr.splitlines()
+    assert ".apng" in hint
+    assert " .png" not in hint
+
+
 def test_existing_files_are_kept(cli: Cli, tmp_path: Path) -> None:
     make(tmp_path / "in.mp4", times=(0, 3600))
     (tmp_path / "out.mp4").write_text("mine")
@@ -389,6 +413,15 @@ def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (row,) = run(Pipeline(SAME, device="cpu"), tmp_path / "in.mp4", tmp_path / "out.mp4")
     assert isinstance(row.exception, ReadError)
     assert "imgtk[video]" in str(row.exception)
+
+
+def test_a_library_that_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "in.mp4", times=(0, 3600))
+    monkeypatch.setattr("imgtk.video.formats.find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "av", None)
+    (row,) = run(Pipeline(SAME, device="cpu"), tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert isinstance(row.exception, ReadError)
+    assert "PyAV, which clips need, does not work" in str(row.exception)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")

@@ -33,8 +33,13 @@ def check_installed(path: str | Path) -> None:
 @lru_cache
 def _library() -> Any:
     os.environ.setdefault("VIPS_WARNING", "0")  # what is wrong with a file is ours to report
-    import pyvips
-
+    try:
+        import pyvips
+    except (ImportError, OSError) as error:
+        raise ReadError(
+            f"libvips, which keeps pictures on the disk, does not work: {error}",
+            hint="Install it anew: pip install --force-reinstall 'imgtk[large]'",
+        ) from error
     pyvips.cache_set_max(0)  # files change, and kept ones would stay open
     return pyvips
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Event, Lock, current_thread
 from time import sleep
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -243,6 +244,17 @@ def test_a_disk_for_reading_only(make: Make, double: Pipeline, monkeypatch: pyte
     os.mkdir("out")
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(WriteError, match="Read-only"):
+        list(run(double, "in", "out"))
+
+
+def test_a_disk_that_has_become_read_only(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that nobody may write to costs the rows of its pictures, a read-only disk ends the run."""
+    make("in/a.png", "in/b.png")
+    os.mkdir("out")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "out")
+    assert [row.status for row in run(double, "in", "out")] == ["failed", "failed"]
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(WriteError, match="read-only"):
         list(run(double, "in", "out"))
 
 

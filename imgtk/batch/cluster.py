@@ -11,6 +11,8 @@ import pickle
 import platform
 import re
 import socket
+import subprocess
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -51,6 +53,9 @@ GONE = 20.0
 ANSWER = 5.0
 """Seconds that an address may take to answer."""
 
+CONNECT = 20.0
+"""Seconds that a cluster may take to let a program in. It takes one or two."""
+
 FINISH = 60.0
 """Seconds that workers are given to finish what they compute or write when a run ends early."""
 
@@ -89,10 +94,16 @@ class Cluster:
                 f"the device {device} is one machine's: the workers of a cluster have one device each",
                 hint="Use auto, cpu or cuda.",
             )
-        if self.address not in (None, "auto") and not re.fullmatch(r"[^/]+:\d+", self.address):
-            raise UsageError(f"{self.address!r} is no address of a Ray cluster", hint="Use auto or HOST:PORT.")
+        if self.place not in (None, "auto") and not re.fullmatch(r"[^/]+:\d+", self.place):
+            raise UsageError(f"{self.place!r} is no address of a Ray cluster", hint="Use auto or HOST:PORT.")
         if not find_spec("ray"):
             raise ClusterError("Ray is not installed", hint="pip install 'imgtk[ray]'")
+
+    @property
+    def place(self) -> str | None:
+        """The address, or what the environment says in its place; None for this machine alone."""
+        place = self.address or os.environ.get("RAY_ADDRESS") or "local"
+        return None if place == "local" else place
 
     def __call__(self, order: Order, stop: Event) -> Pool:
         return Pool(self, order, stop)
@@ -254,8 +265,8 @@ class Pool:
             yield known
             return
         folder = None if self.order.stores else self._todo[0].target.parent
-        with connected(self.cluster.address) as head, _beacon(folder) if folder else nullcontext() as beacon:
-            self._head = head
+        with connected(self.cluster.place) as head, _beacon(folder) if folder else nullcontext() as beacon:
+            self._head, self._here = head, _here()
             self._connected = self._seen = self._looked = monotonic()
             self._began = beacon.stat().st_mtime_ns if beacon else 0
             self._prepare(beacon, threads)
@@ -315,11 +326,10 @@ class Pool:
 
     def _trouble(self) -> ClusterError | None:
         """What is wrong with the cluster."""
-        if not self._head_is_there():
+        if gone := self._gone():
             self._members.clear()  # they cannot be told anything
             return ClusterError(
-                f"the Ray cluster is gone: {self._head} no longer answers",
-                hint="The same command with --resume goes on.",
+                f"the Ray cluster is gone: {gone} no longer answers", hint="The same command with --resume goes on."
             )
         self._started = self._started or any(member.mark for member in self._members)
         if self._started or monotonic() - self._connected < START:
@@ -429,14 +439,17 @@ class Pool:
         for member in [*self._members]:
             self._let_go(member)
 
-    def _head_is_there(self) -> bool:
-        """Whether the cluster's head has answered lately."""
+    def _gone(self) -> str | None:
+        """What of the cluster is gone: its head, if it has not answered for long, or Ray on this machine, without which
+        Ray ends the program a few seconds later."""
         now = monotonic()
         if now - self._looked >= INTERVAL:
             self._looked = now
+            if not _answers(self._here):
+                return f"Ray on this machine ({self._here})"
             if _answers(self._head):
                 self._seen = now
-        return self._looked - self._seen < GONE
+        return self._head if now - self._seen >= GONE else None
 
 
 def _machines() -> list[Mapping[str, float]]:
@@ -444,6 +457,17 @@ def _machines() -> list[Mapping[str, float]]:
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _here() -> str:
+    """The address of Ray on this machine."""
+    import ray
+
+    me = ray.get_runtime_context().get_node_id()
+    (place,) = (
+        f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}" for node in ray.nodes() if node["NodeID"] == me
+    )
+    return place
 
 
 def _cores(machines: Sequence[Mapping[str, float]], gpu: bool) -> int:
@@ -459,8 +483,8 @@ def _starting(member: _Member) -> tuple[Any, ...]:
 
 @contextmanager
 def connected(address: str | None) -> Iterator[str]:
-    """A connection to a Ray cluster, as of `Cluster`; gives the address of its head. One that there is already is used,
-    and kept.
+    """A connection to a Ray cluster, as of `Cluster.place`; gives the address of its head. One that there is already is
+    used, and kept.
 
     Raises:
         ClusterError: if there is no cluster.
@@ -469,7 +493,7 @@ def connected(address: str | None) -> Iterator[str]:
 
     begun = not ray.is_initialized()
     if begun:
-        _connect(address or os.environ.get("RAY_ADDRESS"))
+        _connect(address)
     try:
         yield ray.get_runtime_context().gcs_address
     finally:
@@ -480,27 +504,52 @@ def connected(address: str | None) -> Iterator[str]:
 def _connect(address: str | None) -> None:
     import ray
 
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    ray._private.worker._worker_logs_enabled = False  # it would still tell on standard output which workers have died
-    if address is None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # this machine's own cluster tells nobody
-        ray.init("local", include_dashboard=False, **quiet)
-        return
-    if address != "auto" and not _answers(address):
+    where = "that this machine belongs to" if address == "auto" else f"at {address}"
+    if address and address != "auto" and not _answers(address):
         raise ClusterError(
-            f"there is no Ray cluster at {address}: nothing answers there",
+            f"there is no Ray cluster {where}: nothing answers there",
             hint="Check --ray-address and that the cluster runs: `ray status` on its machines tells.",
         )
+    if address:
+        _rehearse(address, where)
+    ray._private.worker._worker_logs_enabled = False  # it would still tell on standard output which workers have died
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if not address:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # this machine's own cluster tells nobody
+        quiet["include_dashboard"] = False
     try:
-        ray.init(address, **quiet)
-    except (Exception, SystemExit) as error:  # Ray exits where something else answers
-        reason = (str(error).strip().splitlines() or [""])[0]
-        where = "that this machine belongs to" if address == "auto" else f"at {address}"
+        ray.init(address or "local", **quiet)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ClusterError(f"Ray does not start {'a program' if address else 'on this machine'}: {reason}") from error
+
+
+def _rehearse(address: str, where: str) -> None:
+    """Connect in another process first: where something else than Ray answers, Ray tries for minutes, writes about it,
+    and ends its process.
+
+    Raises:
+        ClusterError: saying what keeps a program from the cluster.
+    """
+    connect = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
+    try:
+        command = [sys.executable, "-c", connect, address]
+        done = subprocess.run(command, capture_output=True, timeout=CONNECT, start_new_session=True)  # without Ctrl-C
+        refused, said = bool(done.returncode), done.stderr
+    except subprocess.TimeoutExpired as error:
+        refused, said = True, error.stderr or b""
+    if not refused:
+        return
+    if b"AuthToken" in said or b"AuthenticationError" in said:
         raise ClusterError(
-            f"there is no Ray cluster {where}" + (f": {reason}" if isinstance(error, Exception) else ""),
-            hint="Start one with `ray start --head` (if it speaks of tokens, set RAY_AUTH_MODE=token), or leave out "
-            "--ray-address to use this machine alone.",
-        ) from None
+            f"the Ray cluster {where} asks for a token, and does not get the right one",
+            hint="Set RAY_AUTH_MODE=token, and have the token of the cluster in ~/.ray/auth_token.",
+        )
+    told = re.findall(r"^[\w.]+Error: (.+)", said.decode(errors="replace"), re.MULTILINE)
+    raise ClusterError(
+        f"there is no Ray cluster {where}: {told[-1] if told else 'something else answers there'}",
+        hint="Start one with `ray start --head`, or leave out --ray-address to use this machine alone.",
+    )
 
 
 def _answers(address: str) -> bool:
@@ -523,4 +572,5 @@ def _beacon(folder: Path) -> Iterator[Path]:
     try:
         yield path
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that has become read-only
+            path.unlink()

@@ -10,9 +10,6 @@ import os
 import pickle
 import platform
 import re
-import socket
-import subprocess
-import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -24,6 +21,7 @@ from time import monotonic
 from typing import Any
 
 from imgtk import __version__
+from imgtk.batch.connection import INTERVAL, connected
 from imgtk.batch.report import Row
 from imgtk.batch.runner import Line, Order, default_threads, skipped
 from imgtk.batch.sources import Job
@@ -43,18 +41,6 @@ START = 900.0
 
 STARTS = 3
 """Workers in a row that may die before they are ready."""
-
-INTERVAL = 5.0
-"""Seconds between two looks at the head of the cluster."""
-
-GONE = 20.0
-"""Seconds without it, after which the cluster is given up. Ray itself ends the program after 60."""
-
-ANSWER = 5.0
-"""Seconds that an address may take to answer."""
-
-CONNECT = 20.0
-"""Seconds that a cluster may take to let a program in. It takes one or two."""
 
 FINISH = 60.0
 """Seconds that workers are given to finish what they compute or write when a run ends early."""
@@ -265,9 +251,8 @@ class Pool:
             yield known
             return
         folder = None if self.order.stores else self._todo[0].target.parent
-        with connected(self.cluster.place) as head, _beacon(folder) if folder else nullcontext() as beacon:
-            self._head, self._here = head, _here()
-            self._connected = self._seen = self._looked = monotonic()
+        with connected(self.cluster.place) as connection, _beacon(folder) if folder else nullcontext() as beacon:
+            self._connection, self._connected = connection, monotonic()
             self._began = beacon.stat().st_mtime_ns if beacon else 0
             self._prepare(beacon, threads)
             try:
@@ -326,7 +311,7 @@ class Pool:
 
     def _trouble(self) -> ClusterError | None:
         """What is wrong with the cluster."""
-        if gone := self._gone():
+        if gone := self._connection.gone():
             self._members.clear()  # they cannot be told anything
             return ClusterError(
                 f"the Ray cluster is gone: {gone} no longer answers", hint="The same command with --resume goes on."
@@ -439,35 +424,12 @@ class Pool:
         for member in [*self._members]:
             self._let_go(member)
 
-    def _gone(self) -> str | None:
-        """What of the cluster is gone: its head, if it has not answered for long, or Ray on this machine, without which
-        Ray ends the program a few seconds later."""
-        now = monotonic()
-        if now - self._looked >= INTERVAL:
-            self._looked = now
-            if not _answers(self._here):
-                return f"Ray on this machine ({self._here})"
-            if _answers(self._head):
-                self._seen = now
-        return self._head if now - self._seen >= GONE else None
-
 
 def _machines() -> list[Mapping[str, float]]:
     """What the machines of the cluster have: "CPU", "GPU"."""
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
-
-
-def _here() -> str:
-    """The address of Ray on this machine."""
-    import ray
-
-    me = ray.get_runtime_context().get_node_id()
-    (place,) = (
-        f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}" for node in ray.nodes() if node["NodeID"] == me
-    )
-    return place
 
 
 def _cores(machines: Sequence[Mapping[str, float]], gpu: bool) -> int:
@@ -479,86 +441,6 @@ def _cores(machines: Sequence[Mapping[str, float]], gpu: bool) -> int:
 
 def _starting(member: _Member) -> tuple[Any, ...]:
     return () if member.mark else (member.ready,)
-
-
-@contextmanager
-def connected(address: str | None) -> Iterator[str]:
-    """A connection to a Ray cluster, as of `Cluster.place`; gives the address of its head. One that there is already is
-    used, and kept.
-
-    Raises:
-        ClusterError: if there is no cluster.
-    """
-    import ray
-
-    begun = not ray.is_initialized()
-    if begun:
-        _connect(address)
-    try:
-        yield ray.get_runtime_context().gcs_address
-    finally:
-        if begun:
-            ray.shutdown()
-
-
-def _connect(address: str | None) -> None:
-    import ray
-
-    where = "that this machine belongs to" if address == "auto" else f"at {address}"
-    if address and address != "auto" and not _answers(address):
-        raise ClusterError(
-            f"there is no Ray cluster {where}: nothing answers there",
-            hint="Check --ray-address and that the cluster runs: `ray status` on its machines tells.",
-        )
-    if address:
-        _rehearse(address, where)
-    ray._private.worker._worker_logs_enabled = False  # it would still tell on standard output which workers have died
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if not address:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # this machine's own cluster tells nobody
-        quiet["include_dashboard"] = False
-    try:
-        ray.init(address or "local", **quiet)
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ClusterError(f"Ray does not start {'a program' if address else 'on this machine'}: {reason}") from error
-
-
-def _rehearse(address: str, where: str) -> None:
-    """Connect in another process first: where something else than Ray answers, Ray tries for minutes, writes about it,
-    and ends its process.
-
-    Raises:
-        ClusterError: saying what keeps a program from the cluster.
-    """
-    connect = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
-    try:
-        command = [sys.executable, "-c", connect, address]
-        done = subprocess.run(command, capture_output=True, timeout=CONNECT, start_new_session=True)  # without Ctrl-C
-        refused, said = bool(done.returncode), done.stderr
-    except subprocess.TimeoutExpired as error:
-        refused, said = True, error.stderr or b""
-    if not refused:
-        return
-    if b"AuthToken" in said or b"AuthenticationError" in said:
-        raise ClusterError(
-            f"the Ray cluster {where} asks for a token, and does not get the right one",
-            hint="Set RAY_AUTH_MODE=token, and have the token of the cluster in ~/.ray/auth_token.",
-        )
-    told = re.findall(r"^[\w.]+Error: (.+)", said.decode(errors="replace"), re.MULTILINE)
-    raise ClusterError(
-        f"there is no Ray cluster {where}: {told[-1] if told else 'something else answers there'}",
-        hint="Start one with `ray start --head`, or leave out --ray-address to use this machine alone.",
-    )
-
-
-def _answers(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER):
-            return True
-    except (OSError, ValueError):
-        return False
 
 
 @contextmanager

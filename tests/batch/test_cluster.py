@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from imgtk import Pipeline
-from imgtk.batch import Row, cluster, list_jobs, run, run_jobs
+from imgtk.batch import Row, cluster, connection, list_jobs, run, run_jobs
 from imgtk.batch.cluster import Cluster, Task, Worker
 from imgtk.batch.runner import Order, Writing
 from imgtk.batch.sources import Job
@@ -130,10 +131,11 @@ def test_a_worker_that_dies_loses_nothing(make: Make, two_cores: None, monkeypat
 @pytest.mark.parametrize("part", ["head", "this machine"])
 def test_the_cluster_is_gone(make: Make, two_cores: None, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png")
-    here = cluster._here()
-    monkeypatch.setattr(cluster, "INTERVAL", 0.01)
-    monkeypatch.setattr(cluster, "GONE", 0.02)
-    monkeypatch.setattr(cluster, "_answers", lambda address: address == here and part == "head")
+    here = connection._here()
+    for module in (cluster, connection):
+        monkeypatch.setattr(module, "INTERVAL", 0.01)
+    monkeypatch.setattr(connection, "GONE", 0.02)
+    monkeypatch.setattr(connection, "_answers", lambda address: address == here and part == "head")
     with pytest.raises(ClusterError, match=r"the Ray cluster is gone.*\n.*--resume") as caught:
         list(on_cluster(report=Path("report.jsonl")))
     assert ("Ray on this machine" in str(caught.value)) == (part == "this machine")
@@ -208,10 +210,10 @@ def test_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray itself would try for a quarter of an hour."""
     ray = pytest.importorskip("ray")
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(cluster, "CONNECT", 1.0)
+    monkeypatch.setattr(connection, "CONNECT", 1.0)
     server = socket.create_server(("127.0.0.1", 0))
     address = f"127.0.0.1:{server.getsockname()[1]}"
-    with server, pytest.raises(ClusterError, match="something else answers there"), cluster.connected(address):
+    with server, pytest.raises(ClusterError, match="something else answers there"), connection.connected(address):
         pass
 
 
@@ -223,8 +225,26 @@ def test_ray_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(ray, "init", fail)
-    with pytest.raises(ClusterError, match=r"not start on this machine: .*No space"), cluster.connected(None):
+    with pytest.raises(ClusterError, match=r"not start on this machine: .*No space"), connection.connected(None):
         pass
+
+
+def test_leaving_a_lost_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not waited for; the program that ends meanwhile fails without a crash."""
+    ray = pytest.importorskip("ray")
+    closed, ends, codes = Event(), list[Any](), list[int]()
+    monkeypatch.setattr(ray, "shutdown", closed.wait)
+    monkeypatch.setattr(connection, "LEAVE", 0.01)
+    monkeypatch.setattr(atexit, "register", lambda *what: ends.append(what))
+    monkeypatch.setattr(os, "_exit", codes.append)
+    connection._give_up()
+    ((end, leaving),) = ends
+    end(leaving)
+    assert codes == [1]
+    closed.set()
+    leaving.join()
+    end(leaving)
+    assert codes == [1]
 
 
 def test_a_token_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +256,7 @@ def test_a_token_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for answer in (lambda *_, **__: CompletedProcess([], 1, b"", said), refuse):
         monkeypatch.setattr(subprocess, "run", answer)
         with pytest.raises(ClusterError, match=r"asks for a token(.|\n)*RAY_AUTH_MODE=token"):
-            cluster._rehearse("127.0.0.1:1", "at 127.0.0.1:1")
+            connection._rehearse("127.0.0.1:1", "at 127.0.0.1:1")
 
 
 def test_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ import os
 import pickle
 import platform
 import re
-import socket
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -22,6 +21,7 @@ from time import monotonic
 from typing import Any
 
 from imgtk import __version__
+from imgtk.batch.connection import INTERVAL, connected
 from imgtk.batch.report import Row
 from imgtk.batch.runner import Line, Order, default_threads, skipped
 from imgtk.batch.sources import Job, frames_folder
@@ -42,15 +42,6 @@ START = 900.0
 
 STARTS = 3
 """Workers in a row that may die before they are ready."""
-
-INTERVAL = 5.0
-"""Seconds between two looks at the head of the cluster."""
-
-GONE = 20.0
-"""Seconds without it, after which the cluster is given up. Ray itself ends the program after 60."""
-
-ANSWER = 5.0
-"""Seconds that an address may take to answer."""
 
 FINISH = 60.0
 """Seconds that workers are given to finish what they compute or write when a run ends early."""
@@ -90,10 +81,16 @@ class Cluster:
                 f"the device {device} is one machine's: the workers of a cluster have one device each",
                 hint="Use auto, cpu or cuda.",
             )
-        if self.address not in (None, "auto") and not re.fullmatch(r"[^/]+:\d+", self.address):
-            raise UsageError(f"{self.address!r} is no address of a Ray cluster", hint="Use auto or HOST:PORT.")
+        if self.place not in (None, "auto") and not re.fullmatch(r"[^/]+:\d+", self.place):
+            raise UsageError(f"{self.place!r} is no address of a Ray cluster", hint="Use auto or HOST:PORT.")
         if not find_spec("ray"):
             raise ClusterError("Ray is not installed", hint="pip install 'imgtk[ray]'")
+
+    @property
+    def place(self) -> str | None:
+        """The address, or what the environment says in its place; None for this machine alone."""
+        place = self.address or os.environ.get("RAY_ADDRESS") or "local"
+        return None if place == "local" else place
 
     def __call__(self, order: Order, stop: Event) -> Pool:
         return Pool(self, order, stop)
@@ -255,9 +252,8 @@ class Pool:
             yield known
             return
         folder = None if self.order.stores else self._todo[0].target.parent
-        with connected(self.cluster.address) as head, _beacon(folder) if folder else nullcontext() as beacon:
-            self._head = head
-            self._connected = self._seen = self._looked = monotonic()
+        with connected(self.cluster.place) as connection, _beacon(folder) if folder else nullcontext() as beacon:
+            self._connection, self._connected = connection, monotonic()
             self._began = beacon.stat().st_mtime_ns if beacon else 0
             self._prepare(beacon, threads)
             try:
@@ -316,11 +312,10 @@ class Pool:
 
     def _trouble(self) -> ClusterError | None:
         """What is wrong with the cluster."""
-        if not self._head_is_there():
+        if gone := self._connection.gone():
             self._members.clear()  # they cannot be told anything
             return ClusterError(
-                f"the Ray cluster is gone: {self._head} no longer answers",
-                hint="The same command with --resume goes on.",
+                f"the Ray cluster is gone: {gone} no longer answers", hint="The same command with --resume goes on."
             )
         self._started = self._started or any(member.mark for member in self._members)
         if self._started or monotonic() - self._connected < START:
@@ -437,15 +432,6 @@ class Pool:
         for member in [*self._members]:
             self._let_go(member)
 
-    def _head_is_there(self) -> bool:
-        """Whether the cluster's head has answered lately."""
-        now = monotonic()
-        if now - self._looked >= INTERVAL:
-            self._looked = now
-            if _answers(self._head):
-                self._seen = now
-        return self._looked - self._seen < GONE
-
 
 def _machines() -> list[Mapping[str, float]]:
     """What the machines of the cluster have: "CPU", "GPU"."""
@@ -466,61 +452,6 @@ def _starting(member: _Member) -> tuple[Any, ...]:
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[str]:
-    """A connection to a Ray cluster, as of `Cluster`; gives the address of its head. One that there is already is used,
-    and kept.
-
-    Raises:
-        ClusterError: if there is no cluster.
-    """
-    import ray
-
-    begun = not ray.is_initialized()
-    if begun:
-        _connect(address or os.environ.get("RAY_ADDRESS"))
-    try:
-        yield ray.get_runtime_context().gcs_address
-    finally:
-        if begun:
-            ray.shutdown()
-
-
-def _connect(address: str | None) -> None:
-    import ray
-
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    ray._private.worker._worker_logs_enabled = False  # it would still tell on standard output which workers have died
-    if address is None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # this machine's own cluster tells nobody
-        ray.init("local", include_dashboard=False, **quiet)
-        return
-    if address != "auto" and not _answers(address):
-        raise ClusterError(
-            f"there is no Ray cluster at {address}: nothing answers there",
-            hint="Check --ray-address and that the cluster runs: `ray status` on its machines tells.",
-        )
-    try:
-        ray.init(address, **quiet)
-    except (Exception, SystemExit) as error:  # Ray exits where something else answers
-        reason = (str(error).strip().splitlines() or [""])[0]
-        where = "that this machine belongs to" if address == "auto" else f"at {address}"
-        raise ClusterError(
-            f"there is no Ray cluster {where}" + (f": {reason}" if isinstance(error, Exception) else ""),
-            hint="Start one with `ray start --head` (if it speaks of tokens, set RAY_AUTH_MODE=token), or leave out "
-            "--ray-address to use this machine alone.",
-        ) from None
-
-
-def _answers(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER):
-            return True
-    except (OSError, ValueError):
-        return False
-
-
-@contextmanager
 def _beacon(folder: Path) -> Iterator[Path]:
     """A file in `folder`, by which workers tell that it is the same for them; gone in the end."""
     path = temporary(folder / "beacon")
@@ -531,4 +462,5 @@ def _beacon(folder: Path) -> Iterator[Path]:
     try:
         yield path
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that has become read-only
+            path.unlink()

@@ -174,15 +174,15 @@ def check_place(path: Path, overwrite: bool, *, folder: bool = False) -> None:
             hint="Choose another name, or replace it with --overwrite (overwrite=True).",
         )
     if not os.access(directory, os.W_OK | os.X_OK):
-        problem = WriteError(f"cannot write {path}: the directory {directory.resolve()} is not writable")
-        raise problem from _read_only(directory)
+        if _is_read_only(directory):
+            cause = OSError(errno.EROFS, os.strerror(errno.EROFS))
+            raise WriteError(f"cannot write {path}: {directory.resolve()} is on a read-only disk") from cause
+        raise WriteError(f"cannot write {path}: the directory {directory.resolve()} is not writable")
 
 
-def _read_only(directory: Path) -> OSError | None:
-    """What the system says of a place on a disk that is for reading only."""
-    if hasattr(os, "statvfs") and os.statvfs(directory).f_flag & os.ST_RDONLY:
-        return OSError(errno.EROFS, os.strerror(errno.EROFS))
-    return None
+def _is_read_only(directory: Path) -> bool:
+    """Whether the directory is on a disk that nobody can write to."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
 
 
 def _check_options(path: Path, target: Format, quality: int | None, lossless: bool, depth: int | None) -> None:

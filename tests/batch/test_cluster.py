@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
+import socket
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess, TimeoutExpired
 from threading import Event
 from typing import Any
 
@@ -15,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from imgtk import Pipeline
-from imgtk.batch import Row, cluster, list_jobs, run, run_jobs
+from imgtk.batch import Row, cluster, connection, list_jobs, run, run_jobs
 from imgtk.batch.cluster import Cluster, Task, Worker
 from imgtk.batch.runner import Order, Writing
 from imgtk.batch.sources import Job
@@ -124,13 +128,17 @@ def test_a_worker_that_dies_loses_nothing(make: Make, two_cores: None, monkeypat
 
 
 @pytest.mark.slow
-def test_the_cluster_is_gone(make: Make, two_cores: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", ["head", "this machine"])
+def test_the_cluster_is_gone(make: Make, two_cores: None, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png")
-    monkeypatch.setattr(cluster, "INTERVAL", 0.01)
-    monkeypatch.setattr(cluster, "GONE", 0.02)
-    monkeypatch.setattr(cluster, "_answers", lambda address: False)
-    with pytest.raises(ClusterError, match=r"the Ray cluster is gone.*\n.*--resume"):
+    here = connection._here()
+    for module in (cluster, connection):
+        monkeypatch.setattr(module, "INTERVAL", 0.01)
+    monkeypatch.setattr(connection, "GONE", 0.02)
+    monkeypatch.setattr(connection, "_answers", lambda address: address == here and part == "head")
+    with pytest.raises(ClusterError, match=r"the Ray cluster is gone.*\n.*--resume") as caught:
         list(on_cluster(report=Path("report.jsonl")))
+    assert ("Ray on this machine" in str(caught.value)) == (part == "this machine")
     assert Path("report.jsonl").read_bytes() == b""
     assert not Path("out").exists()
 
@@ -187,11 +195,8 @@ def test_mistakes(make: Make, words: list[str], message: str, monkeypatch: pytes
     ray = pytest.importorskip("ray")
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-
-    def none(*_: object, **__: object) -> None:
-        raise ConnectionError("Could not find any running Ray instance.")
-
-    monkeypatch.setattr(ray, "init", none)
+    refused = CompletedProcess([], 1, b"", b"ConnectionError: Could not find any running Ray instance.\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: refused)
     make("in/a.png")
     command = ["run", "adjust:saturation 0.5", "in", "-o", "out", "--report", "r.jsonl"]
     result = CliRunner().invoke(main, [*command, *words])
@@ -199,6 +204,71 @@ def test_mistakes(make: Make, words: list[str], message: str, monkeypatch: pytes
     assert result.exit_code in (1, 2)
     assert not Path("out").exists()
     assert not Path("r.jsonl").exists()  # the same command can be given again
+
+
+def test_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray itself would try for a quarter of an hour."""
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connection, "CONNECT", 1.0)
+    server = socket.create_server(("127.0.0.1", 0))
+    address = f"127.0.0.1:{server.getsockname()[1]}"
+    with server, pytest.raises(ClusterError, match="something else answers there"), connection.connected(address):
+        pass
+
+
+def test_ray_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(ClusterError, match=r"not start on this machine: .*No space"), connection.connected(None):
+        pass
+
+
+def test_leaving_a_lost_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not waited for; the program that ends meanwhile fails without a crash."""
+    ray = pytest.importorskip("ray")
+    closed, ends, codes = Event(), list[Any](), list[int]()
+    monkeypatch.setattr(ray, "shutdown", closed.wait)
+    monkeypatch.setattr(connection, "LEAVE", 0.01)
+    monkeypatch.setattr(atexit, "register", lambda *what: ends.append(what))
+    monkeypatch.setattr(os, "_exit", codes.append)
+    connection._give_up()
+    ((end, leaving),) = ends
+    end(leaving)
+    assert codes == [1]
+    closed.set()
+    leaving.join()
+    end(leaving)
+    assert codes == [1]
+
+
+def test_a_token_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = b"[W 1] Unauthenticated: InvalidAuthToken: Authentication token is missing\nConnectionError: Failed.\n"
+
+    def refuse(command: list[str], **_: object) -> Any:
+        raise TimeoutExpired(command, 1.0, stderr=said)
+
+    for answer in (lambda *_, **__: CompletedProcess([], 1, b"", said), refuse):
+        monkeypatch.setattr(subprocess, "run", answer)
+        with pytest.raises(ClusterError, match=r"asks for a token(.|\n)*RAY_AUTH_MODE=token"):
+            connection._rehearse("127.0.0.1:1", "at 127.0.0.1:1")
+
+
+def test_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "find_spec", lambda name: True)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert Cluster("").place == "10.0.0.1:6379"
+    assert Cluster("", address="auto").place == "auto"
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    assert Cluster("").place is None
+    monkeypatch.setenv("RAY_ADDRESS", "ray://10.0.0.1:10001")
+    with pytest.raises(UsageError, match="is no address of a Ray cluster"):
+        Cluster("")
 
 
 def test_ray_is_not_installed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

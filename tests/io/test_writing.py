@@ -54,9 +54,9 @@ def test_a_directory_that_is_not_writable(tmp_path, monkeypatch):
 def test_a_disk_for_reading_only(tmp_path, monkeypatch):
     """The error tells it from a directory that is not ours: no other picture could be written either."""
     monkeypatch.setattr(os, "access", lambda *_: False)
-    for flag, number in ((os.ST_RDONLY, errno.EROFS), (0, None)):
+    for flag, number, words in ((os.ST_RDONLY, errno.EROFS, "on a read-only disk"), (0, None, "not writable")):
         monkeypatch.setattr(os, "statvfs", lambda _, flag=flag: SimpleNamespace(f_flag=flag))
-        with pytest.raises(WriteError, match="not writable") as info:
+        with pytest.raises(WriteError, match=words) as info:
             check_target(tmp_path / "a.png")
         assert getattr(info.value.__cause__, "errno", None) == number
 

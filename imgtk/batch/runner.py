@@ -77,17 +77,18 @@ class Order:
     Attributes:
         writing: how results are written.
         clips: how the frames of clips are written.
-        key: tells the pipeline from others where parts of clips are kept; None where they are not.
         max_pixels: pictures above this size fail.
-        batch: pictures that are computed together at most, as for `Devices`.
+        batch: small pictures and frames of the same size that are computed together at most; None for one on a CPU,
+            and for 16 elsewhere. The results of a batch may differ from those of single pictures in the last bit.
+        key: tells the pipeline from others where parts of results are kept; None where they are not. The run sets it.
         stores: what the paths of jobs stand for, if they are no files.
     """
 
     writing: Writing = Writing()
     clips: Encoding = AS_BEFORE
-    key: str | None = None
     max_pixels: int = MAX_PIXELS
     batch: int | None = None
+    key: str | None = None
     stores: Stores | None = None
 
     def path(self, job: Job) -> str:
@@ -135,8 +136,9 @@ def run(
     Args:
         pipeline: what to do; or several, one for each device.
         sources: pictures, folders, patterns, `@lists`; see `list_jobs`, also for `out`, `recursive` and `suffix`.
-        resume, report, jobs, max_pixels, clips, batch, stop, engine: as for `run_jobs`.
+        resume, report, jobs, stop, engine: as for `run_jobs`.
         overwrite, quality, depth: as for `Writing`.
+        max_pixels, clips, batch: as for `Order`.
 
     Yields:
         What became of each picture, in order. A picture that fails does not stop the others.
@@ -146,18 +148,13 @@ def run(
     """
     words = [sources] if isinstance(sources, (str, Path)) else sources
     found = list_jobs([str(word) for word in words], Path(out), suffix=suffix, recursive=recursive)
-    writing = Writing(overwrite, quality, depth)
-    pipelines = [pipeline] if isinstance(pipeline, Pipeline) else pipeline
     yield from run_jobs(
-        pipelines,
+        [pipeline] if isinstance(pipeline, Pipeline) else pipeline,
         found,
-        writing,
+        Order(Writing(overwrite, quality, depth), clips, max_pixels, batch),
         resume=resume,
         report=None if report is None else Path(report),
         threads=jobs,
-        max_pixels=max_pixels,
-        clips=clips,
-        batch=batch,
         stop=stop,
         engine=engine,
     )
@@ -172,14 +169,11 @@ def check_resuming(writing: Writing, resume: bool) -> None:
 def run_jobs(
     pipelines: Sequence[Pipeline],
     jobs: Sequence[Job],
-    writing: Writing = Writing(),
+    order: Order = Order(),
     *,
     resume: bool = False,
     report: Path | None = None,
     threads: int | None = None,
-    max_pixels: int = MAX_PIXELS,
-    clips: Encoding = AS_BEFORE,
-    batch: int | None = None,
     stop: Event | None = None,
     progress: Callable[[Progress], None] | None = None,
     engine: Callable[[Order, Event], Engine] | None = None,
@@ -189,16 +183,12 @@ def run_jobs(
     Args:
         pipelines: one for each device; all the same but for that.
         jobs: what to do, as `list_jobs` gives it.
-        writing: how results are written.
+        order: what holds for all of them.
         resume: skip the pictures whose result is there, no older than they are; with a report that says otherwise,
             not those. What an earlier run has left half-written is removed in any case.
         report: file that gets a line for each row.
         threads: pictures that are worked on at the same time; with 1, everything happens in the caller's thread. None
             for two more than there are processors, 16 at most.
-        max_pixels: pictures above this size fail.
-        clips: how the frames of clips are written.
-        batch: small pictures and frames of the same size that are computed together at most; None for one on a CPU,
-            and for 16 elsewhere. The results of a batch may differ from those of single pictures in the last bit.
         stop: once it is set, the pictures that are being computed or written are finished, and no others. Clips are
             given up.
         progress: called after every tile, in the thread that computes, or after every frame of a clip.
@@ -210,7 +200,7 @@ def run_jobs(
             finished, if it can be, before this is raised, and so are the rows.
         DeviceError, PluginError, WeightsError: if no picture could be done.
     """
-    check_resuming(writing, resume)
+    check_resuming(order.writing, resume)
     saves = pipelines[0].saves
     jobs = without_conflicts(jobs, lambda job: saves(job.name).values(), in_place=not resume)
     for pipeline in pipelines:
@@ -221,11 +211,11 @@ def run_jobs(
         written = [file for job in jobs for file in (job.target, *saves(job.name).values())]
         for folder in folders | {file.parent for file in (*written, report) if file}:
             remove_leftovers(folder)
-        ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
+        ledger = Report(report, resume=resume, overwrite=order.writing.overwrite) if report else None
         done = {job: _result(job, saves(job.name).values(), ledger) for job in jobs if resume and not job.error}
         check_writable({job.target.parent for job in jobs if not (job.exact or job.error or done.get(job))})
-        writing = replace(writing, overwrite=writing.overwrite or resume)
-        order = Order(writing, clips, str(pipelines[0]) if resume else None, max_pixels, batch)
+        if resume:
+            order = replace(order, writing=replace(order.writing, overwrite=True), key=str(pipelines[0]))
         stop = stop or Event()
         working = engine(order, stop) if engine else Line(pipelines, order, stop, progress)
         rows = stack.enter_context(working.running(jobs, done, threads))

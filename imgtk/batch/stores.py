@@ -18,15 +18,13 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from imgtk.batch.report import Report, Row
-from imgtk.batch.runner import Engine, Line, Order, Writing, check_resuming
+from imgtk.batch.runner import Engine, Line, Order, check_resuming
 from imgtk.batch.sources import Found, Job, named, without_conflicts
 from imgtk.errors import ImgtkError, ReadError, UsageError, WriteError
-from imgtk.io import MAX_PIXELS
 from imgtk.io.formats import READABLE
 from imgtk.io.write import replacing
 from imgtk.pipeline import NAME, Pipeline, Progress
 from imgtk.video import formats as video
-from imgtk.video.formats import AS_BEFORE, Encoding
 
 IN, OUT = Path("in"), Path("out")
 """What stands for the store's folders in the paths of jobs, and lies in the temporary folder of a picture."""
@@ -137,14 +135,11 @@ def run_stored(
     pipelines: Sequence[Pipeline],
     jobs: Sequence[Job],
     stores: Stores,
-    writing: Writing,
+    order: Order,
     *,
     resume: bool = False,
     report: Path | None = None,
     threads: int | None = None,
-    max_pixels: int = MAX_PIXELS,
-    clips: Encoding = AS_BEFORE,
-    batch: int | None = None,
     stop: Event | None = None,
     progress: Callable[[Progress], None] | None = None,
     engine: Callable[[Order, Event], Engine] | None = None,
@@ -155,6 +150,7 @@ def run_stored(
         UsageError: if the pipeline has `save` stages, which write local files.
         ImgtkError: as `run_jobs` does.
     """
+    writing = order.writing
     check_resuming(writing, resume)
     if pipelines[0].saves(NAME):
         raise UsageError("`save` stages write files of this machine, and the pictures are in a store")
@@ -167,7 +163,7 @@ def run_stored(
     todo = [job for job in jobs if job not in done]
     if not (resume or writing.overwrite):
         todo = [_kept(job, stores, there) for job in todo]
-    order = Order(replace(writing, overwrite=True), clips, None, max_pixels, batch, stores)
+    order = replace(order, writing=replace(writing, overwrite=True), stores=stores)
     stop = stop or Event()
     working = engine(order, stop) if engine else StoredLine(pipelines, order, stop, progress)
     kept = (Row(stores.url(job.source), "skipped", stores.url(file)) for job, file in done.items())

@@ -12,10 +12,9 @@ from threading import Event
 from typing import Any
 
 from imgtk.batch.report import Report, Row
-from imgtk.batch.runner import Writing, run_jobs
+from imgtk.batch.runner import Order, run_jobs
 from imgtk.batch.sources import Job, list_jobs, made_folders
 from imgtk.errors import ReadError, UsageError
-from imgtk.io import MAX_PIXELS
 from imgtk.pipeline import Pipeline
 
 INTERVAL = 1.0
@@ -26,14 +25,13 @@ def watch(
     pipelines: Sequence[Pipeline],
     folder: str | Path,
     output: Path | None,
-    writing: Writing,
+    order: Order,
     *,
     stop: Event,
     suffix: str | None = None,
     recursive: bool = False,
     report: Path | None = None,
     threads: int | None = None,
-    max_pixels: int = MAX_PIXELS,
     interval: float = INTERVAL,
 ) -> Iterator[Row]:
     """Do the pictures in `folder`, and those that arrive there, until `stop` is set.
@@ -45,7 +43,7 @@ def watch(
     Args:
         folder: what is watched.
         interval: seconds between two looks.
-        pipelines, output, writing, suffix, recursive, report, threads, max_pixels: as for `list_jobs` and `run_jobs`.
+        pipelines, output, order, suffix, recursive, report, threads: as for `list_jobs` and `run_jobs`.
             The report of an earlier run is gone on with; the last row of a picture counts.
 
     Yields:
@@ -61,7 +59,7 @@ def watch(
     for pipeline in pipelines:
         pipeline.check()
     _states(folder, output, suffix, recursive)  # finds mistakes
-    how: dict[str, Any] = {"threads": threads, "max_pixels": max_pixels, "stop": stop}
+    how: dict[str, Any] = {"threads": threads, "stop": stop}
     with ExitStack() as stack:
         stack.enter_context(made_folders({output} if output else set()))
         ledger = Report(report, resume=True) if report else None
@@ -77,9 +75,9 @@ def watch(
             changed = [job for job in arrived if job.source in taken]  # whatever their times: they may have moved here
             seen = {job.source: state for job, state in states.items()}
             taken |= {job.source: seen[job.source] for job in arrived}
-            again = replace(writing, overwrite=True)
+            again = replace(order, writing=replace(order.writing, overwrite=True))
             for row in chain(
-                run_jobs(pipelines, new, writing, resume=True, **how) if new else (),
+                run_jobs(pipelines, new, order, resume=True, **how) if new else (),
                 run_jobs(pipelines, changed, again, **how) if changed else (),
             ):
                 if ledger:

@@ -111,13 +111,11 @@ def run(
         raise click.UsageError("--overwrite replaces what --resume and --watch keep: choose one")
     if watching and len(inputs) != 1:
         raise click.UsageError("--watch takes one folder")
-    if watching and batch:
-        raise click.UsageError("--batch is for pictures that are there: leave out --watch")
     if engine == "local" and (ray_address or ray_cores or ray_workers):
         raise click.UsageError("--ray-address, --ray-cores and --ray-workers belong to --engine ray")
     if engine == "ray" and watching:
         raise click.UsageError("--watch is for this machine alone: leave out --engine ray")
-    from imgtk.batch import Writing, list_jobs, run_jobs, watch
+    from imgtk.batch import Order, Writing, list_jobs, run_jobs, watch
     from imgtk.batch.stores import is_url, list_stored, run_stored
     from imgtk.io import MAX_PIXELS
     from imgtk.io.quiet import audible
@@ -145,6 +143,7 @@ def run(
         document, settings = pipelines[0].yaml(), {**settings, "device": device}
         cluster = Cluster(document, settings, ray_address, ray_cores, ray_workers)
     writing = Writing(overwrite, quality, int(depth) if depth else None)
+    order = Order(writing, Encoding(codec, crf, steady, fps), max_pixels or MAX_PIXELS, batch)
     tally = Tally(len(found))
     worst = 0
     try:
@@ -157,18 +156,17 @@ def run(
             ) as progress,
             picture_bar(tally, quiet or not several or watching) as advance,
         ):
-            how: dict[str, Any] = {"report": report_file, "max_pixels": max_pixels or MAX_PIXELS, "stop": stop}
+            how: dict[str, Any] = {"report": report_file, "stop": stop}
             if watching:
                 assert not isinstance(output, str)
-                rows = watch(pipelines, inputs[0], output, writing, threads=jobs, **naming, **how)
+                rows = watch(pipelines, inputs[0], output, order, threads=jobs, **naming, **how)
             else:
-                threads = jobs if several or cluster else 1
-                how |= {"resume": resume, "clips": Encoding(codec, crf, steady, fps), "progress": progress}
-                how |= {"threads": threads, "batch": batch, "engine": cluster}
+                how |= {"threads": jobs if several or cluster else 1}
+                how |= {"resume": resume, "progress": progress, "engine": cluster}
                 if stores:
-                    rows = run_stored(pipelines, found, stores, writing, **how)
+                    rows = run_stored(pipelines, found, stores, order, **how)
                 else:
-                    rows = run_jobs(pipelines, found, writing, **how)
+                    rows = run_jobs(pipelines, found, order, **how)
             for row in rows:
                 tally.add(row)
                 advance()

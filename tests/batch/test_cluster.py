@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from imgtk import Pipeline
 from imgtk.batch import Row, cluster, connection, list_jobs, run, run_jobs
 from imgtk.batch.cluster import Cluster, Task, Worker
-from imgtk.batch.runner import Order, Writing
+from imgtk.batch.runner import Order
 from imgtk.batch.sources import Job
 from imgtk.cli import main
 from imgtk.errors import ClusterError, UsageError
@@ -46,7 +46,7 @@ def on_cluster(
 ) -> Iterator[Row]:
     engine = Cluster(PIPELINE.yaml(), options, cores=1)
     jobs = list_jobs(["in"], Path(out), recursive=True)
-    yield from run_jobs([PIPELINE], jobs, Writing(), resume=resume, report=report, stop=stop, engine=engine)
+    yield from run_jobs([PIPELINE], jobs, resume=resume, report=report, stop=stop, engine=engine)
 
 
 def contents(*folders: str) -> dict[str, bytes]:

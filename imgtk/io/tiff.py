@@ -49,14 +49,26 @@ def pages(file: BinaryIO) -> list[Any]:
     """The pictures in the file, without reduced versions of others.
 
     Raises:
-        ReadError: if it starts with a preview, as camera raw files do.
+        ReadError: if it starts with a preview, as camera raw files do, or is damaged where a page should follow.
     """
     found: list[Any] = list(tifffile.TiffFile(file).pages)
+    if found and _next(found[-1]) not in (0, *(page.offset for page in found)):
+        raise ReadError(f"it is damaged or cut short after page {len(found)}")
     if found and (found[0].is_reduced or found[0].is_dng):
         raise ReadError(
             "it is a camera raw file, which imgtk cannot develop", hint="Develop it, and give the developed picture."
         )
     return [page for page in found if not page.is_reduced]
+
+
+def _next(page: Any) -> int:
+    """Where in the file the page says that the next one is; 0 if it is the last."""
+    file, form = page.parent.filehandle, page.parent.tiff
+    file.seek(page.offset)
+    (tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+    file.seek(page.offset + form.tagnosize + tags * form.tagsize)
+    (offset,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
+    return int(offset)
 
 
 def check_segments(file: BinaryIO, page: Any) -> None:

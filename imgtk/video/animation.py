@@ -140,8 +140,8 @@ class Animation:
     def _is_cut(self) -> bool:
         """Whether the end of a GIF is missing: Pillow takes the frames that are there for all."""
         with self.path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return self._file.format == "GIF" and file.read(1) != b";"
+            file.seek(-min(self.path.stat().st_size, 512), os.SEEK_END)
+            return self._file.format == "GIF" and not file.read().rstrip(b"\0").endswith(b";")
 
     def _problem(self, error: Exception) -> ReadError:
         return ReadError(f"cannot read {self.path}: the animation in it is damaged or cut short ({error})")

@@ -96,6 +96,8 @@ class Clip:
                         skipped -= 1
                     else:
                         yield Frame(self._pictures(frame), pts, duration)
+        if not self._read:  # which several threads may find where one did not
+            raise ReadError(f"cannot read {self.path}: no frame can be decoded")
         if self._damaged:
             self.notes.append(f"damaged frames, as they could be decoded: {self._damaged}")
         if self._read < self.stream.frames:
@@ -168,6 +170,8 @@ class Clip:
             yield
         except ReadError as error:
             raise ReadError(f"cannot read {self.path}: {error.message}", hint=error.hint) from error.__cause__
+        except av.error.EOFError as error:
+            raise ReadError(f"cannot read {self.path}: it is damaged or cut short") from error
         except av.error.FFmpegError as error:
             raise ReadError(f"cannot read {self.path}: {error.strerror}") from error
 
@@ -196,7 +200,7 @@ def _open(path: Path) -> InputContainer:
         raise ReadError(f"cannot read {path}: it is not a regular file")
     try:
         return av.open(path.absolute(), metadata_errors="replace")  # a:b would be a protocol to FFmpeg
-    except av.error.InvalidDataError:
+    except (av.error.InvalidDataError, av.error.EOFError):
         raise ReadError(f"cannot read {path}: it is not a clip, or damaged") from None
     except av.error.FFmpegError as error:
         raise ReadError(f"cannot read {path}: {error.strerror}") from None

@@ -130,10 +130,19 @@ class ClipWriter:
     def copy(self, packet: av.Packet) -> None:
         """Write a packet of one of the clip's other streams, unless that was left out."""
         stream = self._streams.get(packet.stream.index)
-        if stream is not None:
-            packet.stream = stream
+        if stream is None:
+            return
+        kind, time = packet.stream.type, packet.pts if packet.pts is not None else packet.dts
+        at = f" at {float(time * packet.time_base):.2f} seconds" if time is not None and packet.time_base else ""
+        packet.stream = stream
+        try:
             with self._writing():
                 self._container.mux(packet)
+        except WriteError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            error.message += f": the {kind}{at} cannot be copied, and may be damaged"
+            raise
 
     def splice(self, packet: av.Packet) -> None:
         """Write a frame that was encoded before."""

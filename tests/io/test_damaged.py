@@ -163,6 +163,22 @@ def test_several_pictures(tmp_path, form, frames):
     assert f"{frames} {what}" in refusal(tmp_path / "a")
 
 
+@pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}])
+@pytest.mark.parametrize("damage", [b"", bytes(1000), b"\xff" * 1000])
+def test_a_page_that_cannot_be_found(tmp_path, options, damage):
+    """The pages before it must not pass for all."""
+    with tifffile.TiffWriter(tmp_path / "a.tif", **options) as file:
+        for _ in range(2):
+            file.write(picture().pixels, photometric="rgb", metadata=None)
+    assert "2 pages" in refusal(tmp_path / "a.tif")
+    data = (tmp_path / "a.tif").read_bytes()
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        second = file.pages[1].offset
+    (tmp_path / "a.tif").write_bytes(data[:second] + damage)
+    told = refusal(tmp_path / "a.tif")
+    assert "damaged or cut short after page 1" in told or (0 in damage and "no pixels" in told)
+
+
 def test_previews_do_not_count(tmp_path):
     """A reduced version of the picture in the same TIFF, or behind a photo, is no second picture."""
     image = picture()

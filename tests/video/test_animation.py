@@ -114,6 +114,7 @@ def test_no_duration_is_a_tenth_of_a_second(tmp_path: Path, suffix: str) -> None
 def test_a_gif_without_its_end(tmp_path: Path) -> None:
     """Pillow takes the frames that are there for all."""
     data = animation(tmp_path / "in.gif").read_bytes()
+    (tmp_path / "in.gif").write_bytes(data + bytes(3))  # filled up, as some do
     assert through("adjust:gamma 1", tmp_path / "in.gif", tmp_path / "out.gif").notes == ()
     (tmp_path / "in.gif").write_bytes(data[: len(data) * 2 // 3])
     row = through("adjust:gamma 1", tmp_path / "in.gif", tmp_path / "cut.gif")

@@ -22,6 +22,7 @@ from imgtk.cli import main
 from imgtk.errors import ReadError, WriteError
 from imgtk.pipeline import Pipeline
 from imgtk.video.formats import Encoding
+from imgtk.video.read import Clip
 from tests.video.clips import (
     UNEVEN,
     codec_of,
@@ -303,6 +304,36 @@ def test_a_clip_that_ends_before_it_says(cli: Cli, tmp_path: Path, name: str, so
     result = cli("run", SAME, name, "-o", "out.mkv")
     assert "it should last 2.0 seconds, and ends after" in result.stderr
     assert 1 < len(times_of(tmp_path / "out.mkv")) < 40
+
+
+def test_a_clip_of_which_no_frame_can_be_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the first one could, at the first look."""
+    make(tmp_path / "in.mkv", times=(0, 3600), audio="aac")
+    read = Clip.after
+
+    def nothing(self: Clip, skipped: int) -> Any:
+        self._decoded = lambda packet: []  # type: ignore[method-assign]
+        return read(self, skipped)
+
+    monkeypatch.setattr(Clip, "after", nothing)
+    for resume in (False, True):
+        (row,) = run(Pipeline(SAME, device="cpu"), tmp_path / "in.mkv", tmp_path / "out.mkv", resume=resume)
+        assert "no frame can be decoded" in str(row.error)
+        assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+
+
+def test_sound_that_is_damaged(cli: Cli, tmp_path: Path) -> None:
+    """It cannot be copied where it must be changed for the container."""
+    data = bytearray(make(tmp_path / "in.ts", times=range(0, 3600 * 25, 3600), audio="aac").read_bytes())
+    at = len(data) // 2
+    while (at := data.find(b"\xff\xf1", at + 1)) >= 0:
+        data[at : at + 2] = b"\0\0"
+    (tmp_path / "in.ts").write_bytes(data)
+    result = cli("run", SAME, "in.ts", "-o", "out.mp4")
+    assert result.exit_code == 1
+    assert "the audio at 0." in result.stderr
+    assert "cannot be copied" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in.ts"]
 
 
 def test_a_clip_cannot_become_a_png(cli: Cli, tmp_path: Path) -> None:

@@ -399,11 +399,23 @@ class Line:
     def _clip(self, job: Job, seconds: dict[str, float]) -> Row | None:
         if self._saves:
             raise UsageError(f"{job.source} has many frames, and `save` stages write single pictures")
-        target = job.target
-        if job.fixed and self.writing.quality and not job.suffix and target.suffix.lower() in video.WRITABLE:
-            raise UsageError(f"{target} is a clip, whose quality is set by --crf")
+        if job.fixed and not job.suffix:
+            self._check_options(job.target)
         with self._one_clip:
-            return None if self._ending else self._converted(job, target, seconds)
+            return None if self._ending else self._converted(job, job.target, seconds)
+
+    def _check_options(self, target: Path) -> None:
+        """Raises UsageError for what the clip or animation `target` does not take."""
+        suffix = target.suffix.lower()
+        form = video.ANIMATIONS.get(suffix)
+        if self.writing.quality and suffix in video.WRITABLE:
+            raise UsageError(f"{target} is a clip, whose quality is set by --crf")
+        if self.writing.quality and form in ("GIF", "PNG"):
+            raise UsageError(f"{target}: {form} has no --quality")
+        if form and (self.clips.codec or self.clips.crf is not None):
+            raise UsageError(f"{target} is an animation: --codec and --crf are for clips")
+        if self.writing.depth == 16 and (form or suffix in video.WRITABLE):
+            raise UsageError(f"{target}: --depth is for pictures; clips have as many bits as their frames and encoder")
 
     def _converted(self, job: Job, target: Path, seconds: dict[str, float]) -> Row | None:
         plans: dict[Pipeline, Plan] = {}

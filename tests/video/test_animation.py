@@ -13,6 +13,7 @@ import pytest
 from imgtk.batch import Row, run
 from imgtk.errors import MemoryLimitError
 from imgtk.pipeline import Pipeline
+from imgtk.video.formats import Encoding
 from tests.video.clips import codec_of, make, picture, times_of
 
 SUFFIXES = ("gif", "webp", "png", "apng")
@@ -187,3 +188,23 @@ def test_a_disk_that_takes_only_a_part(tmp_path: Path, files_end_at: Any, suffix
             row = through("upscale:nearest x2", source, tmp_path / f"out.{suffix}")
         assert "File too large" in str(row.error)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"in.{suffix}", f"whole.{suffix}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "problem"),
+    [
+        ("out.gif", {"quality": 50}, "GIF has no"),
+        ("out.png", {"quality": 50}, "PNG has no"),
+        ("out.webp", {"clips": Encoding("libx264")}, "for clips"),
+        ("out.gif", {"clips": Encoding(crf=20)}, "for clips"),
+        ("out.png", {"depth": 16}, "--depth is for pictures"),
+        ("out.mkv", {"depth": 16}, "--depth is for pictures"),
+        ("out.mkv", {"quality": 50}, "--crf"),
+    ],
+)
+def test_options_of_other_formats(tmp_path: Path, name: str, options: dict[str, Any], problem: str) -> None:
+    frames = [PIL.Image.new("RGB", (16, 16), (40 * k, 0, 0)) for k in range(3)]
+    frames[0].save(tmp_path / "in.gif", save_all=True, append_images=frames[1:])
+    (row,) = run(Pipeline("adjust:gamma 2", device="cpu"), tmp_path / "in.gif", tmp_path / name, **options)
+    assert problem in str(row.error)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.gif"]

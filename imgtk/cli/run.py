@@ -40,12 +40,14 @@ def place(text: str) -> Path | str:
 @click.argument("words", nargs=-1, metavar="PIPELINE INPUT...")
 @click.option("-o", "--output", type=place, metavar="PATH", help="A file for one picture or one clip, else a folder.")
 @click.option("--recursive", is_flag=True, help="Take the folders in a folder, too.")
-@click.option("--resume", is_flag=True, help="Skip the pictures that an earlier run has done.")
+@click.option("--resume", is_flag=True, help="Skip what an earlier run has done; go on within clips and large ones.")
 @click.option(
     "--watch", "watching", is_flag=True, help="Go on with the pictures that arrive in a folder, until Ctrl-C."
 )
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Pictures at a time.  [default: processors + 2]")
-@click.option("--batch", type=click.IntRange(1), metavar="N", help="Small ones in one go.  [default: 16; on a CPU 1]")
+@click.option(
+    "--batch", type=click.IntRange(1), metavar="N", help="Small ones computed together.  [default: 16; 1 on a CPU]"
+)
 @click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write a JSON line per picture.")
 @click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")

@@ -240,6 +240,7 @@ def tell(line: str) -> None:
     except OSError as error:
         if error.errno == errno.EPIPE:  # nobody reads it any more: the end, without a word
             raise
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else what is left in it fails again when Python ends
         raise WriteError(f"cannot write to standard output: {error.strerror}") from error
 
 

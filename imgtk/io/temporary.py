@@ -7,10 +7,12 @@ import platform
 import re
 import secrets
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 
 import psutil
 
@@ -21,6 +23,17 @@ _NAME = re.compile(rf"\.imgtk-{_MACHINE}-(\d+)-[0-9a-f]{{16}}\.tmp")
 def temporary(final: Path) -> Path:
     """A name beside `final` that nothing else uses. It tells the machine and the process."""
     return final.with_name(f"{mark()}{secrets.token_hex(8)}.tmp")
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder on this machine's disk for temporary files (`TMPDIR`), gone in the end. Raises OSError."""
+    folder = temporary(Path(gettempdir()) / "folder")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def mark() -> str:
@@ -36,13 +49,16 @@ def remove_marked(folder: Path, mark: str) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files in `folder` whose process has ended. Those of other machines, which may share the
-    disk, are left alone."""
+    """Remove the temporary files and folders in `folder` whose process has ended. Those of other machines, which may
+    share the disk, are left alone."""
     with suppress(OSError):
         for entry in os.scandir(folder):
             match = _NAME.fullmatch(entry.name)
             if match and not _being_written(int(match[1]), entry):
-                os.unlink(entry)
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    os.unlink(entry)
 
 
 def segments_folder(final: Path, key: str) -> Path:

@@ -62,11 +62,16 @@ class Stores:
         root = self.source if path.parts[0] == IN.name else self.target
         return f"{root}/{PurePosixPath(*path.parts[1:])}"
 
+    def place(self, path: Path) -> tuple[Any, str]:
+        """The file system of a path of a job, and the name in it."""
+        store, root = _store(self.source if path.parts[0] == IN.name else self.target)
+        return store, f"{root.rstrip('/')}/{PurePosixPath(*path.parts[1:])}"
+
     def folders(self, jobs: Iterable[Job]) -> set[Path]:
         """Those on a disk that the results go into; none if they go into a store."""
         if not isinstance(_store(self.target)[0], LocalFileSystem):
             return set()
-        return {Path(_store(self.url(job.target))[1]).parent for job in jobs}
+        return {Path(self.place(job.target)[1]).parent for job in jobs}
 
     def check(self) -> None:
         """Find what keeps this machine from the pictures, which another one has listed. Raises ReadError."""
@@ -82,18 +87,18 @@ class Stores:
         """Copy a picture into a local file. Raises ReadError."""
         url = self.url(path)
         try:
-            store, name = _store(url)
+            store, name = self.place(path)
             store.get_file(name, str(file))
         except Exception as error:  # each store has its own kinds
-            if getattr(error, "errno", None) in FULL:
-                raise WriteError(f"cannot write {file}: {_reason(error)}") from error
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise WriteError(f"cannot write {file}: {error.strerror}") from error
             raise ReadError(f"cannot read {url}: {_reason(error)}") from error
 
     def send(self, file: Path, path: Path) -> None:
         """Copy a local file to a result's place, where it appears as a whole. Raises WriteError."""
         url = self.url(path)
         try:
-            store, name = _store(url)
+            store, name = self.place(path)
             if not _bucket(name):
                 store.makedirs(name.rpartition("/")[0], exist_ok=True)
             if isinstance(store, LocalFileSystem):
@@ -246,9 +251,9 @@ def _result(job: Job, stores: Stores, there: Mapping[str, int]) -> Path | None:
     """The file in which an earlier run has left the result, if it is whole and no older than the picture."""
     for file in (job.target, job.fallback, job.moving):
         if file:
-            results, name = _store(stores.url(file))
+            results, name = stores.place(file)
             if there.get(name):
-                store, source = _store(stores.url(job.source))
+                store, source = stores.place(job.source)
                 if results.modified(name) >= store.modified(source):
                     return file
     return None
@@ -257,7 +262,7 @@ def _result(job: Job, stores: Stores, there: Mapping[str, int]) -> Path | None:
 def _kept(job: Job, stores: Stores, there: Mapping[str, int]) -> Job:
     """The job; it fails if its result is there, which is not to be replaced."""
     for file in (job.target, job.fallback, job.moving):
-        if file and _store(stores.url(file))[1] in there:
+        if file and stores.place(file)[1] in there:
             hint = "Choose another name, or replace it with --overwrite (overwrite=True)."
             return replace(job, error=WriteError(f"cannot write {stores.url(file)}: it exists", hint=hint))
     return job

@@ -52,7 +52,7 @@ def upload(store: Any) -> None:
 
 
 def test_a_folder_of_a_bucket(make: Make, double: Pipeline, s3: Any) -> None:
-    make("in/a.png", "in/x/b.jpg", "in/x/ ü [1].webp", "in/.hidden/c.png", "in/x/a.png")
+    make("in/a.png", "in/x/b.jpg", "in/x/ ü [1].webp", "in/.hidden/c.png", "in/x/a.png", "in/a::b%20c?#d.png")
     Path("in/bad").mkdir()
     for path in broken(Path("in/bad")):
         if not path.is_file():

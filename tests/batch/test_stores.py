@@ -50,7 +50,7 @@ def upload(folder: str, target: str) -> None:
 
 
 def test_a_folder_of_a_store(make: Make, double: Pipeline) -> None:
-    make("in/a.png", "in/x/b.jpg", "in/x/ ü [1].webp", "in/.hidden/c.png", "in/x/a.png")
+    make("in/a.png", "in/x/b.jpg", "in/x/ ü [1].webp", "in/.hidden/c.png", "in/x/a.png", "in/a::b%20c?#d.png")
     (Path("in") / "notes.txt").write_text("no picture")
     Path("bad").mkdir()
     bad = {path.name for path in broken(Path("bad")) if path.is_file()}

@@ -25,8 +25,9 @@ from imgtk.batch.connection import INTERVAL, connected
 from imgtk.batch.report import Row
 from imgtk.batch.runner import Line, Order, default_threads, skipped
 from imgtk.batch.sources import Job, frames_folder
-from imgtk.batch.stores import line
-from imgtk.errors import ClusterError, UsageError, WriteError
+from imgtk.batch.stored import line
+from imgtk.batch.stores import Stores
+from imgtk.errors import ClusterError, ReadError, UsageError, WriteError
 from imgtk.io.temporary import mark, remove_leftovers, remove_marked, temporary
 from imgtk.pipeline import Pipeline
 from imgtk.video.folder import written
@@ -105,8 +106,8 @@ class Task:
         order: what holds for all pictures.
         cores: that it may use.
         folder: the current one, of which the names of files are told.
-        beacon: a file that is there while the run lasts; None if the files are in a store.
-        folders: those that results go into.
+        beacon: a file that is there while the run lasts; None if results go into a store.
+        folders: those on a disk that results go into.
         version: of imgtk.
     """
 
@@ -135,8 +136,12 @@ class Worker:
         """Get ready. Gives what the names of its temporary files begin with, or what is wrong."""
         try:
             self._check_version()
+            if self._task.order.stores:
+                _reach(self._task.order.stores)
+            else:
+                _enter(self._task.folder)
             if self._task.beacon:
-                _enter(self._task.folder, self._task.beacon)
+                _see(self._task.beacon)
             for folder in self._task.folders:  # a run before may have been killed on this machine
                 remove_leftovers(folder)
             _use(self._task.cores)
@@ -166,7 +171,7 @@ class Worker:
         self._stop.set()
 
 
-def _enter(folder: Path, beacon: Path) -> None:
+def _enter(folder: Path) -> None:
     """Make `folder` the current one, so that names mean what they mean where the run was started."""
     try:
         os.chdir(folder)
@@ -175,11 +180,26 @@ def _enter(folder: Path, beacon: Path) -> None:
             f"{platform.node()} cannot enter {folder}, where the run was started: {error.strerror}",
             hint="All machines need the same files under the same names: start it on a shared disk.",
         ) from None
+
+
+def _see(beacon: Path) -> None:
+    """Make sure that results go where those of the other machines go."""
     if not beacon.exists():
         raise ClusterError(
             f"{platform.node()} does not see the files in {beacon.parent} of the machine that started the run",
             hint="Results need a disk that all machines share.",
         )
+
+
+def _reach(stores: Stores) -> None:
+    """Find what keeps this machine from the pictures."""
+    try:
+        stores.check()
+    except ReadError as error:
+        raise ClusterError(
+            f"{platform.node()} {error}",
+            hint="Each machine needs keys and endpoints of its own: in a file, or in the environment of `ray start`.",
+        ) from None
 
 
 def _use(cores: int) -> None:
@@ -251,8 +271,8 @@ class Pool:
         if not self._todo:
             yield known
             return
-        folder = None if self.order.stores else self._todo[0].target.parent
-        with connected(self.cluster.place) as connection, _beacon(folder) if folder else nullcontext() as beacon:
+        folders = self.order.folders(self._todo)
+        with connected(self.cluster.place) as connection, _beacon(min(folders)) if folders else nullcontext() as beacon:
             self._connection, self._connected = connection, monotonic()
             self._began = beacon.stat().st_mtime_ns if beacon else 0
             self._prepare(beacon, threads)
@@ -279,7 +299,7 @@ class Pool:
         self._room = sum(int(machine.get("GPU", 0) if gpu else machine.get("CPU", 0) // cores) for machine in machines)
         overwrite = self.order.writing.overwrite
         settings = {**self.cluster.settings, "device": "cuda" if gpu else "cpu", "overwrite": overwrite}
-        folders = frozenset(job.target.parent for job in self._todo if beacon)
+        folders = self.order.folders(self._todo)
         task = Task(self.cluster.pipeline, settings, self.order, cores, Path.cwd(), beacon, folders)
         worker = ray.remote(Worker).options(**self._needs, max_concurrency=self._threads + 1)  # one for `stop`
         self._task, self._worker = ray.put(task), worker
@@ -399,12 +419,12 @@ class Pool:
     def _clean(self, job: Job, mark: str) -> None:
         """Remove what a dead worker has written for a picture: its temporary files, and what would keep the picture
         from being written again."""
-        moving = job.moving
-        files = {file for file in (job.target, job.fallback, moving.target, *self._saves(job.name).values()) if file}
-        for folder in {file.parent for file in files}:
+        moving, saved = job.moving, self._saves(job.name).values()
+        for folder in self.order.folders([job]) | {file.parent for file in saved}:
             remove_marked(folder, mark)
         if self.order.writing.overwrite:
             return
+        files = [file for file in (job.target, job.fallback, moving.target, *saved) if file]
         frames = frames_folder(job)
         for file in (*files, *(written(frames, moving.suffix) if frames else ())):
             with suppress(OSError):

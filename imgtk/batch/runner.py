@@ -52,7 +52,7 @@ SHARE = 0.125
 AHEAD = 8
 """Pictures per thread that may be finished before an earlier one is: rows come in the order of the jobs."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,10 @@ class Order:
     def path(self, job: Job) -> str:
         """Of its picture, as rows tell it."""
         return self.stores.url(job.source) if self.stores else str(job.source)
+
+    def folders(self, jobs: Iterable[Job]) -> frozenset[Path]:
+        """Those on a disk that the results go into."""
+        return frozenset(self.stores.folders(jobs) if self.stores else (job.target.parent for job in jobs))
 
 
 class Engine(Protocol):
@@ -347,7 +351,7 @@ class Line:
         try:
             return self._through(job, seconds)
         except Exception as error:
-            if isinstance(error, (DeviceError, PluginError, WeightsError)) or _disk_is_full(error):
+            if isinstance(error, (DeviceError, PluginError, WeightsError)) or disk_is_full(error):
                 self.failure = self.failure or error  # the other pictures would fail in the same way
                 self._over.set()
                 return None
@@ -472,9 +476,9 @@ class Line:
         return target, self.writing if takes_quality else replace(self.writing, quality=None)
 
 
-def _disk_is_full(error: Exception) -> bool:
+def disk_is_full(error: Exception) -> bool:
     """Or cannot be written to at all."""
-    return isinstance(error, WriteError) and getattr(error.__cause__, "errno", None) in _FULL
+    return isinstance(error, WriteError) and getattr(error.__cause__, "errno", None) in FULL
 
 
 def _let_go(error: BaseException | None) -> None:

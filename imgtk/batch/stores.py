@@ -1,30 +1,39 @@
-"""Runs from and to stores that fsspec knows, such as s3://bucket/photos: each picture is fetched into a temporary
-folder, worked on there, and its result sent."""
+"""Runs from and to stores that fsspec knows, such as s3://bucket/photos."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from glob import has_magic
 from itertools import chain, takewhile
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from imgtk.batch.report import Report, Row
-from imgtk.batch.runner import Engine, Line, Order, check_resuming
-from imgtk.batch.sources import Found, Job, named, without_conflicts
-from imgtk.errors import ImgtkError, ReadError, UsageError, WriteError
+from imgtk.batch.runner import FULL, Engine, Order, check_resuming
+from imgtk.batch.sources import Found, Job, made_folders, named, without_conflicts
+from imgtk.batch.stored import StoredLine, no_frames
+from imgtk.errors import ReadError, UsageError, WriteError
 from imgtk.io.formats import READABLE
+from imgtk.io.temporary import remove_leftovers
 from imgtk.io.write import replacing
 from imgtk.pipeline import NAME, Pipeline, Progress
 from imgtk.video import formats as video
+
+ANSWER = 60.0
+"""Seconds that a store may take for its first answer."""
+
+MOST = 300
+"""Characters of what a store says about an error."""
 
 IN, OUT = Path("in"), Path("out")
 """What stands for the store's folders in the paths of jobs, and lies in the temporary folder of a picture."""
@@ -51,21 +60,45 @@ class Stores:
         root = self.source if path.parts[0] == IN.name else self.target
         return f"{root}/{PurePosixPath(*path.parts[1:])}"
 
+    def place(self, path: Path) -> tuple[Any, str]:
+        """The file system of a path of a job, and the name in it."""
+        store, root = _store(self.source if path.parts[0] == IN.name else self.target)
+        return store, f"{root.rstrip('/')}/{PurePosixPath(*path.parts[1:])}"
+
+    def folders(self, jobs: Iterable[Job]) -> set[Path]:
+        """Those on a disk that the results go into; none if they go into a store."""
+        if not isinstance(_store(self.target)[0], LocalFileSystem):
+            return set()
+        return {Path(self.place(job.target)[1]).parent for job in jobs}
+
+    def check(self) -> None:
+        """Find what keeps this machine from the pictures, which another one has listed. Raises ReadError."""
+        store, root = _store(self.source)
+        try:
+            _answer(partial(store.info, root))
+        except PermissionError:
+            return  # to look at the folder is not needed to read what is in it
+        except Exception as error:
+            raise ReadError(f"cannot read {self.source}: {_reason(error)}") from error
+
     def fetch(self, path: Path, file: Path) -> None:
         """Copy a picture into a local file. Raises ReadError."""
         url = self.url(path)
         try:
-            store, name = _store(url)
+            store, name = self.place(path)
             store.get_file(name, str(file))
         except Exception as error:  # each store has its own kinds
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise WriteError(f"cannot write {file}: {error.strerror}") from error
             raise ReadError(f"cannot read {url}: {_reason(error)}") from error
 
     def send(self, file: Path, path: Path) -> None:
         """Copy a local file to a result's place, where it appears as a whole. Raises WriteError."""
         url = self.url(path)
         try:
-            store, name = _store(url)
-            store.makedirs(name.rpartition("/")[0], exist_ok=True)
+            store, name = self.place(path)
+            if not _bucket(name):
+                store.makedirs(name.rpartition("/")[0], exist_ok=True)
             if isinstance(store, LocalFileSystem):
                 with replacing(Path(name)) as copy, file.open("rb") as result:
                     while block := result.read(1 << 20):
@@ -74,6 +107,8 @@ class Stores:
                 store.put_file(str(file), name)
         except WriteError:
             raise
+        except FileNotFoundError as error:
+            raise WriteError(f"cannot write {url}: its bucket or folder is missing") from error
         except Exception as error:
             raise WriteError(f"cannot write {url}: {_reason(error)}") from error
 
@@ -94,7 +129,7 @@ def list_stored(
         ReadError: if there are no pictures, or they cannot be listed.
     """
     if PurePosixPath(output).suffix.lower() in video.MOVING:
-        raise _no_frames()
+        raise no_frames()
     store, root = _store(word)
     results, below = _store(output)
     try:
@@ -113,22 +148,30 @@ def list_stored(
         if not hidden and inner.suffix.lower() in (*READABLE, *(video.READABLE if has_magic(word) else ())):
             found.append(Found(IN / inner, Path(inner.parent), OUT))
     if not found:
+        if _lacks_bucket(store, root):
+            raise ReadError(f"cannot list {word}: there is no bucket {_bucket(root)}")
         raise ReadError(f"there are no pictures in {word}")
     jobs = named(found, suffix, False)
     if any(job.suffix for job in jobs):
-        raise _no_frames()
+        raise no_frames()
     return jobs, Stores(store.unstrip_protocol(root), results.unstrip_protocol(below))
 
 
 def _files(store: Any, root: str, recursive: bool) -> tuple[list[str], str]:
     """The files that a place in a store stands for, and the folder that they are in."""
-    if has_magic(root):
-        parts = takewhile(lambda part: not has_magic(part), root.split("/"))
-        return sorted(store.glob(root)), "/".join(parts)
-    if store.isfile(root):
+    store.invalidate_cache()  # of an earlier run in this process
+    folder = "/".join(takewhile(lambda part: not has_magic(part), root.split("/"))).rstrip("/")
+    if _answer(partial(store.isfile, folder)) and not has_magic(root):
         return [root], root.rpartition("/")[0]
-    root = root.rstrip("/")
-    return sorted(store.find(root, maxdepth=None if recursive else 1)), root
+    files: list[str] = []
+    with suppress(FileNotFoundError):
+        if has_magic(root):
+            files = store.glob(root)
+        elif recursive:
+            files = store.find(folder)
+        else:  # `find` would take a folder that may not be listed for an empty one
+            files = [entry["name"] for entry in store.ls(folder, detail=True) if entry["type"] != "directory"]
+    return sorted(files), folder
 
 
 def run_stored(
@@ -158,7 +201,7 @@ def run_stored(
     for pipeline in pipelines:
         pipeline.check()
     ledger = Report(report, resume=resume, overwrite=writing.overwrite) if report else None
-    there = _results(stores)
+    there = {} if writing.overwrite else _results(stores)
     done = {job: file for job in jobs if resume and (file := _result(job, stores, there))}
     todo = [job for job in jobs if job not in done]
     if not (resume or writing.overwrite):
@@ -168,6 +211,10 @@ def run_stored(
     working = engine(order, stop) if engine else StoredLine(pipelines, order, stop, progress)
     kept = (Row(stores.url(job.source), "skipped", stores.url(file)) for job, file in done.items())
     with ExitStack() as stack:
+        folders = order.folders(job for job in todo if not job.error)
+        stack.enter_context(made_folders({*folders}))
+        for folder in folders:
+            remove_leftovers(folder)
         rows = stack.enter_context(working.running(todo, {}, threads))
         if ledger:
             ledger.open({stores.url(job.source) for job in todo})
@@ -181,11 +228,25 @@ def run_stored(
 
 
 def _results(stores: Stores) -> Mapping[str, int]:
-    """The files below the folder of the results, and their sizes."""
+    """The files below the folder of the results, and their sizes.
+
+    Raises:
+        WriteError: if they cannot be listed, or their bucket is missing.
+    """
     store, root = _store(stores.target)
-    with suppress(FileNotFoundError):
-        files: dict[str, Any] = store.find(root, detail=True)
-        return {name: file["size"] for name, file in files.items()}
+    store.invalidate_cache()
+    try:
+        _answer(partial(store.isfile, root))
+        with suppress(FileNotFoundError):
+            files: dict[str, Any] = store.find(root, detail=True)
+            if files:
+                return {name: file["size"] for name, file in files.items()}
+    except Exception as error:
+        raise WriteError(f"cannot list {stores.target}: {_reason(error)}") from error
+    if _lacks_bucket(store, root):
+        raise WriteError(
+            f"cannot write into {stores.target}: there is no bucket {_bucket(root)}", hint="Create it first."
+        )
     return {}
 
 
@@ -193,9 +254,9 @@ def _result(job: Job, stores: Stores, there: Mapping[str, int]) -> Path | None:
     """The file in which an earlier run has left the result, if it is whole and no older than the picture."""
     for file in (job.target, job.fallback, job.moving.target):
         if file:
-            results, name = _store(stores.url(file))
+            results, name = stores.place(file)
             if there.get(name):
-                store, source = _store(stores.url(job.source))
+                store, source = stores.place(job.source)
                 if results.modified(name) >= store.modified(source):
                     return file
     return None
@@ -204,72 +265,10 @@ def _result(job: Job, stores: Stores, there: Mapping[str, int]) -> Path | None:
 def _kept(job: Job, stores: Stores, there: Mapping[str, int]) -> Job:
     """The job; it fails if its result is there, which is not to be replaced."""
     for file in (job.target, job.fallback, job.moving.target):
-        if file and _store(stores.url(file))[1] in there:
+        if file and stores.place(file)[1] in there:
             hint = "Choose another name, or replace it with --overwrite (overwrite=True)."
             return replace(job, error=WriteError(f"cannot write {stores.url(file)}: it exists", hint=hint))
     return job
-
-
-class StoredLine(Line):
-    """A line whose pictures are in `order.stores`."""
-
-    def __init__(
-        self,
-        pipelines: Sequence[Pipeline],
-        order: Order,
-        stop: Event,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> None:
-        super().__init__(pipelines, order, stop, progress)
-        assert order.stores
-        self._stores = order.stores
-
-    def picture(self, job: Job) -> Row | None:
-        """As of any `Line`; the row tells the places in the stores."""
-        path = self._stores.url(job.source)
-        if job.error or self._ending:
-            return Row(path, "failed", exception=job.error) if job.error else None
-        with TemporaryDirectory(prefix="imgtk-") as name:
-            folder = Path(name)
-            here = replace(
-                job,
-                source=folder / job.source,
-                target=folder / job.target,
-                fallback=job.fallback and folder / job.fallback,
-            )
-            try:
-                for file in (here.source, here.target):
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                self._stores.fetch(job.source, here.source)
-                row = super().picture(here)
-                if row and row.output:
-                    result = Path(row.output)
-                    self._stores.send(result, result.relative_to(folder))
-                    row = replace(row, output=self._stores.url(result.relative_to(folder)))
-            except (ImgtkError, OSError) as error:
-                return Row(path, "failed", exception=error)
-            if row and isinstance(row.exception, ImgtkError):
-                for local in (here.source, here.target):
-                    told = self._stores.url(local.relative_to(folder))
-                    row.exception.message = row.exception.message.replace(str(local), told)
-            return row and replace(row, path=path)
-
-    def _clip(self, job: Job, seconds: dict[str, float]) -> Row | None:
-        if job.suffix:
-            raise _no_frames()
-        return super()._clip(job, seconds)
-
-
-def _no_frames() -> UsageError:
-    return UsageError(
-        "frames become pictures, and pictures frames, on disks only, not from or to a store",
-        hint="Use local paths, and copy the results; from or to a store, -o is a folder.",
-    )
-
-
-def line(pipelines: Sequence[Pipeline], order: Order, stop: Event) -> Line:
-    """Where pictures are worked on, wherever they are."""
-    return (StoredLine if order.stores else Line)(pipelines, order, stop)
 
 
 def _store(url: str) -> tuple[Any, str]:
@@ -285,7 +284,38 @@ def _store(url: str) -> tuple[Any, str]:
     return store, name
 
 
+def _bucket(name: str) -> str:
+    """The bucket of a name in a store that has buckets; "" in one that has folders."""
+    return name.partition("/")[0]
+
+
+def _lacks_bucket(store: Any, name: str) -> bool:
+    return bool(_bucket(name)) and not store.exists(_bucket(name))
+
+
+def _answer(ask: Callable[[], Any]) -> Any:
+    """What a store says. Left to themselves, their libraries wait for half an hour for one that says nothing.
+
+    Raises:
+        TimeoutError: after `ANSWER` seconds.
+        Exception: as `ask` does.
+    """
+    answer: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except Exception as error:
+            answer.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        return answer.result(ANSWER)
+    except FutureTimeout:
+        raise TimeoutError(f"it has not answered for {ANSWER:.0f} seconds") from None
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return " ".join(str(error).split())[:MOST] or type(error).__name__

@@ -7,11 +7,12 @@ import platform
 import re
 import secrets
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 
 import psutil
 
@@ -23,6 +24,17 @@ _SEGMENTS = re.compile(r"\.(.+)\.[0-9a-f]{16}\.segments", re.DOTALL)
 def temporary(final: Path) -> Path:
     """A name beside `final` that nothing else uses. It tells the machine and the process."""
     return final.with_name(f"{mark()}{secrets.token_hex(8)}.tmp")
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder on this machine's disk for temporary files (`TMPDIR`), gone in the end. Raises OSError."""
+    folder = temporary(Path(gettempdir()) / "folder")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def mark() -> str:

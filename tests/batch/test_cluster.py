@@ -23,6 +23,7 @@ from imgtk.batch import Row, cluster, connection, list_jobs, run, run_jobs
 from imgtk.batch.cluster import Cluster, Task, Worker
 from imgtk.batch.runner import Order
 from imgtk.batch.sources import Job
+from imgtk.batch.stores import Stores, list_stored, run_stored
 from imgtk.cli import main
 from imgtk.errors import ClusterError, UsageError
 from imgtk.io.temporary import temporary
@@ -85,6 +86,20 @@ def test_it_does_what_a_run_here_does(make: Make, two_cores: None) -> None:
     assert contents("half") == saved
     lines = [json.loads(line) for line in Path("report.jsonl").read_text().splitlines()]
     assert sorted(map(str, lines)) == sorted(str(row.to_dict()) for row in last.values())
+
+
+@pytest.mark.slow
+def test_between_stores(make: Make, two_cores: None) -> None:
+    make(*(f"in/{k % 3}/{k}.{('png', 'jpg', 'webp')[k % 3]}" for k in range(9)))
+    broken(Path("in/0"))
+    double = Pipeline("upscale:nearest x2", device="cpu")
+    here = list(run(double, "in", "here", recursive=True))
+    jobs, places = list_stored(f"file://{Path('in').resolve()}", f"file://{Path('out').resolve()}", recursive=True)
+    engine = Cluster(double.yaml(), cores=1)
+    rows = list(run_stored([double], jobs, places, Order(), report=Path("r.jsonl"), engine=engine))
+    assert Counter(row.status for row in rows) == Counter(row.status for row in here)
+    assert {row.sha256 for row in rows} == {row.sha256 for row in here}
+    assert contents("out") == contents("here")
 
 
 @pytest.mark.slow
@@ -178,6 +193,14 @@ def test_a_place_that_is_not_the_same(tmp_path: Path) -> None:
     assert "does not see the files in" in str(unseen)
     assert "cannot enter" in str(nowhere)
     assert "was started by 0.0" in str(other)
+
+
+def test_a_store_that_a_machine_cannot_reach(tmp_path: Path) -> None:
+    for source in ("memory://nowhere", f"file://{tmp_path}/nowhere"):
+        order = Order(stores=Stores(source, "memory://out"))
+        told = Worker(Task(PIPELINE.yaml(), {}, order, 1, tmp_path, None)).begin()
+        assert f"cannot read {source}: there is no such file" in str(told)
+        assert "`ray start`" in str(told)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import fsspec
@@ -13,8 +17,10 @@ import pytest
 from click.testing import CliRunner
 
 from imgtk import Pipeline
-from imgtk.batch import run
+from imgtk.batch import run, stores
+from imgtk.batch import stored as stored_line
 from imgtk.cli import main
+from imgtk.io.temporary import temporary
 from tests.batch.conftest import Make, broken
 
 MEMORY = fsspec.filesystem("memory")
@@ -44,7 +50,7 @@ def upload(folder: str, target: str) -> None:
 
 
 def test_a_folder_of_a_store(make: Make, double: Pipeline) -> None:
-    make("in/a.png", "in/x/b.jpg", "in/x/ ü [1].webp", "in/.hidden/c.png", "in/x/a.png")
+    make("in/a.png", "in/x/b.jpg", "in/x/ ü [1].webp", "in/.hidden/c.png", "in/x/a.png", "in/a::b%20c?#d.png")
     (Path("in") / "notes.txt").write_text("no picture")
     Path("bad").mkdir()
     bad = {path.name for path in broken(Path("bad")) if path.is_file()}
@@ -61,6 +67,7 @@ def test_a_folder_of_a_store(make: Make, double: Pipeline) -> None:
         row["path"] = row["path"].replace("in/", "memory:///photos/")
         row["output"] = row["output"] and row["output"].replace("out/", "memory:///large/")
         row["error"] = row["error"] and row["error"].replace("in/", "memory:///photos/")
+    assert all("read" in row["seconds"] for row in rows)  # to fetch is to read
     told = [{**row, "seconds": None} for row in rows]
     assert sorted(map(str, told)) == sorted(map(str, expected))
     assert [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()] == rows
@@ -112,15 +119,116 @@ def test_a_store_that_fails(make: Make, monkeypatch: pytest.MonkeyPatch) -> None
     make("in/a.png", "in/b.png")
     upload("in", "photos")
 
-    def refuse(self: object, source: str, target: str, **_: object) -> None:
-        raise RuntimeError("quota exceeded")
-
     monkeypatch.setattr(type(MEMORY), "put_file", refuse)
     code, rows, _ = command("memory://photos", "-o", "memory://large")
     assert code == 1
     assert [row["error"] for row in rows] == [
         f"cannot write memory:///large/{name}.png: quota exceeded" for name in ("a", "b")
     ]
+
+
+def test_a_store_that_is_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every picture is tried in vain; the rest can be resumed."""
+    make(*(f"in/{k:02}.png" for k in range(40)))
+    upload("in", "photos")
+    monkeypatch.setattr(stored_line, "REFUSED", 6)
+    words = ["memory://photos", "-o", "memory://large", "--report", "r.jsonl", "--jobs", "2"]
+    with monkeypatch.context() as broken:
+        broken.setattr(type(MEMORY), "get_file", refuse)
+        code, rows, errors = command(*words)
+    assert code == 1
+    assert {row["status"] for row in rows} == {"failed"}
+    assert 6 <= len(rows) <= 8
+    assert errors.count("given up after 6 pictures in a row: cannot read memory:///photos/") == 1
+    assert command(*words, "--resume")[0] == 0
+    assert len(stored("large")) == 40
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise RuntimeError("quota exceeded")
+
+
+def test_pictures_that_have_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are no sign of a store that is."""
+    make(*(f"in/{k}.png" for k in range(9)))
+    upload("in", "photos")
+    monkeypatch.setattr(stored_line, "REFUSED", 2)
+    real = type(MEMORY).get_file
+
+    def only_one(self: Any, name: str, target: str) -> None:
+        real(self, name.replace("/photos/", "/nowhere/") if "8.png" not in name else name, target)
+
+    monkeypatch.setattr(type(MEMORY), "get_file", only_one)
+    code, rows, errors = command("memory://photos", "-o", "memory://large", "--jobs", "1")
+    assert code == 1
+    assert [row["status"] for row in rows] == ["failed"] * 8 + ["done"]
+    assert "memory:///photos/0.png: there is no such file" in errors
+
+
+def test_a_disk_that_is_full(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that pictures are fetched to."""
+    make("in/a.png", "in/b.png", "in/c.png")
+    upload("in", "photos")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(MEMORY), "get_file", full)
+    code, rows, errors = command("memory://photos", "-o", "memory://large")
+    assert (code, rows) == (1, [])
+    assert errors.count("No space left on device") == 1
+    assert "unexpected" not in errors
+
+
+def test_what_a_killed_run_has_left(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders for temporary files, and files among the results."""
+    make("in/a.png", "bad/b.png")
+    Path("bad/b.png").write_bytes(b"")
+    monkeypatch.setattr("tempfile.tempdir", str(Path("scratch").resolve()))
+    mine = temporary(Path("scratch/x"))
+    with subprocess.Popen(["true"]) as dead:
+        pass
+    its = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{dead.pid}-"))
+    for folder in (mine, its):
+        folder.mkdir(parents=True)
+        (folder / "photo.png").touch()
+    Path("out").mkdir()
+    (Path("out") / its.name).touch()
+    assert command("in", "-o", f"file://{Path('out').resolve()}")[0] == 0
+    assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+    assert list(Path("scratch").iterdir()) == [mine]
+    assert command("bad", "-o", f"file://{Path('none').resolve()}")[0] == 1
+    assert not Path("none").exists()
+
+
+def test_a_store_that_says_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.png")
+    upload("in", "photos")
+    over = Event()
+    monkeypatch.setattr(stores, "ANSWER", 0.05)
+    monkeypatch.setattr(type(MEMORY), "isfile", lambda *_: over.wait(5))
+    for words in (["memory://photos", "-o", "memory://x"], ["memory://photos/*", "-o", "x"]):
+        result = CliRunner().invoke(main, [*RUN, *words])
+        assert (result.exit_code, result.stderr) == (
+            1,
+            f"error: cannot list {words[0]}: it has not answered for 0 seconds\n",
+        )
+    over.set()
+
+
+def test_a_store_that_may_not_be_listed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.png")
+    upload("in", "photos")
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr(type(MEMORY), "find", denied)
+    results = CliRunner().invoke(main, [*RUN, "memory://photos", "-o", "memory://large"])
+    assert (results.exit_code, results.stderr) == (1, "error: cannot list memory:///large: Access Denied\n")
+    monkeypatch.setattr(type(MEMORY), "ls", denied)
+    pictures = CliRunner().invoke(main, [*RUN, "memory://photos", "-o", "memory://large"])
+    assert (pictures.exit_code, pictures.stderr) == (1, "error: cannot list memory://photos: Access Denied\n")
 
 
 @pytest.mark.parametrize(

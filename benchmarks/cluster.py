@@ -1,7 +1,8 @@
 """What photos cost: seconds per photo and stage on one device, and from these hours for a million and the disk's share;
-and how many pictures per second the pool of a cluster hands out, with pictures that cost nothing.
+what a second worker of a cluster adds; and how many pictures per second its pool hands out, with pictures that cost
+nothing.
 
-OMP_NUM_THREADS=1 python benchmarks/cluster.py --jobs 1
+OMP_NUM_THREADS=2 python benchmarks/cluster.py --jobs 1
 python benchmarks/cluster.py --device cuda
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -26,17 +28,18 @@ from imgtk.batch.cluster import Cluster
 from imgtk.testing import picture
 
 PIPELINES = "style:monet,upscale:compact x2,upscale:esrgan x4"
+SHARED = "upscale:compact x2"
 SIZE = 4000, 3000
 MILLION = 1e6
 
 
-def timed(rows: Iterator[Row]) -> tuple[list[Row], float]:
-    """The rows but the first, which pays for what is done once, and pictures per second without it."""
-    first = next(rows)
+def timed(rows: Iterator[Row], *, skip: int = 1) -> tuple[list[Row], float]:
+    """The rows but the first ones, which pay for what is done once, and pictures per second without them."""
+    first = list(islice(rows, skip))
     start = perf_counter()
     rest = list(rows)
     elapsed = perf_counter() - start
-    assert {row.status for row in [first, *rest]} == {"done"}, [row.error for row in rest]
+    assert {row.status for row in [*first, *rest]} == {"done"}, [row.error for row in rest]
     return rest, len(rest) / elapsed
 
 
@@ -61,6 +64,21 @@ def photos(text: str, folder: Path, options: argparse.Namespace) -> dict[str, An
     }
 
 
+def shared(folder: Path, count: int, workers: int) -> list[dict[str, Any]]:
+    """Small pictures per second of one worker with one core, and of so many."""
+    pipeline = Pipeline(SHARED, device="cpu")
+    (folder / "small").mkdir()
+    for index in range(count + 1):
+        Image.of(picture(256, 192)).save(folder / "small" / f"{index}.png")
+    results = []
+    for many in sorted({1, workers}):
+        jobs = list_jobs([str(folder / "small")], folder / f"small-{many}")
+        engine = Cluster(pipeline.yaml(), {"device": "cpu"}, cores=1, workers=many)
+        rate = timed(run_jobs([pipeline], jobs, engine=engine), skip=count // 4)[1]
+        results.append({"pipeline": f"{SHARED} of {count} pictures of 256x192, {many} workers", "photos_per_s": rate})
+    return results
+
+
 def handed_out(folder: Path, count: int, workers: int) -> dict[str, Any]:
     """How many pictures per second the pool hands out and takes back."""
     make_pictures(folder / "tiny", count)
@@ -77,8 +95,9 @@ def main() -> None:
     parser.add_argument("--pipelines", default=PIPELINES, help="with commas between")
     parser.add_argument("--photos", type=int, default=3, help="for each pipeline, after one that does not count")
     parser.add_argument("--jobs", type=int, help="photos at a time; 1 for one core")
+    parser.add_argument("--small", type=int, default=120, help="pictures that the workers share; 0 for none")
     parser.add_argument("--tiny", type=int, default=2000, help="pictures that the pool hands out; 0 for none")
-    parser.add_argument("--workers", type=int, default=2, help="to which it hands them out")
+    parser.add_argument("--workers", type=int, default=2, help="of the cluster")
     options = parser.parse_args()
     results = []
     with TemporaryDirectory() as name:
@@ -89,11 +108,12 @@ def main() -> None:
             photo.save(folder / "in" / f"{index}.jpg", quality=90)
         results += [photos(text.strip(), folder, options) for text in options.pipelines.split(",")]
         drawn = {row["pipeline"]: row["hours_per_million"] for row in results}
+        if options.small and find_spec("ray"):
+            results += shared(folder, options.small, options.workers)
         if options.tiny and find_spec("ray"):
             results.append(handed_out(folder, options.tiny, options.workers))
-    record(
-        "cluster", results, options.out, bars(drawn, f"A million photos of 12 megapixels, {options.device}", "hours")
-    )
+    name = "cluster" if options.device == "cpu" else f"cluster-{options.device}"
+    record(name, results, options.out, bars(drawn, f"A million photos of 12 megapixels, {options.device}", "hours"))
 
 
 if __name__ == "__main__":

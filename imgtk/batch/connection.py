@@ -126,8 +126,13 @@ def _rehearse(address: str, where: str) -> None:
     """
     connect = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
     try:
-        command = [sys.executable, "-c", connect, address]
-        done = subprocess.run(command, capture_output=True, timeout=CONNECT, start_new_session=True)  # without Ctrl-C
+        done = subprocess.run(
+            [sys.executable, "-c", connect, address],
+            capture_output=True,
+            timeout=CONNECT,
+            start_new_session=True,  # Ctrl-C is not for it
+            env={**os.environ, "PYTHONSAFEPATH": "1"},  # the current folder may have a ray.py
+        )
         refused, said = bool(done.returncode), done.stderr
     except subprocess.TimeoutExpired as error:
         refused, said = True, error.stderr or b""

@@ -24,7 +24,7 @@ TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77",
 setup(
     name="imgtk",
     version=VERSION[1],
-    description="A plugin-based image-processing toolkit: upscale, restyle and translate pictures in one pipeline.",
+    description="A plugin-based image-processing toolkit: upscale, restyle and translate images in one pipeline.",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

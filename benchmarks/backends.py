@@ -1,4 +1,4 @@
-"""Networks in torch, onnxruntime and OpenVINO on the CPU: the same weights, the same picture, in turns.
+"""Networks in torch, onnxruntime and OpenVINO on the CPU: the same weights, the same image, in turns.
 
     python benchmarks/backends.py
     python benchmarks/backends.py --op upscale:esrgan --width 192
@@ -23,7 +23,7 @@ from imgtk import Image, Pipeline
 from imgtk.engine.backend import BACKENDS
 from imgtk.geometry import Size
 from imgtk.registry import default
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 
 PLAIN = "torch fp32 NCHW"
 WAYS = (("torch", "fp32"), ("torch", "bf16"), ("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
@@ -42,7 +42,7 @@ def measure(name: str, size: Size, repeat: int) -> list[dict[str, Any]]:
     """A row for each way to compute the operator."""
     network = default().spec(name).build().network
     assert network is not None, f"{name} has no network"
-    pixels = (picture(*size)[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+    pixels = (sample_image(*size)[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
     image = Image(pixels)
     functions: dict[str, Callable[[], Any]] = {PLAIN: partial(plain, network.float(), pixels)}
     start: dict[str, float] = {}

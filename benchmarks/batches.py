@@ -1,4 +1,4 @@
-"""What batches save: time of small pictures that are computed one by one, over that of the same ones in batches.
+"""What batches save: time of small images that are computed one by one, over that of the same ones in batches.
 
 OMP_NUM_THREADS=1 python benchmarks/batches.py
 python benchmarks/batches.py --device cuda --sides 64 128 256 512
@@ -13,13 +13,13 @@ import torch
 
 from common import arguments, record, seconds
 from imgtk import Image, Pipeline
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 
 PIPELINES = "upscale:compact x4,upscale:esrgan x4,style:monet"
 
 
 def timed(pipeline: Pipeline, images: list[Image], repeat: int) -> dict[str, float]:
-    """Seconds that all pictures take, one by one and together."""
+    """Seconds that all images take, one by one and together."""
     alone = lambda: [pipeline(image) for image in images]  # noqa: E731
     return seconds({"alone": alone, "batch": lambda: pipeline.batch(images)}, repeat)
 
@@ -27,8 +27,8 @@ def timed(pipeline: Pipeline, images: list[Image], repeat: int) -> dict[str, flo
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--pipelines", default=PIPELINES, help="with commas between")
-    parser.add_argument("--sides", type=int, nargs="+", default=[32, 64, 128, 256], help="of the pictures, in pixels")
-    parser.add_argument("--batch", type=int, default=8, help="pictures; less where as many are never put together")
+    parser.add_argument("--sides", type=int, nargs="+", default=[32, 64, 128, 256], help="of the images, in pixels")
+    parser.add_argument("--batch", type=int, default=8, help="images; less where as many are never put together")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each; the median counts")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
@@ -36,7 +36,7 @@ def main() -> None:
     for text in options.pipelines.split(","):
         pipeline = Pipeline(text.strip(), device=options.device)
         for side in options.sides:
-            pixels = (picture(side, side)[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+            pixels = (sample_image(side, side)[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
             batch = min(options.batch, pipeline.most_at_once(pipeline.plan((side, side))))
             images = [Image(pixels.copy()) for _ in range(batch)]
             times = timed(pipeline, images, options.repeat)

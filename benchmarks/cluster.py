@@ -1,5 +1,5 @@
 """What photos cost: seconds per photo and stage on one device, and from these hours for a million and the disk's share;
-what a second worker of a cluster adds; and how many pictures per second its pool hands out, with pictures that cost
+what a second worker of a cluster adds; and how many images per second its pool hands out, with images that cost
 nothing.
 
 OMP_NUM_THREADS=2 python benchmarks/cluster.py --jobs 1
@@ -21,11 +21,11 @@ from typing import Any
 import torch
 
 from common import arguments, bars, record
-from folder import make_pictures
+from folder import make_images
 from imgtk import Image, Pipeline
 from imgtk.batch import Row, list_jobs, run, run_jobs
 from imgtk.batch.cluster import Cluster
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 
 PIPELINES = "style:monet,upscale:compact x2,upscale:esrgan x4"
 SHARED = "upscale:compact x2"
@@ -34,7 +34,7 @@ MILLION = 1e6
 
 
 def timed(rows: Iterator[Row], *, skip: int = 1) -> tuple[list[Row], float]:
-    """The rows but the first ones, which pay for what is done once, and pictures per second without them."""
+    """The rows but the first ones, which pay for what is done once, and images per second without them."""
     first = list(islice(rows, skip))
     start = perf_counter()
     rest = list(rows)
@@ -65,28 +65,28 @@ def photos(text: str, folder: Path, options: argparse.Namespace) -> dict[str, An
 
 
 def shared(folder: Path, count: int, workers: int) -> list[dict[str, Any]]:
-    """Small pictures per second of one worker with one core, and of so many."""
+    """Small images per second of one worker with one core, and of so many."""
     pipeline = Pipeline(SHARED, device="cpu")
     (folder / "small").mkdir()
     for index in range(count + 1):
-        Image.of(picture(256, 192)).save(folder / "small" / f"{index}.png")
+        Image.of(sample_image(256, 192)).save(folder / "small" / f"{index}.png")
     results = []
     for many in sorted({1, workers}):
         jobs = list_jobs([str(folder / "small")], folder / f"small-{many}")
         engine = Cluster(pipeline.yaml(), {"device": "cpu"}, cores=1, workers=many)
         rate = timed(run_jobs([pipeline], jobs, engine=engine), skip=count // 4)[1]
-        results.append({"pipeline": f"{SHARED} of {count} pictures of 256x192, {many} workers", "photos_per_s": rate})
+        results.append({"pipeline": f"{SHARED} of {count} images of 256x192, {many} workers", "photos_per_s": rate})
     return results
 
 
 def handed_out(folder: Path, count: int, workers: int) -> dict[str, Any]:
-    """How many pictures per second the pool hands out and takes back."""
-    make_pictures(folder / "tiny", count)
+    """How many images per second the pool hands out and takes back."""
+    make_images(folder / "tiny", count)
     pipeline = Pipeline("upscale:nearest x2", device="cpu")
     jobs = list_jobs([str(folder / "tiny")], folder / "tiny-out", recursive=True)
     engine = Cluster(pipeline.yaml(), {"device": "cpu"}, cores=1, workers=workers)
     rate = timed(run_jobs([pipeline], jobs, engine=engine))[1]
-    return {"pipeline": f"{pipeline} of {count} tiny pictures, {workers} workers", "photos_per_s": rate}
+    return {"pipeline": f"{pipeline} of {count} tiny images, {workers} workers", "photos_per_s": rate}
 
 
 def main() -> None:
@@ -95,15 +95,15 @@ def main() -> None:
     parser.add_argument("--pipelines", default=PIPELINES, help="with commas between")
     parser.add_argument("--photos", type=int, default=3, help="for each pipeline, after one that does not count")
     parser.add_argument("--jobs", type=int, help="photos at a time; 1 for one core")
-    parser.add_argument("--small", type=int, default=120, help="pictures that the workers share; 0 for none")
-    parser.add_argument("--tiny", type=int, default=2000, help="pictures that the pool hands out; 0 for none")
+    parser.add_argument("--small", type=int, default=120, help="images that the workers share; 0 for none")
+    parser.add_argument("--tiny", type=int, default=2000, help="images that the pool hands out; 0 for none")
     parser.add_argument("--workers", type=int, default=2, help="of the cluster")
     options = parser.parse_args()
     results = []
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "in").mkdir()
-        photo = Image.of(picture(*SIZE))
+        photo = Image.of(sample_image(*SIZE))
         for index in range(options.photos + 1):
             photo.save(folder / "in" / f"{index}.jpg", quality=90)
         results += [photos(text.strip(), folder, options) for text in options.pipelines.split(",")]

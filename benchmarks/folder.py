@@ -1,4 +1,4 @@
-"""Folders: thousands of small pictures, some broken, killed and resumed; the rate of a run against the bare network's.
+"""Folders: thousands of small images, some broken, killed and resumed; the rate of a run against the bare network's.
 
 python benchmarks/folder.py
 """
@@ -24,14 +24,14 @@ from common import arguments, bars, record, seconds
 from imgtk import Image, Pipeline
 from imgtk.batch import run
 from imgtk.engine.device import resolve_device, resolve_dtype
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from overhead import chain
 
 SUFFIXES = (".png", ".jpg", ".webp", ".tif")
 PER_FOLDER = 5000
 
 
-def make_pictures(folder: Path, count: int) -> list[Path]:
+def make_images(folder: Path, count: int) -> list[Path]:
     """Noise of 24x16 to 31x23 pixels in four formats, in folders of 5000."""
     noise = np.random.default_rng(0).integers(0, 256, (23, 31 + count, 3), np.uint8)
     paths = []
@@ -43,19 +43,19 @@ def make_pictures(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def break_pictures(paths: list[Path]) -> None:
+def break_images(paths: list[Path]) -> None:
     """Each in one of five ways."""
     for k, path in enumerate(paths):
         data = path.read_bytes()
         cut = data[: len(data) // 2]
-        path.write_bytes((b"", b"this is no picture\n", cut, data[:20], bytes(len(data)))[k % 5])
+        path.write_bytes((b"", b"this is no image\n", cut, data[:20], bytes(len(data)))[k % 5])
 
 
-def killed_and_resumed(folder: Path, pictures: int, broken: int, kills: int) -> dict[str, Any]:
+def killed_and_resumed(folder: Path, images: int, broken: int, kills: int) -> dict[str, Any]:
     """Run the command, kill it that often after a random number of rows, resume it, and check all that is there."""
-    paths = make_pictures(folder / "in", pictures)
+    paths = make_images(folder / "in", images)
     bad = random.Random(0).sample(paths, broken)
-    break_pictures(bad)
+    break_images(bad)
     command = [sys.executable, "-m", "imgtk", "run", "upscale:nearest x2", "in", "-o", "out"]
     command += ["--recursive", "--report", "report.jsonl", "--json"]
     start = perf_counter()
@@ -67,7 +67,7 @@ def killed_and_resumed(folder: Path, pictures: int, broken: int, kills: int) -> 
             new = 0
             for line in process.stdout:
                 new += b'"skipped"' not in line
-                if kill < kills and new == pictures // (kills + 1):
+                if kill < kills and new == images // (kills + 1):
                     process.kill()
                     break
             code = process.wait()
@@ -85,22 +85,22 @@ def killed_and_resumed(folder: Path, pictures: int, broken: int, kills: int) -> 
         with PIL.Image.open(path) as image:
             image.load()
     return {
-        "what": f"{pictures} pictures, {broken} broken, {kills} kills",
+        "what": f"{images} images, {broken} broken, {kills} kills",
         "pipeline": "upscale:nearest x2",
         "seconds": elapsed,
-        "pictures_per_second": pictures / elapsed,
+        "images_per_second": images / elapsed,
     }
 
 
 def rates(
-    folder: Path, pipeline: str, pictures: int, width: int, suffix: str, device: str, repeat: int
+    folder: Path, pipeline: str, images: int, width: int, suffix: str, device: str, repeat: int
 ) -> list[dict[str, Any]]:
-    """The same pictures through a folder run, one after the other, and through the bare operators, decoded before."""
+    """The same images through a folder run, one after the other, and through the bare operators, decoded before."""
     size = (width, width * 3 // 4)
     (folder / "in").mkdir(parents=True)
     tensors = []
-    for k in range(pictures):
-        x = picture(*size).roll(k, -1)
+    for k in range(images):
+        x = sample_image(*size).roll(k, -1)
         Image((x[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()).save(folder / "in" / f"{k:04}.{suffix}")
         tensors.append(x.to(resolve_device(device)))
     ops = chain(pipeline, resolve_device(device), resolve_dtype("auto", resolve_device(device)))
@@ -123,10 +123,10 @@ def rates(
         {
             "what": name,
             "pipeline": pipeline,
-            "input": f"{pictures} {suffix} of {size[0]}x{size[1]}",
+            "input": f"{images} {suffix} of {size[0]}x{size[1]}",
             "device": str(resolve_device(device)),
             "seconds": value,
-            "pictures_per_second": pictures / value,
+            "images_per_second": images / value,
             "of_bare": times[names[0]] / value,
         }
         for name, value in times.items()
@@ -135,11 +135,11 @@ def rates(
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--pictures", type=int, default=10_000, help="small ones, killed and resumed")
+    parser.add_argument("--images", type=int, default=10_000, help="small ones, killed and resumed")
     parser.add_argument("--broken", type=int, default=50)
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--pipeline", default="upscale:compact x2", help="a chain without branches, for the rate")
-    parser.add_argument("--count", type=int, default=32, help="pictures for the rate")
+    parser.add_argument("--count", type=int, default=32, help="images for the rate")
     parser.add_argument("--width", type=int, default=256, help="of these, 4:3")
     parser.add_argument("--suffix", default="jpg", help="their format")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median counts")
@@ -155,10 +155,10 @@ def main() -> None:
             options.device,
             options.repeat,
         )
-        drawn = {row["what"]: row["pictures_per_second"] for row in rows}
+        drawn = {row["what"]: row["images_per_second"] for row in rows}
         (Path(folder) / "kill").mkdir()
-        rows.append(killed_and_resumed(Path(folder) / "kill", options.pictures, options.broken, options.kills))
-    record("folder", rows, options.out, bars(drawn, f"{options.pipeline}, {rows[0]['input']}", "pictures per second"))
+        rows.append(killed_and_resumed(Path(folder) / "kill", options.images, options.broken, options.kills))
+    record("folder", rows, options.out, bars(drawn, f"{options.pipeline}, {rows[0]['input']}", "images per second"))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/joint.py --photos FOLDER --paintings FOLDER
 
-None of the pictures may have been trained on. Photos are shrunk four times, and each method makes large paintings of
+None of the images may have been trained on. Photos are shrunk four times, and each method makes large paintings of
 them. As a set, these are compared with the paintings (kernel distance of parts of 192 pixels, and distance of the mean
 Gram matrices), and each with its large photo (content distance). The paintings are shrunk, too, and have to come back
 (PSNR and feature distance). Time and memory are of one small photo; methods take turns.
@@ -24,8 +24,8 @@ from imgtk.bench.meter import Meter
 from imgtk.metrics import feature_distance, kid, psnr_y
 from imgtk.nn.features import Features, load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams
-from imgtk.testing import picture
-from imgtk.training.pictures import load_picture, picture_files
+from imgtk.testing import sample_image
+from imgtk.training.images import image_files, load_image
 from imgtk.upscaling.degradation import classic
 
 JOINT = "stylize-sr:monet x4"
@@ -45,7 +45,7 @@ def cascades() -> list[str]:
 
 def load(file: Path, side: int) -> Tensor:
     """(1, 3, H, W), sides multiples of 32, the longer at most `side`."""
-    pixels = load_picture(file, side)
+    pixels = load_image(file, side)
     height, width = (length - length % 32 for length in pixels.shape[:2])
     return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
 
@@ -55,7 +55,7 @@ def image(x: Tensor) -> Image:
 
 
 def through(pipeline: Pipeline) -> Method:
-    """What the pipeline makes of a large picture's small version, in 8 bits like any file."""
+    """What the pipeline makes of a large image's small version, in 8 bits like any file."""
 
     def method(x: Tensor) -> Tensor:
         return torch.tensor(pipeline(image(classic(x, SCALE))).pixels).permute(2, 0, 1)[None].float() / 255
@@ -95,10 +95,10 @@ class Judge:
             figures["gram_artwork"] = distance.item()
         return figures
 
-    def _embedded(self, pictures: Sequence[Tensor]) -> Tensor:
-        """A vector for each of the parts that lie beside each other in the pictures."""
+    def _embedded(self, images: Sequence[Tensor]) -> Tensor:
+        """A vector for each of the parts that lie beside each other in the images."""
         found = []
-        for x in pictures:
+        for x in images:
             parts = x.unfold(2, VIEW, VIEW).unfold(3, VIEW, VIEW).permute(0, 2, 3, 1, 4, 5)
             found.append(self.features.embed(parts.reshape(-1, 3, VIEW, VIEW)))
         return torch.cat(found)
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--paintings", type=Path, required=True, help="folder of paintings")
     parser.add_argument("--artwork", type=Path, help="one painting, to whose Gram matrices the distance is also told")
     parser.add_argument("--features", default="imgtk", help="feature network: imgtk, or a SqueezeNet or VGG file")
-    parser.add_argument("--side", type=int, default=768, help="longest side of the pictures")
+    parser.add_argument("--side", type=int, default=768, help="longest side of the images")
     parser.add_argument("--width", type=int, default=320, help="of the photo whose time and memory are measured, 4:3")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median counts")
     parser.add_argument("--joint", default=JOINT, help="the pipeline that does both at once")
@@ -122,13 +122,12 @@ def main() -> None:
     options = parser.parse_args()
     with torch.inference_mode():
         photos, paintings = (
-            [load(file, options.side) for file in picture_files(folder)]
-            for folder in (options.photos, options.paintings)
+            [load(file, options.side) for file in image_files(folder)] for folder in (options.photos, options.paintings)
         )
         artwork = load(options.artwork, options.side) if options.artwork else None
         judge = Judge(photos, paintings, artwork, load_features(options.features))
         pipelines = {text: Pipeline(text, device="cpu") for text in (options.joint, *options.cascades)}
-        small = image(picture(options.width, options.width * 3 // 4))
+        small = image(sample_image(options.width, options.width * 3 // 4))
         times = seconds({text: lambda p=p: p(small) for text, p in pipelines.items()}, options.repeat)
         untouched = judge(lambda x: x)
         rows: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""Time and peak memory of pictures kept on the disk, against their size; each size in a process of its own.
+"""Time and peak memory of images kept on the disk, against their size; each size in a process of its own.
 
 Needs `pip install '.[bench,large]'`, and on the disk, for the largest, 3 bytes per pixel of input and 8 of output.
 
@@ -22,11 +22,11 @@ from imgtk.engine.pixels import quantised
 from imgtk.geometry import Box
 from imgtk.image import Metadata
 from imgtk.io.large import output, raster
-from imgtk.testing.pictures import picture as made_up
+from imgtk.testing.images import sample_image as made_up
 
 
 def make(path: Path, side: int) -> None:
-    """A TIFF file of `side` x `side` pixels: a made-up picture, again and again."""
+    """A TIFF file of `side` x `side` pixels: a made-up image, again and again."""
     tile = quantised(made_up(1024, 512), np.dtype(np.uint8), gray=False)
     with output(path, 3 * side * side, 0) as file, raster(path, (side, side, 3), np.dtype(np.uint8)) as pixels:
         across = np.tile(tile, (1, -(-side // tile.shape[1]), 1))[:, :side]
@@ -67,8 +67,8 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, nargs="*", default=[4, 16, 64, 256])
     parser.add_argument("--suffix", default=".tif", help="format of the results")
     parser.add_argument("--max-memory", type=float, default=1, help="GB that tiles may use")
-    parser.add_argument("--folder", type=Path, help="where pictures and results lie meanwhile")
-    parser.add_argument("--child", type=Path, help="measure this picture here and print JSON")
+    parser.add_argument("--folder", type=Path, help="where images and results lie meanwhile")
+    parser.add_argument("--child", type=Path, help="measure this image here and print JSON")
     options = parser.parse_args()
     if options.child:
         print(json.dumps(measure(options.pipeline, options.child, options.suffix, int(options.max_memory * 1e9))))
@@ -76,10 +76,10 @@ def main() -> None:
     rows = []
     for megapixels in options.megapixels:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            picture = Path(folder) / "picture.tif"
-            make(picture, round((megapixels * 1e6) ** 0.5))
+            image = Path(folder) / "image.tif"
+            make(image, round((megapixels * 1e6) ** 0.5))
             command = [sys.executable, __file__, "--pipeline", options.pipeline, "--suffix", options.suffix]
-            command += ["--max-memory", str(options.max_memory), "--child", str(picture)]
+            command += ["--max-memory", str(options.max_memory), "--child", str(image)]
             rows.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
             print(rows[-1], file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""Peak memory of a streamed run against the size of the picture, each size in a process of its own.
+"""Peak memory of a streamed run against the size of the image, each size in a process of its own.
 
 python benchmarks/memory.py
 """

@@ -3,8 +3,8 @@
     python benchmarks/opencv.py
     python benchmarks/opencv.py --data FOLDER/Set14
 
-Without --data on scikit-image's pictures. Times are of whole calls from pixels to pixels, in turns, on the largest of
-the pictures at its full size; `relative` is the time against cv2.resize with INTER_CUBIC in the same run.
+Without --data on scikit-image's images. Times are of whole calls from pixels to pixels, in turns, on the largest of
+the images at its full size; `relative` is the time against cv2.resize with INTER_CUBIC in the same run.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def upscaled(pipeline: Pipeline, pixels: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--data", type=Path, help="folder of pictures, or of pairs NAME_HR.png and NAME_LR.png")
+    parser.add_argument("--data", type=Path, help="folder of images, or of pairs NAME_HR.png and NAME_LR.png")
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--ops", nargs="*", default=["nearest", "bilinear", *default_methods()])
     parser.add_argument("--features", default="imgtk", help="feature network: imgtk, or a SqueezeNet or VGG file")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
     scale = options.scale
-    [pictures] = find_sets(options.data, scale) if options.data else [builtin(scale)]
+    [images] = find_sets(options.data, scale) if options.data else [builtin(scale)]
     features = load_features(options.features)
     methods: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
     for kernel in KERNELS:
@@ -55,7 +55,7 @@ def main() -> None:
     for name in options.ops:
         methods[f"upscale:{name}"] = partial(upscaled, Pipeline(f"upscale:{name} x{scale}"))
 
-    pairs = [pair.load(scale) for pair in pictures.pairs]
+    pairs = [pair.load(scale) for pair in images.pairs]
     photo = max((target for _, target in pairs), key=lambda target: target.size)
     times = seconds({name: partial(method, photo) for name, method in methods.items()}, options.repeat)
     rows: list[dict[str, Any]] = []
@@ -64,8 +64,8 @@ def main() -> None:
         rows.append(
             {
                 "method": name,
-                "set": pictures.name,
-                "pictures": len(pairs),
+                "set": images.name,
+                "images": len(pairs),
                 **{key: mean(one[key] for one in scores) for key in SCORES},
                 "features": features.name,
                 "seconds": times[name],
@@ -82,7 +82,7 @@ def main() -> None:
             axes.annotate(label, place, textcoords="offset points", xytext=(6, 4), fontsize=8)
         axes.margins(x=0.15, y=0.12)
         axes.set_xscale("log")
-        axes.set(title=f"x{scale}, {pictures.name}", xlabel="time against cv2 CUBIC", ylabel="PSNR on Y, dB")
+        axes.set(title=f"x{scale}, {images.name}", xlabel="time against cv2 CUBIC", ylabel="PSNR on Y, dB")
 
     record("opencv", rows, options.out, draw)
 

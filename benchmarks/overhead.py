@@ -16,7 +16,7 @@ from imgtk.language import parse
 from imgtk.language.graph import INPUT
 from imgtk.op import ImageOp
 from imgtk.registry import default
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 
 
 def chain(text: str, device: torch.device, dtype: torch.dtype) -> list[tuple[ImageOp, torch.dtype]]:
@@ -39,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     device = resolve_device(options.device)
     ops = chain(options.pipeline, device, resolve_dtype("auto", device))
-    x = picture(options.width, options.width * 3 // 4)
+    x = sample_image(options.width, options.width * 3 // 4)
     image = Image((x[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy())
     tensor = x.to(device)
     whole = Pipeline(options.pipeline, device=options.device, tile="off")

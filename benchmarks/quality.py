@@ -71,7 +71,7 @@ def main() -> None:
         for one in report.sets:
             for result in one.results:
                 row = {"pipeline": result.pipeline, "set": one.name, "features": features.name}
-                rows.append({**row, "pictures": one.pictures, **{key: result.mean[key] for key in SCORES}})
+                rows.append({**row, "images": one.images, **{key: result.mean[key] for key in SCORES}})
     if options.cards:
         write_cards(rows)
 

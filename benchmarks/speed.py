@@ -18,7 +18,7 @@ from common import arguments, bars, record, seconds
 from imgtk import Image, Pipeline
 from imgtk.geometry import Box, Size
 from imgtk.registry import default
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from imgtk.upscaling.op import Upscale
 
 
@@ -41,7 +41,7 @@ def plain_script(network: torch.nn.Module, pixels: np.ndarray, scale: int, tile:
 
 
 def pixels_of(size: Size) -> np.ndarray:
-    return (picture(*size)[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+    return (sample_image(*size)[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
 
 
 def compare_network(name: str, size: Size, tile: int, repeat: int, model: str | None) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def compare_network(name: str, size: Size, tile: int, repeat: int, model: str | 
 def compare_bicubic(size: Size, repeat: int) -> dict[str, Any]:
     """The operator on a float tensor against `cv2.resize` on the same memory."""
     op = default().spec("upscale:bicubic").build(scale="x4")
-    x = picture(*size)
+    x = sample_image(*size)
     array = x[0].permute(1, 2, 0).numpy()
     times = seconds(
         {

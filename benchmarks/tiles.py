@@ -12,7 +12,7 @@ from imgtk import Pipeline
 from imgtk.metrics import psnr
 from imgtk.op import REQUIRED, ImageInput, OpSpec, Scale
 from imgtk.registry import default
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 
 
 def pipeline_of(spec: OpSpec) -> str | None:
@@ -30,12 +30,12 @@ def pipeline_of(spec: OpSpec) -> str | None:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--width", type=int, default=300, help="of the picture, 4:3")
+    parser.add_argument("--width", type=int, default=300, help="of the image, 4:3")
     parser.add_argument("--tile", type=int, default=96, help="side of a tile in input pixels")
     parser.add_argument("--dtype", default="fp32")
     parser.add_argument("--only", default="", help="only operators whose name starts so")
     options = parser.parse_args()
-    x = picture(options.width, options.width * 3 // 4)
+    x = sample_image(options.width, options.width * 3 // 4)
     rows = []
     for spec in default().specs:
         text = pipeline_of(spec)

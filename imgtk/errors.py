@@ -65,11 +65,11 @@ class PluginError(ImgtkError):
 
 
 class ReadError(ImgtkError):
-    """A picture cannot be read."""
+    """An image cannot be read."""
 
 
 class WriteError(ImgtkError):
-    """A picture cannot be written, or its format cannot hold what the picture carries."""
+    """An image cannot be written, or its format cannot hold what the image carries."""
 
 
 class WeightsError(ImgtkError):

@@ -1,4 +1,4 @@
-"""Sizes and regions of pictures, in whole pixels."""
+"""Sizes and regions of images, in whole pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Size(NamedTuple):
-    """Width and height of a picture in pixels, both at least 1."""
+    """Width and height of an image in pixels, both at least 1."""
 
     width: int
     height: int
@@ -48,10 +48,10 @@ class Box(NamedTuple):
 
 
 class Extent(Enum):
-    """How much of the picture an operator must see to compute one output pixel."""
+    """How much of the image an operator must see to compute one output pixel."""
 
     LOCAL = "local"  # the pixel's neighbourhood, `Geometry.halo` pixels around
-    STATISTICS = "statistics"  # the neighbourhood, and statistics of the whole picture (`ImageOp.measure`)
+    STATISTICS = "statistics"  # the neighbourhood, and statistics of the whole image (`ImageOp.measure`)
     WHOLE = "whole"  # every pixel
 
 
@@ -64,8 +64,8 @@ class Geometry:
         halo: context around a tile for which the tiled result is the untiled one (or, for networks whose receptive
             field is larger, for which it is so within the bound that the operator's documentation states).
         multiple: the input's sides must be multiples of this; the engine pads by mirroring, and crops.
-        extent: how much of the picture one output pixel depends on.
-        periodic: whether the picture is taken as repeating itself across (x) and down (y): at its border, the halo is
+        extent: how much of the image one output pixel depends on.
+        periodic: whether the image is taken as repeating itself across (x) and down (y): at its border, the halo is
             then what lies at the opposite one. The engine keeps the whole input for that.
     """
 
@@ -84,7 +84,7 @@ class Window:
         output: the region to produce, in pixels of the operator's output.
         output_size: size of the operator's whole output.
         input: the region that the input tensor covers, in pixels of the operator's (first) input. It reaches beyond the
-            picture by what was mirrored at its end (`Geometry.multiple`), or repeated around it (`Geometry.periodic`).
+            image by what was mirrored at its end (`Geometry.multiple`), or repeated around it (`Geometry.periodic`).
         input_size: size of the whole (first) input.
     """
 

@@ -1,4 +1,4 @@
-"""`Image`: the pixels of one picture, and everything else that its file carried."""
+"""`Image`: the pixels of one image, and everything else that its file carried."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Metadata:
         xmp: the XMP packet.
         dpi: pixels per inch, horizontal and vertical.
         text: PNG text chunks and comparable comments, by keyword.
-        pyramid: whether the file holds reduced versions of the picture, too (TIFF).
-        geo: where on Earth the picture lies (GeoTIFF).
+        pyramid: whether the file holds reduced versions of the image, too (TIFF).
+        geo: where on Earth the image lies (GeoTIFF).
     """
 
     icc: bytes | None = None
@@ -43,7 +43,7 @@ class Metadata:
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """One picture.
+    """One image.
 
     Attributes:
         pixels: (H, W, C) with C = 1 (gray) or 3 (RGB), upright; uint8, uint16 or float32 (nominally 0..1).
@@ -67,14 +67,14 @@ class Image:
 
     @classmethod
     def open(cls, path: str | Path, *, max_pixels: int | None = None) -> Image:
-        """Read a picture file; see `imgtk.io.read`."""
+        """Read an image file; see `imgtk.io.read`."""
         from imgtk.io import read
 
         return read(path) if max_pixels is None else read(path, max_pixels=max_pixels)
 
     @classmethod
     def of(cls, source: str | Path | Image | np.ndarray | PIL.Image.Image | Tensor) -> Image:
-        """An Image of whatever holds a picture.
+        """An Image of whatever holds an image.
 
         Args:
             source: a path; a PIL image; an array (H, W), (H, W, 1|2|3|4), uint8, uint16 or float (0..1), where a

@@ -1,6 +1,6 @@
-"""How alike two pictures are. Pictures are (N, 3, H, W) tensors, RGB, 0..1; scores are averages over all of them.
+"""How alike two images are. Images are (N, 3, H, W) tensors, RGB, 0..1; scores are averages over all of them.
 
-`psnr_y` and `ssim_y` follow the protocol of super-resolution papers: both pictures rounded to 8 bits, a border of the
+`psnr_y` and `ssim_y` follow the protocol of super-resolution papers: both images rounded to 8 bits, a border of the
 scale cut off, luma of BT.601 in limited range.
 """
 
@@ -17,7 +17,7 @@ __all__ = ["feature_distance", "fid", "kid", "luma", "psnr", "psnr_y", "ssim", "
 
 
 def psnr(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
-    """Peak signal-to-noise ratio in dB; infinite for equal pictures.
+    """Peak signal-to-noise ratio in dB; infinite for equal images.
 
     Args:
         x, y: any equal shapes.
@@ -39,11 +39,11 @@ def ssim(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
         peak: the largest possible value.
 
     Raises:
-        ValueError: for pictures smaller than the window.
+        ValueError: for images smaller than the window.
     """
     _check_shapes(x, y)
     if min(x.shape[2:]) < 11:
-        raise ValueError(f"SSIM needs pictures of at least 11x11 pixels, got {x.shape[3]}x{x.shape[2]}")
+        raise ValueError(f"SSIM needs images of at least 11x11 pixels, got {x.shape[3]}x{x.shape[2]}")
     line = torch.exp(torch.linspace(-5, 5, 11, dtype=torch.float64, device=x.device).square() / (-2 * 1.5**2))
     line = line / line.sum()
 
@@ -108,16 +108,16 @@ def feature_distance(
 
 
 def kid(x: Tensor, y: Tensor) -> float:
-    """Kernel distance of two sets of pictures: 0 when both are from the same distribution, on average over sets.
+    """Kernel distance of two sets of images: 0 when both are from the same distribution, on average over sets.
 
     It is the unbiased estimate of the squared maximum mean discrepancy with a cubic kernel (Binkowski et al. 2018,
     section 4; "KID" when the features are Inception's), so it may be slightly negative, and small sets will do.
 
     Args:
-        x, y: (N, D) and (M, D), a vector of features per picture, such as `imgtk.nn.features.Features.embed` gives.
+        x, y: (N, D) and (M, D), a vector of features per image, such as `imgtk.nn.features.Features.embed` gives.
 
     Raises:
-        ValueError: a set has fewer than two pictures, or the vectors differ in length.
+        ValueError: a set has fewer than two images, or the vectors differ in length.
     """
     x, y = _checked_sets(x, y)
 
@@ -133,7 +133,7 @@ def kid(x: Tensor, y: Tensor) -> float:
 
 
 def fid(x: Tensor, y: Tensor) -> float:
-    """Frechet distance of two sets of pictures, each taken as a normal distribution (Heusel et al. 2017, equation 6).
+    """Frechet distance of two sets of images, each taken as a normal distribution (Heusel et al. 2017, equation 6).
 
     It is "FID" when the features are Inception's. Sets that are not much larger than the vectors are long make it too
     large: `kid` has no such bias.
@@ -159,12 +159,12 @@ def _on_luma(metric: Callable[..., float], x: Tensor, y: Tensor, border: int) ->
     if min(height, width) <= 2 * border:
         raise ValueError(f"nothing is left of {width}x{height} pixels without a border of {border}")
     x, y = (
-        luma((picture.float().clamp(0, 1) * 255).round() / 255)[:, :, border : height - border, border : width - border]
-        for picture in (x, y)
+        luma((image.float().clamp(0, 1) * 255).round() / 255)[:, :, border : height - border, border : width - border]
+        for image in (x, y)
     )
     return metric(x, y, peak=255.0)
 
 
 def _check_shapes(x: Tensor, y: Tensor) -> None:
     if x.shape != y.shape:
-        raise ValueError(f"the pictures differ in shape: {tuple(x.shape)} and {tuple(y.shape)}")
+        raise ValueError(f"the images differ in shape: {tuple(x.shape)} and {tuple(y.shape)}")

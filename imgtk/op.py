@@ -282,9 +282,9 @@ class CommaList(ParamType):
 
 @dataclass(frozen=True)
 class ImageInput(ParamType):
-    """A further input picture: `@name`, `( chain )` or, in Python, a graph reference.
+    """A further input image: `@name`, `( chain )` or, in Python, a graph reference.
 
-    The language resolves it into an edge of the graph; the operator receives the picture's pixels as its second,
+    The language resolves it into an edge of the graph; the operator receives the image's pixels as its second,
     third … tensor, in the order in which its spec declares `ImageInput` parameters.
     """
 
@@ -292,7 +292,7 @@ class ImageInput(ParamType):
         raise self._fail(value)
 
     def describe(self) -> str:
-        return "a picture: @name or ( chain )"
+        return "an image: @name or ( chain )"
 
 
 @dataclass(frozen=True)
@@ -354,7 +354,7 @@ class OpSpec:
 
     @property
     def inputs(self) -> int:
-        """Number of input pictures: the piped one and one per `ImageInput` parameter."""
+        """Number of input images: the piped one and one per `ImageInput` parameter."""
         return 1 + len(self.image_params)
 
     @property
@@ -389,16 +389,16 @@ class OpSpec:
 
 
 class ImageOp(ABC):
-    """An operator, built once with its parameters and then called on pictures or tiles of pictures.
+    """An operator, built once with its parameters and then called on images or tiles of images.
 
-    Pictures are float tensors (1, 3, H, W), RGB, nominally 0..1 (interpolation may overshoot), on the device and in
+    Images are float tensors (1, 3, H, W), RGB, nominally 0..1 (interpolation may overshoot), on the device and in
     the dtype of the last `to`. An operator never changes its input, gives the same output for the same input, and
     knows nothing of files. Most operators are a `geometry` and a `__call__`.
 
     Attributes:
         windowed: set it if the result depends on where a tile lies (masks, vignettes, fractional scales): the engine
             then calls `render` with the tile's `Window`, and with the `statistics` if the extent is STATISTICS.
-        batched: set it if a call also takes N pictures at once, (N, 3, H, W), and gives for each, to rounding, what it
+        batched: set it if a call also takes N images at once, (N, 3, H, W), and gives for each, to rounding, what it
             gives for it alone; so must `render`, `measure` and `apply`.
         needs_float32: set it if reduced precision costs quality; the engine then computes in float32.
         on_step: WHOLE operators that take long call it, when it is set, with the number of steps done and of all.
@@ -446,17 +446,17 @@ class ImageOp(ABC):
         return size.scaled(self.geometry.scale)
 
     def check(self, size: Size) -> None:
-        """Raise an ImgtkError if the operator does not suit pictures of `size`. It is called before anything is
-        computed, and not for the small versions of a picture that are made for measuring."""
+        """Raise an ImgtkError if the operator does not suit images of `size`. It is called before anything is
+        computed, and not for the small versions of an image that are made for measuring."""
         return
 
     def measure(self, x: Tensor) -> Any:
-        """STATISTICS operators: what `apply` (or `render`) needs to know of the whole picture, from a small version of
+        """STATISTICS operators: what `apply` (or `render`) needs to know of the whole image, from a small version of
         it, or from all of it if it is small."""
         raise NotImplementedError(f"{type(self).__name__} has extent STATISTICS and must define measure()")
 
     def apply(self, x: Tensor, statistics: Any) -> Tensor:
-        """STATISTICS operators: like calling, but with the statistics of the whole picture; `op(x)` must equal
+        """STATISTICS operators: like calling, but with the statistics of the whole image; `op(x)` must equal
         `op.apply(x, op.measure(x))` to rounding."""
         raise NotImplementedError(f"{type(self).__name__} has extent STATISTICS and must define apply()")
 
@@ -464,7 +464,7 @@ class ImageOp(ABC):
         """Windowed operators: exactly the pixels of `window.output`. The inputs cover `window.input`.
 
         Those of extent STATISTICS define `render(*inputs, window, statistics)`, and no `apply`. They are always given
-        what they `measure`, also for a picture that is rendered in one piece.
+        what they `measure`, also for an image that is rendered in one piece.
         """
         raise NotImplementedError(f"{type(self).__name__} is windowed and must define render()")
 

@@ -1,4 +1,4 @@
-"""`Pipeline`: the Python face of imgtk. Text, YAML or a graph in; a callable on pictures out."""
+"""`Pipeline`: the Python face of imgtk. Text, YAML or a graph in; a callable on images out."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ from imgtk.registry import Registry, default
 if TYPE_CHECKING:
     import PIL.Image
 
-    from imgtk.io.large import Output, Picture
+    from imgtk.io.large import DiskImage, Output
 
 __all__ = ["Pipeline", "Progress"]
 
 NAME = "{name}"
-"""Stands for the picture's name in the files of `save` stages."""
+"""Stands for the image's name in the files of `save` stages."""
 
 SHARE = 0.5
 """Share of the free memory that a run may use unless `max_memory` says otherwise."""
@@ -70,32 +70,32 @@ WORKING = 1 << 30
 """Bytes that a tile is given of it at most: larger tiles are no faster."""
 
 LARGEST_GRAIN = 128
-"""Pictures made for measuring are not enlarged to a multiple larger than this."""
+"""Images made for measuring are not enlarged to a multiple larger than this."""
 
 AT_ONCE = 1 << 20
 """Pixels of a tile that are made whole numbers at a time on their way to the disk."""
 
 UNPROBED = 1 << 21
-"""Pixels of the largest stage up to which a picture is rendered in one piece without measuring memory first."""
+"""Pixels of the largest stage up to which an image is rendered in one piece without measuring memory first."""
 
 
 class Pipeline:
-    """A chain or graph of operators, ready to run on pictures.
+    """A chain or graph of operators, ready to run on images.
 
     Operators are built, and their weights loaded, on the first run; they are kept for the next one.
 
     Args:
         pipeline: text in imgtk's language, or a `Graph`.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        dtype: "auto" (the fastest for 8-bit pictures, "fp32" for deeper ones), "fp32", "bf16", "fp16".
-        tile: side of a tile in pixels of the input picture; "off" for the whole picture at once; None to choose by
+        dtype: "auto" (the fastest for 8-bit images, "fp32" for deeper ones), "fp32", "bf16", "fp16".
+        tile: side of a tile in pixels of the input image; "off" for the whole image at once; None to choose by
             memory.
-        max_memory: bytes that tiles may use, and from which `imgtk run` keeps large pictures on the disk; None for half
+        max_memory: bytes that tiles may use, and from which `imgtk run` keeps large images on the disk; None for half
             of what is free.
         registry: where operators are looked up; None for all installed plugins.
         overwrite: whether `save` stages may replace files.
         backend: what computes networks on the CPU: "torch", "openvino", "onnxruntime", or "auto": OpenVINO, if it is
-            installed, for networks and pictures so large that it saves time; else torch.
+            installed, for networks and images so large that it saves time; else torch.
 
     Raises:
         PipelineError: for a text that cannot be understood, with a caret under the place.
@@ -153,13 +153,13 @@ class Pipeline:
         *,
         plan: Plan | None = None,
     ) -> Image:
-        """Run on one picture.
+        """Run on one image.
 
         Args:
             source: whatever `Image.of` takes.
             progress: called after every tile.
             name: what `{name}` means in the files of `save` stages; None for the name of the source's file.
-            plan: what `plan_for` a picture of this size and sample format gave, so that many are done in the same way.
+            plan: what `plan_for` an image of this size and sample format gave, so that many are done in the same way.
 
         Returns:
             The result, in the sample format of the source (uint8, uint16, float32), with what its file carried. Gray
@@ -177,20 +177,20 @@ class Pipeline:
     def batch(
         self, images: Sequence[Image], plan: Plan | None = None, progress: Callable[[Progress], None] | None = None
     ) -> list[Image]:
-        """Run on several pictures of one size and sample format, as often as possible at the same time.
+        """Run on several images of one size and sample format, as often as possible at the same time.
 
         Their results may differ from those of calls in the last bit of a sample.
 
         Args:
-            images: the pictures.
+            images: the images.
             plan, progress: as for a call.
 
         Raises:
-            UsageError: for pictures of several kinds.
+            UsageError: for images of several kinds.
             ImgtkError: as a call does.
         """
         if len({(image.size, image.pixels.dtype) for image in images}) > 1:
-            raise UsageError("a batch takes pictures of one size and sample format")
+            raise UsageError("a batch takes images of one size and sample format")
         plan = plan or self.plan_for(images[0])
         most = self.most_at_once(plan)
         results: list[Image] = []
@@ -201,7 +201,7 @@ class Pipeline:
         return results
 
     def most_at_once(self, plan: Plan) -> int:
-        """How many pictures can share a batch: as many as are small together, if torch computes each in one piece."""
+        """How many images can share a batch: as many as are small together, if torch computes each in one piece."""
         single = plan.tile is not None or self.max_memory is not None
         for stage in plan.stages:
             single |= stage.stored or stage.backend != "torch" or not (stage.op is None or stage.op.batched)
@@ -214,7 +214,7 @@ class Pipeline:
         files: Mapping[int, Path],
         progress: Callable[[Progress], None] | None,
     ) -> list[Image]:
-        """The results of pictures of one size and sample format, computed at the same time; several only if there are
+        """The results of images of one size and sample format, computed at the same time; several only if there are
         no `files` to save."""
         image = images[0]
         plan = replace(plan, stages=self._place(plan.stages, self.backend))
@@ -246,7 +246,7 @@ class Pipeline:
         progress: Callable[[Progress], None] | None = None,
         name: str | None = None,
     ) -> Size:
-        """Run from file to file with neither the picture nor the result in memory: their pixels lie beside `target`
+        """Run from file to file with neither the image nor the result in memory: their pixels lie beside `target`
         meanwhile, uncompressed. The pages of a TIFF file are done one by one.
 
         `save` stages are computed once more than they would be in memory. Needs `imgtk[large]`.
@@ -265,7 +265,7 @@ class Pipeline:
         Raises:
             ReadError: if the source cannot be read, or only as a whole and is too large for that.
             WriteError: if the format cannot hold the result, or the disk has no space for it.
-            MemoryLimitError: if an operator must see the whole picture, and that does not fit into memory.
+            MemoryLimitError: if an operator must see the whole image, and that does not fit into memory.
             ImgtkError: of other kinds, for what goes wrong on the way.
         """
         from imgtk.io.large import check_encoder, check_installed, drafts, opened, output
@@ -301,10 +301,10 @@ class Pipeline:
             output(target, total, self.memory, kept, **options) as result,
         ):
             for page, (header, plan) in enumerate(zip(headers, plans, strict=True)):
-                with opened(source, header, page, target, self.memory) as picture:
-                    check_target(target, overwrite=True, has_alpha=picture.has_alpha)
-                    self._check_saves(plan, picture.has_alpha, False, files)
-                    self._render_file(plan, picture, result, depth, files, progress)
+                with opened(source, header, page, target, self.memory) as image:
+                    check_target(target, overwrite=True, has_alpha=image.has_alpha)
+                    self._check_saves(plan, image.has_alpha, False, files)
+                    self._render_file(plan, image, result, depth, files, progress)
         return plans[0].output_size
 
     @property
@@ -312,19 +312,19 @@ class Pipeline:
         """Bytes that a run may use."""
         return self.max_memory or int(SHARE * available_memory(torch.device("cpu")))
 
-    def exceeds_memory(self, picture: Header) -> bool:
-        """Whether a picture, its result and what is stored on the way take more than half of the `memory`; the tiles
+    def exceeds_memory(self, image: Header) -> bool:
+        """Whether an image, its result and what is stored on the way take more than half of the `memory`; the tiles
         have the rest."""
-        stages = plan_stages(self.graph, self._built(), picture.size, self._dtype_of(picture.depth))
-        result = picture.nbytes * stages[self.graph.output].size.pixels // picture.size.pixels
-        return picture.nbytes + result + _stored_bytes(stages) > self.memory // 2
+        stages = plan_stages(self.graph, self._built(), image.size, self._dtype_of(image.depth))
+        result = image.nbytes * stages[self.graph.output].size.pixels // image.size.pixels
+        return image.nbytes + result + _stored_bytes(stages) > self.memory // 2
 
     def check(self) -> None:
         """Build the operators now. Raises what is wrong with their parameters or weights."""
         self._built()
 
     def plan(self, size: Size | tuple[int, int]) -> Plan:
-        """What will be done with an 8-bit picture of (width, height): sizes, tiles, memory.
+        """What will be done with an 8-bit image of (width, height): sizes, tiles, memory.
 
         Raises:
             MemoryLimitError: if not even the smallest tile fits.
@@ -332,22 +332,22 @@ class Pipeline:
         return self._plan(Size(*size), self.dtype)
 
     def plan_for(self, image: Image) -> Plan:
-        """What will be done with a picture of this size and sample format. Raises as `plan` does."""
+        """What will be done with an image of this size and sample format. Raises as `plan` does."""
         return self._plan(image.size, self._dtype_for(image))
 
     def output_size(self, size: Size) -> Size:
-        """Of the result for a picture of (width, height). Raises as `plan_stages` does."""
+        """Of the result for an image of (width, height). Raises as `plan_stages` does."""
         return plan_stages(self.graph, self._built(), size, self.dtype)[self.graph.output].size
 
     def saves(self, name: str | None) -> dict[int, Path]:
-        """The files that `save` stages write for a picture of that name, by the stage's id.
+        """The files that `save` stages write for an image of that name, by the stage's id.
 
         Raises:
             UsageError: if one of them has `{name}` in it, and there is no name.
         """
         files = {index: str(node.params["file"]) for index, node in enumerate(self.graph.nodes) if node.op == SAVE}
         if name is None and any(NAME in file for file in files.values()):
-            raise UsageError(f"`save` needs a {NAME}, and the picture has none", hint="Pass name= with the picture.")
+            raise UsageError(f"`save` needs a {NAME}, and the image has none", hint="Pass name= with the image.")
         return {index: Path(file.replace(NAME, name or "")) for index, file in files.items()}
 
     def export_onnx(self, path: str | Path, *, dtype: str = "fp32", overwrite: bool = False) -> list[str]:
@@ -372,7 +372,7 @@ class Pipeline:
         return export(op, str(self), path, dtype=dtype, overwrite=overwrite)
 
     def _dtype_for(self, image: Image) -> torch.dtype:
-        """Unless it was chosen: float32 for pictures of more than 8 bits, whose fine steps bf16 would merge."""
+        """Unless it was chosen: float32 for images of more than 8 bits, whose fine steps bf16 would merge."""
         return self._dtype_of(8 * image.pixels.itemsize)
 
     def _dtype_of(self, depth: int) -> torch.dtype:
@@ -388,12 +388,12 @@ class Pipeline:
             plan = self._with_tiles(Plan(stages, self.graph.output, None, self.device), dtype, budget)
             return replace(plan, stages=self._place(plan.stages, self.backend))
 
-    def _plan_in_pieces(self, picture: Header) -> Plan:
-        """The plan for a picture on the disk, where what is saved need not be stored. Tiles take at most half of the
+    def _plan_in_pieces(self, image: Header) -> Plan:
+        """The plan for an image on the disk, where what is saved need not be stored. Tiles take at most half of the
         memory: libraries, and what is on its way from and to the disk, need some, too."""
-        dtype = self._dtype_of(picture.depth)
-        self._check_whole(plan_stages(self.graph, self._built(), picture.size, dtype))
-        plan = self._plan(picture.size, dtype, self.memory // 2)
+        dtype = self._dtype_of(image.depth)
+        self._check_whole(plan_stages(self.graph, self._built(), image.size, dtype))
+        plan = self._plan(image.size, dtype, self.memory // 2)
         stages = (replace(stage, stored=False) if stage.label == SAVE else stage for stage in plan.stages)
         return replace(plan, stages=tuple(stages))
 
@@ -407,9 +407,9 @@ class Pipeline:
             needed += stages[INPUT].size.pixels * 3 * stages[INPUT].dtype.itemsize
         if whole and needed > self.memory:
             raise MemoryLimitError(
-                f"{whole[0].label} must see the whole picture at once, and that takes {needed / 1e9:.3g} GB; "
+                f"{whole[0].label} must see the whole image at once, and that takes {needed / 1e9:.3g} GB; "
                 f"{self.memory / 1e9:.3g} GB may be used",
-                hint="Make the picture smaller before this stage, raise --max-memory, or leave the stage out.",
+                hint="Make the image smaller before this stage, raise --max-memory, or leave the stage out.",
             )
 
     def _with_tiles(self, whole: Plan, dtype: torch.dtype, budget: int | None) -> Plan:
@@ -464,7 +464,7 @@ class Pipeline:
         return backend
 
     def _memory_cost(self, dtype: torch.dtype) -> tuple[float, float]:
-        """Memory of a tile as (fixed, per pixel of the input), measured once, on a made-up picture."""
+        """Memory of a tile as (fixed, per pixel of the input), measured once, on a made-up image."""
         if dtype not in self._costs:
             side = self._grain()  # weights are loaded first: else only the small tile would seem to need them
             self._place(plan_stages(self.graph, self._ops, Size(side, side), dtype), None)
@@ -472,7 +472,7 @@ class Pipeline:
         return self._costs[dtype]
 
     def _probe_tile(self, dtype: torch.dtype, side: int) -> int:
-        """Render a picture of about `side` x `side` pixels; how many it had. Operators that need the whole picture
+        """Render an image of about `side` x `side` pixels; how many it had. Operators that need the whole image
         are left out: they answer for their own memory, and would be slow to try."""
         grain = self._grain()
         side = -(-side // grain) * grain
@@ -491,16 +491,16 @@ class Pipeline:
         return size.pixels
 
     def _grain(self) -> int:
-        """Pictures whose sides are multiples of this go through fractional scales without rounding, so that branches
-        which meet in a large picture also meet in a small one."""
+        """Images whose sides are multiples of this go through fractional scales without rounding, so that branches
+        which meet in a large image also meet in a small one."""
         grain = prod(op.geometry.scale.denominator for op in self._ops.values())
         return grain if grain <= LARGEST_GRAIN else 1
 
     def _thumbnail_statistics(self, plan: Plan, shrunk: Callable[[Size], np.ndarray]) -> dict[int, Any]:
-        """Of the whole picture, for the STATISTICS stages whose input is too large to be seen at once. `shrunk` gives
-        the picture at a smaller size, (H, W, 1|3).
+        """Of the whole image, for the STATISTICS stages whose input is too large to be seen at once. `shrunk` gives
+        the image at a smaller size, (H, W, 1|3).
 
-        They are taken from a run of the same pipeline on a thumbnail of the picture (URST, Chen et al. 2021).
+        They are taken from a run of the same pipeline on a thumbnail of the image (URST, Chen et al. 2021).
         """
         inputs = {i: stage.inputs[0] for i, stage in enumerate(plan.stages) if stage.extent is Extent.STATISTICS}
         large = {i: plan.stages[source].size.pixels for i, source in inputs.items()}
@@ -532,7 +532,7 @@ class Pipeline:
                     save(index, pixels)
 
     def _collect(self, renderer: Renderer, images: Sequence[Image]) -> list[np.ndarray]:
-        """The output's pixels (H, W, 1|3) of each picture, in its sample format."""
+        """The output's pixels (H, W, 1|3) of each image, in its sample format."""
         plan, dtype = renderer.plan, images[0].pixels.dtype
         grays = [image.gray and not self._colours()[plan.output] for image in images]
         if plan.output in renderer.stored:
@@ -551,59 +551,59 @@ class Pipeline:
     def _render_file(
         self,
         plan: Plan,
-        picture: Picture,
+        image: DiskImage,
         result: Output,
         depth: int | None,
         files: Mapping[int, Path],
         progress: Callable[[Progress], None] | None,
     ) -> None:
-        """Render a picture on the disk into `result`, and what `save` stages name into `files`."""
+        """Render an image on the disk into `result`, and what `save` stages name into `files`."""
         from imgtk.io.large import output
 
-        opacity = FAINT if plan.output_size != picture.size else 0.0
+        opacity = FAINT if plan.output_size != image.size else 0.0
         with _told_of_memory(), torch.inference_mode():
-            renderer = Renderer(plan, partial(region_of, picture, opacity), report=progress)
-            renderer.statistics.update(self._thumbnail_statistics(plan, partial(shrunk, picture, opacity)))
+            renderer = Renderer(plan, partial(region_of, image, opacity), report=progress)
+            renderer.statistics.update(self._thumbnail_statistics(plan, partial(shrunk, image, opacity)))
             self._store(renderer, lambda index, tensor: None)
             for index, file in files.items():
-                size = plan.stages[index].size.pixels * 3 * picture.dtype.itemsize
+                size = plan.stages[index].size.pixels * 3 * image.dtype.itemsize
                 with output(file, size, self.memory, result.drafts) as saved:
-                    self._render_stage(renderer, picture, index, saved, None)
-            self._render_stage(renderer, picture, plan.output, result, depth)
+                    self._render_stage(renderer, image, index, saved, None)
+            self._render_stage(renderer, image, plan.output, result, depth)
         self.notes += [*self._placing_notes, *renderer.notes]
         self._placing_notes = []
 
     def _render_stage(
-        self, renderer: Renderer, picture: Picture, index: int, result: Output, depth: int | None
+        self, renderer: Renderer, image: DiskImage, index: int, result: Output, depth: int | None
     ) -> None:
-        """Render a stage of a picture on the disk into `result`, with `depth` bits per sample."""
+        """Render a stage of an image on the disk into `result`, with `depth` bits per sample."""
         size = renderer.plan.stages[index].size
-        gray = picture.channels == 1 and not self._colours()[index]
-        depth = depth or natural_depth(picture.dtype, result.format)
+        gray = image.channels == 1 and not self._colours()[index]
+        depth = depth or natural_depth(image.dtype, result.format)
         whole_alpha = None  # what lies at the opposite border is not in a region
-        if picture.has_alpha and any(self._periodic):
-            whole_alpha = resized_alpha(picture.read(Box.of(picture.size))[..., -1], size, self._periodic)
-        shape = (size.height, size.width, (1 if gray else 3) + picture.has_alpha)
-        dtype = to_depth(np.empty(0, picture.dtype), depth).dtype
+        if image.has_alpha and any(self._periodic):
+            whole_alpha = resized_alpha(image.read(Box.of(image.size))[..., -1], size, self._periodic)
+        shape = (size.height, size.width, (1 if gray else 3) + image.has_alpha)
+        dtype = to_depth(np.empty(0, image.dtype), depth).dtype
         with result.draft(shape, dtype) as samples:
             if samples.done:
                 self.notes.append(f"{samples.done} of {size.height} rows were there from an earlier run")
             for box, tile in renderer.stream(index, below=samples.done):
                 rows = max(1, AT_ONCE // box.size.width)
                 for band in tiles(box.size, Size(box.size.width, rows)):
-                    pixels, place = quantised(cut(tile, band), picture.dtype, gray), band.shifted(box.left, box.top)
+                    pixels, place = quantised(cut(tile, band), image.dtype, gray), band.shifted(box.left, box.top)
                     if pixels.dtype.kind == "f" and np.isnan(pixels).any():
-                        raise WriteError(f"cannot write {result.path}: some values of the picture are not numbers")
+                        raise WriteError(f"cannot write {result.path}: some values of the image are not numbers")
                     if whole_alpha is not None:
                         alpha = whole_alpha[place.top : place.bottom, place.left : place.right]
                         pixels = np.dstack([pixels, alpha])
-                    elif picture.has_alpha:
-                        pixels = np.dstack([pixels, alpha_region(picture, place, size)])
+                    elif image.has_alpha:
+                        pixels = np.dstack([pixels, alpha_region(image, place, size)])
                     samples.write(place, to_depth(pixels, depth))
-            result.add(samples, picture.metadata)
+            result.add(samples, image.metadata)
 
     def _colours(self) -> list[bool]:
-        """For each node, whether its picture may be in colour although the input is gray."""
+        """For each node, whether its image may be in colour although the input is gray."""
         found: list[bool] = []
         for index, node in enumerate(self.graph.nodes):
             own = index != INPUT and node.op != SAVE and self.registry.spec(node.op).colours
@@ -618,14 +618,14 @@ class Pipeline:
 
     @property
     def _periodic(self) -> tuple[bool, bool]:
-        """On which axes an operator takes the picture as periodic."""
+        """On which axes an operator takes the image as periodic."""
         axes = [op.geometry.periodic for op in self._ops.values()]
         return any(across for across, _ in axes), any(down for _, down in axes)
 
     def _save(self, index: int, pixels: Tensor, image: Image, file: Path) -> None:
         gray = image.gray and not self._colours()[index]
-        picture = self._finished(image, quantised(pixels, image.pixels.dtype, gray))
-        picture.save(file, overwrite=self.overwrite)
+        finished = self._finished(image, quantised(pixels, image.pixels.dtype, gray))
+        finished.save(file, overwrite=self.overwrite)
 
     def _check_saves(self, plan: Plan, has_alpha: bool, sixteen_bit: bool, files: Mapping[int, Path]) -> None:
         """Find what would keep `save` stages from writing, before anything is computed."""
@@ -677,5 +677,5 @@ def _shrunk(pixels: np.ndarray, size: Size) -> np.ndarray:
 
 
 def _ramp(side: int) -> Tensor:
-    """A picture (1, 3, side, side) of all grays."""
+    """An image (1, 3, side, side) of all grays."""
     return torch.linspace(0, 1, side * side).reshape(1, 1, side, side).expand(1, 3, -1, -1)

@@ -284,7 +284,7 @@ def _check_param(param: object, op: str) -> None:
         raise PluginError(f"{op}: parameter name {param.name!r} is not in lower case letters, digits and hyphens")
     if isinstance(param.type, ImageInput):
         if param.default is not REQUIRED:
-            raise PluginError(f"{op}: {param.name}: a picture cannot have a default")
+            raise PluginError(f"{op}: {param.name}: an image cannot have a default")
     elif param.default is not REQUIRED and param.default is not None and not param.type.accepts(param.default):
         raise PluginError(f"{op}: {param.name}: default {param.default!r} is not {param.type.describe()}")
 

@@ -21,7 +21,7 @@ settings.load_profile("imgtk")
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The project's pictures, benchmarks and checkpoints: `IMGTK_SHARED`, or `shared/data` beside the repository."""
+    """The project's images, benchmarks and checkpoints: `IMGTK_SHARED`, or `shared/data` beside the repository."""
     given = os.environ.get("IMGTK_SHARED")
     folder = Path(given) if given else Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():

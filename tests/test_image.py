@@ -41,7 +41,7 @@ def test_tensor_is_rgb_from_0_to_1(channels, dtype):
     assert np.array_equal(pixels, kept)
 
 
-def test_tensor_shares_nothing_with_the_picture():
+def test_tensor_shares_nothing_with_the_image():
     pixels = noise(3, "float32")
     pixels.setflags(write=False)
     with warnings.catch_warnings():

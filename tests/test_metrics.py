@@ -54,7 +54,7 @@ def test_protocol_cuts_the_border_and_rounds() -> None:
     assert psnr_y(flat + 2, flat + 3, border=2) == inf  # both are white
 
 
-def test_pictures_that_cannot_be_compared() -> None:
+def test_images_that_cannot_be_compared() -> None:
     x, y = pair()
     with pytest.raises(ValueError, match="differ in shape"):
         psnr(x, y[..., 1:])
@@ -77,7 +77,7 @@ def test_feature_distance_ignores_the_length_of_features() -> None:
     assert feature_distance(torch.zeros_like(x), torch.zeros_like(x), features) == 0
 
 
-def test_distances_between_sets_of_pictures() -> None:
+def test_distances_between_sets_of_images() -> None:
     generator = torch.Generator().manual_seed(0)
     one, two, far = (torch.randn(200, 6, generator=generator) for _ in range(3))
     far = far * 2 + 1

@@ -39,7 +39,7 @@ def test_identity_loses_nothing(shape: tuple[int, ...], dtype: str) -> None:
 
 
 @pytest.mark.parametrize("tile", ["off", 3])
-def test_dark_sixteen_bit_pictures_stay_sixteen_bit(tile: Any) -> None:
+def test_dark_sixteen_bit_images_stay_sixteen_bit(tile: Any) -> None:
     pixels = noise(9, 11, 3, dtype="uint16") // 300
     result = Pipeline("upscale:nearest x2", tile=tile)(pixels).numpy()
     assert result.dtype == np.uint16

@@ -57,7 +57,7 @@ def test_a_constant_stays_constant(kernel: str, size: Size) -> None:
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_the_same_size_is_the_same_picture(kernel: str) -> None:
+def test_the_same_size_is_the_same_image(kernel: str) -> None:
     x = noise(13, 9)
     torch.testing.assert_close(resample(x, Size(13, 9), kernel=kernel), x)
 
@@ -72,7 +72,7 @@ def test_a_ramp_stays_a_ramp_away_from_the_border(kernel: str) -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("size", [Size(20, 12), Size(5, 30), Size(1, 1), Size(2, 1)], ids=str)
-def test_a_periodic_picture_is_the_middle_of_its_copies(kernel: str, size: Size) -> None:
+def test_a_periodic_image_is_the_middle_of_its_copies(kernel: str, size: Size) -> None:
     x = noise(8, 6)
     copies = resample(x.repeat(1, 1, 9, 9), Size(size.width * 9, size.height * 9), kernel=kernel)
     width, height = size

@@ -1,4 +1,4 @@
-"""Pictures on the disk: a run that ends in whatever way goes on at the rows that it had finished."""
+"""Images on the disk: a run that ends in whatever way goes on at the rows that it had finished."""
 
 from __future__ import annotations
 

@@ -17,14 +17,14 @@ from imgtk.errors import ImgtkError, MemoryLimitError, ReadError, WriteError
 from imgtk.geometry import Box
 from imgtk.image import Image, Metadata
 from imgtk.io import large, read, write
-from imgtk.io.large import Picture
+from imgtk.io.large import DiskImage
 from imgtk.pipeline import Pipeline, Progress
 
 NOISE = np.random.default_rng(3)
 
 
 def smooth(width: int, height: int, channels: int = 3) -> np.ndarray:
-    """A picture (H, W, C) with structure at all sizes, 0..1."""
+    """An image (H, W, C) with structure at all sizes, 0..1."""
     y, x = np.mgrid[:height, :width][..., None] / 30
     waves = 0.5 + 0.3 * np.sin(x * [1, 2, 3, 1.5][:channels] + y) * np.cos(2 * y)
     return np.clip(waves + NOISE.normal(0, 0.05, waves.shape), 0, 1)
@@ -116,7 +116,7 @@ def test_saved_on_the_way(tmp_path: Path) -> None:
 def test_what_must_be_seen_whole(tmp_path: Path) -> None:
     source = sample(tmp_path / "a.png", (800, 600))
     small = Pipeline("resize:area width=200", device="cpu", max_memory=5_000_000)
-    with pytest.raises(MemoryLimitError, match=r"resize:area must see the whole picture.*\n.*--max-memory"):
+    with pytest.raises(MemoryLimitError, match=r"resize:area must see the whole image.*\n.*--max-memory"):
         small.run_file(source, tmp_path / "b.tif")
     assert os.listdir(tmp_path) == ["a.png"]
     large_enough = Pipeline("resize:area width=200", device="cpu", max_memory=20_000_000)
@@ -126,8 +126,8 @@ def test_what_must_be_seen_whole(tmp_path: Path) -> None:
 def test_only_regions_are_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = sample(tmp_path / "a.tif", (1200, 900))
     asked: list[Box] = []
-    read_box = Picture.read
-    monkeypatch.setattr(Picture, "read", lambda self, box: asked.append(box) or read_box(self, box))
+    read_box = DiskImage.read
+    monkeypatch.setattr(DiskImage, "read", lambda self, box: asked.append(box) or read_box(self, box))
     Pipeline("upscale:bicubic x2", device="cpu", max_memory=12_000_000).run_file(source, tmp_path / "b.tif")
     assert len(asked) > 10
     assert max(box.size.pixels for box in asked) < 1200 * 900 / 8
@@ -185,7 +185,7 @@ def test_a_broken_page_costs_the_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.tif"]
 
 
-def test_a_result_over_its_picture(tmp_path: Path) -> None:
+def test_a_result_over_its_image(tmp_path: Path) -> None:
     source = sample(tmp_path / "a.tif", (60, 40))
     before = read(source)
     pipeline = Pipeline("upscale:nearest x2", device="cpu")
@@ -281,7 +281,7 @@ def test_folders_choose_the_disk_by_themselves(tmp_path: Path, monkeypatch: pyte
 
 
 def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures that fit are done in memory all the same."""
+    """Images that fit are done in memory all the same."""
     monkeypatch.setattr(large.vips, "find_spec", lambda name: None)
     monkeypatch.chdir(tmp_path)
     Path("in").mkdir()
@@ -303,7 +303,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform ==
 
 @pytest.mark.parametrize(("side", "period"), [(480, 160), pytest.param(16_000, 1_600, marks=pytest.mark.long)])
 def test_gigapixels(tmp_path: Path, side: int, period: int) -> None:
-    """16,000 x 16,000 to 64,000 x 64,000 in less than 2 GB, and as right as in memory. The picture repeats itself."""
+    """16,000 x 16,000 to 64,000 x 64,000 in less than 2 GB, and as right as in memory. The image repeats itself."""
     import pyvips
 
     part = np.uint8(smooth(period, period) * 255)

@@ -1,4 +1,4 @@
-"""Many pictures: which there are, a run in which reading, computing and writing overlap, and the report of it."""
+"""Many images: which there are, a run in which reading, computing and writing overlap, and the report of it."""
 
 from imgtk.batch.report import Report, Row
 from imgtk.batch.runner import Order, Writing, run, run_jobs

@@ -21,7 +21,7 @@ from imgtk.video.animation import Animation, AnimationWriter
 from imgtk.video.folder import FolderWriter
 from imgtk.video.formats import ANIMATIONS, Encoding, check_installed, container_of, is_clip
 from imgtk.video.frames import Frame
-from imgtk.video.sequence import PictureSequence
+from imgtk.video.sequence import ImageSequence
 from imgtk.video.steady import WARM_UP, Steady
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from imgtk.video.segments import SegmentedWriter
     from imgtk.video.write import ClipWriter
 
-    Reader: TypeAlias = Clip | Animation | PictureSequence
+    Reader: TypeAlias = Clip | Animation | ImageSequence
     FileWriter: TypeAlias = ClipWriter | SegmentedWriter | AnimationWriter
 
 AHEAD = 3
@@ -66,19 +66,19 @@ def convert(
 
     Args:
         source, target: the files; the suffix of `target` chooses the format. It appears complete or not at all.
-        plan: the size that pictures like this one will have, and how many are computed at the same time.
-        compute: begins to compute a picture; None in its place ends the run.
-        frames: the pictures that are the clip, if `source` only stands for them.
-        suffix: of the pictures that the frames become, if `target` is a folder for them.
+        plan: the size that images like this one will have, and how many are computed at the same time.
+        compute: begins to compute an image; None in its place ends the run.
+        frames: the images that are the clip, if `source` only stands for them.
+        suffix: of the images that the frames become, if `target` is a folder for them.
         overwrite: whether `target` may be replaced.
         encoding: how the frames of clips are written.
-        quality: of WebP animations and of pictures, 1 to 100.
-        depth: bits per channel of pictures; None for that of the frames.
+        quality: of WebP animations and of images, 1 to 100.
+        depth: bits per channel of images; None for that of the frames.
         max_pixels: clips whose frames have more are refused.
         seconds: gets what it took to read and to write.
         progress: called after every frame.
         resume: what tells this pipeline from others: clips are written in segments, and those that an earlier run with
-            the same one has left are kept; so are pictures. None to do all at once.
+            the same one has left are kept; so are images. None to do all at once.
 
     Returns:
         The size of the result, and what was out of the ordinary.
@@ -127,7 +127,7 @@ def _check_format(source: Path, target: Path) -> None:
 
 def _reader(source: Path, frames: Sequence[Path], rate: Fraction | int | None, max_pixels: int) -> Reader:
     if frames:
-        return PictureSequence(frames, rate, max_pixels=max_pixels)
+        return ImageSequence(frames, rate, max_pixels=max_pixels)
     if not is_clip(source):
         return Animation(source, max_pixels=max_pixels)
     check_installed(source)

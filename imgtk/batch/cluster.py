@@ -1,7 +1,7 @@
 """A run over a Ray cluster: paths go to workers, rows come back, and pixels stay where they are computed.
 
 A worker is an actor that has one GPU, or some cores, and in it the engine of a local run. The pool hands each worker as
-many pictures as it works on at the same time, so a picture that is lost with its worker is known, and goes to another.
+many images as it works on at the same time, so an image that is lost with its worker is known, and goes to another.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CORES = 4
 """Of a worker, unless the user says otherwise or no machine of the cluster has as many."""
 
 TRIES = 3
-"""Workers that a picture may cost before it fails; the later ones work on nothing else meanwhile."""
+"""Workers that an image may cost before it fails; the later ones work on nothing else meanwhile."""
 
 START = 900.0
 """Seconds in which a first worker must have started: machines that a cluster adds take minutes."""
@@ -103,7 +103,7 @@ class Task:
 
     Attributes:
         pipeline, settings: as of `Cluster`.
-        order: what holds for all pictures.
+        order: what holds for all images.
         cores: that it may use.
         folder: the current one, of which the names of files are told.
         beacon: a file that is there while the run lasts; None if results go into a store.
@@ -159,9 +159,9 @@ class Worker:
                 f"{platform.node()} has imgtk {__version__}, and the run was started by {self._task.version}"
             )
 
-    def picture(self, job: Job) -> tuple[Row | None, Exception | None]:
-        """What became of a picture, as of `Line.picture`, and why no further one can be done."""
-        row = self._line.picture(job)
+    def image(self, job: Job) -> tuple[Row | None, Exception | None]:
+        """What became of an image, as of `Line.image`, and why no further one can be done."""
+        row = self._line.image(job)
         if row and row.exception:
             row = replace(row, exception=_portable(row.exception))
         return row, self._line.failure and _portable(self._line.failure)
@@ -192,7 +192,7 @@ def _see(beacon: Path) -> None:
 
 
 def _reach(stores: Stores) -> None:
-    """Find what keeps this machine from the pictures."""
+    """Find what keeps this machine from the images."""
     try:
         stores.check()
     except ReadError as error:
@@ -222,7 +222,7 @@ def _portable(error: Exception) -> Exception:
 
 @dataclass(eq=False)
 class _Member:
-    """A worker of the pool: `ready` is the call that it answers first, `mark` that answer; `calls` are its pictures."""
+    """A worker of the pool: `ready` is the call that it answers first, `mark` that answer; `calls` are its images."""
 
     actor: Any
     ready: Any
@@ -233,17 +233,17 @@ class _Member:
 class Pool:
     """Workers that come as the cluster has room for them, and go when nothing is left to do.
 
-    Rows come in the order in which pictures are done. A worker that dies costs nothing: what it wrote of pictures that
+    Rows come in the order in which images are done. A worker that dies costs nothing: what it wrote of images that
     it had not told about is removed, and they are done again, after all others, each by a worker that does nothing else
     meanwhile. One that costs `TRIES` workers fails.
 
     Args:
         cluster: which one.
-        order: what holds for all pictures.
+        order: what holds for all images.
         stop: once it is set, what is being computed or written is finished, and nothing else.
 
     Attributes:
-        failure: why no further picture can be done.
+        failure: why no further image can be done.
     """
 
     def __init__(self, cluster: Cluster, order: Order, stop: Event) -> None:
@@ -282,7 +282,7 @@ class Pool:
                 self._dismiss()
 
     def _known(self, job: Job, file: Path | None) -> Row | None:
-        """The row of a picture that needs no worker."""
+        """The row of an image that needs no worker."""
         if job.error:
             return Row(self.order.path(job), "failed", exception=job.error)
         return skipped(job, file) if file else None
@@ -348,7 +348,7 @@ class Pool:
         )
 
     def _hire(self) -> None:
-        """Ask for workers while pictures wait: for as many as there is room for now, and where that grows, for twice as
+        """Ask for workers while images wait: for as many as there is room for now, and where that grows, for twice as
         many as there are."""
         waiting = -(-len(self._todo) // self._threads) + len(self._again)
         most = max(self._room, 2 * sum(member.mark is not None for member in self._members), 1)
@@ -369,7 +369,7 @@ class Pool:
                 self._give(member, self._again.popleft())
 
     def _give(self, member: _Member, job: Job) -> None:
-        member.calls[member.actor.picture.remote(job)] = job
+        member.calls[member.actor.image.remote(job)] = job
 
     def _answered(self, member: _Member, call: Any) -> Iterator[Row]:
         """Take an answer of a worker, or its death."""
@@ -398,7 +398,7 @@ class Pool:
             yield row
 
     def _died(self, member: _Member, error: Exception) -> Iterator[Row]:
-        """Have its pictures done again; gives rows of those that were tried often enough."""
+        """Have its images done again; gives rows of those that were tried often enough."""
         self._let_go(member)
         if member.mark is None:
             self._failed_starts += 1
@@ -417,7 +417,7 @@ class Pool:
                 yield Row(path, "failed", exception=ClusterError(f"cannot do {path}: {reason}"))
 
     def _clean(self, job: Job, mark: str) -> None:
-        """Remove what a dead worker has written for a picture: its temporary files, and what would keep the picture
+        """Remove what a dead worker has written for an image: its temporary files, and what would keep the image
         from being written again."""
         moving, saved = job.moving, self._saves(job.name).values()
         for folder in self.order.folders([job]) | {file.parent for file in saved}:

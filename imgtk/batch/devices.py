@@ -1,4 +1,4 @@
-"""The devices of a run, and the pictures that wait for them. Small ones of one kind can share a batch."""
+"""The devices of a run, and the images that wait for them. Small ones of one kind can share a batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imgtk.image import Image
 from imgtk.pipeline import Pipeline, Progress
 
 MOST = 16
-"""Pictures in a batch on a GPU, unless the user says otherwise. On a CPU each is computed by itself, which is quicker
+"""Images in a batch on a GPU, unless the user says otherwise. On a CPU each is computed by itself, which is quicker
 (docs/batches.md)."""
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Devices:
 
     Args:
         pipelines: one for each device.
-        batch: pictures that are computed together at most; None for one on a CPU, and for `MOST` elsewhere. More than
+        batch: images that are computed together at most; None for one on a CPU, and for `MOST` elsewhere. More than
             `Pipeline.most_at_once` never are.
         ending: whether nothing more is to be computed.
         progress: called after every tile.
@@ -81,12 +81,12 @@ class Devices:
 
     @contextmanager
     def running(self, *, overlapping: bool) -> Iterator[None]:
-        """Within it pictures are computed: in a thread for each device, or in those that ask for it."""
+        """Within it images are computed: in a thread for each device, or in those that ask for it."""
         with ThreadPoolExecutor(self.count) if overlapping else Here() as self._threads:
             yield
 
     def at_once(self, plan: Plan) -> int:
-        """How many pictures of a plan are computed at the same time, by all devices together."""
+        """How many images of a plan are computed at the same time, by all devices together."""
         return self.count * min(self.batch, self._pipeline.most_at_once(plan))
 
     def compute(
@@ -99,21 +99,21 @@ class Devices:
         name: str | None = None,
         room: Room | None = None,
     ) -> Future[Image | None]:
-        """Begin to compute a picture; None in the place of the result if the run ended before.
+        """Begin to compute an image; None in the place of the result if the run ended before.
 
         Args:
-            image: the picture.
+            image: the image.
             seconds: gets its share of the time that it took, as "compute".
             notes: gets what was out of the ordinary.
-            plan: by what plan; pictures whose plans come from several such functions share no batch.
+            plan: by what plan; images whose plans come from several such functions share no batch.
             name: as for a call of `Pipeline`.
             room: what the result enters; the caller has it leave.
         """
-        picture = _Waiting(image, seconds, notes, plan, name, room)
+        waiting = _Waiting(image, seconds, notes, plan, name, room)
         with self._lock:
-            self._waiting.append(picture)
+            self._waiting.append(waiting)
         self._threads.submit(self._next)
-        return picture.result
+        return waiting.result
 
     def call(self, function: Callable[[Pipeline], T]) -> T:
         """What a function gives that has a pipeline to itself."""
@@ -133,7 +133,7 @@ class Devices:
             self._idle.put(pipeline)
 
     def _next(self) -> None:
-        """Compute the picture that has waited longest, and what can share a batch with it."""
+        """Compute the image that has waited longest, and what can share a batch with it."""
         with self._lent() as pipeline:
             with self._lock:
                 if not self._waiting:  # the one before has taken it along
@@ -149,32 +149,32 @@ class Devices:
 
     def _alike(self, first: _Waiting, most: int) -> list[_Waiting]:
         with self._lock:
-            taken = [picture for picture in self._waiting if picture.kind == first.kind][:most]
-            for picture in taken:
-                self._waiting.remove(picture)
+            taken = [waiting for waiting in self._waiting if waiting.kind == first.kind][:most]
+            for waiting in taken:
+                self._waiting.remove(waiting)
         return taken
 
-    def _compute(self, pipeline: Pipeline, plan: Plan, pictures: Sequence[_Waiting]) -> None:
+    def _compute(self, pipeline: Pipeline, plan: Plan, images: Sequence[_Waiting]) -> None:
         if self._ending():
-            for picture in pictures:
-                picture.result.set_result(None)
+            for waiting in images:
+                waiting.result.set_result(None)
             return
         start = perf_counter()
         try:
-            if len(pictures) == 1:
-                results = [pipeline(pictures[0].image, self._progress, pictures[0].name, plan=plan)]
+            if len(images) == 1:
+                results = [pipeline(images[0].image, self._progress, images[0].name, plan=plan)]
             else:
-                results = pipeline.batch([picture.image for picture in pictures], plan, self._progress)
+                results = pipeline.batch([waiting.image for waiting in images], plan, self._progress)
         except Exception as error:
-            if len(pictures) == 1:
-                pictures[0].fail(error)
+            if len(images) == 1:
+                images[0].fail(error)
             else:  # it may be the fault of one of them
-                for picture in pictures:
-                    self._compute(pipeline, plan, [picture])
+                for waiting in images:
+                    self._compute(pipeline, plan, [waiting])
             return
-        seconds = (perf_counter() - start) / len(pictures)
-        for picture, result in zip(pictures, results, strict=True):
-            picture.finish(result, seconds, pipeline.notes)
+        seconds = (perf_counter() - start) / len(images)
+        for waiting, result in zip(images, results, strict=True):
+            waiting.finish(result, seconds, pipeline.notes)
 
 
 class Here(Executor):

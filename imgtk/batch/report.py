@@ -1,4 +1,4 @@
-"""What became of each picture, as one line of JSON in a file that survives whatever kills the run."""
+"""What became of each image, as one line of JSON in a file that survives whatever kills the run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from imgtk.io.write import check_place, replacing
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one picture.
+    """What became of one image.
 
     Attributes:
-        path: of the picture.
+        path: of the image.
         status: "done", "failed", or "skipped" if an earlier run has done it.
         output: the file of the result, or the folder of its frames; None if it failed.
         size: width and height of the result; None if it failed or was skipped.
@@ -62,7 +62,7 @@ class Row:
 
 
 class Report:
-    """A file with one line of JSON per picture. Each line is handed to the system at once.
+    """A file with one line of JSON per image. Each line is handed to the system at once.
 
     Args:
         path: the file.
@@ -82,11 +82,11 @@ class Report:
         self._file: BinaryIO | None = None
 
     def owner(self, output: Path) -> str | None:
-        """The path of the picture whose result `output` is, as far as the report knows."""
+        """The path of the image whose result `output` is, as far as the report knows."""
         return self._owners.get(str(output))
 
     def open(self, again: Set[str]) -> None:
-        """Begin to write, without the rows of the pictures in `again`, which are done once more, and of folders that
+        """Begin to write, without the rows of the images in `again`, which are done once more, and of folders that
         can be listed by now."""
         rows = [row for path, row in self._rows.items() if path not in again and not _is_open_folder(row)]
         with replacing(self.path) as file:
@@ -139,7 +139,7 @@ def _rows(path: Path) -> dict[str, dict[str, Any]]:
             rows[row["path"]] = row
         except (ValueError, TypeError, KeyError):
             raise UsageError(
-                f"{path} is no report: line {number} is not a picture's", hint="Name another file."
+                f"{path} is no report: line {number} is not an image's", hint="Name another file."
             ) from None
     if torn and not rows and not torn.startswith(b"{"):
         raise UsageError(f"{path} is no report")

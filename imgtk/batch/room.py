@@ -1,4 +1,4 @@
-"""Memory that the pictures of a run share."""
+"""Memory that the images of a run share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Condition
 
 
 class Room:
-    """Bytes that pictures may occupy together. One that is larger than all of it enters alone."""
+    """Bytes that images may occupy together. One that is larger than all of it enters alone."""
 
     def __init__(self, size: int) -> None:
         self.size, self.taken = size, 0

@@ -1,8 +1,8 @@
-"""A run over many pictures, in which reading, computing and writing overlap.
+"""A run over many images, in which reading, computing and writing overlap.
 
-Each picture has a thread that reads it, hands it to the thread of a device, and writes what comes back. So a device
-computes one picture after the other while further ones are read and written, and memory is bounded by the number of
-threads, and by `Room`s for pictures that are large.
+Each image has a thread that reads it, hands it to the thread of a device, and writes what comes back. So a device
+computes one image after the other while further ones are read and written, and memory is bounded by the number of
+threads, and by `Room`s for images that are large.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from imgtk.batch.stores import Stores
 
 MOST_THREADS = 16
-"""Pictures at a time, unless the user wants more."""
+"""Images at a time, unless the user wants more."""
 
 SHARE = 0.125
-"""Share of the free memory that pictures may occupy that have been read, and those that wait to be written."""
+"""Share of the free memory that images may occupy that have been read, and those that wait to be written."""
 
 AHEAD = 8
-"""Pictures per thread that may be finished before an earlier one is: rows come in the order of the jobs."""
+"""Images per thread that may be finished before an earlier one is: rows come in the order of the jobs."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -62,7 +62,7 @@ class Writing:
     Attributes:
         overwrite: whether files that exist may be replaced.
         quality: of JPEG and WebP, 1 to 100; results that have another format take none.
-        depth: bits per channel; None for that of the picture.
+        depth: bits per channel; None for that of the image.
     """
 
     overwrite: bool = False
@@ -72,14 +72,14 @@ class Writing:
 
 @dataclass(frozen=True)
 class Order:
-    """What holds for all pictures of a run.
+    """What holds for all images of a run.
 
     Attributes:
         writing: how results are written.
         clips: how the frames of clips are written.
-        max_pixels: pictures above this size fail.
-        batch: small pictures and frames of the same size that are computed together at most; None for one on a CPU,
-            and for 16 elsewhere. The results of a batch may differ from those of single pictures in the last bit.
+        max_pixels: images above this size fail.
+        batch: small images and frames of the same size that are computed together at most; None for one on a CPU,
+            and for 16 elsewhere. The results of a batch may differ from those of single images in the last bit.
         key: tells the pipeline from others where parts of results are kept; None where they are not. The run sets it.
         stores: what the paths of jobs stand for, if they are no files.
     """
@@ -92,7 +92,7 @@ class Order:
     stores: Stores | None = None
 
     def path(self, job: Job) -> str:
-        """Of its picture, as rows tell it."""
+        """Of its image, as rows tell it."""
         return self.stores.url(job.source) if self.stores else str(job.source)
 
     def folders(self, jobs: Iterable[Job]) -> frozenset[Path]:
@@ -101,10 +101,10 @@ class Order:
 
 
 class Engine(Protocol):
-    """Where the pictures of a run are worked on.
+    """Where the images of a run are worked on.
 
     Attributes:
-        failure: why no further picture can be done.
+        failure: why no further image can be done.
     """
 
     failure: Exception | None
@@ -135,17 +135,17 @@ def run(
     stop: Event | None = None,
     engine: Callable[[Order, Event], Engine] | None = None,
 ) -> Iterator[Row]:
-    """Send many pictures through a pipeline. Nothing happens before the first row is asked for.
+    """Send many images through a pipeline. Nothing happens before the first row is asked for.
 
     Args:
         pipeline: what to do; or several, one for each device.
-        sources: pictures, folders, patterns, `@lists`; see `list_jobs`, also for `out`, `recursive` and `suffix`.
+        sources: images, folders, patterns, `@lists`; see `list_jobs`, also for `out`, `recursive` and `suffix`.
         resume, report, jobs, stop, engine: as for `run_jobs`.
         overwrite, quality, depth: as for `Writing`.
         max_pixels, clips, batch: as for `Order`.
 
     Yields:
-        What became of each picture, in order. A picture that fails does not stop the others.
+        What became of each image, in order. An image that fails does not stop the others.
 
     Raises:
         ImgtkError: as `list_jobs` and `run_jobs` do.
@@ -188,21 +188,21 @@ def run_jobs(
         pipelines: one for each device; all the same but for that.
         jobs: what to do, as `list_jobs` gives it.
         order: what holds for all of them.
-        resume: skip the pictures whose result is there, no older than they are; with a report that says otherwise,
+        resume: skip the images whose result is there, no older than they are; with a report that says otherwise,
             not those. What an earlier run has left half-written is removed in any case.
         report: file that gets a line for each row.
-        threads: pictures that are worked on at the same time; with 1, everything happens in the caller's thread. None
+        threads: images that are worked on at the same time; with 1, everything happens in the caller's thread. None
             for two more than there are processors, 16 at most.
-        stop: once it is set, the pictures that are being computed or written are finished, and no others. Clips are
+        stop: once it is set, the images that are being computed or written are finished, and no others. Clips are
             given up.
         progress: called after every tile, in the thread that computes, or after every frame of a clip.
-        engine: what works on the pictures in place of this process; given what holds for them all, and `stop`.
+        engine: what works on the images in place of this process; given what holds for them all, and `stop`.
 
     Raises:
-        UsageError: if two results, or a result and a picture, would be the same file.
+        UsageError: if two results, or a result and an image, would be the same file.
         WriteError: if the disk is full or read-only, or the report cannot be written. What was being written is
             finished, if it can be, before this is raised, and so are the rows.
-        DeviceError, PluginError, WeightsError: if no picture could be done.
+        DeviceError, PluginError, WeightsError: if no image could be done.
     """
     check_resuming(order.writing, resume)
     saves = pipelines[0].saves
@@ -239,7 +239,7 @@ def run_jobs(
 
 
 def default_threads(processors: int) -> int:
-    """Pictures at a time, unless the user wants another number."""
+    """Images at a time, unless the user wants another number."""
     return min(processors + 2, MOST_THREADS)
 
 
@@ -252,15 +252,15 @@ def _folders(jobs: Iterable[Job], pipeline: Pipeline) -> set[Path]:
 
 
 def _result(job: Job, saves: Iterable[Path], ledger: Report | None) -> Path | None:
-    """The file or folder in which an earlier run has left the result, if it is whole and no older than the picture."""
+    """The file or folder in which an earlier run has left the result, if it is whole and no older than the image."""
     moving = job.moving
     for file in (job.target, job.fallback, moving.target):
         with suppress(OSError):
             if file and not (ledger and ledger.owner(file) not in (None, str(job.source))):
                 folder = moving.suffix and file == moving.target
                 made = (file / TIMESTAMPS if folder else file).stat()
-                wanted = max(picture.stat().st_mtime for picture in job.pictures)
-                own = any(file.samefile(picture) for picture in job.pictures)
+                wanted = max(image.stat().st_mtime for image in job.images)
+                own = any(file.samefile(image) for image in job.images)
                 whole = made.st_size > 0 and made.st_mtime >= wanted and not own and (folder or file.is_file())
                 if folder and not job.suffix:
                     whole = whole and is_animation(job.source)
@@ -270,21 +270,21 @@ def _result(job: Job, saves: Iterable[Path], ledger: Report | None) -> Path | No
 
 
 def skipped(job: Job, file: Path) -> Row:
-    """The row of a picture whose result an earlier run has left."""
+    """The row of an image whose result an earlier run has left."""
     return Row(str(job.source), "skipped", str(file))
 
 
 class Line:
-    """Where pictures are worked on: threads that read and write, and one thread for each device.
+    """Where images are worked on: threads that read and write, and one thread for each device.
 
     Args:
         pipelines: one for each device.
-        order: what holds for all pictures.
+        order: what holds for all images.
         stop: once it is set, nothing more is computed.
         progress: called after every tile or frame.
 
     Attributes:
-        failure: why no further picture can be done.
+        failure: why no further image can be done.
     """
 
     def __init__(
@@ -325,7 +325,7 @@ class Line:
 
     @contextmanager
     def computing(self, *, overlapping: bool = True) -> Iterator[None]:
-        """Within it pictures are computed: in the threads of the devices, or in those that ask for it."""
+        """Within it images are computed: in the threads of the devices, or in those that ask for it."""
         with self._devices.running(overlapping=overlapping):
             yield
 
@@ -335,7 +335,7 @@ class Line:
         while True:
             while len(begun) < ahead and not self._ending and (job := next(remaining, None)):
                 file = done.get(job)
-                begun.append(pool.submit(skipped, job, file) if file else pool.submit(self.picture, job))
+                begun.append(pool.submit(skipped, job, file) if file else pool.submit(self.image, job))
             if not begun:
                 return
             if row := begun.popleft().result():
@@ -345,14 +345,14 @@ class Line:
     def _ending(self) -> bool:
         return self.stop.is_set() or self._over.is_set()
 
-    def picture(self, job: Job) -> Row | None:
-        """What became of a picture; None if the run ended before it was computed."""
+    def image(self, job: Job) -> Row | None:
+        """What became of an image; None if the run ended before it was computed."""
         seconds: dict[str, float] = {}
         try:
             return self._through(job, seconds)
         except Exception as error:
             if isinstance(error, (DeviceError, PluginError, WeightsError)) or disk_is_full(error):
-                self.failure = self.failure or error  # the other pictures would fail in the same way
+                self.failure = self.failure or error  # the other images would fail in the same way
                 self._over.set()
                 return None
             if isinstance(error, MemoryError):
@@ -388,7 +388,7 @@ class Line:
         return Row(str(job.source), "done", str(target), result.size, seconds, sha256, tuple(notes))
 
     def _in_pieces(self, pipeline: Pipeline, job: Job, header: Header, seconds: dict[str, float]) -> Row | None:
-        """A picture that stays on the disk, or a file of several pages."""
+        """An image that stays on the disk, or a file of several pages."""
         if self._ending:
             return None
         with timed(seconds, "compute"):
@@ -402,7 +402,7 @@ class Line:
 
     def _clip(self, job: Job, seconds: dict[str, float]) -> Row | None:
         if self._saves:
-            raise UsageError(f"{job.source} has many frames, and `save` stages write single pictures")
+            raise UsageError(f"{job.source} has many frames, and `save` stages write single images")
         if job.fixed and not job.suffix:
             self._check_options(job.target)
         with self._one_clip:
@@ -419,7 +419,7 @@ class Line:
         if form and (self.clips.codec or self.clips.crf is not None):
             raise UsageError(f"{target} is an animation: --codec and --crf are for clips")
         if self.writing.depth == 16 and (form or suffix in video.WRITABLE):
-            raise UsageError(f"{target}: --depth is for pictures; clips have as many bits as their frames and encoder")
+            raise UsageError(f"{target}: --depth is for images; clips have as many bits as their frames and encoder")
 
     def _converted(self, job: Job, target: Path, seconds: dict[str, float]) -> Row | None:
         plans: dict[Pipeline, Plan] = {}
@@ -465,7 +465,7 @@ class Line:
         return target, writing
 
     def _destination(self, job: Job, depth: int, has_alpha: bool, size: Size) -> tuple[Path, Writing]:
-        """The job's target, or the PNG that takes its place if its format cannot hold the result of a picture with so
+        """The job's target, or the PNG that takes its place if its format cannot hold the result of an image with so
         many bits per sample."""
         target, form = job.target, format_of(job.target)
         depth = self.writing.depth or (16 if depth == 16 else 8)
@@ -482,7 +482,7 @@ def disk_is_full(error: Exception) -> bool:
 
 
 def _let_go(error: BaseException | None) -> None:
-    """Of the pictures that the frames of an error still hold."""
+    """Of the images that the frames of an error still hold."""
     while error:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__

@@ -1,4 +1,4 @@
-"""What a run has to do: which pictures there are, and where each result goes."""
+"""What a run has to do: which images there are, and where each result goes."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ SINGLE = tuple(suffix for suffix in WRITABLE if suffix not in video.ANIMATIONS)
 
 @dataclass(frozen=True)
 class Job:
-    """One picture or clip to do.
+    """One image or clip to do.
 
     Attributes:
         source: where it is read; a folder, a pattern or a list, if `frames` are.
         target: where the result goes; a folder, if there is a `suffix`.
-        name: what `{name}` means in the files of `save` stages: the picture's name without suffix, below the folders
+        name: what `{name}` means in the files of `save` stages: the image's name without suffix, below the folders
             that it is in.
         fallback: the PNG file that takes the place of `target` if its format cannot hold the result; None if the user
-            chose the format, or the file is another picture's.
+            chose the format, or the file is another image's.
         fixed: whether the user chose the format of `target`.
         exact: whether the user chose all of `target`, so that its folder must be there.
-        frames: pictures that become one clip, in order.
-        suffix: of the pictures that the frames of a clip become.
+        frames: images that become one clip, in order.
+        suffix: of the images that the frames of a clip become.
         error: why it cannot be done: the folder `source` cannot be listed, or, in a store, the result is there already.
     """
 
@@ -55,14 +55,14 @@ class Job:
     error: ImgtkError | None = None
 
     @property
-    def pictures(self) -> tuple[Path, ...]:
+    def images(self) -> tuple[Path, ...]:
         """The files that are read."""
         return self.frames or (self.source,)
 
     @property
     def moving(self) -> Job:
-        """What to do if the picture is an animation: it keeps its format, unless the user chose another one; its frames
-        become pictures if that is one for single pictures."""
+        """What to do if the image is an animation: it keeps its format, unless the user chose another one; its frames
+        become images if that is one for single images."""
         if self.frames or self.suffix or self.source.suffix.lower() not in video.ANIMATIONS:
             return self
         if not self.fixed:
@@ -76,7 +76,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Found:
-    """A picture, or a folder that cannot be listed, with the folder below the results' that it belongs into."""
+    """An image, or a folder that cannot be listed, with the folder below the results' that it belongs into."""
 
     source: Path
     folder: Path
@@ -93,46 +93,46 @@ def list_jobs(
     recursive: bool = False,
     arriving: bool = False,
 ) -> list[Job]:
-    """The pictures that `inputs` name, and where each result goes.
+    """The images that `inputs` name, and where each result goes.
 
     Args:
-        inputs: pictures and clips; folders of pictures; patterns such as `photos/**/*.jpg`; `@FILE` for a list, one
-            name on a line (`@-`: from standard input). Folders and pictures whose name starts with a dot are left out,
+        inputs: images and clips; folders of images; patterns such as `photos/**/*.jpg`; `@FILE` for a list, one
+            name on a line (`@-`: from standard input). Folders and images whose name starts with a dot are left out,
             unless named, and so is whatever lies in the folder of the results.
-        output: a file for one picture, or a clip or animation of all that one folder, pattern or list stands for; else
-            a folder, below which that of the pictures is kept: from the named folder or the pattern's first wildcard
-            on, and for lists as written. None puts the results of single pictures into the current folder, as
+        output: a file for one image, or a clip or animation of all that one folder, pattern or list stands for; else
+            a folder, below which that of the images is kept: from the named folder or the pattern's first wildcard
+            on, and for lists as written. None puts the results of single images into the current folder, as
             NAME.imgtk.SUFFIX, and those of the folder NAME into NAME.imgtk.
-        suffix: format of the results, such as "png"; None for that of each picture, or PNG (of clips: Matroska) where
-            there is no writing it. The frames of a clip become pictures in a folder, if it is a format for pictures.
+        suffix: format of the results, such as "png"; None for that of each image, or PNG (of clips: Matroska) where
+            there is no writing it. The frames of a clip become images in a folder, if it is a format for images.
         recursive: whether folders in folders are taken, too.
-        arriving: whether further pictures may come: names are given as if all were shared, and there may be none yet.
+        arriving: whether further images may come: names are given as if all were shared, and there may be none yet.
 
     Returns:
-        One job per picture or clip, in the order of the inputs, sorted within folders and patterns. Where two pictures
-        share folder and name but for the suffix, a result whose format is not its picture's keeps the whole name:
-        a.jpg.png. Or one job for all pictures, if they become one clip: frame2 comes before frame10, and those of a
+        One job per image or clip, in the order of the inputs, sorted within folders and patterns. Where two images
+        share folder and name but for the suffix, a result whose format is not its image's keeps the whole name:
+        a.jpg.png. Or one job for all images, if they become one clip: frame2 comes before frame10, and those of a
         list as written.
 
     Raises:
-        UsageError: if there is no input, if `output` is a file for several pictures or one without a format, or if it
-            is the folder of the pictures.
+        UsageError: if there is no input, if `output` is a file for several images or one without a format, or if it
+            is the folder of the images.
         ReadError: if nothing is found, or a named folder cannot be read.
     """
     if not inputs:
-        raise UsageError("an input is needed: pictures, or folders of pictures")
+        raise UsageError("an input is needed: images, or folders of images")
     listed: list[Found] = []
     several = False
     for word in inputs:
         if not word:  # as of "$FOLDER" that is not set; for the system it is the current folder
             raise UsageError("an input has no name", hint="The current folder is '.'.")
-        pictures = _find(word, output, recursive)
-        if pictures == [] and not arriving:
+        images = _find(word, output, recursive)
+        if images == [] and not arriving:
             raise _nothing(word, recursive)
-        several = several or pictures is not None
-        if pictures is None:
-            pictures = [Found(Path(word), Path(), output or Path(), "" if output else MARK)]
-        listed += pictures
+        several = several or images is not None
+        if images is None:
+            images = [Found(Path(word), Path(), output or Path(), "" if output else MARK)]
+        listed += images
     if output and several and len(inputs) == 1 and _one_clip(output) and not arriving:
         return [_of_frames(inputs[0], listed, output)]
     found: dict[Path, Found] = {}
@@ -152,7 +152,7 @@ def _one_clip(output: Path) -> bool:
 
 
 def _of_frames(word: str, found: Iterable[Found], output: Path) -> Job:
-    """The job that makes one clip of all pictures; what lies at its place is none of them."""
+    """The job that makes one clip of all images; what lies at its place is none of them."""
     own = os.path.realpath(output)
     found = [one for one in found if os.path.realpath(one.source) != own]
     for one in found:
@@ -161,7 +161,7 @@ def _of_frames(word: str, found: Iterable[Found], output: Path) -> Job:
         if video.is_clip(one.source):
             raise UsageError(f"-o {output} is the name of one clip, and {one.source} is a clip", hint="Name a folder.")
     if not found:
-        raise ReadError(f"there are no pictures in {word}")
+        raise ReadError(f"there are no images in {word}")
     frames = [one.source for one in found]
     if not word.startswith("@"):
         frames.sort(key=_natural)
@@ -178,16 +178,16 @@ def _check_folder(output: Path) -> None:
     if _one_clip(output):
         raise UsageError(
             f"-o {output} is the name of one clip, but there are several inputs",
-            hint="Pictures of one folder, quoted pattern or @list become a clip; else name a folder for the results.",
+            hint="Images of one folder, quoted pattern or @list become a clip; else name a folder for the results.",
         )
     if output.suffix.lower() in (*WRITABLE, *video.WRITABLE):
-        raise UsageError(f"-o {output} is a picture's name, but there are several pictures: name a folder")
+        raise UsageError(f"-o {output} is an image's name, but there are several images: name a folder")
     if os.path.exists(output):
-        raise UsageError(f"-o {output} is a file, not a folder; the name of a picture would end in .png, .jpg …")
+        raise UsageError(f"-o {output} is a file, not a folder; the name of an image would end in .png, .jpg …")
 
 
 def _find(word: str, output: Path | None, recursive: bool) -> list[Found] | None:
-    """What an input that stands for several pictures stands for; None for one that is a picture itself."""
+    """What an input that stands for several images stands for; None for one that is an image itself."""
     path = Path(word)
     if word.startswith("@") and len(word) > 1:
         results = _results(output, word)
@@ -195,15 +195,15 @@ def _find(word: str, output: Path | None, recursive: bool) -> list[Found] | None
     elif os.path.isdir(path):
         results = output or Path(f"{path.resolve().name}{MARK}")
         if os.path.realpath(results) == os.path.realpath(path):
-            raise UsageError(f"the results would lie among the pictures of {path}", hint="Name another folder with -o.")
+            raise UsageError(f"the results would lie among the images of {path}", hint="Name another folder with -o.")
         found = list(_in_folder(path, results, recursive))
     elif glob.has_magic(word) and not os.path.lexists(word):
         results = _results(output, word)
         root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
         matches = (Path(match) for match in sorted(glob.glob(word, recursive=True)))
         taken = (*READABLE, *video.READABLE)
-        pictures = [one for one in matches if one.suffix.lower() in taken and not os.path.isdir(one)]
-        found = [Found(one, one.parent.relative_to(root), results) for one in pictures if not _within(one, results)]
+        images = [one for one in matches if one.suffix.lower() in taken and not os.path.isdir(one)]
+        found = [Found(one, one.parent.relative_to(root), results) for one in images if not _within(one, results)]
     else:
         return None
     return found
@@ -212,19 +212,19 @@ def _find(word: str, output: Path | None, recursive: bool) -> list[Found] | None
 def _nothing(word: str, recursive: bool) -> ReadError:
     path = Path(word)
     if not os.path.isdir(path):
-        return ReadError(f"the list {word[1:]} is empty" if word[0] == "@" else f"no picture matches {word}")
+        return ReadError(f"the list {word[1:]} is empty" if word[0] == "@" else f"no image matches {word}")
     entries = list(os.scandir(path))
     hint = None
     if any(video.is_clip(Path(entry.name)) for entry in entries):
         hint = f"Clips are taken by their names, or by a pattern: '{path / '*.mp4'}'."
     elif not recursive and any(entry.is_dir() for entry in entries):
         hint = "Folders in it are taken with --recursive."
-    return ReadError(f"there are no pictures in {path}", hint=hint)
+    return ReadError(f"there are no images in {path}", hint=hint)
 
 
 def _results(output: Path | None, word: str) -> Path:
     if output is None:
-        raise UsageError(f"{word} stands for several pictures: name a folder for the results with -o")
+        raise UsageError(f"{word} stands for several images: name a folder for the results with -o")
     return output
 
 
@@ -245,7 +245,7 @@ def _as_written(folder: Path) -> Path:
 
 
 def _in_folder(folder: Path, results: Path, recursive: bool) -> Iterator[Found]:
-    """The pictures in a folder, those of its own before those of its folders."""
+    """The images in a folder, those of its own before those of its folders."""
     refused: list[OSError] = []
     own = os.path.realpath(results)
     for place, folders, files in os.walk(folder, onerror=refused.append):
@@ -268,8 +268,8 @@ def _within(path: Path, folder: Path) -> bool:
 
 
 def named(found: Sequence[Found], suffix: str | None, distinct: bool) -> list[Job]:
-    """What is to be done with pictures that were found; see `list_jobs`. With `distinct`, each name is treated as if
-    another picture had it, too."""
+    """What is to be done with images that were found; see `list_jobs`. With `distinct`, each name is treated as if
+    another image had it, too."""
     sharing = Counter(one.results / one.folder / one.source.stem for one in found if not one.error)
     return [_job(one, suffix, distinct or sharing[one.results / one.folder / one.source.stem] > 1) for one in found]
 
@@ -283,19 +283,19 @@ def _job(one: Found, suffix: str | None, shares: bool) -> Job:
     ending = f".{suffix}" if suffix else source.suffix if own in writable else usual
     unique = source.name if shares else source.stem
     stem = source.stem if ending.lower() == own else unique
-    pictures = ending if usual != ".png" and ending.lower() in (*SINGLE, ".png") else ""
+    images = ending if usual != ".png" and ending.lower() in (*SINGLE, ".png") else ""
     return Job(
         source,
-        folder / f"{stem}{one.mark}{'' if pictures else ending}",
+        folder / f"{stem}{one.mark}{'' if images else ending}",
         (one.folder / unique).as_posix(),
         fallback=None if suffix or usual != ".png" or ending.lower() == ".png" else folder / f"{unique}{one.mark}.png",
         fixed=suffix is not None,
-        suffix=pictures,
+        suffix=images,
     )
 
 
 def frames_folder(job: Job) -> Path | None:
-    """The folder in which the job's frames become pictures; None if its result is a file."""
+    """The folder in which the job's frames become images; None if its result is a file."""
     moving = job.moving
     return moving.target if moving.suffix and (job.suffix or is_animation(job.source)) else None
 
@@ -308,14 +308,14 @@ def without_conflicts(
     Args:
         jobs: what is to be done.
         saves: the files that `save` stages write for a job.
-        in_place: whether a result may take the place of its own picture, too.
+        in_place: whether a result may take the place of its own image, too.
 
     Raises:
-        UsageError: if two would write the same file, or one would replace another one's picture.
+        UsageError: if two would write the same file, or one would replace another one's image.
     """
     place = _Places()
     jobs = [job for job in jobs if not job.error] + [job for job in jobs if job.error]
-    pictures = {place(job.source): job for job in jobs}
+    images = {place(job.source): job for job in jobs}
     writers: dict[tuple[str, str], tuple[Job, str]] = {}
 
     def claim(file: Path, job: Job, what: str) -> None:
@@ -323,14 +323,14 @@ def without_conflicts(
         other, others = writers.setdefault(key, (job, what))
         if (other, others) != (job, what):
             raise UsageError(f"{others} and {what} would both be written to {file}", hint=_hint(what, others))
-        picture = pictures.get(key)
-        if picture == job and not in_place:
+        image = images.get(key)
+        if image == job and not in_place:
             raise UsageError(
-                f"the picture {file} would be replaced by its own result",
-                hint="Name another folder. --overwrite, without --resume, is what replaces pictures.",
+                f"the image {file} would be replaced by its own result",
+                hint="Name another folder. --overwrite, without --resume, is what replaces images.",
             )
-        if picture and picture != job:
-            raise UsageError(f"{what} would replace the picture {file}", hint="Name another folder.")
+        if image and image != job:
+            raise UsageError(f"{what} would replace the image {file}", hint="Name another folder.")
 
     for job in jobs:
         for file in () if job.error else saves(job):
@@ -342,27 +342,27 @@ def without_conflicts(
     _check_frames([job for job in jobs if not job.error], place)
     return [
         replace(job, fallback=None)
-        if job.fallback and (place(job.fallback) in writers or pictures.get(place(job.fallback), job) != job)
+        if job.fallback and (place(job.fallback) in writers or images.get(place(job.fallback), job) != job)
         else job
         for job in jobs
     ]
 
 
 def _check_frames(jobs: Sequence[Job], place: _Places) -> None:
-    """Raises UsageError if the frames of a clip would be written to where other pictures are, or results go."""
-    folders = {file.parent for job in jobs for file in (*job.pictures, job.target)}
+    """Raises UsageError if the frames of a clip would be written to where other images are, or results go."""
+    folders = {file.parent for job in jobs for file in (*job.images, job.target)}
     taken = {place(folder) for deepest in folders for folder in (deepest, *deepest.parents)}
     for job in jobs:
         if place(job.moving.target) in taken and (folder := frames_folder(job)):
             raise UsageError(
-                f"the frames of {job.source} would be written to {folder}, where other pictures are",
+                f"the frames of {job.source} would be written to {folder}, where other images are",
                 hint="Name another folder.",
             )
 
 
 def _hint(*what: str) -> str:
     if all(one.startswith("`save`") for one in what):
-        return "Put {name} into the file's name: it stands for that of the picture."
+        return "Put {name} into the file's name: it stands for that of the image."
     return "Give the folder that they are in, with --recursive, or a quoted pattern: folders are kept then."
 
 
@@ -400,7 +400,7 @@ def made_folders(folders: set[Path]) -> Iterator[None]:
 
 
 def check_writable(folders: Collection[Path]) -> None:
-    """Raises WriteError if none of the folders can be written to: each picture would tell the same."""
+    """Raises WriteError if none of the folders can be written to: each image would tell the same."""
     if folders and not any(os.access(folder, os.W_OK | os.X_OK) for folder in folders):
         raise WriteError(
             f"cannot write into the folder {min(folders)}: it is not writable",

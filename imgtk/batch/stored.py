@@ -1,4 +1,4 @@
-"""The line of a picture that is in a store: fetched into a temporary folder, worked on there, and its result sent."""
+"""The line of an image that is in a store: fetched into a temporary folder, worked on there, and its result sent."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from imgtk.io.temporary import remove_leftovers, temporary_folder
 from imgtk.pipeline import Pipeline, Progress
 
 REFUSED = 20
-"""Pictures in a row that stores may refuse to give or take before the run ends."""
+"""Images in a row that stores may refuse to give or take before the run ends."""
 
 
 class StoredLine(Line):
-    """A line whose pictures are in `order.stores`."""
+    """A line whose images are in `order.stores`."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class StoredLine(Line):
         with _scratch():
             remove_leftovers(Path(gettempdir()))
 
-    def picture(self, job: Job) -> Row | None:
+    def image(self, job: Job) -> Row | None:
         """As of any `Line`; the row tells the places in the stores."""
         path = self._stores.url(job.source)
         if job.error or self._ending:
@@ -61,7 +61,7 @@ class StoredLine(Line):
         return super()._clip(job, seconds)
 
     def _between(self, job: Job, folder: Path) -> Row | None:
-        """Fetch a picture into `folder`, work on it there, and send the result."""
+        """Fetch an image into `folder`, work on it there, and send the result."""
         here = replace(
             job,
             source=folder / job.source,
@@ -73,7 +73,7 @@ class StoredLine(Line):
             file.parent.mkdir(parents=True, exist_ok=True)
         with timed(moved, "read"):
             self._stores.fetch(job.source, here.source)
-        row = super().picture(here)
+        row = super().image(here)
         if row and row.output:
             result = Path(row.output)
             with timed(moved, "write"):
@@ -89,13 +89,13 @@ class StoredLine(Line):
         return replace(row, seconds={stage: moved.get(stage, 0) + row.seconds.get(stage, 0) for stage in told})
 
     def _count(self, error: ImgtkError) -> None:
-        """The pictures that could not be fetched or sent, but not those that are no longer there."""
+        """The images that could not be fetched or sent, but not those that are no longer there."""
         if isinstance(error, ReadError) and isinstance(error.__cause__, FileNotFoundError):
             return
         with self._counting:
             self._refused += 1
         if self._refused >= REFUSED:
-            reason = f"given up after {REFUSED} pictures in a row: {error}"
+            reason = f"given up after {REFUSED} images in a row: {error}"
             self._end(type(error)(reason, hint="The same command with --resume goes on."))
 
     def _end(self, error: Exception) -> None:
@@ -115,11 +115,11 @@ def _scratch() -> Iterator[None]:
 
 def no_frames() -> UsageError:
     return UsageError(
-        "frames become pictures, and pictures frames, on disks only, not from or to a store",
+        "frames become images, and images frames, on disks only, not from or to a store",
         hint="Use local paths, and copy the results; from or to a store, -o is a folder.",
     )
 
 
 def line(pipelines: Sequence[Pipeline], order: Order, stop: Event) -> Line:
-    """Where pictures are worked on, wherever they are."""
+    """Where images are worked on, wherever they are."""
     return (StoredLine if order.stores else Line)(pipelines, order, stop)

@@ -36,7 +36,7 @@ MOST = 300
 """Characters of what a store says about an error."""
 
 IN, OUT = Path("in"), Path("out")
-"""What stands for the store's folders in the paths of jobs, and lies in the temporary folder of a picture."""
+"""What stands for the store's folders in the paths of jobs, and lies in the temporary folder of an image."""
 
 
 def is_url(place: object) -> bool:
@@ -46,7 +46,7 @@ def is_url(place: object) -> bool:
 
 @dataclass(frozen=True)
 class Stores:
-    """Where pictures come from and results go.
+    """Where images come from and results go.
 
     Args:
         source, target: folders, as fsspec URLs or local paths.
@@ -72,7 +72,7 @@ class Stores:
         return {Path(self.place(job.target)[1]).parent for job in jobs}
 
     def check(self) -> None:
-        """Find what keeps this machine from the pictures, which another one has listed. Raises ReadError."""
+        """Find what keeps this machine from the images, which another one has listed. Raises ReadError."""
         store, root = _store(self.source)
         try:
             _answer(partial(store.info, root))
@@ -82,7 +82,7 @@ class Stores:
             raise ReadError(f"cannot read {self.source}: {_reason(error)}") from error
 
     def fetch(self, path: Path, file: Path) -> None:
-        """Copy a picture into a local file. Raises ReadError."""
+        """Copy an image into a local file. Raises ReadError."""
         url = self.url(path)
         try:
             store, name = self.place(path)
@@ -116,17 +116,17 @@ class Stores:
 def list_stored(
     word: str, output: str, *, suffix: str | None = None, recursive: bool = False
 ) -> tuple[list[Job], Stores]:
-    """The pictures in a store, and where each result goes; named as by `list_jobs`.
+    """The images in a store, and where each result goes; named as by `list_jobs`.
 
     Args:
-        word: a folder, a pattern or a picture; a URL or a local path.
+        word: a folder, a pattern or an image; a URL or a local path.
         output: the folder of the results; a URL or a local path.
         suffix, recursive: as of `list_jobs`.
 
     Raises:
-        UsageError: if the results would lie among the pictures, a store cannot be used, or frames are to become
-            pictures, or pictures frames.
-        ReadError: if there are no pictures, or they cannot be listed.
+        UsageError: if the results would lie among the images, a store cannot be used, or frames are to become
+            images, or images frames.
+        ReadError: if there are no images, or they cannot be listed.
     """
     if PurePosixPath(output).suffix.lower() in video.MOVING:
         raise no_frames()
@@ -138,7 +138,7 @@ def list_stored(
         raise ReadError(f"cannot list {word}: {_reason(error)}") from error
     below = below.rstrip("/")
     if type(store) is type(results) and root == below:
-        raise UsageError(f"the results would lie among the pictures of {word}", hint="Name another folder with -o.")
+        raise UsageError(f"the results would lie among the images of {word}", hint="Name another folder with -o.")
     if type(store) is type(results):
         files = [file for file in files if not file.startswith(f"{below}/")]
     found = []
@@ -150,7 +150,7 @@ def list_stored(
     if not found:
         if _lacks_bucket(store, root):
             raise ReadError(f"cannot list {word}: there is no bucket {_bucket(root)}")
-        raise ReadError(f"there are no pictures in {word}")
+        raise ReadError(f"there are no images in {word}")
     jobs = named(found, suffix, False)
     if any(job.suffix for job in jobs):
         raise no_frames()
@@ -196,7 +196,7 @@ def run_stored(
     writing = order.writing
     check_resuming(writing, resume)
     if pipelines[0].saves(NAME):
-        raise UsageError("`save` stages write files of this machine, and the pictures are in a store")
+        raise UsageError("`save` stages write files of this machine, and the images are in a store")
     jobs = without_conflicts(jobs, lambda job: ())
     for pipeline in pipelines:
         pipeline.check()
@@ -251,7 +251,7 @@ def _results(stores: Stores) -> Mapping[str, int]:
 
 
 def _result(job: Job, stores: Stores, there: Mapping[str, int]) -> Path | None:
-    """The file in which an earlier run has left the result, if it is whole and no older than the picture."""
+    """The file in which an earlier run has left the result, if it is whole and no older than the image."""
     for file in (job.target, job.fallback, job.moving.target):
         if file:
             results, name = stores.place(file)

@@ -1,4 +1,4 @@
-"""How long the stages of a picture, or of a clip, take."""
+"""How long the stages of an image, or of a clip, take."""
 
 from __future__ import annotations
 

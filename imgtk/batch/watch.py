@@ -1,4 +1,4 @@
-"""A run over pictures as they arrive in a folder."""
+"""A run over images as they arrive in a folder."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def watch(
     threads: int | None = None,
     interval: float = INTERVAL,
 ) -> Iterator[Row]:
-    """Do the pictures in `folder`, and those that arrive there, until `stop` is set.
+    """Do the images in `folder`, and those that arrive there, until `stop` is set.
 
-    A picture is taken when neither its size nor its time has changed between two looks, and again when it has changed
+    An image is taken when neither its size nor its time has changed between two looks, and again when it has changed
     later. As with `resume`, what is done already is skipped. Results that change their format keep the whole name,
     a.jpg.png, since a.png may come.
 
@@ -44,10 +44,10 @@ def watch(
         folder: what is watched.
         interval: seconds between two looks.
         pipelines, output, order, suffix, recursive, report, threads: as for `list_jobs` and `run_jobs`.
-            The report of an earlier run is gone on with; the last row of a picture counts.
+            The report of an earlier run is gone on with; the last row of an image counts.
 
     Yields:
-        What became of each picture.
+        What became of each image.
 
     Raises:
         UsageError: if there is no such folder.
@@ -89,7 +89,7 @@ def watch(
 def _states(
     folder: str | Path, output: Path | None, suffix: str | None, recursive: bool
 ) -> Mapping[Job, tuple[int, int]]:
-    """The pictures that are there, and folders that cannot be listed, with size and time of their files."""
+    """The images that are there, and folders that cannot be listed, with size and time of their files."""
     if not os.path.isdir(folder):
         raise ReadError(f"the folder {folder} is gone")
     states = {}

@@ -1,4 +1,4 @@
-"""Small parts of pictures side by side, where methods differ most."""
+"""Small parts of images side by side, where methods differ most."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ SIDE = 128
 """Of a crop, in pixels of the result."""
 
 OVERVIEW = 256
-"""Longest side of the small version of the whole picture."""
+"""Longest side of the small version of the whole image."""
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """One place of one picture, as everybody shows it.
+    """One place of one image, as everybody shows it.
 
     Attributes:
-        picture: its name.
+        image: its name.
         box: the place, as fractions of width and height: left, top, right, bottom.
         difference: how much the methods differ there, in 8-bit steps.
-        overview: the whole picture, small, (H, W, 3) uint8.
+        overview: the whole image, small, (H, W, 3) uint8.
         source: the place in the input, (h, w, 3) uint8, unscaled.
         outputs: the place in the result, by method.
         target: the place in the truth.
     """
 
-    picture: str
+    image: str
     box: tuple[float, float, float, float]
     difference: float
     overview: np.ndarray
@@ -43,12 +43,12 @@ class Comparison:
 
 
 def compare(
-    picture: str, source: np.ndarray, outputs: Mapping[str, np.ndarray], target: np.ndarray, scale: int
+    image: str, source: np.ndarray, outputs: Mapping[str, np.ndarray], target: np.ndarray, scale: int
 ) -> Comparison:
     """Cut out where the results differ most from each other (from the truth, if there is only one).
 
     Args:
-        picture: its name.
+        image: its name.
         source: (h, w, 3) uint8.
         outputs: results by method, and `target`: (h * scale, w * scale, 3) uint8.
         scale: the factor.
@@ -59,7 +59,7 @@ def compare(
     factor = min(1.0, OVERVIEW / max(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return Comparison(
-        picture=picture,
+        image=image,
         box=(box.left / width, box.top / height, box.right / width, box.bottom / height),
         difference=difference,
         overview=np.asarray(cv2.resize(target, size, interpolation=cv2.INTER_AREA)),
@@ -69,9 +69,9 @@ def compare(
     )
 
 
-def _where_they_differ(pictures: list[np.ndarray], scale: int) -> tuple[Box, float]:
-    """The box, on multiples of `scale`, with the largest mean standard deviation between the pictures, and that."""
-    gray = np.stack([picture.mean(2, dtype=np.float32) for picture in pictures])
+def _where_they_differ(images: list[np.ndarray], scale: int) -> tuple[Box, float]:
+    """The box, on multiples of `scale`, with the largest mean standard deviation between the images, and that."""
+    gray = np.stack([image.mean(2, dtype=np.float32) for image in images])
     height, width = gray.shape[1:]
     high, wide = (min(SIDE, side) // scale * scale for side in (height, width))
     sums = cv2.integral(gray.std(0), sdepth=cv2.CV_64F)

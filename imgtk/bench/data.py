@@ -1,5 +1,5 @@
-"""Which pictures a super-resolution benchmark takes: benchmark folders as they are handed round, any folder of
-pictures, or those that scikit-image bundles."""
+"""Which images a super-resolution benchmark takes: benchmark folders as they are handed round, any folder of
+images, or those that scikit-image bundles."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from imgtk.errors import ReadError, UsageError
 from imgtk.geometry import Size
 from imgtk.io import read_size
 from imgtk.io.formats import READABLE
-from imgtk.training.pictures import load_picture
+from imgtk.training.images import load_image
 
 __all__ = ["BUILTIN", "BenchSet", "Pair", "builtin", "find_sets"]
 
 BUILTIN = ("astronaut", "camera", "chelsea", "coffee", "coins", "page", "rocket", "text")
-"""Functions of `skimage.data` whose pictures come with every scikit-image: a portrait, an animal, things, print."""
+"""Functions of `skimage.data` whose images come with every scikit-image: a portrait, an animal, things, print."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture and its small version.
+    """An image and its small version.
 
     Attributes:
-        name: of the picture.
+        name: of the image.
         target: its file, or its pixels (H, W) or (H, W, 3), uint8.
         source: the file of the small version; None if it is made from `target`.
         multiple: to what the sides of `target` are cropped before.
@@ -58,19 +58,19 @@ class Pair:
             )
 
     def load(self, scale: int) -> tuple[np.ndarray, np.ndarray]:
-        """The small version (h, w, 3) and the picture (h * scale, w * scale, 3), uint8. Gray is repeated, more than 8
+        """The small version (h, w, 3) and the image (h * scale, w * scale, 3), uint8. Gray is repeated, more than 8
         bits are rounded, and transparency is ignored.
 
         Raises:
             ReadError: if a file cannot be read.
         """
-        target = load_picture(self.target) if isinstance(self.target, Path) else self.target
+        target = load_image(self.target) if isinstance(self.target, Path) else self.target
         if target.ndim == 2:
             target = np.repeat(target[..., None], 3, axis=2)
         if self.source is None:
             target = crop_to_multiple(target, self.multiple)
             return (wear if self.worn else downsample)(target, scale), target
-        source = load_picture(self.source)
+        source = load_image(self.source)
         return source, target[: source.shape[0] * scale, : source.shape[1] * scale]
 
     @property
@@ -93,11 +93,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class BenchSet:
-    """Pictures that are averaged over.
+    """Images that are averaged over.
 
     Attributes:
         name: as it is known ("Set5"), else of the folder.
-        pairs: the pictures.
+        pairs: the images.
     """
 
     name: str
@@ -105,7 +105,7 @@ class BenchSet:
 
     @property
     def inputs(self) -> str:
-        """Where the small pictures come from: "files", "made", or "worn"."""
+        """Where the small images come from: "files", "made", or "worn"."""
         first = self.pairs[0]
         return "worn" if first.worn else "made" if first.source is None else "files"
 
@@ -115,7 +115,7 @@ class BenchSet:
 
 
 def builtin(scale: int, crop: int | None = None) -> BenchSet:
-    """The pictures of `BUILTIN`.
+    """The images of `BUILTIN`.
 
     Raises:
         UsageError: if scikit-image is not installed, or `crop` is no multiple of `scale`.
@@ -124,8 +124,8 @@ def builtin(scale: int, crop: int | None = None) -> BenchSet:
         from skimage import data
     except ImportError:
         raise UsageError(
-            "the built-in pictures are scikit-image's, which is not installed",
-            hint="Install it: pip install 'imgtk[demo]', or give a folder of pictures with --data.",
+            "the built-in images are scikit-image's, which is not installed",
+            hint="Install it: pip install 'imgtk[demo]', or give a folder of images with --data.",
         ) from None
     multiple = _multiple(scale, crop, CROP)
     return BenchSet("builtin", tuple(Pair(name, getattr(data, name)(), None, multiple) for name in BUILTIN))
@@ -137,33 +137,33 @@ def find_sets(
     """The benchmark sets in a folder.
 
     Args:
-        folder: pictures; or pairs NAME_HR.png and NAME_LR.png, also in a folder `image_SRF_{scale}` in it; or folders
+        folder: images; or pairs NAME_HR.png and NAME_LR.png, also in a folder `image_SRF_{scale}` in it; or folders
             of these, each of which is a set. The literature's sets come first, in its order.
         scale: how much smaller the inputs are.
-        lr: folder of the inputs, with the pictures' names: NAME, NAMEx4 or NAME_LR.
+        lr: folder of the inputs, with the images' names: NAME, NAMEx4 or NAME_LR.
         make_lr: make the inputs although there are files.
-        crop: pictures whose input is made are cropped to multiples of this; by default 12, or `scale` if they are of
+        crop: images whose input is made are cropped to multiples of this; by default 12, or `scale` if they are of
             pairs, because such files were cropped before.
 
     Raises:
-        ReadError: if there are no pictures, or a picture and its input do not fit; everything is checked but damage.
+        ReadError: if there are no images, or an image and its input do not fit; everything is checked but damage.
         UsageError: if `crop` is no multiple of `scale`, or there are several sets for one `lr`.
     """
     if not folder.is_dir():
-        raise ReadError(f"there is no folder {folder}", hint="Give a folder of pictures, or builtin.")
+        raise ReadError(f"there is no folder {folder}", hint="Give a folder of images, or builtin.")
     found = _set_of(folder, scale, lr, make_lr, crop)
     if found is not None:
         sets = [found]
     else:
         inner = sorted(path for path in folder.iterdir() if path.is_dir())
         if lr is not None and inner:
-            raise UsageError(f"{folder} has no pictures in it", hint="With --lr, --data is the folder of one set.")
+            raise UsageError(f"{folder} has no images in it", hint="With --lr, --data is the folder of one set.")
         sets = [found for path in inner if (found := _set_of(path, scale, lr, make_lr, crop)) is not None]
         sets.sort(key=lambda one: (rank(one.name), one.name))
     if not sets:
         raise ReadError(
-            f"there are no pictures for x{scale} in {folder}",
-            hint=f"It may hold pictures, pairs NAME_HR.png and NAME_LR.png, image_SRF_{scale}, or folders of these.",
+            f"there are no images for x{scale} in {folder}",
+            hint=f"It may hold images, pairs NAME_HR.png and NAME_LR.png, image_SRF_{scale}, or folders of these.",
         )
     for pair in (pair for one in sets for pair in one.pairs):
         pair.check(scale)
@@ -173,12 +173,12 @@ def find_sets(
 def _set_of(folder: Path, scale: int, lr: Path | None, make_lr: bool, crop: int | None) -> BenchSet | None:
     """The one set whose files lie in `folder`; None if none do."""
     inner = folder / f"image_SRF_{scale}"
-    files = _pictures(inner if inner.is_dir() else folder)
+    files = _images(inner if inner.is_dir() else folder)
     if not files:
         return None
     stems = [file.stem for file in files]
     if twice := next((file for file in files if stems.count(file.stem) > 1), None):
-        raise ReadError(f"several pictures in {twice.parent} are called {twice.stem}", hint="Give each its own name.")
+        raise ReadError(f"several images in {twice.parent} are called {twice.stem}", hint="Give each its own name.")
     name = _set_name(folder)
     if lr is not None:
         return BenchSet(name, tuple(_with_inputs(files, lr, scale)))
@@ -194,7 +194,7 @@ def _set_of(folder: Path, scale: int, lr: Path | None, make_lr: bool, crop: int 
 
 
 def _set_name(folder: Path) -> str:
-    """What the pictures in a folder are called: by the folder, or the one around it, as in Set5/image_SRF_4, where that
+    """What the images in a folder are called: by the folder, or the one around it, as in Set5/image_SRF_4, where that
     is a set that the literature knows."""
     folder = folder.resolve()
     if re.fullmatch(r"image_SRF_\d+", folder.name):
@@ -203,17 +203,17 @@ def _set_name(folder: Path) -> str:
 
 
 def _pairs(files: Sequence[Path], *, required: bool) -> list[tuple[str, Path, Path | None]]:
-    """NAME, picture and input of each NAME_HR among `files`; the input may only be missing if it is not `required`."""
+    """NAME, image and input of each NAME_HR among `files`; the input may only be missing if it is not `required`."""
     by_stem = {file.stem: file for file in files}
     pairs = []
     for file in files:
         name, _, role = file.stem.rpartition("_")
         other = by_stem.get(f"{name}_LR" if role == "HR" else f"{name}_HR")
         if role not in ("HR", "LR"):
-            raise ReadError(f"{file} is neither _HR nor _LR, as the other pictures beside it are")
+            raise ReadError(f"{file} is neither _HR nor _LR, as the other images beside it are")
         if other is None and (required or role == "LR"):
             missing = f"{name}_{'LR' if role == 'HR' else 'HR'}{file.suffix}"
-            hint = "Add it, or make the inputs from the pictures: --make-lr." if role == "HR" else "Add it."
+            hint = "Add it, or make the inputs from the images: --make-lr." if role == "HR" else "Add it."
             raise ReadError(f"{file} has no {missing} beside it", hint=hint)
         if role == "HR":
             pairs.append((name, file, other))
@@ -221,10 +221,10 @@ def _pairs(files: Sequence[Path], *, required: bool) -> list[tuple[str, Path, Pa
 
 
 def _with_inputs(files: Sequence[Path], lr: Path, scale: int) -> list[Pair]:
-    """Each picture with the file of the folder `lr` that is named like it."""
+    """Each image with the file of the folder `lr` that is named like it."""
     if not lr.is_dir():
         raise ReadError(f"there is no folder {lr}", hint="--lr is the folder of the small versions.")
-    inputs = {file.stem: file for file in _pictures(lr)}
+    inputs = {file.stem: file for file in _images(lr)}
     pairs = []
     for file in files:
         if file.stem.endswith("_LR"):
@@ -238,7 +238,7 @@ def _with_inputs(files: Sequence[Path], lr: Path, scale: int) -> list[Pair]:
     return pairs
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _images(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in READABLE and file.is_file())
 
 
@@ -247,5 +247,5 @@ def _multiple(scale: int, crop: int | None, default: int) -> int:
     if crop is None:
         return default if default % scale == 0 else scale
     if crop % scale:
-        raise UsageError(f"pictures cropped to multiples of {crop} cannot be shrunk by {scale}")
+        raise UsageError(f"images cropped to multiples of {crop} cannot be shrunk by {scale}")
     return crop

@@ -60,7 +60,7 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
 
 
 def write_page(report: Report, folder: Path, *, overwrite: bool = False) -> Path:
-    """Write `folder/index.html` with its pictures in `folder/crops`, whole or not at all.
+    """Write `folder/index.html` with its images in `folder/crops`, whole or not at all.
 
     Returns:
         The page.
@@ -87,7 +87,7 @@ def write_page(report: Report, folder: Path, *, overwrite: bool = False) -> Path
 
 
 def _page(report: Report, folder: Path) -> str:
-    """The HTML; its pictures are written into `folder`."""
+    """The HTML; its images are written into `folder`."""
     methods = "".join(
         f"<li><b>{escape(result.method)}</b>: <code>{escape(result.pipeline)}</code></li>"
         for result in report.sets[0].results
@@ -110,8 +110,8 @@ bold. Published rows are what the papers state; they were not run here.</p>
 
 def _set(one: SetReport, number: int, folder: Path) -> str:
     """A set's section."""
-    pictures = list(one.results[0].figures)
-    singles = "".join(f"<h4>{escape(name)}</h4>{_table(one, name)}" for name in pictures)
+    images = list(one.results[0].figures)
+    singles = "".join(f"<h4>{escape(name)}</h4>{_table(one, name)}" for name in images)
     shown = "".join(
         _comparison(one, comparison, f"{PICTURES}/{number}-{place:02}", folder)
         for place, comparison in enumerate(one.comparisons, 1)
@@ -120,14 +120,14 @@ def _set(one: SetReport, number: int, folder: Path) -> str:
     return f"""<h2>{escape(title(one))}</h2>
 {_table(one)}
 {_plane(one)}
-<details><summary>Each picture</summary>{singles}</details>
+<details><summary>Each image</summary>{singles}</details>
 {crops}"""
 
 
-def _table(one: SetReport, picture: str | None = None) -> str:
+def _table(one: SetReport, image: str | None = None) -> str:
     header = "".join(f'<th title="{escape(metric.meaning)}">{metric.title}</th>' for metric in one.metrics)
     lines = []
-    for row in rows(one, picture):
+    for row in rows(one, image):
         cells = "".join(
             f"<td{' class=best' if best else ''}>{cell}</td>" for cell, best in zip(row.cells, row.best, strict=True)
         )
@@ -160,7 +160,7 @@ def _comparison(one: SetReport, comparison: Comparison, stem: str, folder: Path)
     Image(comparison.overview).save(folder / whole)
     left, top, right, bottom = (100 * side for side in comparison.box)
     mark = f"left:{left:.1f}%;top:{top:.1f}%;width:{right - left:.1f}%;height:{bottom - top:.1f}%"
-    name = escape(comparison.picture)
+    name = escape(comparison.image)
     return (
         f'<div class="row"><figure><span class="whole"><img src="{whole}" alt="{name}"><i style="{mark}"></i></span>'
         f"<figcaption>{name}</figcaption></figure>{''.join(shown)}</div>"
@@ -170,7 +170,7 @@ def _comparison(one: SetReport, comparison: Comparison, stem: str, folder: Path)
 def _cells(one: SetReport, comparison: Comparison) -> Iterator[tuple[str, str, np.ndarray]]:
     """Caption, note and pixels: the input, each method, the truth."""
     yield "input", "pixels enlarged", comparison.source
-    for row in rows(one, comparison.picture):
+    for row in rows(one, comparison.image):
         figures = dict(zip((metric.key for metric in one.metrics), row.cells, strict=True))
         note = f"{figures['psnr_y']} dB"
         if "feature_distance" in figures:

@@ -1,6 +1,6 @@
 """The protocol of super-resolution papers: how inputs are made, and how results are scored.
 
-Inputs: crop, then MATLAB's `imresize(picture, 1 / scale)`, which rounds to 8 bits. Scores: 8-bit results, a border as
+Inputs: crop, then MATLAB's `imresize(image, 1 / scale)`, which rounds to 8 bits. Scores: 8-bit results, a border as
 wide as the scale cut off, luma of BT.601 in limited range (16 to 235).
 """
 
@@ -19,10 +19,10 @@ from imgtk.upscaling.degradation import Fixed
 __all__ = ["CROP", "SMALLEST", "crop_to_multiple", "downsample", "score", "wear"]
 
 CROP = 12
-"""Sides are cropped to multiples of this, which x2, x3 and x4 divide, so that all scales see the same picture."""
+"""Sides are cropped to multiples of this, which x2, x3 and x4 divide, so that all scales see the same image."""
 
 SMALLEST = 11
-"""SSIM's window: sides of a picture without its border are at least this."""
+"""SSIM's window: sides of an image without its border are at least this."""
 
 
 def crop_to_multiple(pixels: np.ndarray, multiple: int) -> np.ndarray:
@@ -45,7 +45,7 @@ def downsample(pixels: np.ndarray, scale: int) -> np.ndarray:
 
 
 def wear(pixels: np.ndarray, scale: int) -> np.ndarray:
-    """(H, W, 3) uint8 to (H / scale, W / scale, 3) uint8, as pictures get by use: a Gaussian blur of 1 pixel,
+    """(H, W, 3) uint8 to (H / scale, W / scale, 3) uint8, as images get by use: a Gaussian blur of 1 pixel,
     antialiased bicubic, noise of 5 levels and JPEG of quality 40. The noise is the same at each call."""
     x = Fixed()(_tensor(pixels), scale, torch.Generator().manual_seed(0))
     return x[0].permute(1, 2, 0).mul(255).round().to(torch.uint8).numpy()

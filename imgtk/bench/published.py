@@ -46,8 +46,8 @@ def rank(name: str) -> int:
     return [*_PICTURES, name].index(name)
 
 
-def published(name: str, pictures: int, scale: int) -> list[Published]:
-    """The literature's figures for a set; none unless its name, its number of pictures and the scale are right."""
-    if scale != 4 or _PICTURES.get(name) != pictures:
+def published(name: str, images: int, scale: int) -> list[Published]:
+    """The literature's figures for a set; none unless its name, its number of images and the scale are right."""
+    if scale != 4 or _PICTURES.get(name) != images:
         return []
     return [Published(method, *figures[rank(name)]) for method, figures in _FIGURES.items()]

@@ -1,4 +1,4 @@
-"""What a benchmark found: figures by picture, their means, and the literature's beside them."""
+"""What a benchmark found: figures by image, their means, and the literature's beside them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ METRICS = (
         min,
     ),
     Metric("mean_colour", "COLOUR", "{:.2f}".format, "largest shift of a channel's mean, in 8-bit steps", min),
-    Metric("seconds", "SECONDS", "{:.3f}".format, "time of one picture", min),
+    Metric("seconds", "SECONDS", "{:.3f}".format, "time of one image", min),
     Metric("peak_bytes", "MB", lambda value: f"{value / 1e6:.0f}", "most memory beyond what was held before", min),
 )
 
@@ -61,7 +61,7 @@ class Result:
     Attributes:
         method: its short name.
         pipeline: what was run.
-        figures: by picture.
+        figures: by image.
     """
 
     method: str
@@ -70,7 +70,7 @@ class Result:
 
     @property
     def mean(self) -> Figures:
-        """Averages over the pictures, by metric."""
+        """Averages over the images, by metric."""
         rows = list(self.figures.values())
         return {key: _mean([row[key] for row in rows]) for key in rows[0]}
 
@@ -82,7 +82,7 @@ class SetReport:
     Attributes:
         name: of the set.
         scale: the factor.
-        inputs: "files" if the small pictures came from files, "made" if they were made, "worn" if they were also
+        inputs: "files" if the small images came from files, "made" if they were made, "worn" if they were also
             blurred, noisy and compressed.
         results: one for each method.
         comparisons: crops side by side, those first in which the methods differ most.
@@ -95,13 +95,13 @@ class SetReport:
     comparisons: tuple[Comparison, ...] = ()
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         return len(self.results[0].figures)
 
     @property
     def published(self) -> list[Published]:
         """The literature's figures for this set, if it knows it."""
-        return published(self.name, self.pictures, self.scale)
+        return published(self.name, self.images, self.scale)
 
     @property
     def metrics(self) -> list[Metric]:
@@ -137,7 +137,7 @@ class Report:
         return f"computed on {self.device} in {self.dtype}{runtime}{network}"
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data; PSNR of equal pictures, which is infinite, is None."""
+        """As JSON data; PSNR of equal images, which is infinite, is None."""
         return {
             "benchmark": "upscale",
             "machine": machine(),
@@ -149,7 +149,7 @@ class Report:
             "sets": [
                 {
                     "set": one.name,
-                    "pictures": one.pictures,
+                    "images": one.images,
                     "inputs": one.inputs,
                     "published": [vars(row) for row in one.published],
                     "results": [
@@ -157,7 +157,7 @@ class Report:
                             "method": result.method,
                             "pipeline": result.pipeline,
                             "mean": _finite(result.mean),
-                            "by_picture": {name: _finite(row) for name, row in result.figures.items()},
+                            "by_image": {name: _finite(row) for name, row in result.figures.items()},
                         }
                         for result in one.results
                     ],

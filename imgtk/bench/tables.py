@@ -15,7 +15,7 @@ class Row:
     """One line.
 
     Attributes:
-        name: of the method or the picture.
+        name: of the method or the image.
         cells: texts in the order of the set's metrics, "" where there is nothing.
         best: which of them are the best of the methods that were run.
         published: whether it is the literature's.
@@ -34,12 +34,12 @@ def title(one: SetReport) -> str:
         "made": "inputs made by MATLAB's bicubic",
         "worn": "inputs blurred, shrunk, noisy and JPEG",
     }[one.inputs]
-    return f"{one.name}: {one.pictures} picture{'s' * (one.pictures > 1)}, x{one.scale}, {inputs}"
+    return f"{one.name}: {one.images} image{'s' * (one.images > 1)}, x{one.scale}, {inputs}"
 
 
-def rows(one: SetReport, picture: str | None = None) -> list[Row]:
-    """One row for each method, with the means, and the published ones after them; or only the figures of `picture`."""
-    figures = {result.method: result.figures[picture] if picture else result.mean for result in one.results}
+def rows(one: SetReport, image: str | None = None) -> list[Row]:
+    """One row for each method, with the means, and the published ones after them; or only the figures of `image`."""
+    figures = {result.method: result.figures[image] if image else result.mean for result in one.results}
     best = {metric.key: _best(metric, list(figures.values())) for metric in one.metrics}
     found = [
         Row(
@@ -49,7 +49,7 @@ def rows(one: SetReport, picture: str | None = None) -> list[Row]:
         )
         for method, row in figures.items()
     ]
-    if picture is None:
+    if image is None:
         for paper in one.published:
             values: Figures = {"psnr_y": paper.psnr_y, "ssim_y": paper.ssim_y}
             cells = tuple(_text(metric, values.get(metric.key)) for metric in one.metrics)

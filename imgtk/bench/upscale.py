@@ -1,4 +1,4 @@
-"""The benchmark of upscalers: every method on every picture, scored by the protocol of super-resolution papers."""
+"""The benchmark of upscalers: every method on every image, scored by the protocol of super-resolution papers."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def run(
     comparisons: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Measure every method on every picture.
+    """Measure every method on every image.
 
-    Each method first runs once on the first picture of a set, unmeasured, so that loading is not in the times.
+    Each method first runs once on the first image of a set, unmeasured, so that loading is not in the times.
 
     Args:
         sets: from `imgtk.bench.data`, made for `scale`.
@@ -86,20 +86,20 @@ def run(
         scale: the factor.
         features: network for the feature distance; None leaves it out. It is moved to the device.
         device, dtype, backend: as for `Pipeline`.
-        comparisons: of how many pictures of each set to cut out a place; those in which methods differ most.
-        progress: called after each picture with its name, how many are done, and how many there are.
+        comparisons: of how many images of each set to cut out a place; those in which methods differ most.
+        progress: called after each image with its name, how many are done, and how many there are.
 
     Raises:
         PipelineError: for a method that cannot be understood.
-        UsageError: for one that saves pictures, or whose result has another size than the picture.
-        ReadError: for a picture that cannot be read.
+        UsageError: for one that saves images, or whose result has another size than the image.
+        ReadError: for an image that cannot be read.
     """
     pipelines = {
         method: Pipeline(method.pipeline, device=device, dtype=dtype, backend=backend) for method in contestants
     }
     for method, pipeline in pipelines.items():
         if any(node.op == SAVE for node in pipeline.graph.nodes):
-            raise UsageError(f"`{method.pipeline}` saves a picture", hint="A benchmark only measures: leave save out.")
+            raise UsageError(f"`{method.pipeline}` saves an image", hint="A benchmark only measures: leave save out.")
         pipeline.check()
     first = next(iter(pipelines.values()))
     if features is not None:
@@ -137,7 +137,7 @@ def _checked(output: Image, target: np.ndarray, method: Method) -> np.ndarray:
     if output.pixels.shape[:2] != target.shape[:2]:
         wanted = f"{target.shape[1]}x{target.shape[0]}"
         raise UsageError(
-            f"`{method.pipeline}` makes {output.size} where the picture is {wanted}",
+            f"`{method.pipeline}` makes {output.size} where the image is {wanted}",
             hint="Its scale must be that of the benchmark; {} in a pipeline stands for it.",
         )
     return output.pixels if not output.gray else np.repeat(output.pixels, 3, axis=2)

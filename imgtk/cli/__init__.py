@@ -16,7 +16,7 @@ from imgtk import __version__
 from imgtk.cli.report import INTERRUPTED, report
 
 COMMANDS = {
-    "run": ("imgtk.cli.run:run", "Send pictures through a pipeline."),
+    "run": ("imgtk.cli.run:run", "Send images through a pipeline."),
     "plan": ("imgtk.cli.plan:plan", "Show what a pipeline would do, without doing it."),
     "ops": ("imgtk.cli.catalogue:ops", "List the operators."),
     "help": ("imgtk.cli.catalogue:help_", "Explain one operator."),

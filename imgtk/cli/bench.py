@@ -28,7 +28,7 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--data", default="builtin", show_default=True, metavar="DIR|builtin", help="The pictures; see below.")
+@click.option("--data", default="builtin", show_default=True, metavar="DIR|builtin", help="The images; see below.")
 @click.option("--ops", multiple=True, metavar="NAMES", help="Upscalers: bicubic,compact.  [default: all with weights]")
 @click.option(
     "--pipeline", "pipelines", multiple=True, metavar="TEXT", help="Any pipeline; {} is the scale. Repeatable."
@@ -38,17 +38,17 @@ def bench() -> None:
 @click.option("--make-lr", is_flag=True, help="Make the small versions although there are files.")
 @click.option("--worn", is_flag=True, help="Make small versions that are also blurred, noisy and JPEG of quality 40.")
 @click.option("--crop", type=click.IntRange(2), metavar="N", help="Crop sides to multiples of N before shrinking.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Take only the first N pictures of each set.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Take only the first N images of each set.")
 @click.option("--features", default="imgtk", show_default=True, metavar="FILE|none", help="Network for the distance.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …")
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format.")
 @click.option(
     "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="What computes networks."
 )
-@click.option("--per-image", is_flag=True, help="Also print the figures of each picture.")
+@click.option("--per-image", is_flag=True, help="Also print the figures of each image.")
 @click.option("--html", type=path, metavar="DIR", help="Write a page with crops side by side into DIR.")
 @click.option(
-    "--crops", type=click.IntRange(0), default=10, show_default=True, metavar="N", help="Pictures of a set on the page."
+    "--crops", type=click.IntRange(0), default=10, show_default=True, metavar="N", help="Images of a set on the page."
 )
 @click.option("--json", "json_file", metavar="FILE", help="Write all figures to FILE; - prints only them.")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
@@ -76,8 +76,8 @@ def upscale(
 ) -> None:
     """Score upscalers by the protocol of super-resolution papers: fidelity, looks, time and memory.
 
-    DIR holds pictures, whose small versions are made (MATLAB's bicubic); or pairs NAME_HR.png and NAME_LR.png, also in
-    image_SRF_4; or folders of these, each a set. builtin takes pictures that come with scikit-image. For Set5, Set14,
+    DIR holds images, whose small versions are made (MATLAB's bicubic); or pairs NAME_HR.png and NAME_LR.png, also in
+    image_SRF_4; or folders of these, each a set. builtin takes images that come with scikit-image. For Set5, Set14,
     BSD100 and Urban100 at x4 the literature's figures are shown, too.
     """
     if lr and (make_lr or worn):
@@ -130,7 +130,7 @@ def upscale(
 def chosen_sets(
     data: str, scale: int, lr: Path | None, make_lr: bool, crop: int | None, limit: int | None
 ) -> list[BenchSet]:
-    """The sets that the options name, each with its first `limit` pictures."""
+    """The sets that the options name, each with its first `limit` images."""
     from imgtk.bench.data import builtin, find_sets
 
     if data == "builtin":
@@ -152,20 +152,20 @@ def show(report: Report, per_image: bool) -> None:
 
 
 def show_set(one: SetReport, per_image: bool) -> None:
-    """Print the table of a set, and of each of its pictures if `per_image`."""
+    """Print the table of a set, and of each of its images if `per_image`."""
     from imgtk.bench.tables import rows, title
 
     header = ("method", *(metric.title for metric in one.metrics))
     click.secho(title(one), bold=True)
     click.echo(table(header, [(row.name, *row.cells) for row in rows(one)]) + "\n")
-    for picture in one.results[0].figures if per_image else ():
-        header = (picture, *(metric.title for metric in one.metrics))
-        click.echo(table(header, [(row.name, *row.cells) for row in rows(one, picture)]) + "\n")
+    for image in one.results[0].figures if per_image else ():
+        header = (image, *(metric.title for metric in one.metrics))
+        click.echo(table(header, [(row.name, *row.cells) for row in rows(one, image)]) + "\n")
 
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
-    """A bar on stderr with the picture that was done; nothing if `quiet` or if stderr is no terminal."""
+    """A bar on stderr with the image that was done; nothing if `quiet` or if stderr is no terminal."""
     if not wanted(quiet):
         yield None
         return

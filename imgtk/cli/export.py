@@ -15,7 +15,7 @@ import click
 def export(op: str, onnx: Path, dtype: str, overwrite: bool) -> None:
     """Write the network of OP, such as "upscale:esrgan x4", as an ONNX file.
 
-    The file takes RGB pictures of any size, nominally 0..1, and says in its metadata what it is, from which weights and
+    The file takes RGB images of any size, nominally 0..1, and says in its metadata what it is, from which weights and
     under which licence. It is compared with torch on several sizes where onnxruntime is installed.
     """
     from imgtk.pipeline import Pipeline

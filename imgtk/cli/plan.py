@@ -46,10 +46,10 @@ def plan(
     form: str | None,
     **settings: Any,
 ) -> None:
-    """Show the stages of PIPELINE for the picture INPUT: sizes, tiles, what computes them, memory, weights."""
+    """Show the stages of PIPELINE for the image INPUT: sizes, tiles, what computes them, memory, weights."""
     text, rest = split_words(words, pipeline_file)
     if len(rest) > 1:
-        raise click.UsageError("plan takes one picture")
+        raise click.UsageError("plan takes one image")
     pipeline = build_pipeline(text, pipeline_file, **settings)
     if form == "yaml":
         click.echo(pipeline.yaml(), nl=False)

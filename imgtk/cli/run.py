@@ -38,17 +38,15 @@ def place(text: str) -> Path | str:
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="PIPELINE INPUT...")
-@click.option("-o", "--output", type=place, metavar="PATH", help="A file for one picture or one clip, else a folder.")
+@click.option("-o", "--output", type=place, metavar="PATH", help="A file for one image or one clip, else a folder.")
 @click.option("--recursive", is_flag=True, help="Take the folders in a folder, too.")
 @click.option("--resume", is_flag=True, help="Skip what an earlier run has done; go on within clips and large ones.")
-@click.option(
-    "--watch", "watching", is_flag=True, help="Go on with the pictures that arrive in a folder, until Ctrl-C."
-)
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Pictures at a time.  [default: processors + 2]")
+@click.option("--watch", "watching", is_flag=True, help="Go on with the images that arrive in a folder, until Ctrl-C.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Images at a time.  [default: processors + 2]")
 @click.option(
     "--batch", type=click.IntRange(1), metavar="N", help="Small ones computed together.  [default: 16; 1 on a CPU]"
 )
-@click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write a JSON line per picture.")
+@click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write a JSON line per image.")
 @click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.")
@@ -57,7 +55,7 @@ def place(text: str) -> Path | str:
 @click.option(
     "--steady", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Calm what flickers in clips: 0.7."
 )
-@click.option("--fps", type=Rate(), help="Of a clip made of pictures.  [default: timestamps.txt beside them, or 25]")
+@click.option("--fps", type=Rate(), help="Of a clip made of images.  [default: timestamps.txt beside them, or 25]")
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="ray: share a cluster's machines.")
 @click.option("--ray-address", metavar="auto|HOST:PORT", help="The cluster.  [default: RAY_ADDRESS, or this machine]")
@@ -66,7 +64,7 @@ def place(text: str) -> Path | str:
 @pipeline_options
 @max_pixels_option
 @click.option("--quiet", is_flag=True, help="No progress bar, no names of outputs.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per picture.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per image.")
 @click.pass_obj
 def run(
     debug: bool,
@@ -97,15 +95,15 @@ def run(
     device: str,
     **settings: Any,
 ) -> int:
-    """Send each INPUT through PIPELINE: a picture or a clip, a folder of pictures, a quoted pattern, or @FILE, a list.
+    """Send each INPUT through PIPELINE: an image or a clip, a folder of images, a quoted pattern, or @FILE, a list.
 
-    cat.jpg becomes cat.imgtk.jpg in the current folder, and the pictures of the folder pets go into pets.imgtk; -o
+    cat.jpg becomes cat.imgtk.jpg in the current folder, and the images of the folder pets go into pets.imgtk; -o
     names another place. What the input's format cannot hold becomes a PNG. Nothing is replaced without --overwrite.
 
-    With -o out.mp4, the pictures of a folder, pattern or list become one clip. With --format png (jpg, tif, bmp), the
-    frames of a clip become pictures in a folder.
+    With -o out.mp4, the images of a folder, pattern or list become one clip. With --format png (jpg, tif, bmp), the
+    frames of a clip become images in a folder.
 
-    A picture that fails does not stop the others. The exit code is 0 if all went well, 1 if pictures failed, 2 if what
+    An image that fails does not stop the others. The exit code is 0 if all went well, 1 if images failed, 2 if what
     was asked for makes no sense.
     """
     text, inputs = split_words(words, pipeline_file)
@@ -132,7 +130,7 @@ def run(
     else:
         found, stores = [] if watching else list_jobs(inputs, output, **naming), None
     if fps and not any(job.frames for job in found):
-        raise click.UsageError("--fps is for a folder, pattern or list of pictures that become one clip: -o out.mp4")
+        raise click.UsageError("--fps is for a folder, pattern or list of images that become one clip: -o out.mp4")
     several = len(found) != 1
     pipelines = [
         build_pipeline(text, pipeline_file, overwrite=overwrite or resume or watching, device=name, **settings)
@@ -156,7 +154,7 @@ def run(
                 quiet or several,
                 unit="tiles" if several or not (found[0].frames or is_clip(found[0].source)) else "frames",
             ) as progress,
-            picture_bar(tally, quiet or not several or watching) as advance,
+            image_bar(tally, quiet or not several or watching) as advance,
         ):
             how: dict[str, Any] = {"report": report_file, "stop": stop}
             if watching:
@@ -172,7 +170,7 @@ def run(
             for row in rows:
                 tally.add(row)
                 advance()
-                with audible():  # the threads that read pictures silence libraries, and with them standard error
+                with audible():  # the threads that read images silence libraries, and with them standard error
                     code = show(row, quiet=quiet, as_json=as_json, debug=debug)
                     worst = max(worst, FAILED if several and code not in (0, UNEXPECTED) else code)
     except WriteError as error:
@@ -189,7 +187,7 @@ def run(
 
 
 class Tally:
-    """How many pictures there are, and what became of how many."""
+    """How many images there are, and what became of how many."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -204,12 +202,12 @@ class Tally:
         return self.rows["done"] + self.rows["failed"]
 
     def rate(self) -> str:
-        """Pictures per second, or seconds per picture if they are slow."""
+        """Images per second, or seconds per image if they are slow."""
         seconds = perf_counter() - self.started
         if not self.worked_on:
             return ""
         rate = self.worked_on / max(seconds, 1e-9)
-        return f"{rate:.1f} pictures/s" if rate >= 1 else f"{1 / rate:.1f} s/picture"
+        return f"{rate:.1f} images/s" if rate >= 1 else f"{1 / rate:.1f} s/image"
 
     def summary(self) -> str:
         counts = [f"{self.rows[status]} {status}" for status in ("done", "failed", "skipped") if self.rows[status]]
@@ -219,7 +217,7 @@ class Tally:
 
 
 def show(row: Row, *, quiet: bool, as_json: bool, debug: bool) -> int:
-    """Print what became of a picture, above the bar. Gives the exit code for it."""
+    """Print what became of an image, above the bar. Gives the exit code for it."""
     code = report(row.exception, where=row.path, debug=debug) if row.exception else 0
     for note in () if quiet else row.notes:
         click.echo(f"note: {row.path}: {note}", file=sys.stderr)
@@ -254,7 +252,7 @@ def stopped_by_ctrl_c() -> Iterator[Event]:
             os.write(2, b"interrupted\n")
             os._exit(INTERRUPTED)
         stop.set()
-        os.write(2, b"stopping after the pictures that are being computed; Ctrl-C again stops at once\n")
+        os.write(2, b"stopping after the images that are being computed; Ctrl-C again stops at once\n")
 
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, or somebody else's
         yield stop
@@ -267,8 +265,8 @@ def stopped_by_ctrl_c() -> Iterator[Event]:
 
 
 @contextmanager
-def picture_bar(tally: Tally, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A bar on stderr with pictures, rate, time left and failures; nothing if `quiet` or if stderr is no terminal."""
+def image_bar(tally: Tally, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A bar on stderr with images, rate, time left and failures; nothing if `quiet` or if stderr is no terminal."""
     if not wanted(quiet):
         yield lambda: None
         return

@@ -33,9 +33,9 @@ class Setting(click.ParamType):
 
 @click.command()
 @click.argument("op")
-@click.option("--data", type=folder, required=True, help="Folder of pictures to learn from.")
+@click.option("--data", type=folder, required=True, help="Folder of images to learn from.")
 @click.option("--out", type=folder, required=True, help="Folder for checkpoints, log and samples.")
-@click.option("--validation", type=folder, help="Folder of pictures to validate on.  [default: some of --data]")
+@click.option("--validation", type=folder, help="Folder of images to validate on.  [default: some of --data]")
 @click.option("--recipe", help="A recipe that the plugin ships, or a .toml file.")
 @click.option("--set", "settings", type=Setting(), multiple=True, help="Change a setting of the recipe; repeatable.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")

@@ -37,7 +37,7 @@ class Backend(ABC):
     """A runtime that reads ONNX models. Called, it builds a network; it keeps what it has built.
 
     Args:
-        sparing: to take only those networks and pictures for which building it pays.
+        sparing: to take only those networks and images for which building it pays.
     """
 
     name: ClassVar[str]
@@ -57,7 +57,7 @@ class Backend(ABC):
 
     @abstractmethod
     def compile(self, model: bytes, dtype: torch.dtype) -> Run:
-        """Make an ONNX model, whose pictures are float32, ready to be computed in one of `dtypes`, with as many threads
+        """Make an ONNX model, whose images are float32, ready to be computed in one of `dtypes`, with as many threads
         as torch has."""
 
     def dtype(self, asked: str, resolved: torch.dtype) -> torch.dtype:
@@ -73,9 +73,9 @@ class Backend(ABC):
         raise DeviceError(f"{self.name} does not compute in {asked}", hint="Leave out --dtype, or --backend.")
 
     def takes(self, op: ImageOp, dtype: torch.dtype, pixels: int) -> bool:
-        """Whether it is to compute the network of `op` in `dtype`, for pictures of so many pixels.
+        """Whether it is to compute the network of `op` in `dtype`, for images of so many pixels.
 
-        It leaves operators to torch that need statistics of the whole picture: they look into their network.
+        It leaves operators to torch that need statistics of the whole image: they look into their network.
         """
         network = op.network
         if network is None or op.geometry.extent is not Extent.LOCAL or dtype not in self.dtypes:
@@ -155,7 +155,7 @@ BACKENDS: dict[str, type[Backend]] = {kind.name: kind for kind in (OpenVINO, Onn
 def resolve_backend(name: str, device: torch.device) -> Backend | None:
     """The backend of that name; None for torch alone.
 
-    "auto" takes OpenVINO where it is installed, on x86 processors, for networks and pictures that are worth it.
+    "auto" takes OpenVINO where it is installed, on x86 processors, for networks and images that are worth it.
 
     Raises:
         BackendError: if it is not installed, or is not for this device.

@@ -30,12 +30,12 @@ ALLOWED = {"fp32": 1e-4, "fp16": 2e-2}
 """Largest difference between the file and torch, of values up to 1."""
 
 SHAPES = ((1, 17, 13), (1, 1, 1), (1, 1, 29), (2, 24, 32))
-"""Number, height and width of the pictures that a file is checked on, the sides in multiples of what the network
+"""Number, height and width of the images that a file is checked on, the sides in multiples of what the network
 needs."""
 
 
 def export(op: ImageOp, text: str, path: str | Path, *, dtype: str = "fp32", overwrite: bool = False) -> list[str]:
-    """Write the network of `op` as an ONNX file, for pictures of any size, one at a time if statistics of it count.
+    """Write the network of `op` as an ONNX file, for images of any size, one at a time if statistics of it count.
 
     The file appears complete or not at all. It says in its `metadata_props` what it holds: name, operator,
     architecture, scale, input, licence, and the SHA-256 of the weights that it was made from.
@@ -74,7 +74,7 @@ def export(op: ImageOp, text: str, path: str | Path, *, dtype: str = "fp32", ove
     else:
         notes.append("the file was not checked: onnxruntime is not installed")
     with torch.inference_mode():
-        sample = _pictures(1, 16 * op.geometry.multiple, 24 * op.geometry.multiple)
+        sample = _images(1, 16 * op.geometry.multiple, 24 * op.geometry.multiple)
         op.to(torch.device("cpu"), torch.float32)
         given, own = op(sample), in_torch(network, sample.device, sample.dtype)(sample)
     scale = Fraction(own.shape[2], sample.shape[2])
@@ -87,7 +87,7 @@ def export(op: ImageOp, text: str, path: str | Path, *, dtype: str = "fp32", ove
     return notes
 
 
-def _pictures(number: int, height: int, width: int) -> Tensor:
+def _images(number: int, height: int, width: int) -> Tensor:
     """(number, 3, height, width), the same each time, with gradients and noise."""
     generator = torch.Generator().manual_seed(0)
     ramp = torch.linspace(0, 1, number * width).view(number, 1, 1, width).expand(number, 3, height, width)
@@ -95,7 +95,7 @@ def _pictures(number: int, height: int, width: int) -> Tensor:
 
 
 def _check(model: bytes, network: nn.Module, multiple: int, dtype: str, single: bool) -> None:
-    """Compute pictures of several sizes by onnxruntime and by torch.
+    """Compute images of several sizes by onnxruntime and by torch.
 
     Raises:
         BackendError: if they differ by more than `ALLOWED`.
@@ -103,13 +103,13 @@ def _check(model: bytes, network: nn.Module, multiple: int, dtype: str, single: 
     run = OnnxRuntime().compile(model, torch.float32)
     reference = in_torch(network, torch.device("cpu"), DTYPES[dtype])
     for number, height, width in SHAPES:
-        x = _pictures(1 if single else number, height * multiple, width * multiple).to(DTYPES[dtype])
+        x = _images(1 if single else number, height * multiple, width * multiple).to(DTYPES[dtype])
         with torch.inference_mode():
             expected = reference(x)
         given = torch.from_numpy(run(x.numpy()))
         size = f"{x.shape[3]}x{x.shape[2]}"
         if given.shape != expected.shape:
-            raise BackendError(f"the exported network gives another size than torch for a picture of {size} pixels")
+            raise BackendError(f"the exported network gives another size than torch for an image of {size} pixels")
         difference = float((given.float() - expected.float()).abs().max())
         if not difference <= ALLOWED[dtype] * max(1.0, float(expected.abs().max())):
             raise BackendError(f"the exported network differs from torch by {difference:.2g} at {size} pixels")
@@ -122,7 +122,7 @@ def _facts(op: ImageOp, text: str, dtype: str) -> dict[str, str]:
     single = op.geometry.extent is Extent.STATISTICS
     shape = f"({1 if single else 'batch'}, 3, height, width)"
     sides = f", sides multiples of {multiple}" if multiple > 1 else ""
-    whole = ", whole pictures only" if single else ""
+    whole = ", whole images only" if single else ""
     return {
         "name": op.summary().get("weights", ""),
         "operator": text,

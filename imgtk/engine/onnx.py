@@ -20,7 +20,7 @@ OPSET = 17
 """Version of the operators: of 2022, so old runtimes know it too, and the first with all that our networks need."""
 
 EXAMPLE = (16, 32)
-"""Sides of the pictures that the network is traced with; they suit networks that fold blocks of up to 16 pixels."""
+"""Sides of the images that the network is traced with; they suit networks that fold blocks of up to 16 pixels."""
 
 
 class _Plain(nn.Module):
@@ -40,8 +40,8 @@ def to_onnx(network: nn.Module, dtype: torch.dtype = torch.float32, *, single: b
 
     Args:
         network: (N, 3, H, W) to (N, 3, H * s, W * s), ready for inference; it is left alone.
-        dtype: float32 or float16, of the pictures and the weights.
-        single: for batches of one picture only, for which networks may have a shorter way.
+        dtype: float32 or float16, of the images and the weights.
+        single: for batches of one image only, for which networks may have a shorter way.
 
     Raises:
         BackendError: if the network has something that ONNX has not.

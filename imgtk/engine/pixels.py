@@ -1,4 +1,4 @@
-"""Between the arrays of a picture and the tensors of the engine, and what transparency needs on the way."""
+"""Between the arrays of an image and the tensors of the engine, and what transparency needs on the way."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from imgtk.nn.colour import luma
 from imgtk.nn.resample import resample, support
 
 if TYPE_CHECKING:
-    from imgtk.io.large import Picture
+    from imgtk.io.large import DiskImage
 
 FAINT = 0.05
-"""Opacity up to which a pixel's colour is not trusted when a picture changes its size."""
+"""Opacity up to which a pixel's colour is not trusted when an image changes its size."""
 
 REACH = 128
-"""Pixels around a region of a picture on the disk in which colours for hidden pixels are looked for."""
+"""Pixels around a region of an image on the disk in which colours for hidden pixels are looked for."""
 
 
 def read_region(pixels: np.ndarray, box: Box) -> Tensor:
@@ -37,9 +37,9 @@ def read_region(pixels: np.ndarray, box: Box) -> Tensor:
     return tensor if tensor.shape[1] == 3 else tensor.expand(-1, 3, -1, -1)
 
 
-def read_regions(pictures: Sequence[np.ndarray], box: Box) -> Tensor:
-    """Region `box` of N pictures of one size and sample format as (N, 3, h, w); see `read_region`."""
-    regions = [read_region(pixels, box) for pixels in pictures]
+def read_regions(images: Sequence[np.ndarray], box: Box) -> Tensor:
+    """Region `box` of N images of one size and sample format as (N, 3, h, w); see `read_region`."""
+    regions = [read_region(pixels, box) for pixels in images]
     return regions[0] if len(regions) == 1 else torch.cat(regions)
 
 
@@ -57,7 +57,7 @@ def quantised(tensor: Tensor, dtype: np.dtype[Any], gray: bool) -> np.ndarray:
 
 
 def without_holes(image: Image, opacity: float) -> Image:
-    """The picture with the colours of pixels of at most `opacity` (0..1) replaced by those of the nearest pixels that
+    """The image with the colours of pixels of at most `opacity` (0..1) replaced by those of the nearest pixels that
     are more opaque, so that what hides there does not bleed into the edges."""
     if image.alpha is None:
         return image
@@ -72,32 +72,32 @@ def without_holes(image: Image, opacity: float) -> Image:
     return replace(image, pixels=np.where(hidden[..., None], colours[labels], image.pixels))
 
 
-def region_of(picture: Picture, opacity: float, box: Box) -> Tensor:
-    """As `read_region`, of a picture on the disk, whose hidden pixels `without_holes` replaces by those at most
+def region_of(image: DiskImage, opacity: float, box: Box) -> Tensor:
+    """As `read_region`, of an image on the disk, whose hidden pixels `without_holes` replaces by those at most
     `REACH` away."""
-    if not picture.has_alpha:
-        return read_region(picture.read(box), Box.of(box.size))
-    wide = _grown(box, REACH, REACH, picture.size)
-    image = without_holes(_image(picture.read(wide)), opacity)
-    return read_region(image.pixels, box.shifted(-wide.left, -wide.top))
+    if not image.has_alpha:
+        return read_region(image.read(box), Box.of(box.size))
+    wide = _grown(box, REACH, REACH, image.size)
+    filled = without_holes(_image(image.read(wide)), opacity)
+    return read_region(filled.pixels, box.shifted(-wide.left, -wide.top))
 
 
-def shrunk(picture: Picture, opacity: float, size: Size) -> np.ndarray:
-    """The colours (H, W, 1|3) of a picture on the disk at a smaller size, without the holes that are left there."""
-    samples = picture.shrunk(size)
-    return without_holes(_image(samples), opacity).pixels if picture.has_alpha else samples
+def shrunk(image: DiskImage, opacity: float, size: Size) -> np.ndarray:
+    """The colours (H, W, 1|3) of an image on the disk at a smaller size, without the holes that are left there."""
+    samples = image.shrunk(size)
+    return without_holes(_image(samples), opacity).pixels if image.has_alpha else samples
 
 
-def alpha_region(picture: Picture, box: Box, size: Size) -> np.ndarray:
-    """Region `box` (h, w) of what `resized_alpha` makes of the opacity of a picture on the disk."""
-    if picture.size == size:
-        return picture.read(box)[..., -1]
-    across, down = (Fraction(out, length) for out, length in zip(size, picture.size, strict=True))
+def alpha_region(image: DiskImage, box: Box, size: Size) -> np.ndarray:
+    """Region `box` (h, w) of what `resized_alpha` makes of the opacity of an image on the disk."""
+    if image.size == size:
+        return image.read(box)[..., -1]
+    across, down = (Fraction(out, length) for out, length in zip(size, image.size, strict=True))
     under = Box(floor(box.left / across), floor(box.top / down), ceil(box.right / across), ceil(box.bottom / down))
-    source = _grown(under, support("bicubic", across), support("bicubic", down), picture.size)
-    plane = read_region(picture.read(source)[..., -1:], Box.of(source.size))[:, :1]
-    resized = resample(plane, size, window=Window(box, size, source, picture.size)).clamp(0, 1)
-    return quantised(resized, picture.dtype, gray=False)[..., 0]
+    source = _grown(under, support("bicubic", across), support("bicubic", down), image.size)
+    plane = read_region(image.read(source)[..., -1:], Box.of(source.size))[:, :1]
+    resized = resample(plane, size, window=Window(box, size, source, image.size)).clamp(0, 1)
+    return quantised(resized, image.dtype, gray=False)[..., 0]
 
 
 def _image(samples: np.ndarray) -> Image:
@@ -106,7 +106,7 @@ def _image(samples: np.ndarray) -> Image:
 
 
 def _grown(box: Box, across: int, down: int, size: Size) -> Box:
-    """`box` with so many pixels more on each side, within a picture of `size`."""
+    """`box` with so many pixels more on each side, within an image of `size`."""
     right, bottom = min(size.width, box.right + across), min(size.height, box.bottom + down)
     return Box(max(0, box.left - across), max(0, box.top - down), right, bottom)
 

@@ -16,7 +16,7 @@ from imgtk.language.graph import INPUT, SAVE, Graph
 from imgtk.op import ImageOp
 
 SMALL = 1 << 20
-"""Pixels up to which a picture is "small": statistics are taken from all of it, those of larger ones from a thumbnail
+"""Pixels up to which an image is "small": statistics are taken from all of it, those of larger ones from a thumbnail
 of at most this size."""
 
 REPEATED = 1.5
@@ -80,7 +80,7 @@ class Plan:
     Attributes:
         stages: in the order of the graph's nodes.
         output: id of the stage whose output is the result.
-        tile: side of a tile in pixels of the input picture; None when the whole picture is one tile.
+        tile: side of a tile in pixels of the input image; None when the whole image is one tile.
         device: all stages run on it.
         peak: bytes that one tile is expected to need at its peak; None when it was not worth measuring.
     """
@@ -155,7 +155,7 @@ def plan_stages(graph: Graph, ops: Mapping[int, ImageOp], size: Size, dtype: tor
     """The stages of `graph` for an input of `size`: their sizes, and which must be stored.
 
     Raises:
-        UsageError: if an operator gets pictures of different sizes.
+        UsageError: if an operator gets images of different sizes.
     """
     stages: list[Stage] = []
     for index, node in enumerate(graph.nodes):
@@ -165,7 +165,7 @@ def plan_stages(graph: Graph, ops: Mapping[int, ImageOp], size: Size, dtype: tor
         if any(other != first for other in others):
             sizes = " and ".join(map(str, (first, *others)))
             raise UsageError(
-                f"{node.op} needs pictures of one size, but gets {sizes}",
+                f"{node.op} needs images of one size, but gets {sizes}",
                 hint="Put a resize or upscale into one of the branches.",
             )
         if op is not None:
@@ -196,7 +196,7 @@ def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
         if stage.extent is Extent.WHOLE:
             notes[index] = "stored: computed in one piece"
             for i in stage.inputs:
-                notes.setdefault(i, f"stored: {stage.label} needs the whole picture")
+                notes.setdefault(i, f"stored: {stage.label} needs the whole image")
         elif stage.op and any(stage.op.geometry.periodic):
             for i in stage.inputs:
                 notes.setdefault(i, f"stored: {stage.label} goes on at the opposite border")
@@ -206,13 +206,13 @@ def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
 
 
 def _with_stored_statistics(stages: Sequence[Stage], measured: Sequence[Stage]) -> tuple[Stage, ...]:
-    """Store the small pictures that STATISTICS stages among `measured` take their statistics from."""
+    """Store the small images that STATISTICS stages among `measured` take their statistics from."""
     stages = list(stages)
     for stage in measured:
         if stage.extent is Extent.STATISTICS:
             source = stage.inputs[0]
             if source != INPUT and stages[source].size.pixels <= SMALL and not stages[source].stored:
-                note = f"stored: {stage.label} takes statistics of the whole picture"
+                note = f"stored: {stage.label} takes statistics of the whole image"
                 stages[source] = replace(stages[source], stored=True, note=note)
     return tuple(stages)
 
@@ -283,7 +283,7 @@ def pixels_read(plan: Plan) -> int:
 
 def choose_tile(whole: Plan, fixed: float, per_pixel: float, budget: int) -> int | None:
     """The largest tile side, in pixels of the input of the untiled plan `whole`, whose peak memory stays below `budget`
-    bytes; None for the whole picture. The peak is taken as `fixed + per_pixel * pixels`, halos included.
+    bytes; None for the whole image. The peak is taken as `fixed + per_pixel * pixels`, halos included.
 
     Raises:
         MemoryLimitError: if not even the smallest tile fits.

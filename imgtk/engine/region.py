@@ -20,12 +20,12 @@ class Need:
     """What an operator's input must be for one region of its output.
 
     Attributes:
-        box: the pixels to ask the input for, within the picture.
-        rows, columns: which of them, in order, make the operator's input; None for all as they are. At the end of a
-            picture they mirror, so that the sides become multiples of `Geometry.multiple`; on a periodic axis they go
+        box: the pixels to ask the input for, within the image.
+        rows, columns: which of them, in order, make the operator's input; None for all as they are. At the end of an
+            image they mirror, so that the sides become multiples of `Geometry.multiple`; on a periodic axis they go
             on at the opposite border.
         crop: the region within the output of a plain operator.
-        window: where the region lies; its `input` reaches beyond the picture by what is mirrored or repeated.
+        window: where the region lies; its `input` reaches beyond the image by what is mirrored or repeated.
     """
 
     box: Box
@@ -88,7 +88,7 @@ def _mirrored(low: int, high: int, length: int) -> Sequence[int]:
 
 
 def _repeated(low: int, high: int, length: int) -> Sequence[int]:
-    """The indices [low, high), those outside the picture going on at its other end."""
+    """The indices [low, high), those outside the image going on at its other end."""
     return [i % length for i in range(low, high)]
 
 

@@ -19,7 +19,7 @@ from imgtk.geometry import Box, Extent, Size
 from imgtk.language.graph import INPUT
 
 Source = Callable[[Box], Tensor]
-"""Gives a region of the input pictures as (N, 3, H, W), float32, 0..1, on the CPU."""
+"""Gives a region of the input images as (N, 3, H, W), float32, 0..1, on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Renderer:
 
     Attributes:
         plan, source: what to render, from what.
-        count: of the pictures that are rendered at the same time, N.
-        statistics: of the whole picture, by stage id, for STATISTICS stages that are tiled or windowed.
+        count: of the images that are rendered at the same time, N.
+        statistics: of the whole image, by stage id, for STATISTICS stages that are tiled or windowed.
         report: called after every tile.
         notes: what happened on the way that the user should know of (smaller tiles, recomputed tiles).
     """
@@ -69,7 +69,7 @@ class Renderer:
         return result
 
     def stored_or_input(self, index: int) -> Tensor:
-        """All of a stage that was stored, or of the input picture."""
+        """All of a stage that was stored, or of the input image."""
         if index in self.stored:
             return self.stored[index]
         stage = self.plan.stages[index]
@@ -80,10 +80,10 @@ class Renderer:
         """The statistics that STATISTICS stage `index` takes of its whole input, which is stored or `INPUT`."""
         stage = self.plan.stages[index]
         assert stage.op is not None
-        picture = self.stored_or_input(stage.inputs[0])
+        image = self.stored_or_input(stage.inputs[0])
         covers = Box.of(self.plan.stages[stage.inputs[0]].size)
         needed = need(stage.op, Box.of(stage.size), covers.size, stage.size)
-        return stage.op.measure(_prepared(needed.take(picture, covers), stage.dtype))
+        return stage.op.measure(_prepared(needed.take(image, covers), stage.dtype))
 
     def stream(self, index: int, *, below: int = 0) -> Iterator[tuple[Box, Tensor]]:
         """All tiles of stage `index` that reach below row `below`: their boxes, and (N, 3, H, W) in the stage's dtype.
@@ -127,7 +127,7 @@ class Renderer:
         return half
 
     def _measure_all(self, target: int) -> None:
-        """Before a picture that was to be computed at once is tiled after all: statistics of the whole of it."""
+        """Before an image that was to be computed at once is tiled after all: statistics of the whole of it."""
         for index, stage in enumerate(self.plan.stages[: target + 1]):
             if stage.extent is Extent.STATISTICS:
                 self._measured(index)
@@ -152,7 +152,7 @@ class Renderer:
         except _OverflowAt as overflow:
             raise ImgtkError(
                 f"{overflow.label} gave NaN or infinity in tile {tuple(box)}, in float32 too",
-                hint="The weights or the picture hold such values: check the model with `imgtk models`.",
+                hint="The weights or the image hold such values: check the model with `imgtk models`.",
             ) from None
 
     def _compute(self, target: int, box: Box, dtype: torch.dtype | None) -> Tensor:
@@ -187,7 +187,7 @@ class Renderer:
         return cut(result, box.shifted(-covers.left, -covers.top))
 
     def _report_step(self, stage: Stage, done: int, total: int) -> None:
-        """Progress within an operator that computes the whole picture at once."""
+        """Progress within an operator that computes the whole image at once."""
         assert self.report is not None
         self.report(Progress(done, total, stage.label, stage.size.pixels * 3 * stage.dtype.itemsize))
 

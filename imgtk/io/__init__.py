@@ -1,4 +1,4 @@
-"""Pictures from files and to files, with everything they carry."""
+"""Images from files and to files, with everything they carry."""
 
 from imgtk.io.convert import convert, to_pil
 from imgtk.io.read import MAX_PIXELS, read, read_size

@@ -1,4 +1,4 @@
-"""`Image` from what Python programs hold pictures in, and back to Pillow."""
+"""`Image` from what Python programs hold images in, and back to Pillow."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _BRIGHTEST = 16  # floats beyond this are not 0..1 with highlights, but 0..255
 
 
 def convert(obj: Any) -> Image:
-    """An Image of whatever holds a picture; see `Image.of`.
+    """An Image of whatever holds an image; see `Image.of`.
 
     Arrays are not copied where that can be avoided, so do not change them while the Image is in use.
 
     Raises:
-        ReadError: if `obj` holds no picture, saying what it is and what is accepted.
+        ReadError: if `obj` holds no image, saying what it is and what is accepted.
     """
     if isinstance(obj, Image):
         return obj
@@ -47,14 +47,14 @@ def convert(obj: Any) -> Image:
     torch = sys.modules.get("torch")  # without torch imported, `obj` is no tensor
     if torch and isinstance(obj, torch.Tensor):
         return _from_tensor(obj)
-    raise ReadError(f"a {type(obj).__name__} is not a picture", hint=f"imgtk takes {_SUPPORTED}.")
+    raise ReadError(f"a {type(obj).__name__} is not an image", hint=f"imgtk takes {_SUPPORTED}.")
 
 
 def from_array(array: np.ndarray) -> Image:
     """An Image of (H, W) or (H, W, 1..4), uint8, uint16 or floating point 0..1. Raises ReadError for anything else."""
     what = f"an array of shape {array.shape} and type {array.dtype}"
     if array.ndim not in (2, 3) or (array.ndim == 3 and not 1 <= array.shape[2] <= 4):
-        raise ReadError(f"{what} is not a picture", hint="Expected (H, W) or (H, W, C) with C from 1 to 4.")
+        raise ReadError(f"{what} is not an image", hint="Expected (H, W) or (H, W, C) with C from 1 to 4.")
     if array.size == 0:
         raise ReadError(f"{what} has no pixels")
     if array.dtype.kind == "f":
@@ -62,7 +62,7 @@ def from_array(array: np.ndarray) -> Image:
         if (highest := array.max()) > _BRIGHTEST:
             raise ReadError(f"{what} goes up to {highest:g}", hint="Floating point values lie in 0..1; divide by 255?")
     elif array.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
-        raise ReadError(f"{what} is not a picture", hint="Expected uint8, uint16 or floating point 0..1.")
+        raise ReadError(f"{what} is not an image", hint="Expected uint8, uint16 or floating point 0..1.")
     array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
     samples = array[..., None] if array.ndim == 2 else array
     return assembled(samples, has_alpha=samples.shape[2] in (2, 4), metadata=Metadata())
@@ -76,7 +76,7 @@ def _from_tensor(tensor: Any) -> Image:
         tensor = tensor[0]
     if tensor.ndim != 3 or not 1 <= tensor.shape[0] <= 4:
         raise ReadError(
-            f"a tensor of shape {shape} is not a picture", hint="Expected (C, H, W) or (1, C, H, W) with C from 1 to 4."
+            f"a tensor of shape {shape} is not an image", hint="Expected (C, H, W) or (1, C, H, W) with C from 1 to 4."
         )
     tensor = tensor.detach().cpu()
     if tensor.is_floating_point():
@@ -155,7 +155,7 @@ def _deep_gray(values: np.ndarray, key: int | None) -> tuple[np.ndarray, bool]:
 
 
 def _to_srgb(image: PIL.Image.Image, icc: bytes | None) -> PIL.Image.Image:
-    """RGB of CMYK or Lab, through the picture's own profile where it has a usable one."""
+    """RGB of CMYK or Lab, through the image's own profile where it has a usable one."""
     srgb = ImageCms.createProfile("sRGB")
     try:
         if image.mode == "LAB":
@@ -185,7 +185,7 @@ def _as_image(image: PIL.Image.Image | None) -> PIL.Image.Image:
 
 def to_pil(image: Image) -> PIL.Image.Image:
     """A PIL image of 8 bits, L, LA, RGB or RGBA, with what `image.metadata` holds in `info`."""
-    picture = PIL.Image.fromarray(to_depth(image.numpy(), 8))
+    pil_image = PIL.Image.fromarray(to_depth(image.numpy(), 8))
     metadata = image.metadata
     carried: dict[str, Any] = {
         "icc_profile": metadata.icc,
@@ -194,6 +194,6 @@ def to_pil(image: Image) -> PIL.Image.Image:
         "dpi": metadata.dpi,
         "comment": metadata.text.get("Comment"),
     }
-    picture.info.update(metadata.text)
-    picture.info.update((key, value) for key, value in carried.items() if value)
-    return picture
+    pil_image.info.update(metadata.text)
+    pil_image.info.update((key, value) for key, value in carried.items() if value)
+    return pil_image

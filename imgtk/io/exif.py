@@ -1,4 +1,4 @@
-"""EXIF blocks: small TIFF structures that describe a picture.
+"""EXIF blocks: small TIFF structures that describe an image.
 
 Blocks are changed in place, so that no offset inside them moves: maker notes, whose inner structure only their maker
 knows, stay valid. Tag numbers are those of the Exif 2.32 standard (CIPA DC-008).
@@ -24,7 +24,7 @@ _HEIGHTS = (0x0101, 0xA003)  # ImageLength, PixelYDimension
 _THUMBNAIL_START, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _SHORT, _LONG = 3, 4
 
-# Tags of the main directory that tell of the picture, not of how one file stores it: descriptions, camera, software,
+# Tags of the main directory that tell of the image, not of how one file stores it: descriptions, camera, software,
 # dates, artist, copyright, rating, and the Windows title, comment, author, keywords and subject.
 _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
 
@@ -104,7 +104,7 @@ def states_resolution(block: bytes) -> bool:
 
 
 def upright(block: bytes) -> bytes:
-    """`block` for the upright picture: with orientation 1, and without the thumbnail."""
+    """`block` for the upright image: with orientation 1, and without the thumbnail."""
     parsed = _Block(block)
     if not parsed.first:
         return block
@@ -116,7 +116,7 @@ def upright(block: bytes) -> bytes:
 
 
 def resized(block: bytes, size: Size) -> bytes:
-    """`block` for a picture of `size`: the dimensions it states are corrected."""
+    """`block` for an image of `size`: the dimensions it states are corrected."""
     parsed = _Block(block)
     for directory in (parsed.first, parsed.number(parsed.first, EXIF_IFD)):
         for entry in parsed.entries(directory):
@@ -137,7 +137,7 @@ def parse(block: bytes) -> PIL.Image.Exif:
 
 
 def descriptive_tags(exif: PIL.Image.Exif) -> dict[int, Any]:
-    """Tags that belong to the picture in whatever file it lies, directories of tags as dictionaries."""
+    """Tags that belong to the image in whatever file it lies, directories of tags as dictionaries."""
     with without_warnings():
         tags = {tag: exif[tag] for tag in _DESCRIPTIVE if tag in exif}
         camera, position = dict(exif.get_ifd(EXIF_IFD)), dict(exif.get_ifd(GPS_IFD))

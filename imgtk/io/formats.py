@@ -39,7 +39,7 @@ FORMATS = (JPEG, PNG, WEBP, TIFF, BMP)
 
 WRITABLE = tuple(suffix for form in FORMATS for suffix in form.suffixes)
 READABLE = (*WRITABLE, ".gif", ".avif", ".mpo", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm")
-"""Suffixes of the files that are taken for pictures in folders; a file that is named is read whatever its suffix."""
+"""Suffixes of the files that are taken for images in folders; a file that is named is read whatever its suffix."""
 
 
 def format_of(path: Path) -> Format:
@@ -49,5 +49,5 @@ def format_of(path: Path) -> Format:
             return candidate
     what = "the name has no suffix that tells the format"
     if path.suffix:
-        what = f"a single picture cannot be written as {path.suffix}"
+        what = f"a single image cannot be written as {path.suffix}"
     raise WriteError(f"cannot write {path}: {what}", hint=f"imgtk writes {', '.join(WRITABLE)}.")

@@ -1,4 +1,4 @@
-"""Where on Earth a picture lies: the tags of OGC GeoTIFF 1.1 (OGC 19-008r4), and two of GDAL."""
+"""Where on Earth an image lies: the tags of OGC GeoTIFF 1.1 (OGC 19-008r4), and two of GDAL."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ TYPES = {
 
 @dataclass(frozen=True)
 class GeoReference:
-    """Where on Earth a picture lies.
+    """Where on Earth an image lies.
 
     Attributes:
-        size: of the picture.
+        size: of the image.
         tags: as they are in its file.
     """
 
@@ -40,7 +40,7 @@ class GeoReference:
     tags: Mapping[int, Any]
 
     def resized(self, size: Size) -> GeoReference:
-        """The same place for the picture at another size."""
+        """The same place for the image at another size."""
         across, down = size.width / self.size.width, size.height / self.size.height
         tags = dict(self.tags)
         shift = 0.5 if self._of_centres else 0.0

@@ -1,4 +1,4 @@
-"""Metadata as Pillow hands it over, and its correction for the upright picture."""
+"""Metadata as Pillow hands it over, and its correction for the upright image."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def orientation(metadata: Metadata) -> int:
 
 
 def upright(metadata: Metadata) -> Metadata:
-    """`metadata` for the picture after its orientation has been applied."""
+    """`metadata` for the image after its orientation has been applied."""
     return replace(
         metadata,
         exif=metadata.exif and exif_block.upright(metadata.exif),
@@ -85,7 +85,7 @@ def _exif(image: PIL.Image.Image) -> bytes | None:
     if block is None and _RAW_EXIF in image.info:
         try:
             block = bytes.fromhex("".join(image.info[_RAW_EXIF].split("\n")[3:]))
-        except ValueError:  # the picture itself may be sound
+        except ValueError:  # the image itself may be sound
             return None
     if block is None and image.format == "TIFF":
         return exif_block.from_tags(exif_block.descriptive_tags(image.getexif()))

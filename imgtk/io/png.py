@@ -69,7 +69,7 @@ def decode_deep(data: bytes, key: int | tuple[int, ...] | None) -> np.ndarray:
     with without_native_messages():
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
-        raise ReadError("the picture in it is damaged or cut short")
+        raise ReadError("the image in it is damaged or cut short")
     pixels = np.atleast_3d(pixels)
     colours = [0] if is_gray(data) else [2, 1, 0]
     if data[25] in (4, 6):

@@ -1,4 +1,4 @@
-"""Keeping the libraries that decode pictures from writing to the terminal: imgtk reports what is wrong, once."""
+"""Keeping the libraries that decode images from writing to the terminal: imgtk reports what is wrong, once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def without_warnings() -> Iterator[None]:
 
 @contextmanager
 def audible() -> Iterator[None]:
-    """For what must be heard although other threads read pictures: waits until none of them is kept quiet."""
+    """For what must be heard although other threads read images: waits until none of them is kept quiet."""
     with _lock:
         yield
 

@@ -1,4 +1,4 @@
-"""Reading picture files."""
+"""Reading image files."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ from imgtk.io.convert import SIDEWAYS, assembled, from_pillow, oriented
 from imgtk.io.quiet import without_native_messages, without_warnings
 
 MAX_PIXELS = 250_000_000
-"""Pictures above this size are refused unless the caller raises the limit. 250 megapixels are 750 MB of 8-bit colour:
+"""Images above this size are refused unless the caller raises the limit. 250 megapixels are 750 MB of 8-bit colour:
 more than cameras make, less than what files of a few hundred kilobytes can hold."""
 
-# What Pillow may open: formats with one picture of 8 bits in them, or known to `png` and `tiff`. Others are either not
+# What Pillow may open: formats with one image of 8 bits in them, or known to `png` and `tiff`. Others are either not
 # decoded by Pillow itself (EPS starts Ghostscript) or would lose bits without a word (JPEG 2000).
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "AVIF")
 _READABLE = "imgtk reads JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF and PNM."
 
 
 def read(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image:
-    """The picture in a file, upright, with everything the file carries. Its content decides the format, not its name.
+    """The image in a file, upright, with everything the file carries. Its content decides the format, not its name.
 
     Args:
         path: the file.
-        max_pixels: width * height above which the picture is not decoded.
+        max_pixels: width * height above which the image is not decoded.
 
     Returns:
-        8-bit pictures as uint8, those of 9 to 16 bits as uint16, floating point TIFF as float32. Palettes become RGB,
+        8-bit images as uint8, those of 9 to 16 bits as uint16, floating point TIFF as float32. Palettes become RGB,
         CMYK and Lab become sRGB.
 
     Raises:
-        ReadError: if there is no such file, or it holds no picture, a damaged one, several, or one that is too large.
+        ReadError: if there is no such file, or it holds no image, a damaged one, several, or one that is too large.
     """
     with reading(Path(path)) as file:
         return _decoded(file, Path(path), max_pixels)
 
 
 def read_size(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Size:
-    """The size that `read` would give the picture in a file, without decoding it: damage to its pixels is not found.
+    """The size that `read` would give the image in a file, without decoding it: damage to its pixels is not found.
 
     Raises:
         ReadError: as `read` does.
@@ -67,10 +67,10 @@ def read_size(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Size:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of a picture in it.
+    """What a file says of an image in it.
 
     Attributes:
-        size: of the upright picture.
+        size: of the upright image.
         channels: 1 to 4, with alpha.
         depth: bits of a sample in memory: 8, 16 or 32.
         metadata: with the orientation as the file states it.
@@ -92,12 +92,12 @@ class Header:
 
     @property
     def nbytes(self) -> int:
-        """Of the decoded picture."""
+        """Of the decoded image."""
         return self.size.pixels * self.channels * self.depth // 8
 
 
 def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Header]:
-    """The picture in a file, or the pages of a TIFF file, without decoding them.
+    """The image in a file, or the pages of a TIFF file, without decoding them.
 
     Raises:
         ReadError: as `read` does, but for damaged pixels and several pages.
@@ -148,14 +148,14 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         except ReadError as error:
             raise ReadError(f"cannot read {path}: {error.message}", hint=error.hint) from error.__cause__
         except UnidentifiedImageError:
-            raise ReadError(f"cannot read {path}: it is not a picture, or damaged", hint=_READABLE) from None
+            raise ReadError(f"cannot read {path}: it is not an image, or damaged", hint=_READABLE) from None
         except MemoryError:
             raise ReadError(
                 f"cannot read {path}: it does not fit into memory",
                 hint="`imgtk run` keeps it on the disk: pip install 'imgtk[large]'",
             ) from None
         except Exception as error:  # decoders fail in many ways on damaged files
-            raise ReadError(f"cannot read {path}: the picture in it is damaged or cut short ({error})") from error
+            raise ReadError(f"cannot read {path}: the image in it is damaged or cut short ({error})") from error
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -204,18 +204,18 @@ def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
         depth = png.bit_depth(head) if image.format == "PNG" else 8
         if depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
             image.info["transparency"] = png.scaled_key(image.info["transparency"], depth)
-        picture = from_pillow(image, path)  # also finds damage, which OpenCV would pass over
+        decoded = from_pillow(image, path)  # also finds damage, which OpenCV would pass over
         if depth == 16:
             file.seek(0)
             samples = png.decode_deep(file.read(), image.info.get("transparency"))
             samples = oriented(samples, meta.orientation(meta.of_pillow(image)))
-            return assembled(samples, has_alpha=samples.shape[2] in (2, 4), metadata=picture.metadata, path=path)
-        return picture
+            return assembled(samples, has_alpha=samples.shape[2] in (2, 4), metadata=decoded.metadata, path=path)
+        return decoded
 
 
 @contextmanager
 def pillow_image(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
-    """The picture in any file but TIFF, known to be one that imgtk reads, not yet decoded."""
+    """The image in any file but TIFF, known to be one that imgtk reads, not yet decoded."""
     with _without_pillows_limit():
         opened = PIL.Image.open(file, formats=_FORMATS)
     with opened as image:
@@ -228,7 +228,7 @@ def pillow_image(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
 
 
 def _tiff_pages(file: BinaryIO, max_pixels: int) -> list[Any]:
-    """The pictures in a TIFF file, known to be such as imgtk reads, not yet decoded; at least one."""
+    """The images in a TIFF file, known to be such as imgtk reads, not yet decoded; at least one."""
     pages = tiff.pages(file)
     if not pages:
         _check_frames(0, "pages")
@@ -279,7 +279,7 @@ def _check_frames(frames: int, what: str = "frames") -> None:
         hint = f"Save the {what[:-1]} that you want to a file of its own, and give that file."
         if what == "pages":
             hint += " Or have `imgtk run` do them one by one: pip install 'imgtk[large]'."
-        raise ReadError(f"it has {frames} {what}, and imgtk works on single pictures", hint=hint)
+        raise ReadError(f"it has {frames} {what}, and imgtk works on single images", hint=hint)
 
 
 def _is_deep_colour(image: ImageFile) -> bool:

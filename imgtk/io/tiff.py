@@ -46,7 +46,7 @@ _TYPES = {_ICC: 7, _XMP: 1, **geotiff.TYPES}
 
 
 def pages(file: BinaryIO) -> list[Any]:
-    """The pictures in the file, without reduced versions of others.
+    """The images in the file, without reduced versions of others.
 
     Raises:
         ReadError: if it starts with a preview, as camera raw files do, or is damaged where a page should follow.
@@ -56,7 +56,7 @@ def pages(file: BinaryIO) -> list[Any]:
         raise ReadError(f"it is damaged or cut short after page {len(found)}")
     if found and (found[0].is_reduced or found[0].is_dng):
         raise ReadError(
-            "it is a camera raw file, which imgtk cannot develop", hint="Develop it, and give the developed picture."
+            "it is a camera raw file, which imgtk cannot develop", hint="Develop it, and give the developed image."
         )
     return [page for page in found if not page.is_reduced]
 
@@ -76,7 +76,7 @@ def check_segments(file: BinaryIO, page: Any) -> None:
     size = file.seek(0, 2)
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if len(segments) < prod(page.chunked) or not all(0 < length <= size - at for at, length in segments):
-        raise ReadError("the picture in it is damaged or cut short")
+        raise ReadError("the image in it is damaged or cut short")
 
 
 def is_deep(page: Any) -> bool:
@@ -121,7 +121,7 @@ def decode_deep(file: BinaryIO, page: Any) -> tuple[np.ndarray, bool]:
 
 
 def colours(page: Any) -> int:
-    """Channels of colour that the picture has in imgtk: 3, or 1 for gray."""
+    """Channels of colour that the image has in imgtk: 3, or 1 for gray."""
     gray = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
     return 1 if page.photometric in gray else 3
 
@@ -176,7 +176,7 @@ def _samples(file: BinaryIO, page: Any) -> np.ndarray:
     if page.axes == "SYX":
         samples = np.moveaxis(samples, 0, -1)
     elif page.axes not in ("YX", "YXS"):
-        raise ReadError("it is not a flat picture")
+        raise ReadError("it is not a flat image")
     return np.atleast_3d(samples)
 
 
@@ -187,7 +187,7 @@ def _samples_by_opencv(file: BinaryIO) -> np.ndarray:
     with without_native_messages():
         samples = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None:
-        raise ReadError("the picture in it is damaged or cut short")
+        raise ReadError("the image in it is damaged or cut short")
     samples = np.atleast_3d(samples)
     return samples[..., [2, 1, 0, 3][: samples.shape[2]]] if samples.shape[2] > 1 else samples
 
@@ -212,7 +212,7 @@ def metadata(file: BinaryIO, page: Any) -> Metadata:
 
 
 def write(file: BinaryIO, pixels: Rows, metadata: Metadata) -> None:
-    """Write a file with one picture, as `Writer.add` does: in strips, or in tiles if it has a pyramid."""
+    """Write a file with one image, as `Writer.add` does: in strips, or in tiles if it has a pyramid."""
     writer = Writer(file, pixels.nbytes * 4 // 3 if metadata.pyramid else pixels.nbytes)
     writer.add(pixels, metadata, tiled=metadata.pyramid)
     for _ in range(levels(pixels) if metadata.pyramid else 0):
@@ -221,7 +221,7 @@ def write(file: BinaryIO, pixels: Rows, metadata: Metadata) -> None:
 
 
 class Writer:
-    """Writes pictures into a TIFF file, a page for each.
+    """Writes images into a TIFF file, a page for each.
 
     Args:
         file: an empty one.
@@ -243,7 +243,7 @@ class Writer:
         It is compressed with Deflate, integers after horizontal differencing.
 
         Args:
-            tiled: in tiles of 512 x 512 (or less, for a smaller picture) instead of strips of about a megabyte.
+            tiled: in tiles of 512 x 512 (or less, for a smaller image) instead of strips of about a megabyte.
             reduced: the page is a smaller version of the one before.
         """
         count = len(_tile_boxes(pixels)) if tiled else -(-pixels.shape[0] // _rows_per_strip(pixels))
@@ -279,7 +279,7 @@ def has_pyramid(page: Any) -> bool:
 
 
 def levels(pixels: Rows) -> int:
-    """How many reduced versions a pyramid over a picture has, each of half the sides of the one before: down to one
+    """How many reduced versions a pyramid over an image has, each of half the sides of the one before: down to one
     that fits into a tile."""
     return max(0, (-(-max(pixels.shape[:2]) // _TILE) - 1).bit_length())
 
@@ -336,7 +336,7 @@ def _strips(pixels: Rows) -> Iterator[bytes]:
 
 
 def _tile_size(pixels: Rows) -> Size:
-    """The sides of tiles: multiples of 16 (TIFF 6.0, section 15) that are not much larger than the picture, which
+    """The sides of tiles: multiples of 16 (TIFF 6.0, section 15) that are not much larger than the image, which
     libvips refuses."""
     height, width, _ = pixels.shape
     return Size(*(min(_TILE, -(-side // 16) * 16) for side in (width, height)))

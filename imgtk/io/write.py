@@ -1,4 +1,4 @@
-"""Writing picture files, whole or not at all."""
+"""Writing image files, whole or not at all."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def check_target(
     lossless: bool = False,
     depth: int | None = None,
 ) -> Path:
-    """Find what would keep a picture from being written, before it is computed.
+    """Find what would keep an image from being written, before it is computed.
 
     Args:
         path: the file to write; its suffix chooses the format.
         overwrite: whether a file that exists may be replaced.
-        has_alpha: whether the picture has transparency.
+        has_alpha: whether the image has transparency.
         sixteen_bit: whether its pixels are 16-bit.
-        size: of the picture, if it is known.
+        size: of the image, if it is known.
         quality, lossless, depth: as for `write`.
 
     Returns:
@@ -60,7 +60,7 @@ def check_target(
     path = Path(path)
     format_of(path)
     check_place(path, overwrite)
-    check_picture(
+    check_image(
         path,
         has_alpha=has_alpha,
         sixteen_bit=sixteen_bit,
@@ -72,7 +72,7 @@ def check_target(
     return path
 
 
-def check_picture(
+def check_image(
     path: Path,
     *,
     has_alpha: bool = False,
@@ -87,12 +87,12 @@ def check_picture(
     _check_options(path, target, quality, lossless, depth)
     if has_alpha and not target.alpha:
         raise WriteError(
-            f"cannot write {path}: the picture has transparency, which {target.name} cannot hold",
+            f"cannot write {path}: the image has transparency, which {target.name} cannot hold",
             hint="Write .png, .webp or .tif.",
         )
     if sixteen_bit and depth is None and 16 not in target.depths:
         raise WriteError(
-            f"cannot write {path}: the picture has 16 bits per sample, and {target.name} holds 8",
+            f"cannot write {path}: the image has 16 bits per sample, and {target.name} holds 8",
             hint="Write .png or .tif, or allow 8 bits with --depth 8 (depth=8 in Python).",
         )
     if size and max(size.width, size.height) > target.max_side:
@@ -112,7 +112,7 @@ def write(
     lossless: bool = False,
     depth: int | None = None,
 ) -> Path:
-    """Write a picture and everything it carries. The suffix of `path` chooses the format.
+    """Write an image and everything it carries. The suffix of `path` chooses the format.
 
     The file appears complete or not at all: it is written under a temporary name in the same directory, then renamed.
 
@@ -129,7 +129,7 @@ def write(
         `path` as a Path.
 
     Raises:
-        WriteError: if the format cannot hold the picture, or the file cannot be written.
+        WriteError: if the format cannot hold the image, or the file cannot be written.
     """
     path = check_target(
         path,
@@ -142,7 +142,7 @@ def write(
         depth=depth,
     )
     if image.pixels.dtype.kind == "f" and np.isnan(image.pixels).any():
-        raise WriteError(f"cannot write {path}: {np.isnan(image.pixels).sum()} values of the picture are not numbers")
+        raise WriteError(f"cannot write {path}: {np.isnan(image.pixels).sum()} values of the image are not numbers")
     target = format_of(path)
     samples = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
     samples = to_depth(samples, depth or natural_depth(samples.dtype, target))
@@ -204,7 +204,7 @@ def natural_depth(dtype: np.dtype[Any], target: Format) -> int:
 
 
 def fitting(metadata: Metadata, size: Size, gray: bool, target: Format, path: Path) -> Metadata:
-    """What `target` can hold of the metadata, true for a picture of that size. A profile of another colour space
+    """What `target` can hold of the metadata, true for an image of that size. A profile of another colour space
     than the pixels', and what exceeds a JPEG segment, are left out; the latter with a warning."""
     metadata = replace(
         metadata,
@@ -232,7 +232,7 @@ def _fitting_segment(name: str, value: bytes | None, room: int, path: Path) -> b
 def write_by_pillow(
     file: BinaryIO, samples: np.ndarray, metadata: Metadata, target: Format, quality: int, lossless: bool
 ) -> None:
-    picture = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    image = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     options: dict[str, Any] = {"dpi": metadata.dpi or (0, 0)}  # Pillow would state 96 in BMP
     if target is not BMP:
         options |= {"icc_profile": metadata.icc, "xmp": metadata.xmp, "quality": quality}
@@ -242,7 +242,7 @@ def write_by_pillow(
         options |= {"subsampling": "4:4:4", "comment": comment}
     if target is WEBP:
         options |= {"lossless": lossless, "exact": lossless}
-    picture.save(Stream(file), target.name, **{name: value for name, value in options.items() if value})  # type: ignore[arg-type]
+    image.save(Stream(file), target.name, **{name: value for name, value in options.items() if value})  # type: ignore[arg-type]
 
 
 class Stream:

@@ -11,7 +11,7 @@ from imgtk.registry import Registry
 SAVE_SPEC = OpSpec(
     name=SAVE,
     impl="",
-    summary="Write the picture as it is at this stage, and pass it on.",
+    summary="Write the image as it is at this stage, and pass it on.",
     params=(Param("file", File(), "where to write it; the suffix chooses the format", positional=True),),
 )
 """How the stage `save` is written. It is no operator: the engine does it."""
@@ -33,8 +33,8 @@ def positional(spec: OpSpec, bound: Collection[str], word: str) -> Param | None:
     return next((param for param in _free(spec, bound) if param.type.accepts(word)), None)
 
 
-def positional_picture(spec: OpSpec, bound: Collection[str]) -> Param | None:
-    """The parameter that a bare picture gives: the first positional ImageInput not yet bound."""
+def positional_image(spec: OpSpec, bound: Collection[str]) -> Param | None:
+    """The parameter that a bare image gives: the first positional ImageInput not yet bound."""
     return next((param for param in _free(spec, bound) if isinstance(param.type, ImageInput)), None)
 
 

@@ -109,8 +109,8 @@ def _node(stage: object, number: int, names: dict[str, int], registry: Registry)
         raise UsageError(f"{where}: {error.message}", hint=f"{error.hint}{came}") from None
     inputs = entry.get("inputs", [number - 1])
     if not isinstance(inputs, list) or len(inputs) != spec.inputs:
-        pictures = ["the piped picture", *(param.name for param in spec.image_params)]
-        raise UsageError(f"{where}: inputs must list {len(pictures)}: {', '.join(pictures)}")
+        images = ["the piped image", *(param.name for param in spec.image_params)]
+        raise UsageError(f"{where}: inputs must list {len(images)}: {', '.join(images)}")
     name = entry.get("name")
     if name is not None and (not isinstance(name, str) or not NAME.fullmatch(name) or name in names):
         raise UsageError(f"{where}: {_shown(name)} is no name, or is taken")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 INPUT = 0
-"""Id of the node that stands for the input picture, `@in`."""
+"""Id of the node that stands for the input image, `@in`."""
 
 SAVE = "save"
 """The one stage that is no operator: it passes its input through and writes it to its `file`."""
@@ -37,11 +37,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """Stages in an order in which each comes after its inputs. `nodes[0]` is the input picture.
+    """Stages in an order in which each comes after its inputs. `nodes[0]` is the input image.
 
     Attributes:
         nodes: the stages; a node's id is its index.
-        output: id of the node whose picture is the result.
+        output: id of the node whose image is the result.
     """
 
     nodes: tuple[Node, ...]

@@ -4,7 +4,7 @@
     stage = ( ref | OP { value } { KEY "=" value } ) [ "as" NAME ] ;
     value = WORD | STRING | ref | "(" chain ")" ;        ref = "@" NAME ;
 
-A chain reads the input picture unless it starts with a ref; the last chain is the result. A ref stands only at the
+A chain reads the input image unless it starts with a ref; the last chain is the result. A ref stands only at the
 start of a chain or as a value, and only for a name given before it, so that there are no cycles.
 """
 
@@ -60,28 +60,28 @@ class _Parser:
     def chain(self) -> int:
         """Id of the node that the chain ends in."""
         if self.next.kind is Kind.REFERENCE:
-            picture = self.reference()
+            image = self.reference()
             if self.next.is_as():
                 self.fail("`as` names the result of an operator", self.next, "A reference has its name already.")
             self.expect_end_of_stage()
         else:
-            picture = self.stage(INPUT)
+            image = self.stage(INPUT)
         while self.accept(Kind.PIPE):
-            picture = self.stage(picture)
-        return picture
+            image = self.stage(image)
+        return image
 
     def stage(self, piped: int) -> int:
         """Id of the node of an operator and its arguments, reading `piped`."""
         head = self.take()
         spec = self.operator(head)
         params: dict[str, Any] = {}
-        pictures: dict[str, int] = {}
+        images: dict[str, int] = {}
         while self.next.kind in (*_VALUES, Kind.KEY) and not self.next.is_as():
-            self.argument(spec, params, pictures)
-        lacking = bind.missing(spec, params.keys() | pictures.keys())
+            self.argument(spec, params, images)
+        lacking = bind.missing(spec, params.keys() | images.keys())
         if lacking:
             self.fail(f"{spec.name} needs {lacking.name}=", head, f"It takes {lacking.type.describe()}.")
-        inputs = (piped, *(pictures[param.keyword] for param in spec.image_params))
+        inputs = (piped, *(images[param.keyword] for param in spec.image_params))
         self.nodes.append(Node(spec.name, inputs, params, self.name()))
         return len(self.nodes) - 1
 
@@ -99,9 +99,9 @@ class _Parser:
         except UsageError as error:
             self.fail(error.message, head, error.hint)
 
-    def argument(self, spec: OpSpec, params: dict[str, Any], pictures: dict[str, int]) -> None:
-        """Read one value, with its KEY= if it has one, into `params` or `pictures`."""
-        bound = params.keys() | pictures.keys()
+    def argument(self, spec: OpSpec, params: dict[str, Any], images: dict[str, int]) -> None:
+        """Read one value, with its KEY= if it has one, into `params` or `images`."""
+        bound = params.keys() | images.keys()
         first = value = self.next
         given: object = value.text
         if first.kind is Kind.KEY:
@@ -112,7 +112,7 @@ class _Parser:
             if value.kind not in _VALUES or value.start != first.end:
                 self.fail(f"{first.text}= has no value", first, f"It takes {param.type.describe()}.")
         elif value.kind is not Kind.WORD:
-            param = bind.positional_picture(spec, bound) or self.misfit(spec, bound, value)
+            param = bind.positional_image(spec, bound) or self.misfit(spec, bound, value)
         elif not value.quoted and (flag := bind.bare_flag(spec, value.text)):
             param, given = flag, True
         else:
@@ -122,7 +122,7 @@ class _Parser:
         if isinstance(param.type, ImageInput) != (value.kind is not Kind.WORD):
             self.fail(f"{spec.name}: {param.name}: expected {param.type.describe()}, got {_shown(value)}", value)
         if isinstance(param.type, ImageInput):
-            pictures[param.keyword] = self.picture()
+            images[param.keyword] = self.image()
             return
         self.take()
         try:
@@ -130,7 +130,7 @@ class _Parser:
         except ParameterError as error:
             self.fail(error.message, value, error.hint)
 
-    def picture(self) -> int:
+    def image(self) -> int:
         """Id of the node that a value for an ImageInput means."""
         if self.next.kind is Kind.REFERENCE:
             return self.reference()
@@ -138,13 +138,13 @@ class _Parser:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.fail(f"parentheses nest deeper than {MAX_DEPTH}", opening)
-        picture = self.chain()
+        image = self.chain()
         if self.next.kind is Kind.SEMICOLON:
             self.fail("expected ), got ;", self.next, "Parentheses hold one chain.")
         if not self.accept(Kind.CLOSE):
             self.fail("this ( is never closed", opening)
         self.depth -= 1
-        return picture
+        return image
 
     def reference(self) -> int:
         token = self.take()

@@ -77,10 +77,10 @@ class _Writer:
     def stage(self, node: Node) -> str:
         spec = bind.spec_of(node.op, self.registry)
         words, bound = [node.op], set[str]()
-        pictures = iter(node.inputs[1:])
+        images = iter(node.inputs[1:])
         for param in spec.params:
             if isinstance(param.type, ImageInput):
-                word, bare = self.picture(next(pictures)), bind.positional_picture(spec, bound) is param
+                word, bare = self.image(next(images)), bind.positional_image(spec, bound) is param
             elif param.keyword in node.params:
                 word, bare = _value(spec, param, node.params[param.keyword], bound)
             else:
@@ -89,7 +89,7 @@ class _Writer:
             bound.add(param.keyword)
         return " ".join([*words, "as", node.name] if node.name else words)
 
-    def picture(self, index: int) -> str:
+    def image(self, index: int) -> str:
         if index == INPUT or self.graph.nodes[index].name:
             return self.reference(index)
         return f"( {self.chain(index)} )"

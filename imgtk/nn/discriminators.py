@@ -91,7 +91,7 @@ class PatchDiscriminator(nn.Module):
     pytorch-CycleGAN-and-pix2pix, whose files load).
 
     Args:
-        channels: of its input: 3, or 6 for a picture and what it was made from.
+        channels: of its input: 3, or 6 for an image and what it was made from.
         features: channels of the first layer; 64 in the paper.
         layers: strided convolutions; 3 in the paper. One sees patches of 16 pixels, two of 34, three of 70.
         norm: "instance" (CycleGAN), "batch" (pix2pix), or "none" (what gradient penalties ask for).
@@ -117,7 +117,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """Patch discriminators that each judge a picture at half the size of the one before (pix2pixHD, Wang et al. 2018,
+    """Patch discriminators that each judge an image at half the size of the one before (pix2pixHD, Wang et al. 2018,
     section 3.2).
 
     Args:
@@ -140,10 +140,10 @@ class MultiScaleDiscriminator(nn.Module):
 
 
 class FeatureDiscriminator(nn.Module):
-    """Judges what a frozen feature network sees in pictures, at each of several depths (Projected GAN, Sauer et al.
+    """Judges what a frozen feature network sees in images, at each of several depths (Projected GAN, Sauer et al.
     2021, section 3; without its random projections).
 
-    It tells textures apart from its first step on, and needs few pictures. A kernel distance on the same features is
+    It tells textures apart from its first step on, and needs few images. A kernel distance on the same features is
     what it learns to bring down, so let another network say how good the result is.
 
     Args:

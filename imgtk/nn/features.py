@@ -1,4 +1,4 @@
-"""Perceptual features: frozen networks whose inner layers say how alike two pictures look.
+"""Perceptual features: frozen networks whose inner layers say how alike two images look.
 
 `load_features()` gives our own small network, distilled from an ImageNet-trained SqueezeNet 1.1 (see
 `imgtk.nn.distil`); `load_features(path)` reads a file in torchvision's key layout: squeezenet1_1, vgg16 or vgg19, with
@@ -58,7 +58,7 @@ class Features(nn.Module):
         return self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Features of pictures.
+        """Features of images.
 
         Args:
             x: (N, 3, H, W), RGB, 0..1, not normalised; sides of at least 3 pixels.
@@ -83,7 +83,7 @@ class Features(nn.Module):
         return found
 
     def embed(self, x: Tensor) -> Tensor:
-        """A vector per picture, for distances between sets of pictures (`imgtk.metrics.kid`): the average over
+        """A vector per image, for distances between sets of images (`imgtk.metrics.kid`): the average over
         positions of the deepest layer, scaled to a mean square of 1, so that networks give comparable distances.
         (N, 3, H, W) to (N, C), in float32."""
         deepest = max(self.taps, key=lambda layer: self.taps[layer])
@@ -153,7 +153,7 @@ def _conv(channels: int, width: int, kernel: int = 3) -> list[nn.Module]:
 def compact() -> Features:
     """Our own network, untrained: SqueezeNet's layers by name, width and scale, without its strides.
 
-    Strided convolutions and overlapping pools see some pixels more often than others, which leaves a hatch in pictures
+    Strided convolutions and overlapping pools see some pixels more often than others, which leaves a hatch in images
     optimised through them. Here every convolution has stride 1 and every pool averages 2x2.
     """
     modules: list[nn.Module] = [*_conv(3, 16), nn.AvgPool2d(2, ceil_mode=True), *_conv(16, 64)]
@@ -177,7 +177,7 @@ def load_features(backbone: str | Path = "imgtk", *, pooling: Pooling = "max") -
 
     Args:
         backbone: "imgtk" for the shipped network, or a file of torchvision's squeezenet1_1, vgg16 or vgg19.
-        pooling: of the networks read from files; "average" gives smoother gradients for optimising pictures. Ours
+        pooling: of the networks read from files; "average" gives smoother gradients for optimising images. Ours
             always averages.
 
     Raises:

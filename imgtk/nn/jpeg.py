@@ -1,4 +1,4 @@
-"""What a JPEG file loses, on batches of pictures and on their device.
+"""What a JPEG file loses, on batches of images and on their device.
 
 Baseline JPEG (ITU-T T.81) as libjpeg writes and reads it by default: colour conversion, chroma at half the size
 (4:2:0), quantised 8x8 cosine transforms, and the way back. Entropy coding loses nothing and is left out.
@@ -56,7 +56,7 @@ def jpeg(x: Tensor, quality: Tensor | int) -> Tensor:
 
     Args:
         x: RGB (N, 3, H, W), 0..1, of any size; rounded to 8 bits first.
-        quality: 1..100 as libjpeg means it, whole numbers, for all pictures or for each (N,).
+        quality: 1..100 as libjpeg means it, whole numbers, for all images or for each (N,).
 
     Returns:
         (N, 3, H, W) float32, 0..1, in steps of 1/255. Chroma is shared by 2x2 pixels and brought back by a triangle

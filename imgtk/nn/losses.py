@@ -1,4 +1,4 @@
-"""Losses between pictures or their features, shared by the trainers. All return a scalar unless they say otherwise."""
+"""Losses between images or their features, shared by the trainers. All return a scalar unless they say otherwise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def grams(features: FeatureMaps) -> dict[str, Tensor]:
 
 
 def gram_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
-    """Normalised Gram distance: |G - S|^2 / |S|^2, averaged over layers and pictures.
+    """Normalised Gram distance: |G - S|^2 / |S|^2, averaged over layers and images.
 
     0 means the same style; dividing by the style's own norm makes layers, and styles, comparable.
 
@@ -41,7 +41,7 @@ def gram_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
 
 
 def style_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
-    """Mean over layers, and pictures, of how far features (N, C, H, W) are from the style's in mean and covariance.
+    """Mean over layers, and images, of how far features (N, C, H, W) are from the style's in mean and covariance.
 
     Both are the squared difference relative to the style's squared norm. A Gram matrix is their sum, in which means
     outweigh by far what tells textures. Distances count as log(1 + distance): else the flattest styles, whose norms are
@@ -86,7 +86,7 @@ def perceptual_distance(ours: FeatureMaps, target: FeatureMaps) -> Tensor:
 
 
 def perceptual_loss(features: Callable[[Tensor], FeatureMaps], output: Tensor, target: Tensor) -> Tensor:
-    """`perceptual_distance` of pictures (N, 3, H, W), both without the same 0 to 7 random rows and columns, so that
+    """`perceptual_distance` of images (N, 3, H, W), both without the same 0 to 7 random rows and columns, so that
     the strides of the feature network leave no grid."""
     top, left = torch.randint(0, 8, (2,)).tolist()
     with torch.no_grad():

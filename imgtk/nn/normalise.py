@@ -1,4 +1,4 @@
-"""Instance normalisation whose moments may come from outside, so that all tiles of a picture are normalised alike."""
+"""Instance normalisation whose moments may come from outside, so that all tiles of an image are normalised alike."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def normalised(
     """(N, C, H, W) with mean 0 and variance 1, if its moments (N, 2, C) are `measured`, times weight plus bias.
 
     Args:
-        weight, bias: one number per channel (C,), or also per picture (N, C).
+        weight, bias: one number per channel (C,), or also per image (N, C).
         epsilon: added to variances.
     """
     mean, variance = measured.unbind(1)
@@ -44,7 +44,7 @@ def normalised(
 
 
 class Measured(nn.Module):
-    """A module that is called with pictures or features (N, C, H, W) and the source of moments."""
+    """A module that is called with images or features (N, C, H, W) and the source of moments."""
 
 
 class Normalise(Measured):
@@ -90,7 +90,7 @@ class Chain(nn.Sequential, Measured):
 
 
 class NormalisingNetwork(Measured):
-    """A network from pictures to pictures (N, 3, H, W) of the same size, RGB, 0..1, with instance normalisation.
+    """A network from images to images (N, 3, H, W) of the same size, RGB, 0..1, with instance normalisation.
 
     Attributes:
         multiple: what the sides must be multiples of.
@@ -120,7 +120,7 @@ class NormalisingNetwork(Measured):
         return found
 
     def apply_moments(self, x: Tensor, measured: Sequence[Tensor]) -> Tensor:
-        """The output for `x`, a part of the picture whose moments were `measured`."""
+        """The output for `x`, a part of the image whose moments were `measured`."""
         given = iter(measured)
         output: Tensor = self(x, lambda _: next(given))
         return output

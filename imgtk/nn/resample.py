@@ -1,4 +1,4 @@
-"""Separable resampling to any size, of whole pictures or of any window of the result.
+"""Separable resampling to any size, of whole images or of any window of the result.
 
 Pixel centres lie at half-integers, as in OpenCV, Pillow and MATLAB: output pixel `i` looks at the input coordinate
 `(i + 1/2) * in / out - 1/2`. The phase is computed in integers, so a window is exactly the crop of the whole.
@@ -65,10 +65,10 @@ def resample(
     window: Window | None = None,
     periodic: tuple[bool, bool] = (False, False),
 ) -> Tensor:
-    """Resample pictures to `size`, in float32. Bicubic and Lanczos overshoot; nothing is clamped.
+    """Resample images to `size`, in float32. Bicubic and Lanczos overshoot; nothing is clamped.
 
     Args:
-        x: (N, C, H, W), any float dtype and device; the whole picture, or what `window.input` covers.
+        x: (N, C, H, W), any float dtype and device; the whole image, or what `window.input` covers.
         size: size of the whole result.
         kernel: one of `KERNELS`. "area" averages what each output pixel covers; "nearest" takes the pixel at its
             centre (OpenCV's INTER_NEAREST_EXACT).
@@ -76,20 +76,20 @@ def resample(
         antialias: widen bilinear, bicubic and lanczos by the factor by which an axis shrinks. Without it they are
             those of OpenCV.
         window: produce only `window.output`; `window.input` must reach `support` pixels around it.
-        periodic: whether the picture repeats itself beyond its border, across (x) and down (y). `window.input` then
+        periodic: whether the image repeats itself beyond its border, across (x) and down (y). `window.input` then
             reaches beyond the border.
 
     Returns:
-        (N, C, height, width) of the window, else of `size`; dtype of `x`, channels_last. Beyond its border a picture
+        (N, C, height, width) of the window, else of `size`; dtype of `x`, channels_last. Beyond its border an image
         that is not periodic repeats its edge pixels.
     """
     if kernel not in KERNELS:
         raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
     whole = Size(x.shape[3], x.shape[2])
     window = window or Window(Box.of(size), size, Box.of(whole), whole)
-    source, target, picture = window.input, window.output, window.input_size
-    rows = _taps(kernel, a, antialias, picture.height, size.height, source[1::2], target[1::2], periodic[1])
-    columns = _taps(kernel, a, antialias, picture.width, size.width, source[0::2], target[0::2], periodic[0])
+    source, target, image = window.input, window.output, window.input_size
+    rows = _taps(kernel, a, antialias, image.height, size.height, source[1::2], target[1::2], periodic[1])
+    columns = _taps(kernel, a, antialias, image.width, size.width, source[0::2], target[0::2], periodic[0])
     y = x.float().permute(2, 3, 0, 1)  # (H, W, N, C)
     if target.size.height <= source.size.height:
         y = _gather(_gather(y, *rows).transpose(0, 1), *columns).transpose(0, 1)
@@ -142,6 +142,6 @@ def _taps(
     weight = weight / weight.sum(1, keepdim=True)
     if not periodic:
         index = index.clamp(0, length - 1)
-    elif source[1] - source[0] == length:  # nothing around the picture
+    elif source[1] - source[0] == length:  # nothing around the image
         index = (index - source[0]) % length + source[0]
     return index.sub(source[0]).clamp(0, source[1] - source[0] - 1), weight.float()

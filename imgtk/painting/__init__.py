@@ -1,4 +1,4 @@
-"""What plugins share whose networks repaint pictures at their own size: styles and translations.
+"""What plugins share whose networks repaint images at their own size: styles and translations.
 
 This module imports no torch.
 """
@@ -32,28 +32,28 @@ class KeepColour(Flag):
 
 
 STRENGTH = Param(
-    "strength", Number(0, 1), "How much of the style: 0 leaves the picture as it is.", default=1.0, positional=True
+    "strength", Number(0, 1), "How much of the style: 0 leaves the image as it is.", default=1.0, positional=True
 )
 KEEP_COLOUR = Param(
     "keep-colour",
     KeepColour(),
-    "Keep the picture's colours: luma takes only the painting's light; the others map all of its colours.",
+    "Keep the image's colours: luma takes only the painting's light; the others map all of its colours.",
     default=None,
 )
-MASK = Param("mask", File(), "Gray picture of the same size: paint only where it is white.", default=None)
-SCALE = Param("scale", Number(0.5, 4), "Size of the strokes; they grow with pictures over a megapixel.", default=1.0)
+MASK = Param("mask", File(), "Gray image of the same size: paint only where it is white.", default=None)
+SCALE = Param("scale", Number(0.5, 4), "Size of the strokes; they grow with images over a megapixel.", default=1.0)
 
 
-def style_weights(operator: str, pictures: Sequence[Path], weights: Sequence[float] | None) -> list[float]:
-    """A weight for each style picture; None gives equal ones.
+def style_weights(operator: str, images: Sequence[Path], weights: Sequence[float] | None) -> list[float]:
+    """A weight for each style image; None gives equal ones.
 
     Raises:
-        ParameterError: another number of weights than of pictures, or weights that are all 0.
+        ParameterError: another number of weights than of images, or weights that are all 0.
     """
-    chosen = list(weights or [1.0] * len(pictures))
-    if len(chosen) != len(pictures) or not sum(chosen):
+    chosen = list(weights or [1.0] * len(images))
+    if len(chosen) != len(images) or not sum(chosen):
         raise ParameterError(
-            f"{operator}: {len(chosen)} weights for {len(pictures)} style pictures",
-            hint="Give one weight per picture, not all 0: image=a.jpg,b.jpg weights=2,1",
+            f"{operator}: {len(chosen)} weights for {len(images)} style images",
+            hint="Give one weight per image, not all 0: image=a.jpg,b.jpg weights=2,1",
         )
     return chosen

@@ -1,4 +1,4 @@
-"""How a painted picture and the picture that it was painted from are put together."""
+"""How a painted image and the image that it was painted from are put together."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Blend:
             self.mask.check(size)
 
     def measure(self, painted: Tensor, original: Tensor) -> Palette | None:
-        """What `__call__` needs to know of the whole picture, from small versions (1, 3, H, W) of both."""
+        """What `__call__` needs to know of the whole image, from small versions (1, 3, H, W) of both."""
         if self.keep_colour not in PALETTES:
             return None
         return PALETTES[self.keep_colour].between(painted, original)
 
     def __call__(self, painted: Tensor, original: Tensor, palette: Palette | None, window: Window) -> Tensor:
-        """The result for `window.output`, which both pictures (1, 3, H, W) cover, RGB, 0..1."""
+        """The result for `window.output`, which both images (1, 3, H, W) cover, RGB, 0..1."""
         original = original.to(painted.dtype)
         if self.keep_colour == "luma":
             painted = (original + luma(painted) - luma(original)).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Masks: where a picture is to be painted."""
+"""Masks: where an image is to be painted."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["Mask"]
 
 
 class Mask:
-    """A gray picture: white where to paint, black where not, gray in between. Where it is transparent it is black.
+    """A gray image: white where to paint, black where not, gray in between. Where it is transparent it is black.
 
     Raises:
-        ReadError: the file is not there, or no picture.
+        ReadError: the file is not there, or no image.
     """
 
     def __init__(self, file: Path) -> None:
@@ -37,13 +37,13 @@ class Mask:
         """Raise ParameterError unless the mask is of `size`."""
         if size != self.size:
             raise ParameterError(
-                f"the mask {self.file} has {self.size} pixels, but the picture has {size} where it is used",
-                hint=f"Resize the mask to {size}, or use it where the picture has the mask's size.",
+                f"the mask {self.file} has {self.size} pixels, but the image has {size} where it is used",
+                hint=f"Resize the mask to {size}, or use it where the image has the mask's size.",
             )
 
     def within(self, window: Window, pixels: Tensor) -> Tensor:
         """How much of each pixel of `window.output` is to be painted: (1, 1, H, W), 0..1, as `pixels` in kind. For a
-        small version of the picture the mask is made as small."""
+        small version of the image the mask is made as small."""
         share = self.share
         if window.output_size != self.size:
             share = resample(share, window.output_size, kernel="area", window=_all(self.size, window))
@@ -53,5 +53,5 @@ class Mask:
 
 
 def _all(size: Size, window: Window) -> Window:
-    """The same output, from all of a picture of `size`."""
+    """The same output, from all of an image of `size`."""
     return Window(window.output, window.output_size, Box.of(size), size)

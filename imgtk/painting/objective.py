@@ -1,4 +1,4 @@
-"""What "in this style, and still this picture" means: the loss of optimised and of trained styles."""
+"""What "in this style, and still this image" means: the loss of optimised and of trained styles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 FRAME = 16
 """Pixels at the borders of a training crop that no style loss sees: feature networks see a dark frame there, and would
-have it painted around every picture."""
+have it painted around every image."""
 SMALLEST = 2 * FRAME + 32
 """Side in pixels of the smallest crop in which enough is left to see."""
 SHIFT = 7
@@ -37,10 +37,10 @@ def half(x: Tensor) -> Tensor:
 
 
 def shift_together(tensors: Sequence[Tensor], reach: int, generator: torch.Generator | None = None) -> list[Tensor]:
-    """Pictures of equal size, all moved by the same random 0 to `reach` pixels in both directions; borders repeat.
+    """Images of equal size, all moved by the same random 0 to `reach` pixels in both directions; borders repeat.
 
     A feature network sees pixels differently according to their place on its grid; one that always sees them at the
-    same place paints that grid into the picture.
+    same place paints that grid into the image.
     """
     dx, dy = torch.randint(0, reach + 1, (2,), generator=generator).tolist()
     height, width = tensors[0].shape[-2:]
@@ -50,13 +50,13 @@ def shift_together(tensors: Sequence[Tensor], reach: int, generator: torch.Gener
 
 
 class StyleObjective:
-    """Distance of pictures from a style, and from what they show, at two scales.
+    """Distance of images from a style, and from what they show, at two scales.
 
-    The second scale is the antialiased half of the pictures: it sees strokes twice as large, and no grid twice.
+    The second scale is the antialiased half of the images: it sees strokes twice as large, and no grid twice.
 
     Args:
         features: the network that looks.
-        styles: pictures (1, 3, H, W) of the style, 0..1, at the scale at which strokes are wanted.
+        styles: images (1, 3, H, W) of the style, 0..1, at the scale at which strokes are wanted.
         weights: how much of each style; only their ratios count.
     """
 
@@ -64,17 +64,17 @@ class StyleObjective:
         self.features = features
         self.targets: list[dict[str, Tensor]] = []
         shares = torch.tensor(weights) / sum(weights)
-        pictures = list(styles)
+        images = list(styles)
         with torch.no_grad():
             for _ in range(2):
-                found = [grams(features(picture)) for picture in pictures]
+                found = [grams(features(image)) for image in images]
                 self.targets.append(
                     {
                         layer: sum((share * g[layer] for share, g in zip(shares, found, strict=True)), torch.zeros(()))
                         for layer in features.style_layers
                     }
                 )
-                pictures = [half(picture) for picture in pictures]
+                images = [half(image) for image in images]
 
     def __call__(self, x: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised Gram distance of `x` to the style, and content distance to `content`, both (N, 3, H, W) with
@@ -91,7 +91,7 @@ class StyleObjective:
 
 
 def style_and_content(features: Features, x: Tensor, photos: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:
-    """`style_distance` of `x` to the style pictures, and content distance to the photos, all (N, 3, H, W) with sides of
+    """`style_distance` of `x` to the style images, and content distance to the photos, all (N, 3, H, W) with sides of
     at least 32 pixels; each is the mean of the same two scales as those of `StyleObjective`."""
     style_terms, content_terms = [], []
     for layer in reversed(features.content_layers):

@@ -1,4 +1,4 @@
-"""`Paint`: the operator around every network that repaints a picture and normalises by statistics of all of it."""
+"""`Paint`: the operator around every network that repaints an image and normalises by statistics of all of it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from imgtk.weights.architecture import network_of
 __all__ = ["MARGIN", "Paint", "load_network", "paint", "with_margin"]
 
 MARGIN = 32
-"""Pixels by which pictures are continued on all sides while they are painted, at least: a network paints a frame along
+"""Pixels by which images are continued on all sides while they are painted, at least: a network paints a frame along
 the borders, which no loss has seen, and which is cut off with the margin."""
 
 
 class Paint(ImageOp):
     """Repaint by a network.
 
-    The network normalises by statistics of the whole picture (`measure`), so all tiles are painted alike.
+    The network normalises by statistics of the whole image (`measure`), so all tiles are painted alike.
 
     Args:
         model: name of shipped weights, or a file.
         package: importable name of the package that ships them.
-        strength: from 0 (the picture itself) to 1.
+        strength: from 0 (the image itself) to 1.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
@@ -96,7 +96,7 @@ def load_network(path: Path, registry: Registry | None = None) -> NormalisingNet
     """
     network = network_of(read_state(path), (registry or default()).architectures, str(path))
     if not isinstance(network, NormalisingNetwork):
-        raise WeightsError(f"{path} holds {type(network).__name__}, which paints no pictures at their own size")
+        raise WeightsError(f"{path} holds {type(network).__name__}, which paints no images at their own size")
     return network.float()
 
 

@@ -1,4 +1,4 @@
-"""Palettes: giving a picture the colours of another by statistics of both, without looking at what they show."""
+"""Palettes: giving an image the colours of another by statistics of both, without looking at what they show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["PALETTES", "Covariance", "Histogram", "Palette"]
 LEVELS = 256
 """Levels of a channel at which a histogram's mapping is tabulated; it is linear in between."""
 FAINT = 1e-4
-"""Variance that colours are taken to have in addition: it bounds how much the noise of flat pictures is amplified."""
+"""Variance that colours are taken to have in addition: it bounds how much the noise of flat images is amplified."""
 
 
 class Palette(Protocol):

@@ -1,4 +1,4 @@
-"""`PaintStrokes`: painting whose strokes grow with the picture."""
+"""`PaintStrokes`: painting whose strokes grow with the image."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from imgtk.painting.palette import PALETTES, Palette
 __all__ = ["PaintStrokes"]
 
 TINY = SMALL // 4
-"""Pixels of a picture below which strokes become finer with the picture, as things in it do: it is painted enlarged."""
+"""Pixels of an image below which strokes become finer with the image, as things in it do: it is painted enlarged."""
 ENLARGED = 2
-"""How often at most a tiny picture is enlarged: more would only show that there is nothing to see."""
+"""How often at most a tiny image is enlarged: more would only show that there is nothing to see."""
 DETAILS = 0.75
-"""The share of the picture in what is painted over falls with the enlargement to this power: chosen by eye, among 0.3
+"""The share of the image in what is painted over falls with the enlargement to this power: chosen by eye, among 0.3
 to 1, for strokes that stay large and edges that stay sharp."""
 SMOOTH = 8.0
 """Standard deviation in pixels of the blur that takes colours from details: they stay those of the large strokes."""
@@ -36,11 +36,11 @@ SMOOTH = 8.0
 
 @dataclass
 class Underpainting:
-    """A small version of the picture, painted: the large strokes.
+    """A small version of the image, painted: the large strokes.
 
     Attributes:
         photo, painting: (1, 3, h, w), of one size.
-        measured: size of the picture that both are of: of a thumbnail, or of the picture itself.
+        measured: size of the image that both are of: of a thumbnail, or of the image itself.
         palette: what `Blend` measured on them.
         moments: for painting over it, once that was done.
     """
@@ -60,15 +60,15 @@ class Underpainting:
 class PaintStrokes(Paint):
     """Repaint by a network, from large strokes to fine ones.
 
-    A network's strokes have a fixed size in pixels. Pictures of up to a megapixel are painted as they are. Of larger
-    ones a version of a megapixel is painted, whose strokes are large; enlarged, and mixed with the picture for its
+    A network's strokes have a fixed size in pixels. Images of up to a megapixel are painted as they are. Of larger
+    ones a version of a megapixel is painted, whose strokes are large; enlarged, and mixed with the image for its
     details, it is painted over at full size. The enlargement's colours are kept. So strokes keep their size relative to
-    the picture, and are as crisp as at any size.
+    the image, and are as crisp as at any size.
 
     Args:
         model: name of shipped weights, or a file.
         package: importable name of the package that ships them.
-        blend: how painting and picture are put together.
+        blend: how painting and image are put together.
         scale: size of the strokes, relative to that: 2 for twice as large.
 
     Raises:
@@ -85,7 +85,7 @@ class PaintStrokes(Paint):
 
     @property
     def batched(self) -> bool:  # type: ignore[override]
-        """Unless colours are mapped, or what is flat is found before it is painted over: for one picture at a time."""
+        """Unless colours are mapped, or what is flat is found before it is painted over: for one image at a time."""
         return self.scale <= 1 and self.blend.keep_colour not in PALETTES
 
     @cached_property
@@ -118,17 +118,17 @@ class PaintStrokes(Paint):
     def render(self, *inputs: Tensor, window: Window, statistics: Underpainting | None = None) -> Tensor:
         assert statistics is not None, "windowed STATISTICS operators are given what they measure"
         x, inner = inputs[0], window.output.shifted(-window.input.left, -window.input.top)
-        picture = self._covered(statistics.measured, window.input_size)
-        factor = (picture.pixels / _size(statistics.painting).pixels) ** 0.5
+        image = self._covered(statistics.measured, window.input_size)
+        factor = (image.pixels / _size(statistics.painting).pixels) ** 0.5
         if factor <= 1 or statistics.flat:
-            painted = _part(statistics.painting, picture, window.output)
+            painted = _part(statistics.painting, image, window.output)
         else:
-            large = _part(statistics.painting, picture, window.input).clamp(0, 1)
+            large = _part(statistics.painting, image, window.input).clamp(0, 1)
             painted = cut(self._painted_over(large, x, statistics, factor**-DETAILS), inner)
         return self.blend(painted, cut(x, inner), statistics.palette, window)
 
     def _painted_over(self, large: Tensor, x: Tensor, under: Underpainting, share: float) -> Tensor:
-        """The large strokes painted over with fine ones, where the picture is `x`; `share` is that of the picture in
+        """The large strokes painted over with fine ones, where the image is `x`; `share` is that of the image in
         what the network sees."""
         if under.moments is None:
             mixed = torch.lerp(under.painting, under.photo.to(under.painting.dtype), share)
@@ -146,14 +146,14 @@ class PaintStrokes(Paint):
         return cut(painted, Box.of(_size(x)).shifted(self.margin, self.margin))
 
     def _fitting(self, size: Size) -> Size:
-        """The size at which a picture of `size`, at most a megapixel, has strokes as wanted when it is painted."""
+        """The size at which an image of `size`, at most a megapixel, has strokes as wanted when it is painted."""
         natural = max(1.0, min(TINY / size.pixels, ENLARGED**2) ** 0.5)
         multiple = self.network.multiple
         return Size(*(max(1, round(side * natural / self.scale / multiple)) * multiple for side in size))
 
     def _covered(self, measured: Size, whole: Size) -> Size:
-        """The size of what the underpainting shows, in pixels of the picture of size `whole`: the picture, or the
-        picture with what was mirrored at its end when all of it was measured."""
+        """The size of what the underpainting shows, in pixels of the image of size `whole`: the image, or the
+        image with what was mirrored at its end when all of it was measured."""
         multiple = self.network.multiple
         padded = Size(*(-(-side // multiple) * multiple for side in whole))
         return padded if measured == padded else whole
@@ -172,6 +172,6 @@ def _part(painting: Tensor, size: Size, box: Box) -> Tensor:
 
 
 def _resampled(x: Tensor, size: Size, window: Window | None) -> Tensor:
-    """`resample` that leaves flat pictures exactly flat: instance normalisation makes much of the least difference."""
+    """`resample` that leaves flat images exactly flat: instance normalisation makes much of the least difference."""
     corner = x[:, :, :1, :1]
     return resample(x - corner, size, window=window) + corner

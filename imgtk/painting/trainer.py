@@ -20,18 +20,18 @@ from imgtk.nn.losses import content_distance
 from imgtk.painting.objective import SMALLEST
 from imgtk.training.adversary import Adversary, AdversarySettings, Judge, shifted
 from imgtk.training.domains import Domains, target_files
+from imgtk.training.images import CropSampler, image_tensor, load_image
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import Pictures, load_picture, picture_tensor
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 
 __all__ = ["DomainsRecipe", "DomainsTrainer", "corners", "split", "stacked"]
 
 EVERY = 10
-"""One of so many target pictures is held out for validation."""
+"""One of so many target images is held out for validation."""
 JUDGES = ("features", "pixels")
 VIEW = 192
-"""Side in pixels of the parts of pictures whose features are compared."""
+"""Side in pixels of the parts of images whose features are compared."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class DomainsRecipe(AdversarySettings, Recipe):
     are judged by features, and an hour of one CPU core.
 
     Attributes:
-        target: folder of pictures of the second domain (`--data` has the first). Every tenth, by name, is held out.
-        side: longest side in pixels to which the pictures of both domains are shrunk: crops should show things.
+        target: folder of images of the second domain (`--data` has the first). Every tenth, by name, is held out.
+        side: longest side in pixels to which the images of both domains are shrunk: crops should show things.
         backbone: feature network of the figures and losses: "imgtk", or a SqueezeNet or VGG file.
         judge: what discriminators look at: "features" of the backbone (`FeatureDiscriminator`), with which small
             networks become painters within minutes, or "pixels", as in the papers.
         discriminator_features: channels of the first layer of each discriminator.
-        content: weight of `kept_content`, the distance between what pictures show and what is made of them.
+        content: weight of `kept_content`, the distance between what images show and what is made of them.
     """
 
     steps: int = 4500
@@ -66,15 +66,15 @@ class DomainsRecipe(AdversarySettings, Recipe):
 
 
 class DomainsTrainer(Trainer[Any]):
-    """Photos and paintings without pairs; judged by distances between sets of pictures.
+    """Photos and paintings without pairs; judged by distances between sets of images.
 
     Subclasses say how a photo is painted (`painted`), and which discriminator looks at pixels (`judge_of_pixels`).
 
     Attributes:
-        noun: what the target pictures are, for messages.
+        noun: what the target images are, for messages.
 
     Raises:
-        TrainingError: no target pictures are given, or too few to hold some out; the crops are too small for the
+        TrainingError: no target images are given, or too few to hold some out; the crops are too small for the
             content loss; the judge is unknown; or as `Adversary`.
     """
 
@@ -102,7 +102,7 @@ class DomainsTrainer(Trainer[Any]):
 
     @abstractmethod
     def judge_of_pixels(self) -> nn.Module:
-        """A discriminator of pictures (N, 3, H, W), with logits as `Adversary` takes them."""
+        """A discriminator of images (N, 3, H, W), with logits as `Adversary` takes them."""
 
     @abstractmethod
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
@@ -128,15 +128,15 @@ class DomainsTrainer(Trainer[Any]):
         return spectrally_normalised(judge) if self.recipe.spectral_norm else judge
 
     def looking(self, judge: nn.Module) -> Judge:
-        """What a discriminator says of pictures (N, 3, H, W), which it sees `shifted`."""
+        """What a discriminator says of images (N, 3, H, W), which it sees `shifted`."""
         if self.recipe.judge == "pixels":
-            return lambda pictures: judge(shifted(pictures))
-        return lambda pictures: judge(list(self.features(shifted(pictures)).values()))
+            return lambda images: judge(shifted(images))
+        return lambda images: judge(list(self.features(shifted(images)).values()))
 
-    def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
+    def load_images(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
         pools = [
-            Pictures(pictures, self.recipe.crop, max_side=self.recipe.side, turns=False, device=device)
-            for pictures in (files, self.targets)
+            CropSampler(images, self.recipe.crop, max_side=self.recipe.side, turns=False, device=device)
+            for images in (files, self.targets)
         ]
         return Domains(*pools)
 
@@ -146,10 +146,10 @@ class DomainsTrainer(Trainer[Any]):
 
     def _loaded(self, file: Path) -> Tensor:
         """(1, 3, H, W), sides multiples of 32, at the size at which is trained."""
-        picture = picture_tensor(load_picture(file, self.recipe.side), 32)
-        if not picture.numel():
+        image = image_tensor(load_image(file, self.recipe.side), 32)
+        if not image.numel():
             raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 32 pixels.")
-        return picture
+        return image
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """`kid`: kernel distance on our features (not Inception's, so no figures of papers compare) between painted
@@ -168,8 +168,8 @@ class DomainsTrainer(Trainer[Any]):
             "content": sum(contents) / len(contents),
         }
 
-    def _embedded(self, pictures: Sequence[Tensor]) -> Tensor:
-        parts = [part for picture in pictures for part in corners(picture.to(self.device), VIEW)]
+    def _embedded(self, images: Sequence[Tensor]) -> Tensor:
+        parts = [part for image in images for part in corners(image.to(self.device), VIEW)]
         return torch.cat([self.features.embed(part) for part in parts])
 
     def sample(self, generator: nn.Module) -> Tensor:
@@ -182,7 +182,7 @@ class DomainsTrainer(Trainer[Any]):
 
 
 def stacked(rows: Sequence[Tensor]) -> Tensor:
-    """Pictures (3, H, W) below each other; black beside those that are not the widest."""
+    """Images (3, H, W) below each other; black beside those that are not the widest."""
     width = max(row.shape[2] for row in rows)
     return torch.cat([pad(row, (0, width - row.shape[2])) for row in rows], 1)
 
@@ -192,8 +192,8 @@ def split(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return [file for index, file in enumerate(files) if index % EVERY], list(files[::EVERY])
 
 
-def corners(picture: Tensor, side: int) -> list[Tensor]:
-    """The four corners of (N, C, H, W), each `side` pixels wide and high, or less where the picture is smaller."""
-    height, width = (min(side, length) for length in picture.shape[2:])
+def corners(image: Tensor, side: int) -> list[Tensor]:
+    """The four corners of (N, C, H, W), each `side` pixels wide and high, or less where the image is smaller."""
+    height, width = (min(side, length) for length in image.shape[2:])
     rows, columns = (slice(0, height), slice(-height, None)), (slice(0, width), slice(-width, None))
-    return [picture[:, :, row, column] for row in rows for column in columns]
+    return [image[:, :, row, column] for row in rows for column in columns]

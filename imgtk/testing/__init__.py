@@ -1,6 +1,6 @@
 """For authors of plugins: one call that tries to break an operator."""
 
+from imgtk.testing.images import sample_image
 from imgtk.testing.operator import SIZES, check_op
-from imgtk.testing.pictures import picture
 
-__all__ = ["SIZES", "check_op", "picture"]
+__all__ = ["SIZES", "check_op", "sample_image"]

@@ -14,10 +14,10 @@ from imgtk.metrics import psnr
 from imgtk.op import ImageOp, OpSpec
 from imgtk.pipeline import Pipeline
 from imgtk.registry import Registry, default
-from imgtk.testing.pictures import picture
+from imgtk.testing.images import sample_image
 
 SIZES = (Size(61, 47), Size(32, 33), Size(1, 19), Size(23, 1), Size(1, 1))
-"""Width and height of the pictures that `check_op` tries: odd and even sides, and the smallest ones."""
+"""Width and height of the images that `check_op` tries: odd and even sides, and the smallest ones."""
 
 LEAST_BF16_PSNR = 48.0
 """Decibels by which bfloat16 may differ from float32 unless an operator sets `needs_float32`."""
@@ -33,19 +33,19 @@ def check_op(
 ) -> None:
     """Check that an operator keeps the promises of `ImageOp` and `Geometry`, on the CPU.
 
-    For pictures of each size, in colour and gray: the output has the promised size, is finite and not far outside
+    For images of each size, in colour and gray: the output has the promised size, is finite and not far outside
     0..1; the same input gives the same output, from this operator and from one built again; the input is left alone;
-    the memory layout of the input does not matter; a picture in a batch, if the operator takes such, gives what it
-    gives alone; through the engine, tiles give what the whole picture gives; and bfloat16 gives nearly what float32
+    the memory layout of the input does not matter; an image in a batch, if the operator takes such, gives what it
+    gives alone; through the engine, tiles give what the whole image gives; and bfloat16 gives nearly what float32
     gives.
 
     Args:
         op: the description of the operator, or the name of an installed one.
-        sizes: (width, height) of the pictures.
+        sizes: (width, height) of the images.
         tile: side of the tiles in pixels of the input; some of the sizes should be larger.
         tolerance: largest difference of a pixel between tiles and the whole. Operators whose halo is smaller than
             what their output depends on need more, and should say how much in their documentation.
-        params: the operator's parameters, by name with underscores. Further pictures that it takes are the input too.
+        params: the operator's parameters, by name with underscores. Further images that it takes are the input too.
 
     Raises:
         AssertionError: saying which promise was broken, and where.
@@ -58,8 +58,8 @@ def check_op(
     spec = default().spec(op) if isinstance(op, str) else op
     for size in (Size(*size) for size in sizes):
         for gray in (False, True):
-            x = picture(*size, gray=gray)
-            where = f"{spec.name} on {'a gray' if gray else 'a'} {size} picture"
+            x = sample_image(*size, gray=gray)
+            where = f"{spec.name} on {'a gray' if gray else 'a'} {size} image"
             _check_calls(spec, params, x, where)
             _check_engine(spec, params, x, where, tile, tolerance)
 
@@ -97,7 +97,7 @@ def _check_calls(spec: OpSpec, params: dict[str, Any], x: Tensor, where: str) ->
         _assert_close(contiguous, output, 1e-4, f"{where}: the output depends on the memory layout of the input")
         if op.batched:
             both = op(*(torch.cat([1 - tensor, tensor]) for tensor in inputs))
-            # not 1e-4: networks that normalise make much of rounding where a picture is flat
+            # not 1e-4: networks that normalise make much of rounding where an image is flat
             _assert_close(both[1:], output, 1e-2, f"{where}: in a batch it gives something else")
     op.close()
 

@@ -3,8 +3,8 @@
 The loop lives in `imgtk.training.run`, which imports Lightning Fabric (the `[train]` extra) when it starts.
 """
 
-from imgtk.training.pictures import Pictures
+from imgtk.training.images import CropSampler
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 
-__all__ = ["Pictures", "Recipe", "Trainer"]
+__all__ = ["CropSampler", "Recipe", "Trainer"]

@@ -21,7 +21,7 @@ REACH = 7
 """One less than the stride of the patch discriminator's deepest layers."""
 
 Judge = Callable[[Tensor], "Tensor | Sequence[Tensor]"]
-"""What says of pictures (N, C, H, W) how real they look, by one tensor of logits or several."""
+"""What says of images (N, C, H, W) how real they look, by one tensor of logits or several."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class GANLoss:
     """What a discriminator and a generator minimise, given logits of any equal shape.
 
     Attributes:
-        discriminator: of the logits for real and for fake pictures.
-        generator: of the logits for fake pictures, and (None unless `relative`) for real ones.
-        relative: whether the generator is judged against real pictures.
+        discriminator: of the logits for real and for fake images.
+        generator: of the logits for fake images, and (None unless `relative`) for real ones.
+        relative: whether the generator is judged against real images.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
@@ -128,20 +128,20 @@ class Adversary:
         if self.settings.r1:
             losses["r1"] = self.settings.r1 / 2 * _squared_slope(judge, real).mean()
         if self.settings.gradient_penalty:
-            share = on_whole_batch(real, lambda pictures: torch.rand(len(pictures), 1, 1, 1, device=real.device))
+            share = on_whole_batch(real, lambda images: torch.rand(len(images), 1, 1, 1, device=real.device))
             slope = (_squared_slope(judge, torch.lerp(real.float(), fake.float(), share)) + 1e-12).sqrt()
             losses["gradient_penalty"] = self.settings.gradient_penalty * (slope - 1).square().mean()
         return losses
 
 
-def shifted(pictures: Tensor) -> Tensor:
+def shifted(images: Tensor) -> Tensor:
     """All of (N, C, H, W) but `REACH` random rows and columns at the borders.
 
     The strides of judges make a grid of 8 pixels, and what they always see at the same place on it, generators paint.
     """
     top, left = torch.randint(0, REACH + 1, (2,)).tolist()
-    height, width = (side - REACH for side in pictures.shape[2:])
-    return pictures[..., top : top + height, left : left + width]
+    height, width = (side - REACH for side in images.shape[2:])
+    return images[..., top : top + height, left : left + width]
 
 
 def _several(verdict: Tensor | Sequence[Tensor]) -> list[Tensor]:
@@ -149,7 +149,7 @@ def _several(verdict: Tensor | Sequence[Tensor]) -> list[Tensor]:
 
 
 def _squared_slope(judge: Judge, x: Tensor) -> Tensor:
-    """Squared length (N,) of the gradient of the judge's mean verdict on each picture (N, C, H, W)."""
+    """Squared length (N,) of the gradient of the judge's mean verdict on each image (N, C, H, W)."""
     x = x.detach().float().requires_grad_(True)
     verdict = torch.stack([logits.float().flatten(1).mean(1) for logits in _several(judge(x))]).mean(0)
     (gradient,) = torch.autograd.grad(verdict.sum(), x, create_graph=True)

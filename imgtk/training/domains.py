@@ -1,4 +1,4 @@
-"""Unpaired pictures of two domains: photos and paintings, say."""
+"""Unpaired images of two domains: photos and paintings, say."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from imgtk.errors import TrainingError
-from imgtk.training.pictures import Pictures, picture_files
+from imgtk.training.images import CropSampler, image_files
 
 __all__ = ["Domains", "target_files"]
 
 
 @dataclass(frozen=True)
 class Domains:
-    """Two pools of pictures from which is drawn independently."""
+    """Two pools of images from which is drawn independently."""
 
-    source: Pictures
-    target: Pictures
+    source: CropSampler
+    target: CropSampler
 
     @property
     def weight(self) -> float:
-        """As `Pictures.weight`, of both."""
+        """As `CropSampler.weight`, of both."""
         return self.source.weight + self.target.weight
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
@@ -32,15 +32,15 @@ class Domains:
 
 
 def target_files(folder: str, what: str) -> list[Path]:
-    """The pictures of the second domain.
+    """The images of the second domain.
 
     Args:
         folder: value of the recipe's setting `target`.
         what: they are, for the message.
 
     Raises:
-        TrainingError: no folder is given, or it has no pictures.
+        TrainingError: no folder is given, or it has no images.
     """
     if not folder:
         raise TrainingError(f"no {what} to learn from", hint="Name their folder: --set target=FOLDER")
-    return picture_files(Path(folder))
+    return image_files(Path(folder))

@@ -179,8 +179,8 @@ def agree(value: object) -> bool:
 def on_whole_batch(share: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
     """`function` of the batch of all processes, of whose result (N, ...) each keeps its share.
 
-    For what draws random numbers for each picture: all processes draw the same from equal generators, which so stay
-    equal, and each uses those of its own pictures. No gradient flows back to `share` (N, ...).
+    For what draws random numbers for each image: all processes draw the same from equal generators, which so stay
+    equal, and each uses those of its own images. No gradient flows back to `share` (N, ...).
     """
     if not _several():
         return function(share)
@@ -193,7 +193,7 @@ def on_whole_batch(share: Tensor, function: Callable[[Tensor], Tensor]) -> Tenso
 def batch_mean(values: Tensor) -> Tensor:
     """The mean of `values` over the batch of all processes, through which gradients flow to all of them.
 
-    For losses that are more than a mean over pictures; the mean of those over the processes is taken by the loop.
+    For losses that are more than a mean over images; the mean of those over the processes is taken by the loop.
     """
     mean = values.mean()
     return _BatchMean.apply(mean.float()) if _several() else mean

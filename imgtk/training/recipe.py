@@ -38,10 +38,10 @@ class Recipe:
         clip: largest gradient norm; 0 switches clipping off.
         seed: of initialisation and of the data order.
         validate_every, sample_every, checkpoint_every: in steps; at the end all three are done as well.
-        held_out: number of training pictures kept for validation when no validation folder is given.
+        held_out: number of training images kept for validation when no validation folder is given.
         init: weights to start from ("" for random initialisation).
         summary, licence, data: for the card of the weights: one line on them, their SPDX licence, and the sources of
-            the training pictures, separated by "; ".
+            the training images, separated by "; ".
     """
 
     name: str = "model"

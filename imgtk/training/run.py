@@ -30,7 +30,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from imgtk.engine.device import cpu_name, resolve_device, resolve_dtype
 from imgtk.errors import TrainingError
 from imgtk.op import OpSpec
-from imgtk.training.pictures import Pictures, picture_files
+from imgtk.training.images import CropSampler, image_files
 from imgtk.training.processes import CommonError, agree, in_processes, is_first, process_mean, started_elsewhere
 from imgtk.training.recipe import Recipe, load_recipe
 from imgtk.training.trainer import Trainer
@@ -71,7 +71,7 @@ def train(
     report: Callable[[Status], None] | None = None,
     stop_at: int | None = None,
 ) -> Path:
-    """Train `spec`'s trainer on the pictures below `data`, and write everything into `out`.
+    """Train `spec`'s trainer on the images below `data`, and write everything into `out`.
 
     `out` receives `last.ckpt` (all that resuming needs), `best/` and `final/` (weights with their card), `log.csv`,
     `samples/*.png` and TensorBoard events.
@@ -79,7 +79,7 @@ def train(
     Args:
         recipe: name of a recipe shipped with the plugin, or a TOML file; None for the trainer's defaults.
         overrides: settings put over the recipe, as text.
-        validation: folder of pictures to validate on; by default some of `data` are held out.
+        validation: folder of images to validate on; by default some of `data` are held out.
         resume: go on from `out/last.ckpt`. Interrupted and resumed gives the losses of an uninterrupted run.
         devices: number of processes on this machine, each with a GPU of its own, or all on the CPU; each computes its
             share of every batch. They are started here (a script that calls this needs `if __name__ == "__main__":`),
@@ -107,14 +107,12 @@ def train(
         raise TrainingError(f"{out} holds no run to resume", hint="Check --out, or leave --resume away.")
     if checkpoint.exists() and not resume:
         raise TrainingError(f"{out} holds a run already", hint="Go on with --resume, or choose another --out.")
-    files = picture_files(data)
-    held_out = (
-        picture_files(validation) if validation else files[:: max(1, len(files) // plan.held_out)][: plan.held_out]
-    )
+    files = image_files(data)
+    held_out = image_files(validation) if validation else files[:: max(1, len(files) // plan.held_out)][: plan.held_out]
     files = files if validation else [f for f in files if f not in set(held_out)]
     if not files:
         raise TrainingError(
-            f"{data} has too few pictures to hold out {plan.held_out} for validation",
+            f"{data} has too few images to hold out {plan.held_out} for validation",
             hint="Add some, or name a folder of others with --validation.",
         )
     _check_processes(devices, nodes, device, plan.batch)
@@ -161,15 +159,15 @@ def _train(job: _Job, report: Callable[[Status], None] | None) -> Path:
         torch.manual_seed(job.plan.seed)
         run = _Run(_import(job.trainer)(job.plan), job.out, fabric)
         run.trainer.load_validation(job.held_out)
-        pictures = run.trainer.load_pictures(job.files, fabric.device)
-        if not agree(pictures.weight):
+        images = run.trainer.load_images(job.files, fabric.device)
+        if not agree(images.weight):
             raise CommonError(
-                "the processes have read different pictures from --data",
+                "the processes have read different images from --data",
                 hint="Every machine needs the same readable files.",
             )
         if job.resume:
             run.load(job.out / "last.ckpt")
-        run.loop(pictures, report, job.stop_at)
+        run.loop(images, report, job.stop_at)
         weights = Path()
         if fabric.is_global_zero:
             machine = torch.cuda.get_device_name() if fabric.device.type == "cuda" else cpu_name()
@@ -177,7 +175,7 @@ def _train(job: _Job, report: Callable[[Status], None] | None) -> Path:
                 machine = f"{fabric.world_size} processes on {machine}"
             trained = (
                 f"trained for {run.step} iterations (batch {job.plan.batch}, crops of {job.plan.crop} px) on "
-                f"{len(job.files)} pictures, {timedelta(seconds=round(run.seconds))} on {machine}, seed {job.plan.seed}"
+                f"{len(job.files)} images, {timedelta(seconds=round(run.seconds))} on {machine}, seed {job.plan.seed}"
             )
             weights = run.trainer.export(run.averaged.module, job.out / "final", trained, run.scores)
         return fabric.broadcast(weights)
@@ -260,12 +258,12 @@ class _Run:
         self.best: float | None = None
         self.left_out = dict.fromkeys(trainer.networks, 0)
 
-    def loop(self, pictures: Pictures, report: Callable[[Status], None] | None, stop_at: int | None) -> None:
+    def loop(self, images: CropSampler, report: Callable[[Status], None] | None, stop_at: int | None) -> None:
         log = _Log(self.out, self.step) if self.fabric.is_global_zero else None
         last = self.plan.steps if stop_at is None else min(stop_at, self.plan.steps)
         while self.step < last:
             started = time.perf_counter()
-            losses = self._update(self.trainer.draw(pictures, self.data))
+            losses = self._update(self.trainer.draw(images, self.data))
             self.step += 1
             elapsed = time.perf_counter() - started
             self.seconds += elapsed
@@ -433,7 +431,7 @@ def _inner_gradients() -> Iterator[None]:
 
 
 class _Log:
-    """log.csv, TensorBoard events and sample pictures. Rows behind the step a run resumes from are dropped."""
+    """log.csv, TensorBoard events and sample images. Rows behind the step a run resumes from are dropped."""
 
     def __init__(self, out: Path, step: int) -> None:
         (out / "samples").mkdir(exist_ok=True)
@@ -454,8 +452,8 @@ class _Log:
     def scores(self, step: int, scores: Mapping[str, float]) -> None:
         self._write(step, {f"validation/{name}": value for name, value in scores.items()})
 
-    def sample(self, step: int, picture: Tensor) -> None:
-        pixels = picture.float().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
+    def sample(self, step: int, image: Tensor) -> None:
+        pixels = image.float().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
         cv2.imwrite(str(self.out / "samples" / f"{step:07}.png"), pixels[..., ::-1])
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from imgtk.training.pictures import Pictures
+from imgtk.training.images import CropSampler
 from imgtk.training.recipe import Recipe
 from imgtk.weights import Card, save
 
@@ -40,23 +40,23 @@ class Trainer(ABC, Generic[R]):
         self.device = torch.device("cpu")
 
     def to(self, device: torch.device) -> None:
-        """Move what the losses need (frozen feature networks, target pictures) to the device."""
+        """Move what the losses need (frozen feature networks, target images) to the device."""
         self.device = device
 
-    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+    def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
         """The pool of training crops."""
-        return Pictures(files, self.recipe.crop, device=device)
+        return CropSampler(files, self.recipe.crop, device=device)
 
     def load_validation(self, files: list[Path]) -> None:
-        """Keep what `validate` and `sample` need of the held-out pictures."""
+        """Keep what `validate` and `sample` need of the held-out images."""
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
         """The optimizer of network `name`; its learning rate is the peak of the schedule."""
         return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.lr, betas=(0.9, 0.99))
 
-    def draw(self, pictures: Pictures, generator: torch.Generator) -> Tensor:
+    def draw(self, images: CropSampler, generator: torch.Generator) -> Tensor:
         """One batch of targets, (N, 3, crop, crop), 0..1."""
-        return pictures.draw(self.recipe.batch, generator)
+        return images.draw(self.recipe.batch, generator)
 
     @abstractmethod
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -68,12 +68,12 @@ class Trainer(ABC, Generic[R]):
 
         Where several processes train, `batch` is the share of one, all draw equal random numbers from torch's
         generators, and their losses and gradients are averaged. That is what one process with the whole batch does,
-        if the losses are means over pictures; for others there is `imgtk.training.processes.batch_mean`, and for
-        random numbers that belong to single pictures `on_whole_batch`.
+        if the losses are means over images; for others there is `imgtk.training.processes.batch_mean`, and for
+        random numbers that belong to single images `on_whole_batch`.
         """
 
     def state(self) -> dict[str, Any]:
-        """What else the course of the run depends on (a pool of earlier pictures): tensors, numbers, texts, and lists
+        """What else the course of the run depends on (a pool of earlier images): tensors, numbers, texts, and lists
         or dicts of them, for the checkpoint."""
         return {}
 
@@ -82,14 +82,14 @@ class Trainer(ABC, Generic[R]):
 
     @abstractmethod
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """Figures on the held-out pictures, `metric` among them, for the averaged generator in eval mode.
+        """Figures on the held-out images, `metric` among them, for the averaged generator in eval mode.
 
         Only the first process asks for it, and for `sample`: neither may draw from torch's own random generators.
         """
 
     @abstractmethod
     def sample(self, generator: nn.Module) -> Tensor:
-        """A picture (3, H, W), 0..1, to judge the state by eye: inputs beside outputs."""
+        """An image (3, H, W), 0..1, to judge the state by eye: inputs beside outputs."""
 
     @property
     def architecture(self) -> str:

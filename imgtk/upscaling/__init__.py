@@ -85,11 +85,11 @@ INTERPOLATE = Param(
 DENOISE = Param(
     "denoise", Number(0, 1), "How much JPEG artefacts, noise and blur are removed: 0 keeps them.", default=0.0
 )
-TTA = Param("tta", Views(), "8 averages over the picture's turns and flips: 8 times the work.", default=1)
+TTA = Param("tta", Views(), "8 averages over the image's turns and flips: 8 times the work.", default=1)
 TILEABLE = Param(
     "tileable",
     Choice(("x", "y", "both")),
-    "For textures: take the picture as repeating itself, seamlessly.",
+    "For textures: take the image as repeating itself, seamlessly.",
     default=None,
 )
 
@@ -110,7 +110,7 @@ def upscaler(
         package: importable name of the package that ships the weights.
         models: names of the shipped weights by their native scale.
         trainer: "package.module:Class", a subclass of `imgtk.upscaling.trainer.FidelityTrainer`.
-        denoise: names of two shipped weights that interpolate well, one of which keeps what is wrong with a picture
+        denoise: names of two shipped weights that interpolate well, one of which keeps what is wrong with an image
             and the other removes it. The operator then has the parameter `denoise`.
         others: names of further shipped weights, which are only taken when `model=` names them.
     """

@@ -31,7 +31,7 @@ TOLERANCE = 1 / 255
 where that is more). Half precision keeps 11 bits of each weight; published networks then differ by a tenth of this."""
 
 SIDE = 32
-"""Least side of the picture on which the two networks are compared, in pixels."""
+"""Least side of the image on which the two networks are compared, in pixels."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Names that are file names everywhere and words of a pipeline."""
@@ -205,7 +205,7 @@ def _target(name: str, force: bool, registry: Registry) -> Path:
 
 
 def _difference(original: UpscalingNetwork, converted: UpscalingNetwork) -> float:
-    """Largest difference of their outputs on a made-up picture, as a share of the original's largest value or of 1."""
+    """Largest difference of their outputs on a made-up image, as a share of the original's largest value or of 1."""
     side = -(-SIDE // original.multiple) * original.multiple
     generator = torch.Generator().manual_seed(0)
     soft = resample(torch.rand(1, 3, 8, 8, generator=generator), Size(side, side))

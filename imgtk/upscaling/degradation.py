@@ -1,4 +1,4 @@
-"""Low-resolution pictures for training, made from the targets: the classic way, and as photographs get worse in use.
+"""Low-resolution images for training, made from the targets: the classic way, and as photographs get worse in use.
 
 `SecondOrder` is the model of Real-ESRGAN (Wang et al. 2021, "Real-ESRGAN: Training Real-World Blind Super-Resolution
 with Pure Synthetic Data", sections 3.1 to 3.3; its ranges are those of section 4.1): blur, resize, noise and JPEG,
@@ -83,8 +83,8 @@ SECOND = Order(
 class SecondOrder:
     """The second-order degradation of Real-ESRGAN (Wang et al. 2021, sections 3.2 and 3.3).
 
-    Each picture draws its own kernels, noise, JPEG quality and final order. The factor and the filter of a resize are
-    drawn for the batch, whose pictures must have one size. Resizing is antialiased.
+    Each image draws its own kernels, noise, JPEG quality and final order. The factor and the filter of a resize are
+    drawn for the batch, whose images must have one size. Resizing is antialiased.
 
     Attributes:
         first, second: the two rounds. The factor of the second is relative to the final size.
@@ -118,7 +118,7 @@ class SecondOrder:
 
 @dataclass(frozen=True)
 class Fixed:
-    """Gaussian blur, the classic degradation, Gaussian noise and JPEG, each as strong for every picture.
+    """Gaussian blur, the classic degradation, Gaussian noise and JPEG, each as strong for every image.
 
     Attributes:
         sigma: of the blur, in pixels of the target.
@@ -196,7 +196,7 @@ def sinc_kernels(radius: Tensor, cutoff: Tensor) -> Tensor:
 
 
 def blur(x: Tensor, kernels: Tensor) -> Tensor:
-    """Pictures (N, C, H, W), each filtered by its point-symmetric kernel (N, 21, 21); the border is repeated outside.
+    """Images (N, C, H, W), each filtered by its point-symmetric kernel (N, 21, 21); the border is repeated outside.
 
     By Fourier transforms, whose time does not grow with the kernel.
     """

@@ -20,7 +20,7 @@ class UpscalingNetwork(nn.Module):
     Attributes:
         scale: output pixels per input pixel.
         multiple: what the input's sides must be multiples of.
-        halo: context around a tile, in input pixels, for which its output is that of the whole picture.
+        halo: context around a tile, in input pixels, for which its output is that of the whole image.
         description: class and size in a few words: "RRDBNet, 23 blocks".
     """
 

@@ -39,7 +39,7 @@ class Upscale(ImageOp):
         denoise: 0..1, the share of the second of `denoise_pair`; at 0 the network is that of `models`.
         denoise_pair: names of the shipped weights that keep noise, and that remove it.
         tta: 8 for the average over eight turns and flips, else 1.
-        tileable: "x", "y" or "both": axes along which the picture is taken as repeating itself.
+        tileable: "x", "y" or "both": axes along which the image is taken as repeating itself.
 
     Raises:
         ParameterError: more than one of `model`, `interpolate` and `denoise` is given.
@@ -141,7 +141,7 @@ class Upscale(ImageOp):
 
 
 def self_ensemble(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The average of what a network makes of the eight turns and flips of a picture, turned back: "geometric
+    """The average of what a network makes of the eight turns and flips of an image, turned back: "geometric
     self-ensemble" (EDSR, Lim et al. 2017, section 3.3). (N, C, H, W) to the network's output, averaged in float32.
     """
     total: Tensor | None = None

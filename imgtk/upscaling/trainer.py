@@ -21,8 +21,8 @@ from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectra
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import perceptual_loss
 from imgtk.training.adversary import Adversary, AdversarySettings
+from imgtk.training.images import CropSampler, image_tensor, load_image
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import Pictures, load_picture, picture_tensor
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
@@ -45,7 +45,7 @@ class UpscalingRecipe(Recipe):
     Attributes:
         scale: native scale of the network.
         degradation: how targets become inputs: "bicubic" (the papers' benchmarks), "second-order" (compressed, noisy
-            and blurred pictures; Real-ESRGAN), or "mild" (a weaker one).
+            and blurred images; Real-ESRGAN), or "mild" (a weaker one).
     """
 
     lr: float = 2e-3
@@ -91,7 +91,7 @@ class GANSettings(AdversarySettings):
 
 
 class FidelityTrainer(Trainer[Any]):
-    """L1 between the network's output and the target: the highest PSNR, the softest pictures.
+    """L1 between the network's output and the target: the highest PSNR, the softest images.
 
     Subclasses set `recipe_type`, a subclass of `UpscalingRecipe`, and `package`, whose shipped weights `init` may name.
 
@@ -121,13 +121,13 @@ class FidelityTrainer(Trainer[Any]):
     def optimizer(self, name: str) -> torch.optim.Optimizer:
         return muon(self.networks[name], self.recipe.lr)
 
-    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
-        return Pictures(files, self.recipe.crop, shrink_by=(0.5,), device=device)
+    def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
+        return CropSampler(files, self.recipe.crop, shrink_by=(0.5,), device=device)
 
     def load_validation(self, files: list[Path]) -> None:
         generator = torch.Generator().manual_seed(0)
         for file in files:
-            target = picture_tensor(load_picture(file, 768), self.recipe.scale)
+            target = image_tensor(load_image(file, 768), self.recipe.scale)
             self.held_out.append((self.recipe.degrade(target, generator), target))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -140,7 +140,7 @@ class FidelityTrainer(Trainer[Any]):
         return small.contiguous(memory_format=torch.channels_last)
 
     def _held_out(self, generator: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
-        """Outputs and targets of the held-out pictures."""
+        """Outputs and targets of the held-out images."""
         for small, target in self.held_out:
             yield generator(small.to(self.device)).float().clamp(0, 1), target.to(self.device)
 
@@ -149,7 +149,7 @@ class FidelityTrainer(Trainer[Any]):
         return {"psnr_y": sum(scores) / len(scores)}
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Rows of input (nearest), output and target, from the middle of the first held-out pictures."""
+        """Rows of input (nearest), output and target, from the middle of the first held-out images."""
         rows = []
         for small, target in self.held_out[:3]:
             output = generator(small.to(self.device)).float().clamp(0, 1).cpu()

@@ -1,1 +1,1 @@
-"""Clips from files and to files: frames as pictures, and everything else a file carries copied."""
+"""Clips from files and to files: frames as images, and everything else a file carries copied."""

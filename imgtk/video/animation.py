@@ -46,7 +46,7 @@ def is_animation(path: Path) -> bool:
     try:
         with without_warnings(), PIL.Image.open(path, formats=tuple(_STEPS)) as image:
             return bool(getattr(image, "is_animated", False))
-    except Exception:  # whoever reads it as a picture finds out what is wrong
+    except Exception:  # whoever reads it as an image finds out what is wrong
         return False
 
 
@@ -60,7 +60,7 @@ class Animation:
 
     Attributes:
         files: what is read.
-        first: picture of the first frame.
+        first: image of the first frame.
         form: how a clip would store it.
         length: how many frames there are.
         loops: how often it is shown; 0 for ever.
@@ -87,7 +87,7 @@ class Animation:
                 f"above the limit of {max_pixels:,}",
                 hint=f"If you trust the file, raise the limit with --max-pixels {size.pixels}.",
             )
-        # An APNG may have a picture for programs that do not know animations; it is not one of the frames.
+        # An APNG may have an image for programs that do not know animations; it is not one of the frames.
         self._skipped = int(bool(getattr(self._file, "default_image", False)))
         self.length = getattr(self._file, "n_frames", 1) - self._skipped
         self.first, duration = self._frame(0)
@@ -210,11 +210,11 @@ class AnimationWriter:
         self._frames.clear()
 
     def write(self, image: Image, pts: int, duration: int) -> None:
-        """Add a picture as the frame that is shown at `pts` for `duration`, in units of `time_base`."""
+        """Add an image as the frame that is shown at `pts` for `duration`, in units of `time_base`."""
         self._first = self._first or image
         samples = to_depth(image.numpy(), 8)
-        picture = PIL.Image.fromarray(samples)
-        self._frames.append(_indexed(picture) if self._format == "GIF" else picture.convert("RGBA"))
+        pil_image = PIL.Image.fromarray(samples)
+        self._frames.append(_indexed(pil_image) if self._format == "GIF" else pil_image.convert("RGBA"))
         self._starts.append(pts * self._time_base)
         self._end = (pts + duration) * self._time_base
 
@@ -238,13 +238,13 @@ class AnimationWriter:
         return options | ({"quality": self._quality} if self._format == "WEBP" else {})
 
 
-def _indexed(picture: PIL.Image.Image) -> PIL.Image.Image:
+def _indexed(image: PIL.Image.Image) -> PIL.Image.Image:
     """With a palette of its own of 255 colours, and one more that stands for what is not shown."""
-    opaque = picture.convert("RGB")
+    opaque = image.convert("RGB")
     palette = opaque.quantize(255, PIL.Image.Quantize.MEDIANCUT)
     indexed = opaque.quantize(palette=palette, dither=PIL.Image.Dither.FLOYDSTEINBERG)
-    if picture.mode in ("LA", "RGBA"):
-        hidden = picture.getchannel("A").point(lambda alpha: 255 * (alpha < _SHOWN))
+    if image.mode in ("LA", "RGBA"):
+        hidden = image.getchannel("A").point(lambda alpha: 255 * (alpha < _SHOWN))
         indexed.paste(255, mask=hidden)
         indexed.info["transparency"] = 255
     return indexed

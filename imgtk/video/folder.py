@@ -1,4 +1,4 @@
-"""Frames as picture files in a folder, with a file that tells their times."""
+"""Frames as image files in a folder, with a file that tells their times."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from imgtk.errors import ReadError, WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.io.temporary import remove_leftovers, remove_segments, segments_folder, temporary
-from imgtk.io.write import check_picture, write
+from imgtk.io.write import check_image, write
 from imgtk.video.frames import Form
 from imgtk.video.timestamps import NAME, Timestamps, read_timestamps
 
 AT_ONCE = min(8, os.cpu_count() or 1)
-"""Pictures that are encoded at the same time: a PNG file of two megapixels takes a quarter of a second."""
+"""Images that are encoded at the same time: a PNG file of two megapixels takes a quarter of a second."""
 
 
 class FolderWriter:
@@ -34,8 +34,8 @@ class FolderWriter:
 
     Args:
         target: the folder.
-        suffix: of the pictures, with the dot; chooses their format.
-        size: of the pictures.
+        suffix: of the images, with the dot; chooses their format.
+        size: of the images.
         form: how the frames that they are from were stored.
         transparent: whether there is transparency to be lost.
         quality, depth: as for `imgtk.io.write`.
@@ -47,7 +47,7 @@ class FolderWriter:
         notes: what could not be kept.
 
     Raises:
-        WriteError: if the format cannot hold such pictures, or the folder cannot be written.
+        WriteError: if the format cannot hold such images, or the folder cannot be written.
     """
 
     def __init__(
@@ -65,9 +65,7 @@ class FolderWriter:
         self.notes: list[str] = []
         self._target, self._suffix, self._time_base = target, suffix, form.time_base
         self._options: dict[str, Any] = {"quality": quality, "depth": depth}
-        check_picture(
-            target / _name(1, suffix), has_alpha=transparent, sixteen_bit=form.deep, size=size, **self._options
-        )
+        check_image(target / _name(1, suffix), has_alpha=transparent, sixteen_bit=form.deep, size=size, **self._options)
         self._final = Path(os.path.realpath(target))  # a link goes on pointing to the folder
         self._draft = segments_folder(self._final, key) if key else temporary(self._final)
         self._keeping, self._count = bool(key), 0
@@ -101,7 +99,7 @@ class FolderWriter:
             self._clear()
 
     def write(self, image: Image, pts: int, duration: int) -> None:
-        """Add a picture as the frame that is shown at `pts` for `duration`, in units of `form.time_base`."""
+        """Add an image as the frame that is shown at `pts` for `duration`, in units of `form.time_base`."""
         file = self._draft / _name(self._count + len(self._encoding) + 1, self._suffix)
         times = pts * self._time_base, (pts + duration) * self._time_base
         self._encoding.append((self._pool.submit(write, image, file, overwrite=True, **self._options), times))
@@ -119,7 +117,7 @@ class FolderWriter:
     def copy(self, packet: Any) -> None:
         """Sound and subtitles are left out."""
         if not self.notes:
-            self.notes.append("sound and subtitles are left out: pictures hold none")
+            self.notes.append("sound and subtitles are left out: images hold none")
 
     def _publish(self) -> None:
         if not self._final.is_dir():

@@ -48,7 +48,7 @@ ANIMATIONS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 """Suffixes of the files that may hold an animation, and what Pillow calls their formats."""
 
 MOVING = (*WRITABLE, *(suffix for suffix in ANIMATIONS if suffix != ".png"))
-"""Suffixes of the results that pictures are made the frames of. A PNG is one picture, unless the input moves."""
+"""Suffixes of the results that images are made the frames of. A PNG is one image, unless the input moves."""
 
 ENCODERS = {
     "h264": "libx264",
@@ -91,7 +91,7 @@ class Encoding:
         codec: name of FFmpeg's encoder or codec; None for the clip's own, where it can be written.
         crf: constant quality, lower is better, in the encoder's own scale; None for `QUALITY`.
         steady: how much of the result before is held where nothing changes, 0 to 1 (excluded); of animations, too.
-        rate: frames per second, where pictures become frames; None for what the file of their times tells, or else 25.
+        rate: frames per second, where images become frames; None for what the file of their times tells, or else 25.
     """
 
     codec: str | None = None
@@ -138,7 +138,7 @@ def container_of(path: Path) -> Container:
     raise WriteError(
         f"cannot write {path}: clips and animations cannot be written as {path.suffix or 'a file without a suffix'}",
         hint=f"They are written as {', '.join((*WRITABLE, *(suffix for suffix in ANIMATIONS if suffix != '.png')))}; "
-        "frames of clips, with --format png and a folder for -o, as pictures.",
+        "frames of clips, with --format png and a folder for -o, as images.",
     )
 
 

@@ -17,7 +17,7 @@ class Frame:
     """One frame.
 
     Attributes:
-        image: the upright picture.
+        image: the upright image.
         pts: when it is shown, in units of the clip's `time_base`.
         duration: for how long, in the same unit.
     """
@@ -75,7 +75,7 @@ def usual_matrix(size: Size) -> int:
 
 
 def rgb_format(*, deep: bool, alpha: bool) -> str:
-    """The format of pixels that a picture's array has, as FFmpeg calls it."""
+    """The format of pixels that an image's array has, as FFmpeg calls it."""
     return {
         (False, False): "rgb24",
         (False, True): "rgba",

@@ -1,4 +1,4 @@
-"""Between the frames of a clip, which mostly are Y'CbCr, and pictures, which are RGB.
+"""Between the frames of a clip, which mostly are Y'CbCr, and images, which are RGB.
 
 Frames keep their numbers of bits and, as far as possible, their values: what is done here on the way in is undone on
 the way out.
@@ -73,16 +73,16 @@ def _sign(number: int) -> int:
     return (number > 0) - (number < 0)
 
 
-class Pictures:
-    """Makes upright pictures of the frames of a clip, all in the format and size of its first one.
+class FrameImages:
+    """Makes upright images of the frames of a clip, all in the format and size of its first one.
 
     Args:
         first: the first frame.
 
     Attributes:
-        size: of the pictures.
+        size: of the images.
         colours: of the frames.
-        deep: whether pictures have 16 bits.
+        deep: whether images have 16 bits.
         alpha: whether frames have transparency.
         sideways: whether width and height are exchanged.
     """
@@ -99,7 +99,7 @@ class Pictures:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame) -> Image:
-        """The picture of a frame: uint8, or uint16 if the clip has more than 8 bits."""
+        """The image of a frame: uint8, or uint16 if the clip has more than 8 bits."""
         rgb = self._reformatter.reformat(
             frame,
             self._coded.width,
@@ -115,7 +115,7 @@ class Pictures:
 
 
 class Frames:
-    """Makes frames of pictures.
+    """Makes frames of images.
 
     Args:
         pixel_format: of the frames, as FFmpeg calls it.
@@ -129,7 +129,7 @@ class Frames:
         self._reformatter = VideoReformatter()
 
     def __call__(self, image: Image) -> av.VideoFrame:
-        """The frame of a picture of 8 or 16 bits."""
+        """The frame of an image of 8 or 16 bits."""
         deep = image.pixels.dtype == np.uint16
         samples = np.broadcast_to(image.pixels, (*image.pixels.shape[:2], 3))
         if self._alpha:

@@ -1,4 +1,4 @@
-"""Reading clips: frames as pictures, and the packets of all other streams as they are."""
+"""Reading clips: frames as images, and the packets of all other streams as they are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imgtk.errors import ReadError
 from imgtk.io import MAX_PIXELS
 from imgtk.video.formats import USUAL_RATE
 from imgtk.video.frames import Form, Frame
-from imgtk.video.pixels import Pictures
+from imgtk.video.pixels import FrameImages
 
 _LACKING = 0.5
 """Seconds that a clip may end before its header says so; muxers round, and count in what is heard at the end."""
@@ -36,7 +36,7 @@ class Clip:
         files: what is read.
         container: the file, as PyAV has it.
         stream: the stream whose frames are read.
-        first: picture of the first frame.
+        first: image of the first frame.
         form: how the frames are stored.
         length: frames that there are, by estimate; 0 if that cannot be told.
         notes: what was out of the ordinary so far.
@@ -54,10 +54,10 @@ class Clip:
         with _opened(self.path) as container:  # once for the first frame, and then from the start
             first = self._first_frame(container, max_pixels)
             with self._reading():
-                self._pictures = Pictures(first)
-                self.first = self._pictures(first)
+                self._images = FrameImages(first)
+                self.first = self._images(first)
         if first.interlaced_frame:
-            self.notes.append("it is interlaced: both fields of a frame are worked on as one picture")
+            self.notes.append("it is interlaced: both fields of a frame are worked on as one image")
         self.container = _open(self.path)
         self.stream = _stream(self.container, self.path)
         self.stream.thread_type = "AUTO"
@@ -95,7 +95,7 @@ class Clip:
                     if skipped:
                         skipped -= 1
                     else:
-                        yield Frame(self._pictures(frame), pts, duration)
+                        yield Frame(self._images(frame), pts, duration)
         if not self._read:  # which several threads may find where one did not
             raise ReadError(f"cannot read {self.path}: no frame can be decoded")
         if self._damaged:
@@ -107,17 +107,17 @@ class Clip:
             self.notes.append(f"it should last {told:.1f} seconds, and ends after {end:.1f}")
 
     def _form(self) -> Form:
-        context, pictures, shape = self.stream.codec_context, self._pictures, self.stream.sample_aspect_ratio
+        context, images, shape = self.stream.codec_context, self._images, self.stream.sample_aspect_ratio
         assert self.stream.time_base
         return Form(
             context.codec.canonical_name,
             context.pix_fmt or "yuv420p",
-            pictures.colours,
+            images.colours,
             self.stream.time_base,
             self.stream.guessed_rate or self.stream.average_rate or USUAL_RATE,
-            1 / shape if shape and pictures.sideways else shape or None,
-            pictures.deep,
-            pictures.alpha,
+            1 / shape if shape and images.sideways else shape or None,
+            images.deep,
+            images.alpha,
         )
 
     def others(self) -> Iterator[av.Packet]:
@@ -207,7 +207,7 @@ def _open(path: Path) -> InputContainer:
 
 
 def _stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first stream of frames that is no cover picture."""
+    """The first stream of frames that is no cover image."""
     streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
     if not streams:
         raise ReadError(f"cannot read {path}: there are no frames in it, only {_contents(container)}")

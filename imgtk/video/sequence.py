@@ -1,4 +1,4 @@
-"""Picture files as the frames of a clip."""
+"""Image files as the frames of a clip."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from imgtk.video.timestamps import NAME, read_timestamps, unit_of, whole
 _LARGEST_DENOMINATOR = 1001  # of an average rate, as of 30000/1001
 
 
-class PictureSequence:
-    """Pictures that are being read as the frames of a clip, as a context manager. Iterating gives them, all with the
+class ImageSequence:
+    """Images that are being read as the frames of a clip, as a context manager. Iterating gives them, all with the
     depth of the deepest.
 
     Args:
-        pictures: their files, at least one, in order.
-        rate: frames per second; None for the times in the `timestamps.txt` beside the pictures, or else 25.
+        images: their files, at least one, in order.
+        rate: frames per second; None for the times in the `timestamps.txt` beside the images, or else 25.
         max_pixels: width * height above which they are not decoded.
 
     Attributes:
         files: what is read.
-        first: the first picture.
+        first: the first image.
         form: how a clip would store them.
         length: how many there are.
         notes: what was out of the ordinary.
 
     Raises:
-        ReadError: if a file holds no picture, several, or one that is too large or has another size than the first; if
-            there are fewer or more times than pictures.
+        ReadError: if a file holds no image, several, or one that is too large or has another size than the first; if
+            there are fewer or more times than images.
     """
 
     def __init__(
-        self, pictures: Sequence[Path], rate: Fraction | int | None = None, *, max_pixels: int = MAX_PIXELS
+        self, images: Sequence[Path], rate: Fraction | int | None = None, *, max_pixels: int = MAX_PIXELS
     ) -> None:
         self.notes: list[str] = []
-        self._pictures, self._max_pixels = pictures, max_pixels
-        self.length = len(pictures)
+        self._images, self._max_pixels = images, max_pixels
+        self.length = len(images)
         size, self._depth, alpha = self._looked_at()
-        self.first = self._picture(pictures[0])
+        self.first = self._image(images[0])
         times = None if rate else self._times_beside()
-        self.files = (*pictures, self._beside) if times else tuple(pictures)
+        self.files = (*images, self._beside) if times else tuple(images)
         if times is None:
             if rate is None:
                 rate = USUAL_RATE
@@ -71,7 +71,7 @@ class PictureSequence:
             alpha=alpha,
         )
 
-    def __enter__(self) -> PictureSequence:
+    def __enter__(self) -> ImageSequence:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -84,21 +84,21 @@ class PictureSequence:
         """As iterating, without so many frames at the beginning."""
         for index in range(skipped, self.length):
             start, end = self._marks[index : index + 2]
-            yield Frame(self._picture(self._pictures[index]), start, end - start)
+            yield Frame(self._image(self._images[index]), start, end - start)
 
     def _looked_at(self) -> tuple[Size, int, bool]:
-        """What the files say of the pictures: their size, bits per sample (8 or 16), and whether any has alpha."""
+        """What the files say of the images: their size, bits per sample (8 or 16), and whether any has alpha."""
         size, depth, alpha = None, 8, False
-        for path in self._pictures:
+        for path in self._images:
             if is_animation(path):
-                raise ReadError(f"cannot read {path}: it is an animation, and a frame is one picture")
+                raise ReadError(f"cannot read {path}: it is an animation, and a frame is one image")
             header, *others = read_headers(path, max_pixels=self._max_pixels)
             if others:
-                raise ReadError(f"cannot read {path}: it has {1 + len(others)} pages, and a frame is one picture")
+                raise ReadError(f"cannot read {path}: it has {1 + len(others)} pages, and a frame is one image")
             size = size or header.size
             if header.size != size:
                 raise ReadError(
-                    f"cannot read {path}: it has {header.size} pixels, and {self._pictures[0]} has {size}",
+                    f"cannot read {path}: it has {header.size} pixels, and {self._images[0]} has {size}",
                     hint="The frames of a clip have one size.",
                 )
             depth = 16 if header.depth > 8 else depth
@@ -106,25 +106,25 @@ class PictureSequence:
         assert size
         return size, depth, alpha
 
-    def _picture(self, path: Path) -> Image:
+    def _image(self, path: Path) -> Image:
         image = read(path, max_pixels=self._max_pixels)
         alpha = None if image.alpha is None else to_depth(image.alpha, self._depth)
         return replace(image, pixels=to_depth(image.pixels, self._depth), alpha=alpha)
 
     @property
     def _beside(self) -> Path:
-        return self._pictures[0].with_name(NAME)
+        return self._images[0].with_name(NAME)
 
     def _times_beside(self) -> list[Fraction] | None:
-        """When each picture is shown, in seconds, and when the last one ends, if there is a file that tells."""
-        if not self._beside.exists() or any(path.parent != self._beside.parent for path in self._pictures):
+        """When each image is shown, in seconds, and when the last one ends, if there is a file that tells."""
+        if not self._beside.exists() or any(path.parent != self._beside.parent for path in self._images):
             return None
         times = read_timestamps(self._beside)
         if len(times) not in (self.length, self.length + 1):
             raise ReadError(
-                f"cannot read {self._beside}: it has {len(times)} times, and there are {self.length} pictures",
-                hint="It must have one for each picture, and may have one more for the end. --fps takes its place.",
+                f"cannot read {self._beside}: it has {len(times)} times, and there are {self.length} images",
+                hint="It must have one for each image, and may have one more for the end. --fps takes its place.",
             )
-        if len(times) == self.length:  # the last picture is shown as long as the one before
+        if len(times) == self.length:  # the last image is shown as long as the one before
             times.append(times[-1] + (times[-1] - times[-2] if self.length > 1 else 1 / USUAL_RATE))
         return times

@@ -1,4 +1,4 @@
-"""Writing clips: pictures as frames, and the packets of other streams as they came."""
+"""Writing clips: images as frames, and the packets of other streams as they came."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LEFT_OUT = ("data", "unknown")
 """Kinds of streams that no container takes from another one: time codes, what sensors of a phone saw."""
 
 _USUAL = {"rgb24": "yuv420p", "rgba": "yuva420p", "rgb48le": "yuv420p10le", "rgba64le": "yuva420p10le"}
-"""The formats of pixels that players take, for pictures. Encoders that lose nothing get them as they are."""
+"""The formats of pixels that players take, for images. Encoders that lose nothing get them as they are."""
 
 _ODD = "Most encoders take even sides only: choose another scale, or --codec libvpx-vp9, which takes any."
 
@@ -43,7 +43,7 @@ class ClipWriter:
     Args:
         path: the file to write.
         target: what it will be called; chooses the container, unless `kind` does, and is named in messages.
-        size: of the pictures.
+        size: of the images.
         form: how the frames that they are from were stored, which is kept as far as possible.
         encoding: how they are written.
         clip: whose other streams, chapters and titles are copied; None if there are none.
@@ -119,7 +119,7 @@ class ClipWriter:
             self._container.close()
 
     def write(self, image: Image, pts: int, duration: int) -> None:
-        """Write a picture as the frame that is shown at `pts` for `duration`, in units of `form.time_base`."""
+        """Write an image as the frame that is shown at `pts` for `duration`, in units of `form.time_base`."""
         if image.alpha is not None and not has_alpha(av.VideoFormat(self.pixel_format)):
             raise self._transparency()
         frame = self._frames(image)

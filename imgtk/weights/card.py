@@ -30,7 +30,7 @@ class Card:
         trained: one sentence: iterations, from what, on which machine.
         recipe: name of the recipe that makes the weights again; empty for weights of others.
         licence: SPDX identifier of the weights' licence.
-        data: the sources of the training pictures, each with its licence.
+        data: the sources of the training images, each with its licence.
         scale: output pixels per input pixel; None for networks that keep the size.
         scores: by benchmark, the score by metric: `{"Set5": {"psnr_y": 31.5}}`.
         origin: the address or the name of the file that weights of others were converted from; empty for ours.

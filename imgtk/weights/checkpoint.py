@@ -37,9 +37,9 @@ MAX_EXPANSION = 4
 """Bytes in memory per byte in the file; trained weights hardly compress, and tied ones count several times."""
 
 NOT_WEIGHTS = {
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"RIFF": "a WebP picture",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"RIFF": "a WebP image",
     b"<": "a web page (the download went wrong)",
     b"version https://git-lfs": "a Git LFS pointer (run `git lfs pull` where it came from)",
     b"\x1f\x8b": "a gzip archive (unpack it first)",

@@ -1,4 +1,4 @@
-"""`adjust:` colours and sharpness, and `blend` of two pictures."""
+"""`adjust:` colours and sharpness, and `blend` of two images."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def imgtk_operators() -> Iterable[OpSpec]:
         _spec(
             "blend",
             "Blend",
-            "Lay another picture of the same size over this one.",
-            Param("image", ImageInput(), "The picture on top: @name or ( chain ).", positional=True),
-            _amount("alpha", 0, 1, "Opacity of the picture on top.", 0.5),
+            "Lay another image of the same size over this one.",
+            Param("image", ImageInput(), "The image on top: @name or ( chain ).", positional=True),
+            _amount("alpha", 0, 1, "Opacity of the image on top.", 0.5),
             Param("mode", Choice(MODES), "How its colours act on those below.", default="normal", positional=True),
         ),
         _spec(

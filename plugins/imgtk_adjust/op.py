@@ -51,7 +51,7 @@ class Adjustment(ImageOp):
 
 
 class Blend(Adjustment):
-    """(1 - alpha) * below + alpha * B(below, above), for opaque pictures."""
+    """(1 - alpha) * below + alpha * B(below, above), for opaque images."""
 
     def __init__(self, alpha: float, mode: str) -> None:
         self.alpha, self.blend = alpha, BLENDS[mode]

@@ -1,4 +1,4 @@
-"""Style of any picture in one pass: `style:any`. Imports no torch."""
+"""Style of any image in one pass: `style:any`. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from imgtk.weights.architecture import Architecture
 ANY = OpSpec(
     name="style:any",
     impl="imgtk_anystyle.op:AnyStyle",
-    summary="Paint in the style of any picture, in one pass (AdaIN).",
+    summary="Paint in the style of any image, in one pass (AdaIN).",
     params=(
-        Param("image", CommaList(File()), "The style picture, or several.", positional=True),
+        Param("image", CommaList(File()), "The style image, or several.", positional=True),
         STRENGTH,
         KEEP_COLOUR,
         MASK,
         SCALE,
-        Param("weights", CommaList(Number(0)), "How much of each style picture; equal if left out.", default=None),
-        Param("style-size", Number(0.1, 8), "Size at which style pictures are looked at: 2 for twice.", default=1.0),
+        Param("weights", CommaList(Number(0)), "How much of each style image; equal if left out.", default=None),
+        Param("style-size", Number(0.1, 8), "Size at which style images are looked at: 2 for twice.", default=1.0),
         Param("model", Text(), "Other weights: a .safetensors file.", default="any"),
     ),
     colours=True,

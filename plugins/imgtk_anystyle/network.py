@@ -1,4 +1,4 @@
-"""The any-style network: from statistics of the style picture it makes a network that paints in that style.
+"""The any-style network: from statistics of the style image it makes a network that paints in that style.
 
 Adaptive instance normalisation (Huang and Belongie 2017): scale and shift of every normalisation are the style's. As
 in Ghiasi et al. 2017 a small network predicts them, here from means and deviations that our frozen features have on
@@ -25,7 +25,7 @@ EPSILON = 1e-3
 LAYERS = ("conv1", "fire3", "fire5")
 """Layers of the features whose statistics tell a style."""
 SMALLEST = 64
-"""Side in pixels to which smaller style pictures are extended, so that all layers see something."""
+"""Side in pixels to which smaller style images are extended, so that all layers see something."""
 PALETTE = 12
 """Numbers that tell the style's colours: their mean, and the root of their covariance."""
 
@@ -61,7 +61,7 @@ class Residual(nn.Module):
 
 
 class Painter(nn.Module):
-    """Pictures (N, 3, H, W), RGB, 0..1, sides multiples of 4, to paintings of the same size, in float32, within 0..1.
+    """Images (N, 3, H, W), RGB, 0..1, sides multiples of 4, to paintings of the same size, in float32, within 0..1.
 
     Args:
         width: channels at a quarter of the resolution; half of them at half of it.
@@ -131,7 +131,7 @@ class StyledNetwork(NormalisingNetwork):
 
 
 class AnyStyleNetwork(nn.Module):
-    """Paints pictures in the style of others.
+    """Paints images in the style of others.
 
     A style is told by a code (N, C): means and deviations of features, and the palette. Codes may be blended.
 
@@ -164,7 +164,7 @@ class AnyStyleNetwork(nn.Module):
         return f"AnyStyleNetwork, {self.blocks} blocks, {self.width} channels, {self.bottleneck} numbers per style"
 
     def code(self, style: Tensor) -> Tensor:
-        """Codes (N, C), in float32, of style pictures (N, 3, H, W), RGB, 0..1."""
+        """Codes (N, C), in float32, of style images (N, 3, H, W), RGB, 0..1."""
         height, width = style.shape[2:]
         padding = (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height))
         found = self.encoder(F.pad(style, padding, mode="replicate"), LAYERS)
@@ -232,12 +232,12 @@ def split(affine: Tensor, painter: Painter) -> Affine:
     return iter(list(zip(scales.split(widths, 1), shifts.split(widths, 1), strict=True)))
 
 
-def palettes(pictures: Tensor) -> Tensor:
-    """Colours of pictures (N, 3, H, W) as (N, 12): mean and root of the covariance of their logits, in float32."""
-    logits = torch.logit(pictures.float().clamp(0.02, 0.98)).flatten(2)
+def palettes(images: Tensor) -> Tensor:
+    """Colours of images (N, 3, H, W) as (N, 12): mean and root of the covariance of their logits, in float32."""
+    logits = torch.logit(images.float().clamp(0.02, 0.98)).flatten(2)
     mean = logits.mean(2)
     centred = logits - mean[..., None]
-    with torch.autocast(pictures.device.type, enabled=False):
+    with torch.autocast(images.device.type, enabled=False):
         covariance = centred @ centred.transpose(1, 2) / logits.shape[2]
         values, vectors = torch.linalg.eigh(covariance)
         root = vectors * values.clamp_min(0).sqrt()[:, None] @ vectors.transpose(1, 2)

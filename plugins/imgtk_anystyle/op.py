@@ -1,4 +1,4 @@
-"""`style:any`: one pass, in the style of any picture."""
+"""`style:any`: one pass, in the style of any image."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ __all__ = ["AnyStyle"]
 
 
 class AnyStyle(PaintStrokes):
-    """Paint in the style of a picture, or between those of several.
+    """Paint in the style of an image, or between those of several.
 
     Args:
-        image: the style pictures.
+        image: the style images.
         strength, keep_colour, mask: see `Blend`.
         scale: see `PaintStrokes`.
-        weights: how much of each style picture; None for equal parts.
+        weights: how much of each style image; None for equal parts.
         style_size: size at which they are looked at, relative to `STYLE_SIDE`: their strokes grow with it.
         model: name of shipped weights, or a file.
 
     Raises:
-        ParameterError: another number of weights than of style pictures, or weights that are all 0.
-        ReadError: a style picture or the mask cannot be read.
+        ParameterError: another number of weights than of style images, or weights that are all 0.
+        ReadError: a style image or the mask cannot be read.
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
 
@@ -51,16 +51,16 @@ class AnyStyle(PaintStrokes):
     ) -> None:
         super().__init__(model, "imgtk_anystyle", Blend(strength, keep_colour, mask), scale)
         self.image, self.weights = list(image), style_weights("style:any", image, weights)
-        self.pictures = [read_style(path, round(STYLE_SIDE * style_size)) for path in self.image]
+        self.images = [read_style(path, round(STYLE_SIDE * style_size)) for path in self.image]
 
     @cached_property
     def network(self) -> StyledNetwork:
-        """The network that paints in the style of the pictures."""
+        """The network that paints in the style of the images."""
         found = network_of(read_state(self.path), default().architectures, str(self.path)).float()
         if not isinstance(found, AnyStyleNetwork):
-            raise WeightsError(f"{self.path} holds {type(found).__name__}, which paints in no other picture's style")
+            raise WeightsError(f"{self.path} holds {type(found).__name__}, which paints in no other image's style")
         with torch.inference_mode(False), torch.no_grad():
-            codes = torch.cat([found.code(picture) for picture in self.pictures])
+            codes = torch.cat([found.code(image) for image in self.images])
             shares = torch.tensor(self.weights) / sum(self.weights)
             return found.in_style((shares[:, None] * codes).sum(0, keepdim=True))
 

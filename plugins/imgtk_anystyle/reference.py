@@ -1,4 +1,4 @@
-"""The picture whose style is wanted."""
+"""The image whose style is wanted."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from imgtk.image import Image
 __all__ = ["STYLE_SIDE", "read_style"]
 
 STYLE_SIDE = 512
-"""Longest side in pixels at which style pictures are looked at."""
+"""Longest side in pixels at which style images are looked at."""
 
 
 def read_style(path: Path, longest: int) -> Tensor:
-    """A style picture as (1, 3, H, W), float32, 0..1, its longest side at `longest` pixels.
+    """A style image as (1, 3, H, W), float32, 0..1, its longest side at `longest` pixels.
 
     Raises:
-        ReadError: the file is not there, or no picture.
+        ReadError: the file is not there, or no image.
     """
     try:
-        picture = without_holes(Image.open(path), opacity=0.5).tensor().contiguous()
+        image = without_holes(Image.open(path), opacity=0.5).tensor().contiguous()
     except ReadError as error:
-        raise ReadError(f"the style picture cannot be used: {error.message}", hint=error.hint) from None
-    scale = longest / max(picture.shape[2:])
-    size = [max(1, round(side * scale)) for side in picture.shape[2:]]
-    return F.interpolate(picture, size=size, mode="bilinear", antialias=True)
+        raise ReadError(f"the style image cannot be used: {error.message}", hint=error.hint) from None
+    scale = longest / max(image.shape[2:])
+    size = [max(1, round(side * scale)) for side in image.shape[2:]]
+    return F.interpolate(image, size=size, mode="bilinear", antialias=True)

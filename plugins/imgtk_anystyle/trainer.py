@@ -1,4 +1,4 @@
-"""Trainer of the any-style network: distance to the styles of many pictures, content distance to the photos."""
+"""Trainer of the any-style network: distance to the styles of many images, content distance to the photos."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
 from imgtk.painting.objective import FRAME, SHIFT, style_and_content
 from imgtk.registry import default
-from imgtk.training import Pictures, Recipe, Trainer
+from imgtk.training import CropSampler, Recipe, Trainer
+from imgtk.training.images import image_files, image_tensor, load_image
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import load_picture, picture_files, picture_tensor
 from imgtk.weights import locate, read_state
 from imgtk_anystyle.network import AnyStyleNetwork, StyledNetwork
 from imgtk_anystyle.reference import STYLE_SIDE, read_style
-from imgtk_anystyle.styles import StylePictures, recoloured
+from imgtk_anystyle.styles import StyleImages, recoloured
 
 PHOTO_SIDE = 800
 """Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""
 VALIDATED = 6
 """So many held-out photos are painted in so many held-out styles."""
 USUAL = 128
-"""Number of style pictures that tell what is usual."""
+"""Number of style images that tell what is usual."""
 CELL = 256
-"""Side in pixels of the pictures in samples."""
+"""Side in pixels of the images in samples."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class AnyStyleRecipe(Recipe):
     """Settings of an any-style network's training.
 
     Attributes:
-        styles: folders of style pictures, separated by commas; all are drawn from equally often.
-        validation_styles: folder of style pictures to validate on, which are in none of `styles`.
+        styles: folders of style images, separated by commas; all are drawn from equally often.
+        validation_styles: folder of style images to validate on, which are in none of `styles`.
         photo_styles: share of the styles that are photos.
-        identity: share of the pictures that are to be painted in their own style, which must give them back.
+        identity: share of the images that are to be painted in their own style, which must give them back.
         style_weight, content_weight, identity_weight, tv_weight: of `style_distance`, normalised content distance, mean
-            squared difference of pictures painted in their own style, and total variation.
+            squared difference of images painted in their own style, and total variation.
         backbone: feature network of the losses: "imgtk", or a SqueezeNet or VGG file. What tells the network about a
             style are always our own features.
         width, blocks, bottleneck: of the network.
@@ -69,10 +69,10 @@ class AnyStyleRecipe(Recipe):
 
 
 class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
-    """Every photo gets a style picture of its own in every step. `init` starts from a trained style's network.
+    """Every photo gets a style image of its own in every step. `init` starts from a trained style's network.
 
     Raises:
-        TrainingError: no style pictures are given, or they cannot be read, or `init` does not suit.
+        TrainingError: no style images are given, or they cannot be read, or `init` does not suit.
     """
 
     recipe_type = AnyStyleRecipe
@@ -82,10 +82,10 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
     def __init__(self, recipe: AnyStyleRecipe) -> None:
         super().__init__(recipe)
         if not recipe.styles:
-            raise TrainingError("no style pictures to learn from", hint="Name their folders: --set styles=FOLDER")
+            raise TrainingError("no style images to learn from", hint="Name their folders: --set styles=FOLDER")
         folders = [Path(folder.strip()) for folder in recipe.styles.split(",")]
-        self.styles = StylePictures([picture_files(folder) for folder in folders])
-        held_out = picture_files(Path(recipe.validation_styles or folders[0]))
+        self.styles = StyleImages([image_files(folder) for folder in folders])
+        held_out = image_files(Path(recipe.validation_styles or folders[0]))
         self.held_out_styles = [read_style(file, STYLE_SIDE) for file in held_out[:VALIDATED]]
         self.features = load_features(recipe.backbone, pooling="average")
         network = AnyStyleNetwork(recipe.width, recipe.blocks, recipe.bottleneck)
@@ -112,7 +112,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         assert isinstance(network, AnyStyleNetwork)
         return muon(nn.ModuleList([network.painter, network.narrow, network.predict]), self.recipe.lr)
 
-    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+    def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
         network = self.networks["generator"]
         assert isinstance(network, AnyStyleNetwork)
         generator = torch.Generator().manual_seed(self.recipe.seed)
@@ -120,19 +120,19 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
             styles = recoloured(self.styles.draw(USUAL, self.recipe.crop, generator), generator)
             with torch.no_grad():
                 network.standardise(torch.cat([network.code(part.to(device)) for part in styles.split(8)]))
-        return Pictures(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, turns=False, device=device)
+        return CropSampler(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, turns=False, device=device)
 
     def load_validation(self, files: list[Path]) -> None:
         self.held_out = [_photo(file) for file in files[:VALIDATED]]
 
-    def draw(self, pictures: Pictures, generator: torch.Generator) -> Tensor:
+    def draw(self, images: CropSampler, generator: torch.Generator) -> Tensor:
         """Photos in channels 0 to 2, their styles in channels 3 to 5."""
         recipe = self.recipe
-        photos = pictures.draw(recipe.batch, generator)
+        photos = images.draw(recipe.batch, generator)
         styles = recoloured(
             torch.where(
                 torch.rand(recipe.batch, 1, 1, 1, generator=generator) < recipe.photo_styles,
-                pictures.draw(recipe.batch, generator).cpu(),
+                images.draw(recipe.batch, generator).cpu(),
                 self.styles.draw(recipe.batch, recipe.crop, generator),
             ),
             generator,
@@ -186,22 +186,22 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         return torch.cat([torch.cat(row, 2) for row in rows], 1)
 
     def history(self, trained: str) -> str:
-        pictures = sum(len(group) for group in self.styles.groups)
-        return f"{super().history(trained)}, {pictures} style pictures, features: {Path(self.recipe.backbone).stem}"
+        images = sum(len(group) for group in self.styles.groups)
+        return f"{super().history(trained)}, {images} style images, features: {Path(self.recipe.backbone).stem}"
 
 
 def _photo(file: Path) -> Tensor:
     """A photo to validate on: (1, 3, H, W), sides multiples of 4."""
-    photo = picture_tensor(load_picture(file, 384), StyledNetwork.multiple)
+    photo = image_tensor(load_image(file, 384), StyledNetwork.multiple)
     if not photo.numel():
         raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 4 pixels.")
     return photo
 
 
-def _cell(picture: Tensor) -> Tensor:
+def _cell(image: Tensor) -> Tensor:
     """The middle of (1, 3, H, W) as (3, CELL, CELL)."""
-    height, width = picture.shape[2:]
+    height, width = image.shape[2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = picture[..., top : top + side, left : left + side]
+    square = image[..., top : top + side, left : left + side]
     return F.interpolate(square, size=(CELL, CELL), mode="bilinear", antialias=True)[0]

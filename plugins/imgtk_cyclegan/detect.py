@@ -24,9 +24,9 @@ def resnet_generator(state: State) -> tuple[ResnetGenerator, State] | None:
         return None
     features, channels = conv_shape(state, "model.1.weight")
     if channels != 3:
-        raise ValueError(f"takes pictures of {channels} channels instead of 3")
+        raise ValueError(f"takes images of {channels} channels instead of 3")
     if f"model.{first}.conv_block.2.weight" in state:
-        raise ValueError("normalises by the statistics of batches instead of those of each picture")
+        raise ValueError("normalises by the statistics of batches instead of those of each image")
     blocks = sum(name.endswith(".conv_block.1.weight") for name in state)
     tensors = {
         name.replace(".conv_block.6.", ".conv_block.5."): tensor

@@ -1,4 +1,4 @@
-"""What keeps a translated picture the same picture: the way back (CycleGAN) or its own patches (CUT).
+"""What keeps a translated image the same image: the way back (CycleGAN) or its own patches (CUT).
 
 A method is a module around the networks that it trains. Called with photos and paintings (N, 3, H, W), 0..1, it gives
 what it made of them and its weighted losses; what a discriminator says comes on top (`imgtk_cyclegan.trainer`).
@@ -22,7 +22,7 @@ EMBEDDING = 256
 """Length of the vectors by which patches are compared (Park et al. 2020, appendix C.1)."""
 
 Fakes = dict[str, Tensor]
-"""Translated pictures by the domain that they should belong to: "paintings", and "photos" if there is a way back."""
+"""Translated images by the domain that they should belong to: "paintings", and "photos" if there is a way back."""
 
 
 class Cycle(nn.Module):
@@ -54,7 +54,7 @@ class Contrast(nn.Module):
     Args:
         build: makes a generator.
         weight: of the loss, which is also taken of paintings that are translated, so that they stay.
-        patches: places at which each picture is compared, at each of five depths.
+        patches: places at which each image is compared, at each of five depths.
     """
 
     def __init__(self, build: Callable[[], ResnetGenerator], weight: float, patches: int) -> None:
@@ -82,5 +82,5 @@ class Contrast(nn.Module):
 
 
 def _distance(x: Tensor, y: Tensor) -> Tensor:
-    """L1 in the papers' units, in which pictures are within -1..1."""
+    """L1 in the papers' units, in which images are within -1..1."""
     return 2 * l1_loss(x, y)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from imgtk.nn.normalise import Chain, Measured, Normalise, NormalisingNetwork, Source, moments
 
 WITHIN = 0.98
-"""Pictures are brought within -0.98..0.98 before their inverse tanh is taken, which has no value at 1."""
+"""Images are brought within -0.98..0.98 before their inverse tanh is taken, which has no value at 1."""
 
 
 class Blur(nn.Module):
@@ -49,7 +49,7 @@ class ResidualBlock(Measured):
 
 
 class ResnetGenerator(NormalisingNetwork):
-    """Translates pictures (N, 3, H, W), RGB, 0..1, sides multiples of 8; the output has the same size, in
+    """Translates images (N, 3, H, W), RGB, 0..1, sides multiples of 8; the output has the same size, in
     float32, within 0..1.
 
     Args:
@@ -57,7 +57,7 @@ class ResnetGenerator(NormalisingNetwork):
         blocks: residual blocks.
         antialias: smooth before every second pixel is left out, and enlarge bilinearly before convolutions; without it
             there are strided and transposed convolutions, which leave a checkerboard.
-        skip: paint onto the picture as it is without its details (means of 4x4 pixels), whose colours a matrix
+        skip: paint onto the image as it is without its details (means of 4x4 pixels), whose colours a matrix
             changes, so that only the rest has to be learnt; not in published files.
     """
 
@@ -113,7 +113,7 @@ class ResnetGenerator(NormalisingNetwork):
         return F.interpolate(means.float(), scale_factor=4.0, mode="bilinear")
 
     def encode(self, x: Tensor) -> list[Tensor]:
-        """What the first half of the network makes of pictures (N, 3, H, W): features (N, C, H', W') of five depths,
+        """What the first half of the network makes of images (N, 3, H, W): features (N, C, H', W') of five depths,
         the pixels themselves first (Park et al. 2020, appendix C.1)."""
         x, found = 2 * x - 1, []
         for index, module in enumerate(list(self.model)[: self.taps[-1] + 1]):

@@ -11,7 +11,7 @@ __all__ = ["Translate"]
 
 
 class Translate(PaintStrokes):
-    """Translate a picture into the domain that a network was trained for.
+    """Translate an image into the domain that a network was trained for.
 
     Args:
         model: name of shipped weights, or a file.

@@ -17,7 +17,7 @@ from imgtk.metrics import kid
 from imgtk.nn.discriminators import PatchDiscriminator
 from imgtk.painting.objective import kept_content
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, stacked
-from imgtk.training.pool import PicturePool
+from imgtk.training.pool import ImagePool
 from imgtk.weights import read_state
 from imgtk_cyclegan.methods import Contrast, Cycle
 from imgtk_cyclegan.network import ResnetGenerator
@@ -37,7 +37,7 @@ class TranslationRecipe(DomainsRecipe):
         features, blocks, antialias, skip: of the generators.
         adversarial, cycle, identity, contrast: weights of the losses.
         patches: at each of five depths, for CUT.
-        pool: earlier pictures that the discriminators see again; 0 for none.
+        pool: earlier images that the discriminators see again; 0 for none.
         discriminator_layers: strided convolutions of a judge of pixels.
     """
 
@@ -76,11 +76,11 @@ class TranslationTrainer(DomainsTrainer):
         super().__init__(recipe)
         if recipe.method not in METHODS:
             raise TrainingError(f"there is no method {recipe.method!r}", hint=f"Known are {', '.join(METHODS)}.")
-        self.pools = {"paintings": PicturePool(recipe.pool)}
+        self.pools = {"paintings": ImagePool(recipe.pool)}
         self.method: Cycle | Contrast
         if recipe.method == "cycle":
             self.method = Cycle(recipe.generator, recipe.cycle, recipe.identity)
-            self.pools["photos"] = PicturePool(recipe.pool)
+            self.pools["photos"] = ImagePool(recipe.pool)
         else:
             self.method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
         if recipe.init:

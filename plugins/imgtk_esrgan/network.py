@@ -1,6 +1,6 @@
 """The two upscaling networks: RRDBNet (deep, sharp) and SRVGGNetCompact (small, fast).
 
-Both take and give RGB pictures (N, 3, H, W), nominally 0..1, and name their tensors as BasicSR does, so that
+Both take and give RGB images (N, 3, H, W), nominally 0..1, and name their tensors as BasicSR does, so that
 state dicts pass between the two projects unchanged.
 """
 
@@ -76,7 +76,7 @@ class RRDBNet(UpscalingNetwork):
     """The generator of ESRGAN (Wang et al. 2018) and Real-ESRGAN (Wang et al. 2021).
 
     Args:
-        in_channels, out_channels: of the pictures.
+        in_channels, out_channels: of the images.
         features: channels of the trunk.
         blocks: number of RRDBs in the trunk; the published networks have 23, or 6.
         growth: channels that each convolution of a dense block adds.

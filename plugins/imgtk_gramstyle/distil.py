@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from imgtk.errors import TrainingError
 from imgtk.nn.features import compact, load_features
 from imgtk.nn.jpeg import jpeg
-from imgtk.training import Pictures, Recipe, Trainer
+from imgtk.training import CropSampler, Recipe, Trainer
+from imgtk.training.images import image_files, image_tensor, load_image
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import load_picture, picture_files, picture_tensor
 from imgtk.weights import read_state
 
 
@@ -28,7 +28,7 @@ class FeatureRecipe(Recipe):
 
     Attributes:
         teacher: file of torchvision's squeezenet1_1.
-        more: further folders of pictures (paintings), separated by commas.
+        more: further folders of images (paintings), separated by commas.
     """
 
     name: str = "features"
@@ -82,19 +82,17 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
     def optimizer(self, name: str) -> torch.optim.Optimizer:
         return muon(self.networks[name], self.recipe.lr)
 
-    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
-        more = [
-            file for folder in self.recipe.more.split(",") if folder for file in picture_files(Path(folder.strip()))
-        ]
-        return Pictures([*files, *more], self.recipe.crop, shrink_by=(0.5,), max_side=800, device=device)
+    def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
+        more = [file for folder in self.recipe.more.split(",") if folder for file in image_files(Path(folder.strip()))]
+        return CropSampler([*files, *more], self.recipe.crop, shrink_by=(0.5,), max_side=800, device=device)
 
     def load_validation(self, files: list[Path]) -> None:
         for file in files:
-            photo = picture_tensor(load_picture(file, 384), 16)
+            photo = image_tensor(load_image(file, 384), 16)
             self.held_out.append(photo.to(self.device, memory_format=torch.channels_last))
 
     def errors(self, student: nn.Module, x: Tensor) -> Tensor:
-        """Relative squared error of each layer, for pictures whose sides are multiples of 16."""
+        """Relative squared error of each layer, for images whose sides are multiples of 16."""
         layers = list(compact().taps)
         with torch.no_grad():
             wanted = self.teacher(F.pad(x, (0, 1, 0, 1), mode="replicate"), layers)
@@ -139,7 +137,7 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
 def worsened(x: Tensor) -> Tensor:
     """Crops (N, 3, H, W) as upscalers and cameras leave them: enlarged from a quarter of their size, noisy, or JPEGs.
 
-    A student that has only seen good pictures takes pixel blocks and noise for detail.
+    A student that has only seen good images takes pixel blocks and noise for detail.
     """
     kind, mode = (int(torch.randint(count, (1,))) for count in (3, 3))
     with torch.autocast(x.device.type, enabled=False):

@@ -1,4 +1,4 @@
-"""`style:gram`: paint in the style of any picture, by optimising the pixels (Gatys et al. 2016)."""
+"""`style:gram`: paint in the style of any image, by optimising the pixels (Gatys et al. 2016)."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from imgtk.painting.palette import PALETTES
 __all__ = ["GramStyle", "resized", "schedule"]
 
 SMALLEST = 32
-"""Side in pixels to which smaller pictures are extended, so that every feature layer sees something."""
+"""Side in pixels to which smaller images are extended, so that every feature layer sees something."""
 COARSEST = 144
 """Longest side in pixels below which painting does not begin."""
 LEARNING_RATE = 0.02
 DETAILS = 0.5
-"""Share of its finest details that a picture larger than its painting gets back: with all of them it looks embossed."""
+"""Share of its finest details that an image larger than its painting gets back: with all of them it looks embossed."""
 
 
 class GramStyle(ImageOp):
-    """Change the picture's pixels until their features have the Gram matrices of the style pictures.
+    """Change the image's pixels until their features have the Gram matrices of the style images.
 
     It is painted from coarse to fine: first at a small size, where large strokes are found fast, then at twice that
     size from what was found, and so on (Gatys et al., "Controlling perceptual factors in neural style transfer", 2017,
-    section 6). Pictures larger than `size` are painted at that size, enlarged, and given something of their own fine
+    section 6). Images larger than `size` are painted at that size, enlarged, and given something of their own fine
     details back, so memory and time stay bounded.
 
     Args:
-        image: the style pictures.
+        image: the style images.
         strength, mask: see `Blend`.
-        keep_colour: "luma" as in `Blend`; with "covariance" and "histogram" the style pictures are given the colours of
-            the picture beforehand (Gatys et al. 2016, as there).
-        weights: how much of each style picture; None for equal parts.
+        keep_colour: "luma" as in `Blend`; with "covariance" and "histogram" the style images are given the colours of
+            the image beforehand (Gatys et al. 2016, as there).
+        weights: how much of each style image; None for equal parts.
         steps: of Adam.
         size: longest side in pixels at which is painted.
-        style_size: longest side of the style pictures, relative to the painted one: larger gives larger strokes. They
+        style_size: longest side of the style images, relative to the painted one: larger gives larger strokes. They
             are not enlarged.
         style, content, tv: weights of normalised Gram distance, normalised content distance and total variation.
         seed: of the random shifts.
@@ -60,8 +60,8 @@ class GramStyle(ImageOp):
         on_step: called after every step with the number of steps done and of all.
 
     Raises:
-        ParameterError: another number of weights than of style pictures, or weights that are all 0.
-        ReadError: the mask or a style picture cannot be read.
+        ParameterError: another number of weights than of style images, or weights that are all 0.
+        ReadError: the mask or a style image cannot be read.
         WeightsError: the backbone cannot be read (when the operator first runs).
     """
 
@@ -91,7 +91,7 @@ class GramStyle(ImageOp):
         self.seed, self.backbone = seed, backbone
         for path in self.image:
             if not path.is_file():
-                raise ReadError(f"there is no style picture {path}", hint="Check the path.")
+                raise ReadError(f"there is no style image {path}", hint="Check the path.")
 
     @property
     def geometry(self) -> Geometry:
@@ -104,7 +104,7 @@ class GramStyle(ImageOp):
         with torch.inference_mode(False):
             self.features = load_features(self.backbone, pooling="average")
             self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.pictures = [Image.open(path).tensor().to(device) for path in self.image]
+            self.images = [Image.open(path).tensor().to(device) for path in self.image]
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         size = Size(x.shape[3], x.shape[2])
@@ -123,21 +123,21 @@ class GramStyle(ImageOp):
         height, width = content.shape[2:]
         padding = (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height))
         content = F.pad(content, padding, mode="replicate")
-        pictures = self.pictures
+        images = self.images
         if self.palette:
-            pictures = [self.palette.between(picture, content)(picture) for picture in pictures]
+            images = [self.palette.between(image, content)(image) for image in images]
         canvas, done = content, 0
         for longest, steps in schedule(Size(content.shape[3], content.shape[2]), self.steps):
             small = resized(content, longest)
             start = small if not done else resample(canvas, Size(small.shape[3], small.shape[2])).clamp(0, 1)
-            canvas = self._optimised(start, small, pictures, range(done + 1, done + steps + 1))
+            canvas = self._optimised(start, small, images, range(done + 1, done + steps + 1))
             done += steps
         return canvas[..., :height, :width]
 
-    def _optimised(self, start: Tensor, content: Tensor, pictures: Sequence[Tensor], steps: range) -> Tensor:
-        """`start` after the given steps towards the style of `pictures`, and towards showing what `content` shows."""
+    def _optimised(self, start: Tensor, content: Tensor, images: Sequence[Tensor], steps: range) -> Tensor:
+        """`start` after the given steps towards the style of `images`, and towards showing what `content` shows."""
         longest = round(max(content.shape[2:]) * self.style_size)
-        styles = [resized(picture, min(longest, max(picture.shape[2:]))) for picture in pictures]
+        styles = [resized(image, min(longest, max(image.shape[2:]))) for image in images]
         objective = StyleObjective(self.features, styles, self.weights)
         content = content.contiguous(memory_format=torch.channels_last)
         canvas = start.clone(memory_format=torch.channels_last).requires_grad_()
@@ -161,12 +161,12 @@ class GramStyle(ImageOp):
         return {"features": self.backbone, "steps": str(self.steps), "style": ", ".join(p.name for p in self.image)}
 
     def close(self) -> None:
-        for held in ("features", "pictures"):
+        for held in ("features", "images"):
             self.__dict__.pop(held, None)
 
 
 def schedule(size: Size, steps: int) -> list[tuple[int, int]]:
-    """At which longest sides a picture of `size` is painted, from coarse to fine, and how many steps each takes.
+    """At which longest sides an image of `size` is painted, from coarse to fine, and how many steps each takes.
 
     Each is twice the one before, and takes half its steps: a step there costs four times as much.
     """

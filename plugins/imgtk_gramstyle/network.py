@@ -1,4 +1,4 @@
-"""The feed-forward style network: one pass paints a picture in the one style that the network was trained for.
+"""The feed-forward style network: one pass paints an image in the one style that the network was trained for.
 
 The plan is that of Johnson et al. 2016 (down, residual blocks, up) with what was learnt since: instance normalisation
 (Ulyanov et al. 2017), interpolation before convolutions instead of transposed ones (Odena et al. 2016), and nearly all
@@ -45,7 +45,7 @@ class Residual(Measured):
 
 
 class StyleNetwork(NormalisingNetwork):
-    """Paints pictures (N, 3, H, W), RGB, 0..1, sides multiples of 4; the output has the same size, in
+    """Paints images (N, 3, H, W), RGB, 0..1, sides multiples of 4; the output has the same size, in
     float32, within 0..1.
 
     Args:

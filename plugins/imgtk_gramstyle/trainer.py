@@ -1,4 +1,4 @@
-"""Trainer of the style networks (Johnson et al. 2016): Gram distance to one picture, content distance to the photo."""
+"""Trainer of the style networks (Johnson et al. 2016): Gram distance to one image, content distance to the photo."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from imgtk.image import Image
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
 from imgtk.painting.objective import FRAME, SHIFT, StyleObjective, shift_together
-from imgtk.training import Pictures, Recipe, Trainer
+from imgtk.training import CropSampler, Recipe, Trainer
+from imgtk.training.images import image_tensor, load_image
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import load_picture, picture_tensor
 from imgtk.weights import locate, read_state
 from imgtk_gramstyle.gram import resized
 from imgtk_gramstyle.network import StyleNetwork
@@ -30,9 +30,9 @@ class StyleRecipe(Recipe):
     """Settings of a style network's training.
 
     Attributes:
-        style: file of the style picture, or several separated by commas. Smooth or shrink scans that show canvas.
+        style: file of the style image, or several separated by commas. Smooth or shrink scans that show canvas.
         artwork: what it shows, for the card: painter, title, year.
-        style_side: longest side in pixels to which style pictures are brought; it sets the size of the strokes, which
+        style_side: longest side in pixels to which style images are brought; it sets the size of the strokes, which
             should be 8 to 20 pixels wide.
         style_weight, content_weight, tv_weight: of normalised Gram distance, normalised content distance, and total
             variation.
@@ -61,7 +61,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
     which takes a third of the steps.
 
     Raises:
-        TrainingError: no style picture is given, or it cannot be read.
+        TrainingError: no style image is given, or it cannot be read.
     """
 
     recipe_type = StyleRecipe
@@ -71,12 +71,12 @@ class StyleTrainer(Trainer[StyleRecipe]):
     def __init__(self, recipe: StyleRecipe) -> None:
         super().__init__(recipe)
         if not recipe.style:
-            raise TrainingError("no style picture to learn from", hint="Name it: --set style=FILE")
+            raise TrainingError("no style image to learn from", hint="Name it: --set style=FILE")
         try:
-            pictures = [Image.open(name.strip()).tensor() for name in recipe.style.split(",")]
+            images = [Image.open(name.strip()).tensor() for name in recipe.style.split(",")]
         except ImgtkError as error:
-            raise TrainingError(f"the style picture cannot be used: {error.message}") from None
-        self.pictures = [resized(picture.contiguous(), recipe.style_side) for picture in pictures]
+            raise TrainingError(f"the style image cannot be used: {error.message}") from None
+        self.images = [resized(image.contiguous(), recipe.style_side) for image in images]
         self.features = load_features(recipe.backbone, pooling="average")
         network = StyleNetwork(recipe.width, recipe.blocks)
         if recipe.init:
@@ -93,19 +93,17 @@ class StyleTrainer(Trainer[StyleRecipe]):
     def to(self, device: torch.device) -> None:
         super().to(device)
         self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.objective = StyleObjective(
-            self.features, [p.to(device) for p in self.pictures], [1.0] * len(self.pictures)
-        )
+        self.objective = StyleObjective(self.features, [p.to(device) for p in self.images], [1.0] * len(self.images))
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
         return muon(self.networks[name], self.recipe.lr)
 
-    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
-        return Pictures(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, device=device)
+    def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
+        return CropSampler(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, device=device)
 
     def load_validation(self, files: list[Path]) -> None:
         for file in files:
-            photo = picture_tensor(load_picture(file, 512), StyleNetwork.multiple)
+            photo = image_tensor(load_image(file, 512), StyleNetwork.multiple)
             self.held_out.append(photo.to(self.device, memory_format=torch.channels_last))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:

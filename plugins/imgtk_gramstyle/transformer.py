@@ -41,7 +41,7 @@ class Residual(Measured):
 
 
 class TransformerNet(NormalisingNetwork):
-    """Paints pictures (N, 3, H, W), RGB, 0..1, whose sides are multiples of 4 and at least 20 pixels; the output has
+    """Paints images (N, 3, H, W), RGB, 0..1, whose sides are multiples of 4 and at least 20 pixels; the output has
     the same size, within 0..1. Inside, and in its tensors, colours are 0..255."""
 
     multiple = 4

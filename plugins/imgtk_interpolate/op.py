@@ -86,7 +86,7 @@ class Interpolate(ImageOp):
         return resample(x, new, kernel=self.kernel, a=self.a, window=window)
 
     def _opencv_is_exact(self, scales: tuple[Fraction, Fraction], edges: tuple[Fraction, ...]) -> bool:
-        """Whether `cv2.resize` of a tile gives the pixels of the whole picture. The edges of the tile must fall on
+        """Whether `cv2.resize` of a tile gives the pixels of the whole image. The edges of the tile must fall on
         edges of output pixels, and OpenCV must not have to antialias, which it cannot."""
         if any(edge.denominator != 1 for edge in edges):
             return False

@@ -35,7 +35,7 @@ def transposed(state: State) -> tuple[TransposedUNet, State] | None:
     widths = [conv_shape(state, f"{name}.0.weight")[0]]
     painted = conv_shape(state, f"{name}.3.weight")[1]
     if (channels, painted) != (3, 3):
-        raise ValueError(f"makes {painted} channels of {channels}, and pictures have 3")
+        raise ValueError(f"makes {painted} channels of {channels}, and images have 3")
     name += ".1.model"
     while f"{name}.1.weight" in state:
         widths.append(conv_shape(state, f"{name}.1.weight")[0])

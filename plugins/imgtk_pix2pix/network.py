@@ -1,4 +1,4 @@
-"""U-Nets: the published one of pix2pix, and our own, which leaves no checkerboard and knows the whole picture.
+"""U-Nets: the published one of pix2pix, and our own, which leaves no checkerboard and knows the whole image.
 
 Both normalise by moments that can be measured once and applied to every tile (`imgtk.nn.normalise`).
 """
@@ -46,9 +46,9 @@ class Convolution(Measured):
 
 
 class Overview(Measured):
-    """Tells every place what the whole picture shows: a perceptron of the moments of all channels is added to them.
+    """Tells every place what the whole image shows: a perceptron of the moments of all channels is added to them.
 
-    A flat area of a sketch is white, be it sky or snow; only the rest of the picture can say which (global features,
+    A flat area of a sketch is white, be it sky or snow; only the rest of the image can say which (global features,
     Iizuka et al. 2016, section 3.2). Being moments, they are measured once for all tiles.
     """
 
@@ -66,9 +66,9 @@ class Overview(Measured):
 
 class SmoothUNet(NormalisingNetwork):
     """U-Net of 3x3 convolutions that enlarges bilinearly before it convolves, so it leaves no checkerboard (Odena et
-    al. 2016). It sees the picture as ink on white paper. The output is in float32, within 0..1.
+    al. 2016). It sees the image as ink on white paper. The output is in float32, within 0..1.
 
-    Normalisation takes away what colour a picture is as a whole, so colours also take a way around it (`tint`).
+    Normalisation takes away what colour an image is as a whole, so colours also take a way around it (`tint`).
 
     Args:
         widths: channels at 1/2, 1/4 … of the resolution, one for each level.
@@ -127,8 +127,8 @@ class SmoothUNet(NormalisingNetwork):
 class TransposedUNet(NormalisingNetwork):
     """The generator of pix2pix (Isola et al. 2017, section 6.1.1), tensors named as in pytorch-CycleGAN-and-pix2pix.
 
-    Its batch normalisation sees one picture at a time, in training as (there) in use: that is instance normalisation
-    with the picture's own moments.
+    Its batch normalisation sees one image at a time, in training as (there) in use: that is instance normalisation
+    with the image's own moments.
 
     Args:
         widths: channels after each strided convolution, from the outermost.

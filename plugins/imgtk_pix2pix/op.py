@@ -22,7 +22,7 @@ __all__ = ["PhotoToSketch", "SketchToPhoto", "Translate"]
 PACKAGE = "imgtk_pix2pix"
 
 GLANCE = 400_000
-"""Pixels of the version of a sketch from which colours are chosen: those of the pictures that were learnt from, about,
+"""Pixels of the version of a sketch from which colours are chosen: those of the images that were learnt from, about,
 so that a network's field of view holds as much of the scene."""
 
 
@@ -43,11 +43,11 @@ class PhotoToSketch(ImageOp):
 
 
 class Translate(Paint):
-    """Translate by any network that was trained on pairs, at the picture's own size.
+    """Translate by any network that was trained on pairs, at the image's own size.
 
     Args:
         model: name of shipped weights, or a file.
-        strength: from 0 (the picture itself) to 1.
+        strength: from 0 (the image itself) to 1.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
@@ -58,7 +58,7 @@ class Translate(Paint):
 
     @cached_property
     def margin(self) -> int:
-        """None for the published network: it was trained on whole pictures, whose borders are its own."""
+        """None for the published network: it was trained on whole images, whose borders are its own."""
         return 0 if isinstance(self.network, TransposedUNet) else super().margin
 
 

@@ -1,4 +1,4 @@
-"""Pairs of pictures from two folders: what is translated, and what it should become."""
+"""Pairs of images from two folders: what is translated, and what it should become."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy as np
 import torch
 
 from imgtk.errors import ImgtkError, TrainingError
-from imgtk.training.pictures import Pictures, load_picture, picture_files
+from imgtk.training.images import CropSampler, image_files, load_image
 
 __all__ = ["Pairs", "load_pair", "partners"]
 
 
 def partners(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """For each of `files` the picture below `folder` of the same name; the format may be another.
+    """For each of `files` the image below `folder` of the same name; the format may be another.
 
     Raises:
-        TrainingError: there are no pictures, or some have no partner or several.
+        TrainingError: there are no images, or some have no partner or several.
     """
     named: dict[str, list[Path]] = {}
-    for path in picture_files(folder):
+    for path in image_files(folder):
         named.setdefault(path.stem, []).append(path)
     wrong = [path for path in files if len(named.get(path.stem, [])) != 1]
     if wrong:
         names = ", ".join(path.name for path in wrong[:3])
         raise TrainingError(
-            f"{len(wrong)} of {len(files)} pictures have no single partner in {folder}: {names}",
-            hint="Both pictures of a pair need the same name, which no other picture of their folder has.",
+            f"{len(wrong)} of {len(files)} images have no single partner in {folder}: {names}",
+            hint="Both images of a pair need the same name, which no other image of their folder has.",
         )
     return {path: named[path.stem][0] for path in files}
 
@@ -37,25 +37,25 @@ def load_pair(source: Path, target: Path, max_side: int) -> np.ndarray:
     """(H, W, 6) uint8 of two files of equal size, shrunk until the longer side is at most `max_side`.
 
     Raises:
-        TrainingError: the pictures differ in size.
+        TrainingError: the images differ in size.
         ImgtkError: one of them cannot be read.
     """
-    ours, theirs = (load_picture(path, max_side) for path in (source, target))
+    ours, theirs = (load_image(path, max_side) for path in (source, target))
     if ours.shape != theirs.shape:
         sizes = [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (ours, theirs)]
         raise TrainingError(
             f"{source} and its partner {target} differ in size ({sizes[0]} and {sizes[1]} pixels)",
-            hint="Both pictures of a pair must show the same at the same place.",
+            hint="Both images of a pair must show the same at the same place.",
         )
     return np.concatenate([ours, theirs], 2)
 
 
-class Pairs(Pictures):
-    """As `Pictures`, but crops are (6, crop, crop): input, and target.
+class Pairs(CropSampler):
+    """As `CropSampler`, but crops are (6, crop, crop): input, and target.
 
     Args:
         files: the target of each input.
-        options: of `Pictures`.
+        options: of `CropSampler`.
     """
 
     def __init__(

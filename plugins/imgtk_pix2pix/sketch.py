@@ -59,7 +59,7 @@ class Pencil:
     def trace(self, photo: Tensor) -> Tensor:
         """What is drawn in pencil: (N, 1, H, W)."""
         light = luma(photo.clamp(0, 1))
-        # colour dodge of the picture by its inverted blur: what is as light as its surroundings becomes white
+        # colour dodge of the image by its inverted blur: what is as light as its surroundings becomes white
         strokes = ((light + DARKEST) / (gaussian_blur(light, self.radius) + DARKEST)).clamp(max=1)
         fine, wide = (gaussian_blur(light, self.radius * LINE * width) for width in (1, WIDER))
         outlines = (1 - GAIN * self.lines * (wide - fine).clamp(min=0)).clamp(min=0)

@@ -1,4 +1,4 @@
-"""Trainer of paired translation (pix2pix, Isola et al. 2017): a conditional GAN with losses to the wanted picture."""
+"""Trainer of paired translation (pix2pix, Isola et al. 2017): a conditional GAN with losses to the wanted image."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.op import load_network
 from imgtk.painting.trainer import corners
 from imgtk.training.adversary import Adversary, AdversarySettings
+from imgtk.training.images import CropSampler, image_tensor, load_image
 from imgtk.training.optimizers import muon
-from imgtk.training.pictures import Pictures, load_picture, picture_tensor
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
@@ -38,7 +38,7 @@ REAL = 64
 """Crops of targets that outputs are compared with as a set."""
 
 SHOWN = 320
-"""Side in pixels of the parts of pictures that samples show."""
+"""Side in pixels of the parts of images that samples show."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class PairedRecipe(AdversarySettings, Recipe):
     """Settings of a paired translation's training.
 
     Attributes:
-        pairs: how inputs are made of the pictures of --data, which are then the targets: "sketch",
+        pairs: how inputs are made of the images of --data, which are then the targets: "sketch",
             or "coloured-sketch", of which half are coloured in places.
-        target: folder of targets; the pictures of --data are then the inputs, and each has the name of its target, also
+        target: folder of targets; the images of --data are then the inputs, and each has the name of its target, also
             those for validation. Instead of `pairs`.
-        side: longest side to which pictures are shrunk, so that crops show things and not textures; 0 leaves them.
+        side: longest side to which images are shrunk, so that crops show things and not textures; 0 leaves them.
         variant: "smooth" (`SmoothUNet`) or "transposed" (`TransposedUNet`, the published one).
         width, depth: channels at the first level, and number of levels. The paper's are 64 and 8, with crops of 256.
         dropout: share of the deepest features that is dropped in training; the paper's is 0.5.
@@ -98,7 +98,7 @@ class PairedRecipe(AdversarySettings, Recipe):
 
 
 class PairedTrainer(Trainer[PairedRecipe]):
-    """Inputs are made of photos step by step (`pairs`), or are pictures of their own (`target`).
+    """Inputs are made of photos step by step (`pairs`), or are images of their own (`target`).
 
     A crop of a batch has 6 channels: input and target; or 3 where the input is yet to be made.
 
@@ -149,14 +149,14 @@ class PairedTrainer(Trainer[PairedRecipe]):
         lr = self.recipe.lr if name == "generator" else self.recipe.discriminator_lr
         return torch.optim.Adam(self.networks[name].parameters(), lr=lr, betas=(0.5, 0.999))
 
-    def load_pictures(self, files: list[Path], device: torch.device) -> Pictures:
+    def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
         """The pool of photos, or of pairs; some of its targets are set aside for `kid`."""
         recipe = self.recipe
         options: dict[str, Any] = {"shrink_by": (0.6,), "max_side": recipe.side, "turns": False, "device": device}
         if recipe.target:
-            pool: Pictures = Pairs(partners(files, Path(recipe.target)), recipe.crop, **options)
+            pool: CropSampler = Pairs(partners(files, Path(recipe.target)), recipe.crop, **options)
         else:
-            pool = Pictures(files, recipe.crop, **options)
+            pool = CropSampler(files, recipe.crop, **options)
         self.real = pool.draw(REAL, torch.Generator().manual_seed(0))[:, -3:]
         return pool
 
@@ -165,8 +165,8 @@ class PairedTrainer(Trainer[PairedRecipe]):
         pairs = partners(files, Path(self.recipe.target)) if self.recipe.target else {}
         multiple = 2**self.recipe.depth
         for file in files:
-            pixels = load_pair(file, pairs[file], self.recipe.side) if pairs else load_picture(file, self.recipe.side)
-            x = picture_tensor(pixels, multiple)
+            pixels = load_pair(file, pairs[file], self.recipe.side) if pairs else load_image(file, self.recipe.side)
+            x = image_tensor(pixels, multiple)
             if not x.numel():
                 raise TrainingError(
                     f"{file} is too small for validation: at least {multiple}x{multiple} pixels, please"
@@ -178,9 +178,9 @@ class PairedTrainer(Trainer[PairedRecipe]):
         given, target = self._pair(batch)
         output = networks["generator"](given)
 
-        def judged(picture: Tensor) -> Tensor:
-            """The verdict on a picture together with what it was made from."""
-            verdict: Tensor = judge(torch.cat([given, picture], 1))
+        def judged(image: Tensor) -> Tensor:
+            """The verdict on an image together with what it was made from."""
+            verdict: Tensor = judge(torch.cat([given, image], 1))
             return verdict
 
         losses = {
@@ -221,8 +221,8 @@ class PairedTrainer(Trainer[PairedRecipe]):
             target = target.to(self.device)
             distances.append(feature_distance(output, target, self.features))
             errors.append(l1_loss(output, target).item())
-            for pictures, found in zip((output, target), sets, strict=True):
-                found += [self.features.embed(part) for part in corners(pictures, self.recipe.crop)]
+            for images, found in zip((output, target), sets, strict=True):
+                found += [self.features.embed(part) for part in corners(images, self.recipe.crop)]
         real = torch.cat([self.features.embed(part) for part in self.real.to(self.device).split(8)])
         kids = [1000 * kid(torch.cat(found), real) for found in sets]
         return {
@@ -233,7 +233,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
         }
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Rows of input, output and target, of the middle of the first held-out pictures."""
+        """Rows of input, output and target, of the middle of the first held-out images."""
         rows = []
         for given, target in self.held_out[:4]:
             output = generator(given.to(self.device)).float().clamp(0, 1).cpu()
@@ -248,5 +248,5 @@ class PairedTrainer(Trainer[PairedRecipe]):
 
 
 def _judge_norm(recipe: PairedRecipe) -> str:
-    """Batch normalisation mixes pictures, which a penalty on each picture's gradient must not see."""
+    """Batch normalisation mixes images, which a penalty on each image's gradient must not see."""
     return "none" if recipe.gradient_penalty or recipe.r1 or recipe.spectral_norm else "instance"

@@ -1,6 +1,6 @@
 """The two networks that go by the name of SRResNet: the SRGAN paper's, and BasicSR's variant of it (MSRResNet).
 
-Both take and give RGB pictures (N, 3, H, W), nominally 0..1.
+Both take and give RGB images (N, 3, H, W), nominally 0..1.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def _without_hatch(x: Tensor) -> Tensor:
 
 
 class PaintingUpscaler(UpscalingNetwork):
-    """The residual blocks of a style network, which work at a quarter of a picture's size, between the first layers of
+    """The residual blocks of a style network, which work at a quarter of an image's size, between the first layers of
     an upscaling network and two pixel shuffles, between which strokes are drawn at twice the input's size. Nothing is
     computed at the size of the output.
 

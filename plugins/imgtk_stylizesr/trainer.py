@@ -21,7 +21,7 @@ from imgtk.painting.op import load_network, paint
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.registry import default
 from imgtk.training.domains import Domains
-from imgtk.training.pictures import Pictures
+from imgtk.training.images import CropSampler
 from imgtk.upscaling.degradation import classic
 from imgtk.weights import locate, read_state
 from imgtk_stylizesr.network import PaintingUpscaler
@@ -41,7 +41,7 @@ class StylizeSRRecipe(DomainsRecipe):
         pixel, perceptual: weights of the L1 and of the feature distance between a painting and what was made of its
             small version.
         adversarial: weight of the discriminator's verdict on painted photos.
-        teacher: name of weights, or file, of a network that paints at a picture's own size, a translation's or a
+        teacher: name of weights, or file, of a network that paints at an image's own size, a translation's or a
             style's; "" for none.
         taught: weight of the L1 and the feature distance between painted photos and what the teacher paints of the
             large photos.
@@ -120,11 +120,11 @@ class StylizeSR(DomainsTrainer):
         recipe = self.recipe
         return PatchDiscriminator(3, recipe.discriminator_features, recipe.discriminator_layers, norm="none")
 
-    def load_pictures(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
+    def load_images(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
         """Photos also at half the size, where crops show things; paintings as they are, since their strokes count."""
         recipe = self.recipe
-        photos = Pictures(files, recipe.crop, shrink_by=(0.5,), max_side=recipe.side, turns=False, device=device)
-        return Domains(photos, Pictures(self.targets, recipe.crop, max_side=recipe.side, turns=False, device=device))
+        photos = CropSampler(files, recipe.crop, shrink_by=(0.5,), max_side=recipe.side, turns=False, device=device)
+        return Domains(photos, CropSampler(self.targets, recipe.crop, max_side=recipe.side, turns=False, device=device))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe, judge = self.recipe, networks["discriminator"]
@@ -152,9 +152,9 @@ class StylizeSR(DomainsTrainer):
         judge.requires_grad_(True)
         yield "discriminator", self.adversary.discriminator_losses(self.looking(judge), paintings, painted)
 
-    def _shrunk(self, pictures: Tensor) -> Tensor:
-        with torch.autocast(pictures.device.type, enabled=False):
-            return classic(pictures, self.recipe.scale).contiguous(memory_format=torch.channels_last)
+    def _shrunk(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, enabled=False):
+            return classic(images, self.recipe.scale).contiguous(memory_format=torch.channels_last)
 
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
         result: Tensor = generator(self._shrunk(photo))

@@ -1,4 +1,4 @@
-"""Colours and textures of another picture, without networks: `style:colour` and `style:texture`. Imports no torch."""
+"""Colours and textures of another image, without networks: `style:colour` and `style:texture`. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from imgtk.painting import KEEP_COLOUR, MASK, STRENGTH
 COLOUR = OpSpec(
     name="style:colour",
     impl="imgtk_transfer.colour:ColourTransfer",
-    summary="Give the picture the colours of another (optimal transport, Reinhard).",
+    summary="Give the image the colours of another (optimal transport, Reinhard).",
     params=(
-        Param("image", File(), "The picture whose colours to take.", positional=True),
+        Param("image", File(), "The image whose colours to take.", positional=True),
         STRENGTH,
         Param(
             "method",
@@ -27,17 +27,17 @@ COLOUR = OpSpec(
 TEXTURE = OpSpec(
     name="style:texture",
     impl="imgtk_transfer.texture:TextureTransfer",
-    summary="Repaint the picture with pieces of another (image quilting).",
+    summary="Repaint the image with pieces of another (image quilting).",
     params=(
-        Param("image", File(), "The picture whose texture to take.", positional=True),
+        Param("image", File(), "The image whose texture to take.", positional=True),
         STRENGTH,
         KEEP_COLOUR,
         MASK,
         Param("size", Integer(64, 4096), "Longest side at which pieces are sought.", default=800),
         Param("block", Integer(8, 512), "Side of the largest pieces, at that size.", default=32),
-        Param("style-size", Number(0.1, 8), "Size of the texture relative to the picture.", default=1.0),
-        Param("steps", Integer(1, 8), "Passes over the picture, each with smaller pieces.", default=4),
-        Param("coherence", Number(0, 1), "How much pieces go by their neighbours, not by the picture.", default=0.2),
+        Param("style-size", Number(0.1, 8), "Size of the texture relative to the image.", default=1.0),
+        Param("steps", Integer(1, 8), "Passes over the image, each with smaller pieces.", default=4),
+        Param("coherence", Number(0, 1), "How much pieces go by their neighbours, not by the image.", default=0.2),
         Param("seed", Integer(0), "Of the choice among pieces that fit equally well.", default=0),
     ),
     colours=True,

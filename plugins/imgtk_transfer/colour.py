@@ -1,4 +1,4 @@
-"""`style:colour`: the colours of another picture."""
+"""`style:colour`: the colours of another image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Method(NamedTuple):
     """A way to transfer colours.
 
     Attributes:
-        describe: what counts of the colours of a picture, (1, 3, H, W), 0..1.
+        describe: what counts of the colours of an image, (1, 3, H, W), 0..1.
         mapping: what turns colours that are described by the first into such as the second describes.
         apply: (N, 3, H, W) after that mapping.
     """
@@ -40,17 +40,17 @@ METHODS = {
 
 
 class ColourTransfer(ImageOp):
-    """Change each colour so that the picture has the colours of another, wherever they are in it.
+    """Change each colour so that the image has the colours of another, wherever they are in it.
 
-    What a colour becomes depends on statistics of the whole picture (`measure`), so all tiles change alike.
+    What a colour becomes depends on statistics of the whole image (`measure`), so all tiles change alike.
 
     Args:
         image: the file whose colours to take.
-        strength: from 0 (the picture itself) to 1.
+        strength: from 0 (the image itself) to 1.
         method: one of `METHODS`.
 
     Raises:
-        ReadError: the file is not there, or no picture.
+        ReadError: the file is not there, or no image.
     """
 
     needs_float32 = True
@@ -79,15 +79,15 @@ class ColourTransfer(ImageOp):
         return {"colours": self.image.name}
 
 
-def small(picture: Tensor) -> Tensor:
-    """(1, 3, H, W), made as small as the engine makes the pictures that it measures."""
-    size = Size(picture.shape[3], picture.shape[2])
+def small(image: Tensor) -> Tensor:
+    """(1, 3, H, W), made as small as the engine makes the images that it measures."""
+    size = Size(image.shape[3], image.shape[2])
     if size.pixels <= SMALL:
-        return picture
+        return image
     factor = (SMALL / size.pixels) ** 0.5
-    return resample(picture, Size(*(max(1, round(side * factor)) for side in size)), kernel="area")
+    return resample(image, Size(*(max(1, round(side * factor)) for side in size)), kernel="area")
 
 
-def sane(picture: Tensor) -> Tensor:
-    """The picture within 0..1, which float files need not be, and without NaN."""
-    return picture.nan_to_num().clamp(0, 1)
+def sane(image: Tensor) -> Tensor:
+    """The image within 0..1, which float files need not be, and without NaN."""
+    return image.nan_to_num().clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Image quilting: a picture put together from pieces of a texture (Efros & Freeman, "Image Quilting for Texture
+"""Image quilting: an image put together from pieces of a texture (Efros & Freeman, "Image Quilting for Texture
 Synthesis and Transfer", 2001).
 
 Pieces are compared by the means of CELLS x CELLS cells, in which every error of the paper is a product of two matrices.
@@ -23,7 +23,7 @@ __all__ = ["CELLS", "Pieces", "assemble", "matched", "quilt"]
 CELLS = 8
 """Cells along the side of a block."""
 OVERLAP = 3
-"""Cells by which neighbouring blocks overlap. The paper has a sixth of the block, which showed in large pictures."""
+"""Cells by which neighbouring blocks overlap. The paper has a sixth of the block, which showed in large images."""
 FIRST = 0.1
 """Weight of agreement in the first pass (section 4 of the paper, which ends at 0.9)."""
 PLACES = 1 << 16
@@ -33,7 +33,7 @@ TOLERANCE = 0.1
 
 REPEAT = 0.3
 """By how much the error of a piece counts more for each time that one near it was taken, so that even parts of the
-picture do not show the same piece again and again."""
+image do not show the same piece again and again."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Pieces:
 
     Attributes:
         size: side of the blocks.
-        to, source: (N, 2), row and column of the top left corner in the picture and in the texture.
+        to, source: (N, 2), row and column of the top left corner in the image and in the texture.
         masks: (N, size, size), 0..1: how much of the piece is seen over what was there.
     """
 
@@ -65,35 +65,35 @@ def quilt(
     Args:
         light: (1, 1, H, W), the luma that is to be shown, in the range of the texture's.
         texture: (1, 3, h, w), RGB, 0..1; both sides at least as large as a block.
-        cells: side of a cell in each pass: blocks are CELLS times as large. Each pass goes over the whole picture.
+        cells: side of a cell in each pass: blocks are CELLS times as large. Each pass goes over the whole image.
         coherence: weight, 0..1, that the pieces' agreement with each other has in the last pass, against that with
             `light`. It grows to that from `FIRST`, or stays if it is less.
         seed: of the choice among pieces that fit equally well.
         report: called with the number of steps done and of all.
 
     Returns:
-        The pieces of the last pass, which cover the picture, and reach beyond its right and lower end.
+        The pieces of the last pass, which cover the image, and reach beyond its right and lower end.
     """
     generator = torch.Generator().manual_seed(seed)
     alphas = torch.linspace(coherence, min(FIRST, coherence), len(cells)).tolist()[::-1]
     passes = [Pass(light, texture, cell, alpha) for cell, alpha in zip(cells, alphas, strict=True)]
     total, done = sum(len(p.waves) for p in passes), 0
-    picture: Tensor | None = None
+    image: Tensor | None = None
     pieces: list[Pieces] = []
     for each in passes:
         pieces = []
         canvas = light.new_zeros(1, 3, *each.extended)
-        for laid in each.run(canvas, picture, generator):
+        for laid in each.run(canvas, image, generator):
             pieces.append(laid)
             done += 1
             if report:
                 report(done, total)
-        picture = canvas[..., : light.shape[2], : light.shape[3]]
+        image = canvas[..., : light.shape[2], : light.shape[3]]
     return pieces
 
 
 class Pass:
-    """One pass over the picture, from the top left, with blocks of one size.
+    """One pass over the image, from the top left, with blocks of one size.
 
     Args:
         light, texture: see `quilt`.
@@ -239,12 +239,12 @@ def right_of_cut(errors: Tensor) -> Tensor:
 
 
 def assemble(pieces: Sequence[Pieces], texture: Tensor, scale: float, size: tuple[int, int]) -> Tensor:
-    """The picture (1, 3, H, W) of `size` (height, width) that the pieces make, `scale` times as large as they were.
+    """The image (1, 3, H, W) of `size` (height, width) that the pieces make, `scale` times as large as they were.
 
     Args:
         texture: (1, 3, h, w), `scale` times as large as the one in which they were found.
     """
-    picture = texture.new_full((1, 3, *size), -1)  # negative is empty
+    image = texture.new_full((1, 3, *size), -1)  # negative is empty
     for wave in pieces:
         masks = F.avg_pool2d(F.pad(wave.masks[:, None], (1, 1, 1, 1), mode="replicate"), 3, stride=1)  # soft cuts
         for to, source, mask in zip(wave.to.tolist(), wave.source.tolist(), masks, strict=True):
@@ -254,11 +254,11 @@ def assemble(pieces: Sequence[Pieces], texture: Tensor, scale: float, size: tupl
             column = min(round(source[1] * scale), texture.shape[3] - width)
             mask = F.interpolate(mask[None], size=(height, width), mode="bilinear") if scale != 1 else mask[None]
             mask = mask * fade(top, height, mask)[:, None] * fade(left, width, mask)
-            there = picture[..., top:bottom, left:right]  # cut off where the picture ends
+            there = image[..., top:bottom, left:right]  # cut off where the image ends
             height, width = there.shape[2:]
             piece = texture[..., row : row + height, column : column + width]
             there.copy_(torch.where(there < 0, piece, there.lerp(piece, mask[..., :height, :width])))
-    return picture
+    return image
 
 
 def fade(start: int, length: int, like: Tensor) -> Tensor:

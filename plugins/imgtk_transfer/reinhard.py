@@ -17,9 +17,9 @@ STEEPEST = 4.0
 """Largest factor by which a channel is stretched: beyond, what shows are noise and JPEG blocks."""
 
 
-def moments(picture: Tensor) -> Tensor:
+def moments(image: Tensor) -> Tensor:
     """Mean and standard deviation (2, 3) of L*, a*, b* of (1, 3, H, W)."""
-    lab = to_lab(picture[0].flatten(1).T)
+    lab = to_lab(image[0].flatten(1).T)
     return torch.stack([lab.mean(0), lab.std(0, correction=0)])
 
 

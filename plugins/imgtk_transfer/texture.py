@@ -1,4 +1,4 @@
-"""`style:texture`: the picture, put together from pieces of another."""
+"""`style:texture`: the image, put together from pieces of another."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ SHRINK = 2 / 3
 
 
 class TextureTransfer(ImageOp):
-    """Lay pieces of a texture so that they show the picture's light and dark (Efros & Freeman 2001).
+    """Lay pieces of a texture so that they show the image's light and dark (Efros & Freeman 2001).
 
-    Pieces are sought at `size` and laid at the picture's own size, so that time stays bounded, and large pictures get
+    Pieces are sought at `size` and laid at the image's own size, so that time stays bounded, and large images get
     large, sharp pieces.
 
     Args:
         image: the file whose texture to take.
         strength, mask: see `Blend`.
         keep_colour: "luma" as in `Blend`; with "covariance" and "histogram" the texture is given the colours of the
-            picture beforehand.
+            image beforehand.
         size: longest side in pixels at which pieces are sought.
-        block: side of the first, largest blocks, in a picture of `size`; they are in proportion in smaller ones.
-        style_size: longest side of the texture, relative to the picture's.
-        steps: passes over the picture, each with smaller blocks.
-        coherence: from 0, where pieces only show the picture, to 1, where they only agree with each other.
+        block: side of the first, largest blocks, in an image of `size`; they are in proportion in smaller ones.
+        style_size: longest side of the texture, relative to the image's.
+        steps: passes over the image, each with smaller blocks.
+        coherence: from 0, where pieces only show the image, to 1, where they only agree with each other.
         seed: of the choice among pieces that fit equally well.
 
     Attributes:
         on_step: called with the number of waves of blocks that are laid, and of all.
 
     Raises:
-        ReadError: the texture or the mask is not there, or no picture.
+        ReadError: the texture or the mask is not there, or no image.
     """
 
     needs_float32 = True
@@ -103,7 +103,7 @@ class TextureTransfer(ImageOp):
         return assemble(pieces, larger, scale, size)
 
     def cells(self, longest: int) -> list[int]:
-        """Side of a cell in each pass over a picture with that longest side; passes that would be equal are one."""
+        """Side of a cell in each pass over an image with that longest side; passes that would be equal are one."""
         first = self.block / CELLS * min(1, longest / self.size)
         return list(dict.fromkeys(max(1, round(first * SHRINK**i)) for i in range(self.steps)))
 

@@ -14,7 +14,7 @@ from imgtk.painting.palette import Covariance
 __all__ = ["apply", "samples", "table"]
 
 SAMPLES = 1 << 13
-"""Colours that stand for all of a picture."""
+"""Colours that stand for all of an image."""
 ROUNDS = 12
 DIRECTIONS = 12
 """Random directions per round. After 12 rounds of 12 colours hardly move."""
@@ -28,9 +28,9 @@ TRUST = 1e-4
 """Share of all samples that must be around a node for what they undergo to count half, beside the linear map."""
 
 
-def samples(picture: Tensor) -> Tensor:
-    """At most `SAMPLES` pixels (N, 3) of (1, 3, H, W): random ones, but always the same of pictures of one size."""
-    colours = picture[0].flatten(1).T
+def samples(image: Tensor) -> Tensor:
+    """At most `SAMPLES` pixels (N, 3) of (1, 3, H, W): random ones, but always the same of images of one size."""
+    colours = image[0].flatten(1).T
     chosen = torch.randperm(len(colours), generator=torch.Generator().manual_seed(0))[:SAMPLES]
     return colours[chosen.to(colours.device)]
 

@@ -115,7 +115,7 @@ class Passes(NamedTuple):
     """What is made of a batch of photos and a batch of paintings, in this order in every pair.
 
     Attributes:
-        codes: of the pictures and then of what was painted of them; four.
+        codes: of the images and then of what was painted of them; four.
         reconstructed: what each domain's decoder makes of its own codes.
         translated: paintings made of the photos, and photos made of the paintings.
         returned: those, brought back.
@@ -166,19 +166,19 @@ class UNIT(nn.Module):
         return -(-(ends + down + residuals + up) // smallest) * smallest
 
     def encode(self, x: Tensor, domain: str, source: Source = moments) -> Tensor:
-        """Codes (N, C, H', W') of pictures (N, 3, H, W), 0..1, of a domain of `DOMAINS`."""
+        """Codes (N, C, H', W') of images (N, 3, H, W), 0..1, of a domain of `DOMAINS`."""
         own: Domain = self.get_submodule(domain)  # type: ignore[assignment]
         code: Tensor = self.encoder(own.encoder(x * 2 - 1, source), source)
         return code
 
     def decode(self, code: Tensor, domain: str, source: Source = moments) -> Tensor:
-        """Pictures (N, 3, H, W), 0..1, float32, of a domain, from codes of any."""
+        """Images (N, 3, H, W), 0..1, float32, of a domain, from codes of any."""
         own: Domain = self.get_submodule(domain)  # type: ignore[assignment]
-        picture: Tensor = own.decoder(self.decoder(code, source), source)
-        return (picture.float().tanh() + 1) / 2
+        image: Tensor = own.decoder(self.decoder(code, source), source)
+        return (image.float().tanh() + 1) / 2
 
     def forward(self, photos: Tensor, paintings: Tensor, sample: Callable[[Tensor], Tensor]) -> Passes:
-        """`Passes` of pictures (N, 3, H, W), sides multiples of 2 ** downs.
+        """`Passes` of images (N, 3, H, W), sides multiples of 2 ** downs.
 
         Args:
             sample: codes as they are decoded, given codes: noise is added.

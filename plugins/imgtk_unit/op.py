@@ -20,7 +20,7 @@ class Translate(PaintStrokes):
     """Make a painting of a photo, or a photo of a painting.
 
     Args:
-        to: domain of the result, of `imgtk_unit.network.DOMAINS`; the picture is taken to be of the other one.
+        to: domain of the result, of `imgtk_unit.network.DOMAINS`; the image is taken to be of the other one.
         model: name of shipped weights, or a file.
         strength, keep_colour, mask: see `Blend`.
         scale: see `PaintStrokes`.

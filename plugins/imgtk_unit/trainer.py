@@ -24,8 +24,8 @@ class UNITRecipe(DomainsRecipe):
     judge="pixels".
 
     Attributes:
-        reconstruction: weight of L1 between pictures and what their own decoder makes of their codes.
-        cycle: the same for pictures that went to the other domain and back.
+        reconstruction: weight of L1 between images and what their own decoder makes of their codes.
+        cycle: the same for images that went to the other domain and back.
         kl: weight of the mean square of the codes: the divergence from a normal distribution, with fixed variance 1.
         adversarial: weight of the GANs.
         width, blocks, shared: of the network, see `UNIT`. With `init` they must be those of the network to start from.
@@ -111,8 +111,8 @@ class UNITTrainer(DomainsTrainer):
         """Rows of a photo, its reconstruction and the painting of it; then of paintings and photos of them."""
         rows = []
         for held_out, origin, target in ((self.held_out, *DOMAINS), (self.held_out_paintings, *DOMAINS[::-1])):
-            for picture in held_out[:3]:
-                x = picture.to(self.device)
+            for image in held_out[:3]:
+                x = image.to(self.device)
                 outputs = [_translated(generator, x, origin, domain) for domain in (origin, target)]
                 rows.append(torch.cat([x, *outputs], 3)[0].cpu())
         return stacked(rows)
@@ -123,12 +123,12 @@ def noisy(code: Tensor) -> Tensor:
     return code + on_whole_batch(code.detach(), torch.randn_like)
 
 
-def _translated(generator: nn.Module, picture: Tensor, origin: str, target: str) -> Tensor:
+def _translated(generator: nn.Module, image: Tensor, origin: str, target: str) -> Tensor:
     assert isinstance(generator, UNIT)
-    translated: Tensor = Translation(generator, origin, target)(picture)
+    translated: Tensor = Translation(generator, origin, target)(image)
     return translated
 
 
 def _l1(ours: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
-    """L1 of both domains together, in the authors' units, in which pictures are within -1..1."""
+    """L1 of both domains together, in the authors' units, in which images are within -1..1."""
     return 2 * torch.stack([l1_loss(*pair) for pair in zip(ours, wanted, strict=True)]).sum()

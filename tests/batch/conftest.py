@@ -1,4 +1,4 @@
-"""Folders of small pictures, good and broken ones."""
+"""Folders of small images, good and broken ones."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from imgtk.pipeline import Pipeline
 Make = Callable[..., list[Path]]
 
 
-def picture(path: Path, size: tuple[int, int] = (12, 9)) -> Path:
-    """A picture of noise that depends on its name only."""
+def image(path: Path, size: tuple[int, int] = (12, 9)) -> Path:
+    """An image of noise that depends on its name only."""
     pixels = np.random.default_rng(list(os.fsencode(path.stem))).integers(0, 256, (size[1], size[0], 3), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     form = "PNG" if path.suffix.lower() == ".jpg" else None  # its content decides: lossless, so that results compare
@@ -26,9 +26,9 @@ def picture(path: Path, size: tuple[int, int] = (12, 9)) -> Path:
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """`make("in/a.png", "in/sub/b.jpg")` makes pictures of 12x9 in the current folder, which is `tmp_path`."""
+    """`make("in/a.png", "in/sub/b.jpg")` makes images of 12x9 in the current folder, which is `tmp_path`."""
     monkeypatch.chdir(tmp_path)
-    return lambda *names: [picture(Path(name)) for name in names]
+    return lambda *names: [image(Path(name)) for name in names]
 
 
 @pytest.fixture
@@ -37,15 +37,15 @@ def double() -> Pipeline:
 
 
 def broken(folder: Path) -> list[Path]:
-    """Files with names of pictures in `folder`, each broken in a way of its own."""
-    whole = picture(folder / "whole.png", (40, 30)).read_bytes()
+    """Files with names of images in `folder`, each broken in a way of its own."""
+    whole = image(folder / "whole.png", (40, 30)).read_bytes()
     PIL.Image.open(folder / "whole.png").save(folder / "whole.jpeg")
     jpeg = (folder / "whole.jpeg").read_bytes()
     for kept in ("whole.png", "whole.jpeg"):
         (folder / kept).unlink()
     contents = {
         "empty.png": b"",
-        "text.jpg": b"this is no picture\n" * 20,
+        "text.jpg": b"this is no image\n" * 20,
         "cut.png": whole[: len(whole) // 2],
         "cut.jpg": jpeg[: len(jpeg) // 2],
         "head.png": whole[:30],

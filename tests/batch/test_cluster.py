@@ -104,21 +104,21 @@ def test_between_stores(make: Make, two_cores: None) -> None:
 
 @pytest.mark.slow
 def test_a_worker_that_dies_loses_nothing(make: Make, two_cores: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One dies when it has written a result but not told of it, in the midst of writing another one; one picture kills
+    """One dies when it has written a result but not told of it, in the midst of writing another one; one image kills
     whatever works on it. A file of somebody else is left alone."""
     make(*(f"in/{k:02}.png" for k in range(12)), "in/once.png", "in/poison.png", "in/taken.png")
     make("out/taken.png")
     taken = Path("out/taken.png").read_bytes()
 
     class Mortal(Worker):  # defined here, so that Ray sends it along
-        def picture(self, job: Job) -> tuple[Row | None, Exception | None]:
+        def image(self, job: Job) -> tuple[Row | None, Exception | None]:
             if job.source.stem == "poison" or (job.source.stem == "once" and not Path("once died").exists()):
-                answer = super().picture(job)
+                answer = super().image(job)
                 temporary(job.target).write_bytes(b"half of it")
                 with Path(f"{job.source.stem} died").open("a") as file:
                     file.write(f"{answer[0] and answer[0].status}\n")
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().picture(job)
+            return super().image(job)
 
     monkeypatch.setattr(cluster, "Worker", Mortal)
     rows = {row.path: row for row in on_cluster()}
@@ -166,7 +166,7 @@ def test_workers_that_cannot_work(make: Make, two_cores: None) -> None:
     assert not Path("out").exists()
 
 
-def test_without_pictures_to_do_no_cluster_is_needed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_images_to_do_no_cluster_is_needed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png")
     pytest.importorskip("ray")
     list(run(PIPELINE, "in", "out"))

@@ -1,4 +1,4 @@
-"""Pictures of one kind share a batch, and get what they get alone."""
+"""Images of one kind share a batch, and get what they get alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgtk import Pipeline
 from imgtk.batch import run
 from imgtk.errors import ImgtkError, UsageError
 from imgtk.image import Image
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from tests.batch.conftest import Make
 
 CHAINS = [
@@ -40,8 +40,12 @@ CHAINS = [
 
 def images(count: int = 3) -> list[Image]:
     """A flat one among them, a gray one, and one with transparency."""
-    made = [Image.of(picture(61, 47)), Image.of(picture(61, 47, gray=True)), Image.of(np.full((47, 61, 3), 0.3))]
-    rest = [Image.of(1 - picture(61, 47) * k / count) for k in range(3, count)]
+    made = [
+        Image.of(sample_image(61, 47)),
+        Image.of(sample_image(61, 47, gray=True)),
+        Image.of(np.full((47, 61, 3), 0.3)),
+    ]
+    rest = [Image.of(1 - sample_image(61, 47) * k / count) for k in range(3, count)]
     pixels = [np.rint(image.pixels * 255).astype(np.uint8) for image in (*made, *rest)]
     alpha = np.full((47, 61), 200, np.uint8)
     return [Image(one, alpha if k == 0 else None) for k, one in enumerate(pixels)]
@@ -49,13 +53,13 @@ def images(count: int = 3) -> list[Image]:
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many pictures were rendered at the same time, each time."""
+    """How many images were rendered at the same time, each time."""
     counts: list[int] = []
     rendered = Pipeline._rendered
 
-    def counted(self: Pipeline, pictures: list[Image], *others: Any) -> list[Image]:
-        counts.append(len(pictures))
-        return rendered(self, pictures, *others)
+    def counted(self: Pipeline, images: list[Image], *others: Any) -> list[Image]:
+        counts.append(len(images))
+        return rendered(self, images, *others)
 
     monkeypatch.setattr(Pipeline, "_rendered", counted)
     return counts
@@ -63,10 +67,10 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_each_gets_what_it_gets_alone(tmp_path: Path, chain: str) -> None:
-    Image.of(picture(50, 40)).save(tmp_path / "style.png")
+    Image.of(sample_image(50, 40)).save(tmp_path / "style.png")
     pipeline = Pipeline(chain.format(style=tmp_path / "style.png"), device="cpu", dtype="fp32")
-    pictures = images()
-    for alone, together in zip([pipeline(one) for one in pictures], pipeline.batch(pictures), strict=True):
+    samples = images()
+    for alone, together in zip([pipeline(one) for one in samples], pipeline.batch(samples), strict=True):
         assert alone.gray == together.gray
         assert alone.pixels.dtype == together.pixels.dtype
         assert np.abs(alone.pixels.astype(int) - together.pixels).max() <= 1
@@ -86,7 +90,7 @@ def test_of_one_kind_only() -> None:
         ("adjust:gamma 2", {}, [5]),
         ("upscale:nearest x16", {}, [2, 2, 1]),  # of 752x976 pixels each
         ("upscale:nearest x64", {}, [1] * 5),
-        ("resize:area width=20", {}, [1] * 5),  # it sees the picture as a whole
+        ("resize:area width=20", {}, [1] * 5),  # it sees the image as a whole
         ("style:mosaic keep-colour=covariance", {}, [1] * 5),
         ("adjust:gamma 2", {"tile": 16}, [1] * 5),
         ("adjust:gamma 2", {"max_memory": 10**9}, [1] * 5),
@@ -110,9 +114,9 @@ def test_a_run_in_batches(make: Make, batches: list[int]) -> None:
     assert all(row.seconds["compute"] > 0 for row in together)
 
 
-def test_pictures_of_several_kinds(make: Make) -> None:
+def test_images_of_several_kinds(make: Make) -> None:
     for k in range(12):
-        Image.of(picture(20 + k % 3, 15, gray=k % 2 == 0)).save(make(f"in/{k}.png")[0], overwrite=True)
+        Image.of(sample_image(20 + k % 3, 15, gray=k % 2 == 0)).save(make(f"in/{k}.png")[0], overwrite=True)
     pipeline = Pipeline("adjust:gamma 2 | upscale:nearest x2", device="cpu")
     rows = list(run(pipeline, "in", "out", jobs=6, batch=4))
     assert [row.status for row in rows] == ["done"] * 12
@@ -123,10 +127,10 @@ def test_one_that_fails_fails_alone(make: Make, monkeypatch: pytest.MonkeyPatch)
     make(*(f"in/{k}.png" for k in range(8)))
     rendered = Pipeline._rendered
 
-    def picky(self: Pipeline, pictures: list[Image], *others: Any) -> list[Image]:
-        if any(one.path and one.path.name == "5.png" for one in pictures):
+    def picky(self: Pipeline, images: list[Image], *others: Any) -> list[Image]:
+        if any(one.path and one.path.name == "5.png" for one in images):
             raise ImgtkError("this one")
-        return rendered(self, pictures, *others)
+        return rendered(self, images, *others)
 
     monkeypatch.setattr(Pipeline, "_rendered", picky)
     rows = list(run(Pipeline("adjust:gamma 2", device="cpu"), "in", "out", jobs=8, batch=8))

@@ -32,7 +32,7 @@ def test_lines_are_there_at_once(tmp_path: Path) -> None:
 
 
 def test_resuming(tmp_path: Path) -> None:
-    """A torn line goes, rows of pictures that are done again go, and what was done without a row gets one."""
+    """A torn line goes, rows of images that are done again go, and what was done without a row gets one."""
     path, made = tmp_path / "report.jsonl", tmp_path / "c.png"
     made.write_bytes(b"result")
     old = [Row("a", "done", "out/a"), Row("b", "failed"), Row("other", "failed")]

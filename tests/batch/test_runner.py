@@ -1,4 +1,4 @@
-"""A run does every picture once, whatever the others are like, and keeps within its bounds."""
+"""A run does every image once, whatever the others are like, and keeps within its bounds."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_hostile_folder(make: Make, double: Pipeline, jobs: int) -> None:
 
 
 def test_stages_overlap_within_bounds(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several pictures at a time, but one on the device, always on the same thread."""
+    """Several images at a time, but one on the device, always on the same thread."""
     make(*(f"in/{k}.png" for k in range(24)))
     lock, now, most, threads = Lock(), Counter[str](), Counter[str](), set()
 
@@ -86,13 +86,13 @@ def test_stages_overlap_within_bounds(make: Make, double: Pipeline, monkeypatch:
         return call
 
     monkeypatch.setattr(Pipeline, "__call__", watched("compute", Pipeline.__call__))
-    monkeypatch.setattr(runner.Line, "_through", watched("picture", runner.Line._through))
+    monkeypatch.setattr(runner.Line, "_through", watched("image", runner.Line._through))
     assert len(list(run(double, "in", "out", jobs=4))) == 24
-    assert most == {"compute": 1, "picture": 4}
+    assert most == {"compute": 1, "image": 4}
     assert len(threads) == 1
 
 
-def test_several_devices_share_the_pictures(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_devices_share_the_images(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make(*(f"in/{k}.png" for k in range(12)))
     pipelines = [Pipeline("upscale:nearest x2", device="cpu") for _ in range(2)]
     lock, used = Lock(), Counter[int]()
@@ -130,8 +130,8 @@ def test_room() -> None:
     assert room.taken == 0
 
 
-def test_large_pictures_take_turns(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With room for nothing, one picture is read at a time, and one waits to be written: it still comes to an end."""
+def test_large_images_take_turns(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for nothing, one image is read at a time, and one waits to be written: it still comes to an end."""
     make(*(f"in/{k}.png" for k in range(12)))
     monkeypatch.setattr(runner, "SHARE", 0)
     assert [row.status for row in run(double, "in", "out", jobs=6)] == ["done"] * 12
@@ -139,7 +139,7 @@ def test_large_pictures_take_turns(make: Make, double: Pipeline, monkeypatch: py
 
 def test_resuming(make: Make, double: Pipeline) -> None:
     make(*(f"in/{name}.png" for name in ("gone", "empty", "older", "kept", "half")))
-    Path("in/bad.png").write_text("no picture")
+    Path("in/bad.png").write_text("no image")
     list(run(double, "in", "out", report="r.jsonl"))
     kept = Path("out/kept.png").stat().st_mtime_ns
     Path("out/gone.png").unlink()
@@ -147,7 +147,7 @@ def test_resuming(make: Make, double: Pipeline) -> None:
     os.utime("out/older.png", (1, 1))
     leftover = temporary(Path("out/half.png"))
     leftover = leftover.with_name(leftover.name.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-"))  # no such process
-    leftover.write_bytes(b"half a picture")
+    leftover.write_bytes(b"half an image")
     somebodys = temporary(Path("out/kept.png"))  # of this process, so it may be in use
     somebodys.touch()
     make("in/bad.png", "in/new.png")
@@ -166,7 +166,7 @@ def test_resuming(make: Make, double: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("where", ["in", "linked", "saved"])
-def test_resuming_replaces_no_picture(make: Make, double: Pipeline, where: str) -> None:
+def test_resuming_replaces_no_image(make: Make, double: Pipeline, where: str) -> None:
     """Nor one that a link among the results leads to: only --overwrite would."""
     (path,) = make("in/a.gif")
     before = path.read_bytes()
@@ -194,7 +194,7 @@ def test_resuming_knows_the_png_that_took_the_place(make: Make, double: Pipeline
     assert [row.output for row in rows] == ["out/a.jpg.png", "out/a.png", "out/b.jpg"]
 
 
-def test_a_result_that_the_report_gives_to_another_picture(make: Make, double: Pipeline) -> None:
+def test_a_result_that_the_report_gives_to_another_image(make: Make, double: Pipeline) -> None:
     """Once a.png has come to a.jpg, whose result has become a.png, that is not taken for the result of a.png."""
     make("in/a.jpg")
     list(run(double, "in", "out", suffix="png", report="r.jsonl"))
@@ -211,7 +211,7 @@ def test_a_report_among_the_results(make: Make, double: Pipeline) -> None:
         assert files("out") == ["deep/a.png", "deep/report.jsonl"]
 
 
-def test_save_stages_have_a_file_for_each_picture(make: Make) -> None:
+def test_save_stages_have_a_file_for_each_image(make: Make) -> None:
     make("in/a.png", "in/sub/a.png", "in/b.jpg", "in/b.png")
     pipeline = Pipeline("upscale:nearest x2 | save 'mid/{name}.png' | upscale:nearest x2", device="cpu")
     assert {row.status for row in run(pipeline, "in", "out", recursive=True, jobs=3)} == {"done"}
@@ -228,7 +228,7 @@ def test_save_stages_have_a_file_for_each_picture(make: Make) -> None:
 
 
 def test_leftovers_of_save_stages_are_removed(make: Make, double: Pipeline) -> None:
-    """Those of a large picture are large themselves."""
+    """Those of a large image are large themselves."""
     make("in/a.png")
     os.mkdir("mid")
     leftover = temporary(Path("mid/a.png"))
@@ -243,7 +243,7 @@ def full(*_: object, **__: object) -> None:
 
 
 def test_a_full_disk_ends_the_run(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not every picture is computed in vain, what was done is in the report, and the rest can be resumed."""
+    """Not every image is computed in vain, what was done is in the report, and the rest can be resumed."""
     make(*(f"in/{k:02}.png" for k in range(40)))
     monkeypatch.setattr(runner, "AHEAD", 2)
     rows: list[Row] = []
@@ -277,7 +277,7 @@ def test_a_disk_for_reading_only(make: Make, double: Pipeline, monkeypatch: pyte
 
 
 def test_a_folder_that_is_not_writable(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One message for all pictures; if only one of the folders is closed, the others get theirs."""
+    """One message for all images; if only one of the folders is closed, the others get theirs."""
     make("in/a.png", "in/b.png", "in/deep/c.png")
     os.mkdir("out")
     monkeypatch.setattr(os, "access", lambda path, mode: "deep" in str(path))
@@ -311,7 +311,7 @@ def test_results_that_somebody_takes_away(make: Make, double: Pipeline, monkeypa
     assert [(row.status, row.sha256) for row in rows] == [("done", None)] * 2
 
 
-def test_no_memory_for_one_picture(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_memory_for_one_image(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png", "in/b.png", "in/c.png")
     save = Image.save
 
@@ -327,7 +327,7 @@ def test_no_memory_for_one_picture(make: Make, double: Pipeline, monkeypatch: py
     assert "--jobs" in str(rows[1].error)
 
 
-def test_what_concerns_all_pictures_ends_the_run(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_concerns_all_images_ends_the_run(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png", "in/b.png")
 
     def gone(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""Which pictures there are, and where their results go."""
+"""Which images there are, and where their results go."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ def test_lists_keep_what_is_written(make: Make, monkeypatch: pytest.MonkeyPatch)
     assert targets("@-") == {"in/a.png": "out/in/a.png", "in/\udcff.png": "out/in/\udcff.png"}
 
 
-def test_results_never_become_pictures(make: Make) -> None:
+def test_results_never_become_images(make: Make) -> None:
     make("in/a.png", "in/out/a.png", "in/sub/b.png")
     Path("link").symlink_to("in/out")
     for out in ("in/out", "link", "in/sub/../out"):
         assert list(targets("in", out=out, recursive=True)) == ["in/a.png", "in/sub/b.png"]
         assert list(targets("in/**/*.png", out=out)) == ["in/a.png", "in/sub/b.png"]
     for out in ("in", "in/.", "../" + Path.cwd().name + "/in"):
-        with pytest.raises(UsageError, match="among the pictures"):
+        with pytest.raises(UsageError, match="among the images"):
             targets("in", out=out)
 
 
-def test_pictures_that_share_a_name_keep_theirs(make: Make) -> None:
+def test_images_that_share_a_name_keep_theirs(make: Make) -> None:
     make("in/a.png", "in/a.jpg", "in/a.webp", "in/b.jpg")
     assert targets("in") == {f"in/{name}": f"out/{name}" for name in ("a.jpg", "a.png", "a.webp", "b.jpg")}
     assert targets("in", suffix="png") == {
@@ -87,10 +87,10 @@ def test_a_name_that_is_taken_after_all(make: Make) -> None:
     assert {job.source.name: job.fallback for job in jobs}["a.jpg"] is None
 
 
-def test_results_do_not_replace_other_pictures(make: Make) -> None:
+def test_results_do_not_replace_other_images(make: Make) -> None:
     make("a.png", "out/a.png")
     Path("list").write_text("a.png\nout/a.png")
-    with pytest.raises(UsageError, match=r"replace the picture out/a\.png"):
+    with pytest.raises(UsageError, match=r"replace the image out/a\.png"):
         targets("@list")
 
 
@@ -106,7 +106,7 @@ def test_nothing_to_do(make: Make) -> None:
     make("in/sub/a.png")
     with pytest.raises(ReadError, match="--recursive"):
         targets("in")
-    with pytest.raises(ReadError, match="no picture matches"):
+    with pytest.raises(ReadError, match="no image matches"):
         targets("in/*.jpg")
     Path("empty").touch()
     with pytest.raises(ReadError, match="the list empty is empty"):

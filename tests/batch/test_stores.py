@@ -1,4 +1,4 @@
-"""Pictures in stores are done as those of this machine are; a store that fails costs rows."""
+"""Images in stores are done as those of this machine are; a store that fails costs rows."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def upload(folder: str, target: str) -> None:
 
 def test_a_folder_of_a_store(make: Make, double: Pipeline) -> None:
     make("in/a.png", "in/x/b.jpg", "in/x/ ü [1].webp", "in/.hidden/c.png", "in/x/a.png", "in/a::b%20c?#d.png")
-    (Path("in") / "notes.txt").write_text("no picture")
+    (Path("in") / "notes.txt").write_text("no image")
     Path("bad").mkdir()
     bad = {path.name for path in broken(Path("bad")) if path.is_file()}
     for name in bad:
@@ -128,7 +128,7 @@ def test_a_store_that_fails(make: Make, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_store_that_is_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not every picture is tried in vain; the rest can be resumed."""
+    """Not every image is tried in vain; the rest can be resumed."""
     make(*(f"in/{k:02}.png" for k in range(40)))
     upload("in", "photos")
     monkeypatch.setattr(stored_line, "REFUSED", 6)
@@ -139,7 +139,7 @@ def test_a_store_that_is_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> No
     assert code == 1
     assert {row["status"] for row in rows} == {"failed"}
     assert 6 <= len(rows) <= 8
-    assert errors.count("given up after 6 pictures in a row: cannot read memory:///photos/") == 1
+    assert errors.count("given up after 6 images in a row: cannot read memory:///photos/") == 1
     assert command(*words, "--resume")[0] == 0
     assert len(stored("large")) == 40
 
@@ -148,7 +148,7 @@ def refuse(*_: object, **__: object) -> None:
     raise RuntimeError("quota exceeded")
 
 
-def test_pictures_that_have_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_have_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are no sign of a store that is."""
     make(*(f"in/{k}.png" for k in range(9)))
     upload("in", "photos")
@@ -166,7 +166,7 @@ def test_pictures_that_have_gone(make: Make, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_disk_that_is_full(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that pictures are fetched to."""
+    """The one that images are fetched to."""
     make("in/a.png", "in/b.png", "in/c.png")
     upload("in", "photos")
 
@@ -227,8 +227,8 @@ def test_a_store_that_may_not_be_listed(make: Make, monkeypatch: pytest.MonkeyPa
     results = CliRunner().invoke(main, [*RUN, "memory://photos", "-o", "memory://large"])
     assert (results.exit_code, results.stderr) == (1, "error: cannot list memory:///large: Access Denied\n")
     monkeypatch.setattr(type(MEMORY), "ls", denied)
-    pictures = CliRunner().invoke(main, [*RUN, "memory://photos", "-o", "memory://large"])
-    assert (pictures.exit_code, pictures.stderr) == (1, "error: cannot list memory://photos: Access Denied\n")
+    images = CliRunner().invoke(main, [*RUN, "memory://photos", "-o", "memory://large"])
+    assert (images.exit_code, images.stderr) == (1, "error: cannot list memory://photos: Access Denied\n")
 
 
 @pytest.mark.parametrize(
@@ -236,8 +236,8 @@ def test_a_store_that_may_not_be_listed(make: Make, monkeypatch: pytest.MonkeyPa
     [
         (["memory://photos", "a.png", "-o", "memory://out"], "one INPUT is taken", 2),
         (["memory://photos"], "-o names the folder of the results", 2),
-        (["memory://photos", "-o", "memory://photos"], "the results would lie among the pictures", 2),
-        (["memory://nothing", "-o", "memory://out"], "there are no pictures in memory://nothing", 1),
+        (["memory://photos", "-o", "memory://photos"], "the results would lie among the images", 2),
+        (["memory://nothing", "-o", "memory://out"], "there are no images in memory://nothing", 1),
         (["nostore://photos", "-o", "memory://out"], "cannot use nostore://photos", 2),
     ],
 )

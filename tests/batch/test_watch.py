@@ -1,4 +1,4 @@
-"""Pictures that arrive are done once they are complete, and again when they change."""
+"""Images that arrive are done once they are complete, and again when they change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from imgtk import Pipeline
 from imgtk.batch import Order, Row, watch
 from imgtk.errors import ReadError, UsageError
-from tests.batch.conftest import Make, picture
+from tests.batch.conftest import Make, image
 
 Look = Callable[[], None]
 
@@ -44,7 +44,7 @@ def watched(double: Pipeline, *steps: Look, **options: Any) -> Iterator[Row]:
 
 def test_files_are_taken_when_they_have_settled(make: Make, double: Pipeline) -> None:
     make("in/first.png")
-    whole = picture(Path("late.png")).read_bytes()
+    whole = image(Path("late.png")).read_bytes()
     late = Path("in/late.png")
 
     def fails() -> None:
@@ -70,13 +70,13 @@ def test_files_are_taken_when_they_have_settled(make: Make, double: Pipeline) ->
     assert [row.status for row in watched(double, nothing, report=Path("r.jsonl"))] == ["skipped", "failed"]
 
 
-def test_pictures_that_change(make: Make, double: Pipeline) -> None:
+def test_images_that_change(make: Make, double: Pipeline) -> None:
     """They are done again, whatever their times say: they may be older than the result, or have changed while it was
     made."""
     make("in/a.png", "in/b.png")
 
     def replaced() -> None:
-        picture(Path("in/a.png"), (20, 10))
+        image(Path("in/a.png"), (20, 10))
         os.utime("in/a.png", (1, 1))
 
     rows = list(watched(double, nothing, replaced, nothing))
@@ -119,7 +119,7 @@ def test_an_empty_folder_fills(make: Make, double: Pipeline) -> None:
     assert [row.output for row in rows] == ["out/sub/a.jpg"]
 
 
-def test_later_pictures_do_not_replace_results(make: Make, double: Pipeline) -> None:
+def test_later_images_do_not_replace_results(make: Make, double: Pipeline) -> None:
     make("in/a.jpg")
     rows = list(watched(double, nothing, lambda: make("in/a.png") and None, nothing, suffix="png"))
     assert [row.output for row in rows] == ["out/a.jpg.png", "out/a.png"]
@@ -134,5 +134,5 @@ def test_mistakes(make: Make, double: Pipeline) -> None:
     with pytest.raises(ReadError, match="gone"):
         list(watched(double, lambda: Path("in").rename("away") and None, nothing))
     Path("away").rename("in")
-    with pytest.raises(UsageError, match="among the pictures"):
+    with pytest.raises(UsageError, match="among the images"):
         list(watch([double], "in", Path("in"), Order(), stop=Looks()))

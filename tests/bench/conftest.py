@@ -1,4 +1,4 @@
-"""Small folders of pictures."""
+"""Small folders of images."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def save(tmp_path: Path) -> Save:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         small = np.random.default_rng(width).integers(0, 256, (height // 4 + 1, width // 4 + 1, 3), np.uint8)
-        picture = PIL.Image.fromarray(small).resize((width, height), PIL.Image.Resampling.BICUBIC).convert(mode)
-        picture.save(path)
+        image = PIL.Image.fromarray(small).resize((width, height), PIL.Image.Resampling.BICUBIC).convert(mode)
+        image.save(path)
         return path
 
     return write

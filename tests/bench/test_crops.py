@@ -8,7 +8,7 @@ import pytest
 from imgtk.bench.crops import SIDE, compare
 
 
-def pictures(width: int, height: int, scale: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def images(width: int, height: int, scale: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An input, a result like it, and another that is brighter at the right bottom."""
     source = np.random.default_rng(0).integers(0, 200, (height, width, 3), np.uint8)
     plain = source.repeat(scale, 0).repeat(scale, 1)
@@ -19,7 +19,7 @@ def pictures(width: int, height: int, scale: int) -> tuple[np.ndarray, np.ndarra
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_place_is_found(scale: int) -> None:
-    source, plain, other = pictures(90, 120, scale)
+    source, plain, other = images(90, 120, scale)
     found = compare("a", source, {"plain": plain, "other": other}, plain, scale)
     assert found.box[2:] == (1, 1)
     side = SIDE // scale * scale
@@ -32,13 +32,13 @@ def test_the_place_is_found(scale: int) -> None:
 
 
 def test_one_method_is_compared_with_the_truth() -> None:
-    source, plain, other = pictures(90, 90, 4)
+    source, plain, other = images(90, 90, 4)
     assert compare("a", source, {"plain": plain}, other, 4).difference > 0
     assert compare("a", source, {"plain": plain}, plain, 4).difference == 0
 
 
 @pytest.mark.parametrize("size", [(5, 5), (5, 90), (33, 32), (32, 32)])
-def test_small_pictures(size: tuple[int, int]) -> None:
-    source, plain, other = pictures(*size, 4)
+def test_small_images(size: tuple[int, int]) -> None:
+    source, plain, other = images(*size, 4)
     found = compare("a", source, {"plain": plain, "other": other}, plain, 4)
     assert found.target.shape == (4 * min(size[1], 32), 4 * min(size[0], 32), 3)

@@ -1,4 +1,4 @@
-"""Which pictures a benchmark takes, and what is wrong with folders that it does not."""
+"""Which images a benchmark takes, and what is wrong with folders that it does not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imgtk.errors import ReadError, UsageError
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_builtin_pictures_need_no_files(scale: int) -> None:
+def test_builtin_images_need_no_files(scale: int) -> None:
     one = builtin(scale)
     assert [pair.name for pair in one.pairs] == list(BUILTIN)
     assert one.inputs == "made"
@@ -33,10 +33,10 @@ def test_builtin_without_scikit_image(monkeypatch: pytest.MonkeyPatch) -> None:
         builtin(4)
 
 
-def test_a_folder_of_pictures(save, tmp_path: Path) -> None:
+def test_a_folder_of_images(save, tmp_path: Path) -> None:
     save("pets/cat.png", 61, 50)
     save("pets/dog.webp", 48, 36)
-    (tmp_path / "pets" / "notes.txt").write_text("no picture")
+    (tmp_path / "pets" / "notes.txt").write_text("no image")
     (one,) = find_sets(tmp_path / "pets", 4)
     assert (one.name, one.inputs) == ("pets", "made")
     assert [pair.name for pair in one.pairs] == ["cat", "dog"]
@@ -47,7 +47,7 @@ def test_a_folder_of_pictures(save, tmp_path: Path) -> None:
     assert find_sets(tmp_path / "pets", 5)[0].pairs[0].load(5)[1].shape == (50, 60, 3)  # 12 is no multiple of 5
 
 
-def test_pairs_keep_their_pictures_whole(save, tmp_path: Path) -> None:
+def test_pairs_keep_their_images_whole(save, tmp_path: Path) -> None:
     for number in (1, 2):
         save(f"Mine/image_SRF_4/img_{number}_SRF_4_HR.png", 56, 40)
         save(f"Mine/image_SRF_4/img_{number}_SRF_4_LR.png", 14, 10)
@@ -100,11 +100,11 @@ def test_what_is_wrong_with_a_folder(save, tmp_path: Path) -> None:
 
     assert "there is no folder" in problem("nowhere")
     (tmp_path / "empty" / "more").mkdir(parents=True)
-    assert "there are no pictures for x4" in problem("empty")
+    assert "there are no images for x4" in problem("empty")
     save("half/image_SRF_4/a_HR.png", 56, 40)
     assert "a_HR.png has no a_LR.png beside it" in problem("half")
     assert "--make-lr" in problem("half")
-    assert "no pictures for x2" in problem("half/..", 2).replace("/half/..", "")
+    assert "no images for x2" in problem("half/..", 2).replace("/half/..", "")
     find_sets(tmp_path / "half", 4, make_lr=True)
     save("other/a_LR.png", 14, 10)
     save("other/b_HR.png", 56, 40)
@@ -118,7 +118,7 @@ def test_what_is_wrong_with_a_folder(save, tmp_path: Path) -> None:
     assert "a_LR.png is 28x20, which times 4 is 112x80, but" in problem("wrong")
     save("twice/a.png")
     save("twice/a.webp")
-    assert "several pictures" in problem("twice")
+    assert "several images" in problem("twice")
     save("tiny/a.png", 30, 18)
     assert "too small to be scored at x4: 30x18" in problem("tiny")
     save("broken/a.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing")
@@ -129,7 +129,7 @@ def test_what_is_wrong_with_a_folder(save, tmp_path: Path) -> None:
     assert "there is no folder" in problem("gt", lr=tmp_path / "nowhere")
 
 
-def test_a_picture_that_is_cut_short_is_found_when_it_is_read(save, tmp_path: Path) -> None:
+def test_a_image_that_is_cut_short_is_found_when_it_is_read(save, tmp_path: Path) -> None:
     path = save("cut/a.png", 200, 200)
     path.write_bytes(path.read_bytes()[:-3000])
     (one,) = find_sets(tmp_path / "cut", 4)
@@ -141,7 +141,7 @@ def test_what_makes_no_sense(save, tmp_path: Path) -> None:
     save("sets/one/a.png")
     with pytest.raises(UsageError, match="cannot be shrunk by 4"):
         find_sets(tmp_path / "sets", 4, crop=10)
-    with pytest.raises(UsageError, match="has no pictures in it"):
+    with pytest.raises(UsageError, match="has no images in it"):
         find_sets(tmp_path / "sets", 4, lr=tmp_path)
 
 

@@ -29,20 +29,20 @@ def imresize_matrix(length: int, scale: int) -> np.ndarray:
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_downsampling_is_imresize(scale: int) -> None:
-    picture = data.astronaut()[:60, 100:196]
+    image = data.astronaut()[:60, 100:196]
 
     def rounded(value: np.ndarray) -> np.ndarray:
         return np.clip(np.floor(value + 0.5), 0, 255)
 
-    rows = rounded(np.einsum("ij,jwc->iwc", imresize_matrix(60, scale), picture))
+    rows = rounded(np.einsum("ij,jwc->iwc", imresize_matrix(60, scale), image))
     expected = rounded(np.einsum("ij,hjc->hic", imresize_matrix(96, scale), rows))
-    difference = np.abs(downsample(picture, scale) - expected)
+    difference = np.abs(downsample(image, scale) - expected)
     assert (difference > 0).mean() < 0.002  # values that lie half-way, to the rounding of floats
     assert difference.max() <= 1
 
 
 @pytest.mark.parametrize("value", [0, 1, 128, 255])
-def test_downsampling_keeps_a_flat_picture(value: int) -> None:
+def test_downsampling_keeps_a_flat_image(value: int) -> None:
     assert (downsample(np.full((12, 24, 3), value, np.uint8), 4) == value).all()
 
 
@@ -99,7 +99,7 @@ def test_the_bicubic_row(shared: Path, name: str, decibel: float, similarity: fl
     assert {row.method for row in report.sets[0].published} >= {"bicubic", "SRGAN", "ESRGAN"}
 
 
-def test_the_bicubic_row_of_the_built_in_pictures() -> None:
+def test_the_bicubic_row_of_the_built_in_images() -> None:
     """The protocol leaves no freedom, so these figures are the same on every machine."""
     report = run([builtin(4)], methods(["bicubic"], ["upscale:bicubic x{}"], 4), 4, features=None, device="cpu")
     papers, opencv = (result.mean for result in report.sets[0].results)

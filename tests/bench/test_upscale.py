@@ -38,7 +38,7 @@ def test_names_that_are_none() -> None:
         methods([], [], 4)
 
 
-def test_every_method_on_every_picture(save, tmp_path: Path) -> None:
+def test_every_method_on_every_image(save, tmp_path: Path) -> None:
     save("Set5/a.png", 48, 36)
     save("Set5/b.png", 84, 60, mode="L")
     told = []
@@ -53,8 +53,8 @@ def test_every_method_on_every_picture(save, tmp_path: Path) -> None:
     )
     assert told == [("Set5 a", 1, 2), ("Set5 b", 2, 2)]
     (one,) = report.sets
-    assert (one.name, one.pictures, one.inputs) == ("Set5", 2, "made")
-    assert not one.published  # two pictures are not Set5
+    assert (one.name, one.images, one.inputs) == ("Set5", 2, "made")
+    assert not one.published  # two images are not Set5
     assert len(one.comparisons) == 1
     bicubic, nearest = (result.mean for result in one.results)
     assert bicubic["psnr_y"] > nearest["psnr_y"]
@@ -64,14 +64,14 @@ def test_every_method_on_every_picture(save, tmp_path: Path) -> None:
     assert document["features"] == "imgtk"
     first = document["sets"][0]["results"][0]
     assert first["pipeline"] == "upscale:bicubic x4 a=-0.5"
-    mean = sum(row["psnr_y"] for row in first["by_picture"].values()) / 2
+    mean = sum(row["psnr_y"] for row in first["by_image"].values()) / 2
     assert first["mean"]["psnr_y"] == pytest.approx(mean)
 
 
 def test_methods_that_cannot_compete(save, tmp_path: Path) -> None:
     save("set/a.png")
     sets = find_sets(tmp_path / "set", 4)
-    with pytest.raises(UsageError, match="makes 24x18 where the picture is 48x36"):
+    with pytest.raises(UsageError, match="makes 24x18 where the image is 48x36"):
         run(sets, methods([], ["upscale:bicubic x2"], 4), 4, features=None)
     with pytest.raises(PipelineError, match=r"Did you mean .*upscale:bicubic"):
         run(sets, methods(["bicubi"], [], 4), 4, features=None)
@@ -80,7 +80,7 @@ def test_methods_that_cannot_compete(save, tmp_path: Path) -> None:
 def test_a_method_that_writes_files_is_refused(save, tmp_path: Path) -> None:
     save("pets/cat.png", 48, 48)
     text = f"upscale:nearest x4 | save {tmp_path / 'out.png'}"
-    with pytest.raises(UsageError, match="saves a picture"):
+    with pytest.raises(UsageError, match="saves an image"):
         run(find_sets(tmp_path / "pets", 4), methods([], [text], 4), 4, features=None, device="cpu")
     assert not (tmp_path / "out.png").exists()
 

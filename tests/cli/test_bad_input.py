@@ -63,8 +63,8 @@ def test_wrong_pipelines(refused: Refused, photo: Path, pipeline: str, said: str
     refused("plan", pipeline, code=2)
 
 
-def test_wrong_parameters_are_reported_once_whatever_the_pictures(refused: Refused, photo: Path) -> None:
-    photo.with_name("bad.jpg").write_text("no picture")
+def test_wrong_parameters_are_reported_once_whatever_the_images(refused: Refused, photo: Path) -> None:
+    photo.with_name("bad.jpg").write_text("no image")
     assert "photo.jpg" not in refused("run", "resize:bicubic", photo, "bad.jpg", "-o", "out", code=2)
 
 
@@ -134,7 +134,7 @@ def png(width: int, height: int) -> bytes:
     "content",
     [
         lambda photo: b"",
-        lambda photo: b"this is a text, not a picture\n" * 9,
+        lambda photo: b"this is a text, not an image\n" * 9,
         truncated,
         corrupt,
         lambda photo: png(0, 0),
@@ -142,17 +142,17 @@ def png(width: int, height: int) -> bytes:
     ],
     ids=["empty", "text", "truncated", "corrupt", "zero pixels", "bomb"],
 )
-def test_damaged_pictures(refused: Refused, photo: Path, content: Callable[[Path], bytes]) -> None:
+def test_damaged_images(refused: Refused, photo: Path, content: Callable[[Path], bytes]) -> None:
     bad = photo.with_name("bad.png")
     bad.write_bytes(content(photo))
     assert "bad.png" in refused("run", CHEAP, bad, code=1)
 
 
-def test_missing_picture(refused: Refused, tmp_path: Path) -> None:
+def test_missing_image(refused: Refused, tmp_path: Path) -> None:
     assert "missing.jpg" in refused("run", CHEAP, "missing.jpg", code=1)
 
 
-def test_folder_without_pictures(refused: Refused, tmp_path: Path) -> None:
+def test_folder_without_images(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "empty" in refused("run", CHEAP, "empty", code=1)
 
@@ -194,7 +194,7 @@ def test_output_is_a_file_without_suffix(refused: Refused, photo: Path) -> None:
 
 
 def test_no_folder_stays_behind(refused: Refused, photo: Path) -> None:
-    photo.with_name("bad.png").write_text("no picture")
+    photo.with_name("bad.png").write_text("no image")
     assert "bad.png" in refused("run", CHEAP, "bad.png", "-o", "a/b/c", code=1)
     assert "photo.jpg" in refused("run", CHEAP, photo, "-o", "a/../photo.jpg/c", code=1)
 
@@ -206,7 +206,7 @@ def test_alpha_into_jpeg(refused: Refused, tmp_path: Path) -> None:
     refused("run", CHEAP, "alpha.png", "--format", "jpg", code=1)
 
 
-def test_one_name_for_several_pictures(refused: Refused, photo: Path) -> None:
+def test_one_name_for_several_images(refused: Refused, photo: Path) -> None:
     other = photo.with_name("other.jpg")
     other.write_bytes(photo.read_bytes())
     assert "folder" in refused("run", CHEAP, photo, other, "-o", "out.jpg", code=2)
@@ -290,7 +290,7 @@ def test_reader_that_goes_away() -> None:
         assert process.stderr.read() == ""
 
 
-def test_save_with_several_pictures(refused: Refused, photo: Path) -> None:
+def test_save_with_several_images(refused: Refused, photo: Path) -> None:
     other = photo.with_name("other.jpg")
     other.write_bytes(photo.read_bytes())
     assert "save" in refused("run", f"{CHEAP} | save half.png", photo, other, code=2)

@@ -18,7 +18,7 @@ PLAIN = ("--ops", "bicubic,nearest", "--features", "none", "--device", "cpu")
 
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
-    """A folder of two pictures."""
+    """A folder of two images."""
     folder = tmp_path / "pets"
     folder.mkdir()
     for name, side in (("cat", 48), ("dog", 60)):
@@ -31,7 +31,7 @@ def test_table(cli: Cli, pets: Path) -> None:
     result = cli("bench", "upscale", "--data", pets, *PLAIN, "--pipeline", "upscale:bicubic x{}")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == "pets: 2 pictures, x4, inputs made by MATLAB's bicubic"
+    assert lines[0] == "pets: 2 images, x4, inputs made by MATLAB's bicubic"
     assert lines[1].split() == ["METHOD", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "COLOUR", "SECONDS", "MB"]
     assert [line.split("  ")[0] for line in lines[2:5]] == ["bicubic", "nearest", "upscale:bicubic x4"]
     assert "cat.png" not in result.stdout
@@ -43,7 +43,7 @@ def test_json_on_standard_output_is_all_there_is(cli: Cli, pets: Path) -> None:
     assert document["scale"] == 3
     (one,) = document["sets"]
     assert [result["pipeline"] for result in one["results"]] == ["upscale:bicubic x3 a=-0.5", "upscale:nearest x3"]
-    assert set(one["results"][0]["by_picture"]) == {"cat", "dog"}
+    assert set(one["results"][0]["by_image"]) == {"cat", "dog"}
 
 
 def test_files(cli: Cli, pets: Path, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_files(cli: Cli, pets: Path, tmp_path: Path) -> None:
     result = cli(*words)
     assert result.exit_code == 0, result.output
     assert f"page: {Path('page', 'index.html')}" in result.stdout
-    assert json.loads((tmp_path / "out.json").read_text())["sets"][0]["pictures"] == 1
+    assert json.loads((tmp_path / "out.json").read_text())["sets"][0]["images"] == 1
     assert len(list((tmp_path / "page" / "crops").iterdir())) == 5
     again = cli(*words)
     assert again.exit_code == 1
@@ -62,7 +62,7 @@ def test_files(cli: Cli, pets: Path, tmp_path: Path) -> None:
 def test_builtin_is_the_default(cli: Cli) -> None:
     result = cli("bench", "upscale", "--ops", "nearest", "--device", "cpu", "--limit", "2")
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("builtin: 2 pictures, x4")
+    assert result.stdout.startswith("builtin: 2 images, x4")
     assert "feature network: imgtk" in result.stdout
 
 
@@ -70,13 +70,13 @@ def test_builtin_is_the_default(cli: Cli) -> None:
     ("words", "code", "said"),
     [
         (["--data", "nowhere"], 1, "there is no folder nowhere"),
-        (["--data", "empty"], 1, "there are no pictures for x4 in empty"),
+        (["--data", "empty"], 1, "there are no images for x4 in empty"),
         (["--data", "half"], 1, "half/a_HR.png has no a_LR.png beside it"),
         (["--data", "wrong"], 1, "wrong/a_LR.png is 24x24, which times 4 is 96x96, but wrong/a_HR.png is 48x48"),
         (["--data", "broken"], 1, "cannot read broken/a.png"),
         (["--data", "pets", "--ops", "compct"], 2, "Did you mean upscale:compact"),
         (["--data", "pets", "--ops", "bicubic,"], 2, "'' is not a bare name"),
-        (["--data", "pets", "--pipeline", "upscale:bicubic x2"], 2, "makes 24x24 where the picture is 48x48"),
+        (["--data", "pets", "--pipeline", "upscale:bicubic x2"], 2, "makes 24x24 where the image is 48x48"),
         (["--data", "pets", "--pipeline", "upscale:bicubic x4 |"], 2, "upscale:bicubic x4 |"),
         (["--data", "pets", "--crop", "10"], 2, "cannot be shrunk by 4"),
         (["--data", "pets", "--lr", "empty", "--make-lr"], 2, "exclude each other"),
@@ -91,13 +91,13 @@ def test_builtin_is_the_default(cli: Cli) -> None:
     ],
 )
 def test_mistakes(cli: Cli, pets: Path, tmp_path: Path, words: list[str], code: int, said: str) -> None:
-    picture = (pets / "cat.png").read_bytes()
+    image = (pets / "cat.png").read_bytes()
     for name in ("empty", "half", "wrong", "broken"):
         (tmp_path / name).mkdir()
-    (tmp_path / "half" / "a_HR.png").write_bytes(picture)
-    (tmp_path / "wrong" / "a_HR.png").write_bytes(picture)
+    (tmp_path / "half" / "a_HR.png").write_bytes(image)
+    (tmp_path / "wrong" / "a_HR.png").write_bytes(image)
     PIL.Image.new("RGB", (24, 24)).save(tmp_path / "wrong" / "a_LR.png")
-    (tmp_path / "broken" / "a.png").write_bytes(picture[:40])
+    (tmp_path / "broken" / "a.png").write_bytes(image[:40])
     before = sorted(tmp_path.rglob("*"))
     outputs = [
         word
@@ -114,7 +114,7 @@ def test_mistakes(cli: Cli, pets: Path, tmp_path: Path, words: list[str], code: 
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_no_outputs_after_a_damaged_picture(cli: Cli, pets: Path, tmp_path: Path) -> None:
+def test_no_outputs_after_a_damaged_image(cli: Cli, pets: Path, tmp_path: Path) -> None:
     """Damage is found late, but nothing has been written by then."""
     (pets / "dog.png").write_bytes((pets / "dog.png").read_bytes()[:-400])
     result = cli("bench", "upscale", "--data", pets, *PLAIN, "--html", "page", "--json", "out.json")

@@ -111,11 +111,11 @@ def test_plan(cli: Cli, photo: Path) -> None:
     assert "upscale:bicubic" in yaml
 
 
-def test_plan_turns_the_picture_but_does_not_decode_it(cli: Cli, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with PIL.Image.open(photo) as picture:
-        exif = picture.getexif()
+def test_plan_turns_the_image_but_does_not_decode_it(cli: Cli, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with PIL.Image.open(photo) as image:
+        exif = image.getexif()
         exif[274] = 6  # a quarter turn
-        picture.save("turned.jpg", exif=exif)
+        image.save("turned.jpg", exif=exif)
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda *_: pytest.fail("it decoded"))
     result = cli("plan", "upscale:bicubic x2", "turned.jpg", "--json")
     assert json.loads(result.stdout)["output"] == [60, 80]

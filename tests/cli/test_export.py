@@ -88,10 +88,10 @@ def test_what_the_file_says_of_itself(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_pipeline_runs_on_after_its_export(tmp_path: Path) -> None:
     pipeline = Pipeline("upscale:compact x4", dtype="bf16", device="cpu", backend="torch")
-    picture = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
-    before = pipeline(picture).numpy()
+    image = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
+    before = pipeline(image).numpy()
     assert pipeline.export_onnx(tmp_path / "net.onnx") == []
-    assert (pipeline(picture).numpy() == before).all()
+    assert (pipeline(image).numpy() == before).all()
 
 
 def test_half_precision(cli: Cli, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ HALF = "resize:bilinear x0.5"
 
 
 def size(path: Path) -> tuple[int, int]:
-    with PIL.Image.open(path) as picture:
-        return picture.size
+    with PIL.Image.open(path) as image:
+        return image.size
 
 
 def copies(photo: Path, *names: str) -> list[Path]:
@@ -56,14 +56,14 @@ def test_output(cli: Cli, photo: Path, output: str, written: str) -> None:
 
 def test_folder(cli: Cli, photo: Path) -> None:
     copies(photo, "pets/a.jpg", "pets/b.JPG")
-    photo.with_name("pets").joinpath("notes.txt").write_text("no picture")
+    photo.with_name("pets").joinpath("notes.txt").write_text("no image")
     assert cli("run", HALF, "pets").stdout.split() == ["pets.imgtk/a.jpg", "pets.imgtk/b.JPG"]
     assert cli("run", HALF, "pets", "-o", "out").stdout.split() == ["out/a.jpg", "out/b.JPG"]
 
 
-def test_several_pictures_and_one_that_fails(cli: Cli, photo: Path) -> None:
+def test_several_images_and_one_that_fails(cli: Cli, photo: Path) -> None:
     copies(photo, "a.jpg", "c.jpg")
-    photo.with_name("b.jpg").write_text("no picture")
+    photo.with_name("b.jpg").write_text("no image")
     result = cli("run", HALF, "a.jpg", "b.jpg", "c.jpg", "-o", "out", "--json")
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert result.exit_code == 1

@@ -25,7 +25,7 @@ Cli = Callable[..., Result]
 DOUBLE = "upscale:nearest x2"
 
 
-def pictures(folder: Path, count: int) -> list[Path]:
+def images(folder: Path, count: int) -> list[Path]:
     folder.mkdir(parents=True)
     noise = np.random.default_rng(0).integers(0, 256, (count, 6, 8, 3), np.uint8)
     for k in range(count):
@@ -57,7 +57,7 @@ def lines(path: Path) -> list[bytes]:
 
 @pytest.mark.slow
 def test_killed_three_times_and_resumed(cli: Cli, tmp_path: Path) -> None:
-    good = [*pictures(tmp_path / "in" / "a", 150), *pictures(tmp_path / "in" / "b" / "c", 150)]
+    good = [*images(tmp_path / "in" / "a", 150), *images(tmp_path / "in" / "b" / "c", 150)]
     bad = [tmp_path / "in" / "a" / f"{k:04}x.png" for k in range(0, 150, 10)]
     for path in bad:
         path.write_bytes(good[0].read_bytes()[:60])
@@ -72,8 +72,8 @@ def test_killed_three_times_and_resumed(cli: Cli, tmp_path: Path) -> None:
             process.wait()
             assert process.returncode == -signal.SIGKILL
         for path in out.rglob("*.png"):
-            with PIL.Image.open(path) as picture:
-                assert np.asarray(picture).shape == (12, 16, 3)
+            with PIL.Image.open(path) as image:
+                assert np.asarray(image).shape == (12, 16, 3)
     unfinished = out / "a" / f".imgtk-{'0' * 8}-1-{'0' * 16}.tmp"
     unfinished.write_text("of another machine")
     with report.open("ab") as file:
@@ -94,8 +94,8 @@ def test_killed_three_times_and_resumed(cli: Cli, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_interrupted_by_a_signal(cli: Cli, tmp_path: Path) -> None:
-    """The first Ctrl-C lets the picture be finished that is being computed; the next run goes on."""
-    pictures(tmp_path / "in", 40)
+    """The first Ctrl-C lets the image be finished that is being computed; the next run goes on."""
+    images(tmp_path / "in", 40)
     PIL.Image.new("RGB", (600, 600)).save(tmp_path / "in" / "0001.png")
     words = ("adjust:blur radius=3", "in", "-o", "out", "--tile", "16", "--json", "--jobs", "2")
     with started(*words, cwd=tmp_path) as process:
@@ -120,7 +120,7 @@ def test_interrupted_by_a_signal(cli: Cli, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_interrupted_twice(tmp_path: Path) -> None:
-    pictures(tmp_path / "in", 2)
+    images(tmp_path / "in", 2)
     PIL.Image.new("RGB", (4000, 4000)).save(tmp_path / "in" / "0001.png")
     with started("adjust:blur radius=9", "in", "-o", "out", "--tile", "16", cwd=tmp_path) as process:
         assert process.stdout
@@ -135,7 +135,7 @@ def test_interrupted_twice(tmp_path: Path) -> None:
 
 
 def test_exit_codes_and_summary(cli: Cli, tmp_path: Path) -> None:
-    pictures(tmp_path / "in", 3)
+    images(tmp_path / "in", 3)
     result = cli("run", DOUBLE, "in", "-o", "out")
     assert result.exit_code == 0
     assert result.stdout.split() == ["out/0000.png", "out/0001.png", "out/0002.png"]
@@ -143,7 +143,7 @@ def test_exit_codes_and_summary(cli: Cli, tmp_path: Path) -> None:
     result = cli("run", DOUBLE, "in", "-o", "out", "--resume", "--report", "r.jsonl")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "3 skipped\n")
     assert [json.loads(line)["status"] for line in lines(Path("r.jsonl"))] == ["done"] * 3
-    Path("in/0001.png").write_text("no picture")
+    Path("in/0001.png").write_text("no image")
     result = cli("run", DOUBLE, "in", "-o", "out", "--resume")
     assert result.exit_code == 1
     assert "1 failed, 2 skipped" in result.stderr
@@ -154,10 +154,10 @@ def test_exit_codes_and_summary(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("in/*.jpg", "-o", "out"), 1, "no picture matches in/*.jpg"),
+        (("in/*.jpg", "-o", "out"), 1, "no image matches in/*.jpg"),
         (("in/*.png",), 2, "-o"),
         (("@list", "-o", "out"), 2, "cannot read the list list"),
-        (("in", "-o", "in"), 2, "among the pictures"),
+        (("in", "-o", "in"), 2, "among the images"),
         (("", "-o", "out"), 2, "no name"),
         (("in", "-o", "in/0000.png"), 2, "name a folder"),
         (("in", "-o", "plain"), 2, "is a file"),
@@ -168,7 +168,7 @@ def test_exit_codes_and_summary(cli: Cli, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(cli: Cli, tmp_path: Path, words: tuple[str, ...], code: int, said: str) -> None:
-    pictures(tmp_path / "in", 2)
+    images(tmp_path / "in", 2)
     Path("plain").write_text("precious")
     result = cli("run", DOUBLE, *words)
     assert result.exit_code == code, result.output
@@ -179,8 +179,8 @@ def test_mistakes(cli: Cli, tmp_path: Path, words: tuple[str, ...], code: int, s
 
 
 def test_a_full_disk(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One message, not one for each picture."""
-    pictures(tmp_path / "in", 30)
+    """One message, not one for each image."""
+    images(tmp_path / "in", 30)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -194,7 +194,7 @@ def test_a_full_disk(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_disk_that_fills_up_midway(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message tells how to go on."""
-    pictures(tmp_path / "in", 30)
+    images(tmp_path / "in", 30)
     left, real = iter(range(3)), os.replace
 
     def filling(*names: str) -> None:
@@ -213,7 +213,7 @@ def test_a_disk_that_fills_up_midway(cli: Cli, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_standard_output_on_a_full_disk(tmp_path: Path, words: tuple[str, ...]) -> None:
-    pictures(tmp_path / "in", 2)
+    images(tmp_path / "in", 2)
     command = [sys.executable, "-m", "imgtk", "run", DOUBLE, "in", "-o", "out", *words]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
@@ -222,7 +222,7 @@ def test_standard_output_on_a_full_disk(tmp_path: Path, words: tuple[str, ...]) 
 
 
 def test_standard_output_without_the_letters(tmp_path: Path) -> None:
-    pictures(tmp_path / "in", 2)
+    images(tmp_path / "in", 2)
     (tmp_path / "in" / "0000.png").rename(tmp_path / "in" / "ü.png")
     command = [sys.executable, "-m", "imgtk", "run", DOUBLE, "in", "-o", "out"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
@@ -232,15 +232,15 @@ def test_standard_output_without_the_letters(tmp_path: Path) -> None:
 
 
 def test_standard_error_is_closed(tmp_path: Path) -> None:
-    pictures(tmp_path / "in", 2)
+    images(tmp_path / "in", 2)
     command = f"{sys.executable} -m imgtk run '{DOUBLE}' in no.png -o out 2>&-"
     done = subprocess.run(command, cwd=tmp_path, shell=True, stdout=subprocess.PIPE, text=True)
     assert done.returncode == 1
     assert done.stdout.split() == ["out/0000.png", "out/0001.png"]
 
 
-def test_a_pipeline_that_fails_for_one_picture(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures(tmp_path / "in", 3)
+def test_a_pipeline_that_fails_for_one_image(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images(tmp_path / "in", 3)
     compute = pipeline_module.Pipeline.__call__
 
     def call(self: pipeline_module.Pipeline, image: object, *words: object, **plan: object) -> object:

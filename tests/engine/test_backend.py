@@ -1,4 +1,4 @@
-"""Networks in other runtimes than torch: the same pictures, and torch where they cannot or need not."""
+"""Networks in other runtimes than torch: the same images, and torch where they cannot or need not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Double(nn.Module):
 
 
 class SizeBound(Double):
-    """Multiplies by the width of the picture, which a trace keeps as a number."""
+    """Multiplies by the width of the image, which a trace keeps as a number."""
 
     def forward(self, x: Tensor, gain: float = 0.5) -> Tensor:
         return super().forward(x, gain) * (float(x.shape[3]) / 64)
@@ -66,7 +66,7 @@ class Enlarge(ImageOp):
 
 
 class Centred(Enlarge):
-    """Its statistics are of the whole picture."""
+    """Its statistics are of the whole image."""
 
     geometry = Geometry(Fraction(2), halo=1, extent=Extent.STATISTICS)
 
@@ -106,25 +106,25 @@ def pixels(height: int, width: int, channels: int = 3) -> np.ndarray:
 
 @pytest.mark.parametrize("shape", [(31, 45, 3), (1, 1, 3), (1, 17, 1), (64, 32, 3)])
 def test_a_backend_gives_what_torch_gives(name: str, shape: tuple[int, int, int]) -> None:
-    picture = pixels(*shape)
-    ours = Pipeline("upscale:compact x4", dtype="fp32", backend="torch")(picture).numpy()
+    image = pixels(*shape)
+    ours = Pipeline("upscale:compact x4", dtype="fp32", backend="torch")(image).numpy()
     theirs = Pipeline("upscale:compact x4", dtype="fp32", backend=name)
-    assert np.abs(theirs(picture).numpy().astype(int) - ours).max() <= 1
+    assert np.abs(theirs(image).numpy().astype(int) - ours).max() <= 1
     assert theirs.plan((45, 31)).rows[1].backend == name
     assert theirs.notes == []
 
 
 def test_dense_blocks_fractional_scales_and_turned_views(name: str) -> None:
-    picture, text = pixels(13, 11), "upscale:esrgan x2.5 tta=8"
-    ours = Pipeline(text, dtype="fp32", backend="torch")(picture).numpy()
-    theirs = Pipeline(text, dtype="fp32", backend=name)(picture).numpy()
+    image, text = pixels(13, 11), "upscale:esrgan x2.5 tta=8"
+    ours = Pipeline(text, dtype="fp32", backend="torch")(image).numpy()
+    theirs = Pipeline(text, dtype="fp32", backend=name)(image).numpy()
     assert np.abs(theirs.astype(int) - ours).max() <= 1
 
 
 def test_tiles_of_all_sizes_give_the_whole(name: str) -> None:
-    picture = np.float32(pixels(61, 47)) / 255
-    whole = Pipeline("upscale:compact x4", backend=name, tile="off")(picture).numpy()
-    tiled = Pipeline("upscale:compact x4", backend=name, tile=20)(picture).numpy()
+    image = np.float32(pixels(61, 47)) / 255
+    whole = Pipeline("upscale:compact x4", backend=name, tile="off")(image).numpy()
+    tiled = Pipeline("upscale:compact x4", backend=name, tile=20)(image).numpy()
     assert np.abs(tiled - whole).max() < 1e-5
 
 
@@ -135,19 +135,19 @@ def test_results_can_be_repeated(name: str) -> None:
 
 @pytest.mark.usefixtures("openvino")
 def test_bf16_is_as_near_to_fp32_as_in_torch() -> None:
-    picture = Image(pixels(40, 40))
-    exact = Pipeline("upscale:compact x4", dtype="fp32", backend="torch")(picture).numpy().astype(int)
+    image = Image(pixels(40, 40))
+    exact = Pipeline("upscale:compact x4", dtype="fp32", backend="torch")(image).numpy().astype(int)
     errors = {
-        backend: np.abs(Pipeline("upscale:compact x4", dtype="bf16", backend=backend)(picture).numpy() - exact).mean()
+        backend: np.abs(Pipeline("upscale:compact x4", dtype="bf16", backend=backend)(image).numpy() - exact).mean()
         for backend in ("torch", "openvino")
     }
     assert errors["openvino"] < 1.2 * errors["torch"]
 
 
 def test_sixteen_bits_are_computed_in_fp32(name: str) -> None:
-    picture = Image(pixels(20, 20).astype(np.uint16) * 257)
-    ours = Pipeline("upscale:compact x4", backend="torch")(picture).numpy()
-    theirs = Pipeline("upscale:compact x4", backend=name)(picture).numpy()
+    image = Image(pixels(20, 20).astype(np.uint16) * 257)
+    ours = Pipeline("upscale:compact x4", backend="torch")(image).numpy()
+    theirs = Pipeline("upscale:compact x4", backend=name)(image).numpy()
     assert theirs.dtype == np.uint16
     assert np.abs(theirs.astype(int) - ours).max() <= 8
 
@@ -156,15 +156,15 @@ def test_sixteen_bits_are_computed_in_fp32(name: str) -> None:
 def test_networks_that_cannot_be_translated_stay_in_torch(
     name: str, which: int, reason: str, registry: Registry
 ) -> None:
-    text, picture = f"t:enlarge {which}", pixels(21, 33)
+    text, image = f"t:enlarge {which}", pixels(21, 33)
     pipeline = Pipeline(text, dtype="fp32", backend=name, registry=registry)
-    result = pipeline(picture).numpy()
-    assert (result == Pipeline(text, dtype="fp32", backend="torch", registry=registry)(picture).numpy()).all()
+    result = pipeline(image).numpy()
+    assert (result == Pipeline(text, dtype="fp32", backend="torch", registry=registry)(image).numpy()).all()
     (note,) = pipeline.notes
     assert note.startswith(f"torch computes {text.split()[0]}")
     assert reason in note
     assert pipeline.plan((33, 21)).rows[1].backend == "torch"
-    pipeline(picture)
+    pipeline(image)
     assert pipeline.notes == []
 
 
@@ -193,9 +193,7 @@ def test_out_of_memory_is_told_as_such() -> None:
 
 
 @pytest.mark.usefixtures("openvino")
-def test_auto_takes_openvino_for_pictures_that_are_worth_it(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_takes_openvino_for_images_that_are_worth_it(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "BUILDING", 84 * 1000 * 1000 / torch.get_num_threads())  # parameters * pixels
     monkeypatch.setattr(backends, "BUILDING_PARAMETER", 0)
     monkeypatch.setattr(backends.platform, "machine", lambda: "x86_64")

@@ -48,7 +48,7 @@ class Smooth(ImageOp):
 
 
 class Normalise(ImageOp):
-    """Subtract the mean of the whole picture, mirrored to even sides."""
+    """Subtract the mean of the whole image, mirrored to even sides."""
 
     geometry = Geometry(multiple=2, extent=Extent.STATISTICS)
 
@@ -64,7 +64,7 @@ class Normalise(ImageOp):
 
 
 class Shade(ImageOp):
-    """Subtract the mean of the whole picture, and what lies to the left of a pixel, relative to the width."""
+    """Subtract the mean of the whole image, and what lies to the left of a pixel, relative to the width."""
 
     geometry = Geometry(multiple=2, halo=1, extent=Extent.STATISTICS)
     windowed = True
@@ -91,7 +91,7 @@ class Shade(ImageOp):
 
 
 class Flip(ImageOp):
-    """Needs the whole picture."""
+    """Needs the whole image."""
 
     geometry = Geometry(extent=Extent.WHOLE)
 
@@ -109,7 +109,7 @@ class Half(ImageOp):
 
 
 class Mean(ImageOp):
-    """The average of two pictures, in float32."""
+    """The average of two images, in float32."""
 
     geometry = Geometry()
     needs_float32 = True
@@ -169,7 +169,7 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def picture() -> np.ndarray:
+def image() -> np.ndarray:
     return np.random.default_rng(0).random((61, 83, 3), dtype=np.float32)
 
 
@@ -187,16 +187,16 @@ CHAINS = [
 
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("tile", [1, 16, 37])
-def test_tiled_is_untiled(chain: str, tile: int, registry: Registry, picture: np.ndarray) -> None:
-    picture = picture[:19, :23] if tile == 1 else picture
-    whole = Pipeline(chain, registry=registry, tile="off", dtype="fp32")(picture).numpy()
-    tiled = Pipeline(chain, registry=registry, tile=tile, dtype="fp32")(picture).numpy()
+def test_tiled_is_untiled(chain: str, tile: int, registry: Registry, image: np.ndarray) -> None:
+    image = image[:19, :23] if tile == 1 else image
+    whole = Pipeline(chain, registry=registry, tile="off", dtype="fp32")(image).numpy()
+    tiled = Pipeline(chain, registry=registry, tile=tile, dtype="fp32")(image).numpy()
     assert np.abs(tiled - whole).max() < 1e-5
     assert whole.std() > 0.005
 
 
-def test_statistics_of_a_large_picture_come_from_a_thumbnail(
-    registry: Registry, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+def test_statistics_of_a_large_image_come_from_a_thumbnail(
+    registry: Registry, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imgtk.pipeline.SMALL", 400)
     monkeypatch.setattr(planning, "SMALL", 400)
@@ -209,53 +209,53 @@ def test_statistics_of_a_large_picture_come_from_a_thumbnail(
     assert abs(run[0].mean() - 0.5) < 0.01
 
 
-def test_a_shared_stage_runs_once_per_tile(registry: Registry, picture: np.ndarray) -> None:
+def test_a_shared_stage_runs_once_per_tile(registry: Registry, image: np.ndarray) -> None:
     Smooth.calls.clear()
-    Pipeline("t:smooth 4 as s | t:mean @s", registry=registry, tile="off")(picture)
+    Pipeline("t:smooth 4 as s | t:mean @s", registry=registry, tile="off")(image)
     assert len(Smooth.calls) == 1
 
 
-def test_no_full_size_intermediate_exists_in_a_local_chain(registry: Registry, picture: np.ndarray) -> None:
+def test_no_full_size_intermediate_exists_in_a_local_chain(registry: Registry, image: np.ndarray) -> None:
     Smooth.calls.clear()
     plan = Pipeline("t:smooth 1 scale=4 | t:smooth 1", registry=registry, tile=20).plan((83, 61))
     assert not any(stage.stored for stage in plan.stages)
-    Pipeline("t:smooth 1 scale=4 | t:smooth 1", registry=registry, tile=20)(picture)
+    Pipeline("t:smooth 1 scale=4 | t:smooth 1", registry=registry, tile=20)(image)
     assert max(shape[2] * shape[3] for shape in Smooth.calls) < 90 * 90
 
 
-def test_overflow_in_reduced_precision_is_computed_again(registry: Registry, picture: np.ndarray) -> None:
+def test_overflow_in_reduced_precision_is_computed_again(registry: Registry, image: np.ndarray) -> None:
     pipeline = Pipeline("t:overflow", registry=registry, dtype="bf16", tile=50)
-    assert np.allclose(pipeline(picture).numpy(), picture)
+    assert np.allclose(pipeline(image).numpy(), image)
     assert len(pipeline.notes) == 4
     assert "computed in float32" in pipeline.notes[0]
 
 
-def test_lasting_nan_is_an_error(registry: Registry, picture: np.ndarray) -> None:
+def test_lasting_nan_is_an_error(registry: Registry, image: np.ndarray) -> None:
     with pytest.raises(ImgtkError, match=r"t:poison gave NaN"):
-        Pipeline("t:poison", registry=registry, dtype="bf16")(picture)
+        Pipeline("t:poison", registry=registry, dtype="bf16")(image)
 
 
-def test_tiles_halve_until_they_fit_and_nothing_is_lost(registry: Registry, picture: np.ndarray) -> None:
+def test_tiles_halve_until_they_fit_and_nothing_is_lost(registry: Registry, image: np.ndarray) -> None:
     pipeline = Pipeline("t:hungry 500", registry=registry, dtype="fp32")
     seen: list[Progress] = []
-    result = pipeline(picture, seen.append).numpy()
-    assert np.allclose(result, picture + 0.25)
+    result = pipeline(image, seen.append).numpy()
+    assert np.allclose(result, image + 0.25)
     assert any("halved" in note for note in pipeline.notes)
     assert seen[-1].done == seen[-1].total
 
 
-def test_memory_that_never_suffices_is_a_clear_error(registry: Registry, picture: np.ndarray) -> None:
+def test_memory_that_never_suffices_is_a_clear_error(registry: Registry, image: np.ndarray) -> None:
     with pytest.raises(MemoryLimitError, match=r"out of memory on cpu at t:hungry"):
-        Pipeline("t:hungry 0", registry=registry)(picture)
+        Pipeline("t:hungry 0", registry=registry)(image)
 
 
-def test_other_runtime_errors_pass(registry: Registry, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_runtime_errors_pass(registry: Registry, image: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object) -> None:
         raise RuntimeError("shape mismatch")
 
     monkeypatch.setattr(Renderer, "_compute", broken)
     with pytest.raises(RuntimeError, match="shape mismatch"):
-        Pipeline("t:smooth", registry=registry)(picture)
+        Pipeline("t:smooth", registry=registry)(image)
 
 
 def test_max_memory_makes_small_tiles(registry: Registry) -> None:
@@ -294,9 +294,9 @@ def test_large_halos_are_stored_instead_of_computed_again(registry: Registry, mo
     assert not fused.stages[1].stored
 
 
-def test_pictures_of_different_sizes_do_not_meet(registry: Registry, picture: np.ndarray) -> None:
-    with pytest.raises(UsageError, match=r"t:mean needs pictures of one size, but gets 166x122 and 83x61"):
-        Pipeline("t:smooth scale=2 | t:mean @in", registry=registry)(picture)
+def test_images_of_different_sizes_do_not_meet(registry: Registry, image: np.ndarray) -> None:
+    with pytest.raises(UsageError, match=r"t:mean needs images of one size, but gets 166x122 and 83x61"):
+        Pipeline("t:smooth scale=2 | t:mean @in", registry=registry)(image)
 
 
 @pytest.mark.parametrize("settings", [{"device": "cuda:99"}, {"device": "abacus"}, {"dtype": "int3"}])
@@ -311,19 +311,19 @@ def test_wrong_tiles(tile: Any, registry: Registry) -> None:
         Pipeline("t:smooth", registry=registry, tile=tile)
 
 
-def test_the_input_is_not_changed(registry: Registry, picture: np.ndarray) -> None:
-    before = picture.copy()
-    Pipeline("t:overflow", registry=registry, dtype="fp32")(picture)
-    assert np.array_equal(before, picture)
+def test_the_input_is_not_changed(registry: Registry, image: np.ndarray) -> None:
+    before = image.copy()
+    Pipeline("t:overflow", registry=registry, dtype="fp32")(image)
+    assert np.array_equal(before, image)
 
 
-def test_overflow_is_seen_behind_a_stage_that_computes_in_float32(registry: Registry, picture: np.ndarray) -> None:
+def test_overflow_is_seen_behind_a_stage_that_computes_in_float32(registry: Registry, image: np.ndarray) -> None:
     pipeline = Pipeline("t:overflow | t:mean @in", registry=registry, dtype="bf16", tile=50)
-    assert np.allclose(pipeline(picture).numpy(), picture)
+    assert np.allclose(pipeline(image).numpy(), image)
     assert len(pipeline.notes) == 4
 
 
-def test_deep_pictures_are_computed_in_float32_unless_told_otherwise(registry: Registry) -> None:
+def test_deep_images_are_computed_in_float32_unless_told_otherwise(registry: Registry) -> None:
     ramp = np.linspace(0, 60000, 4000, dtype=np.uint16).reshape(1, -1, 1).repeat(3, 2)
     assert len(np.unique(Pipeline("t:smooth 0", registry=registry)(ramp).numpy())) == 4000
     assert len(np.unique(Pipeline("t:smooth 0", registry=registry, dtype="bf16")(ramp).numpy())) < 2000
@@ -349,7 +349,7 @@ def test_half_and_back_meets_the_original_when_memory_is_measured(registry: Regi
     assert Pipeline(chain, registry=registry, max_memory=10**9).plan((4000, 3000)).output_size == (12000, 9000)
 
 
-def test_statistics_of_a_large_picture_behind_stored_stages(
+def test_statistics_of_a_large_image_behind_stored_stages(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imgtk.pipeline.SMALL", 400)
@@ -360,8 +360,8 @@ def test_statistics_of_a_large_picture_behind_stored_stages(
     assert np.abs(result.astype(int) - 128).max() <= 1
 
 
-def test_a_picture_that_is_tiled_after_all_keeps_its_statistics(
-    registry: Registry, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+def test_a_image_that_is_tiled_after_all_keeps_its_statistics(
+    registry: Registry, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gradient = np.linspace(0, 1, 83, dtype=np.float32)[None, :, None] * np.ones((61, 1, 3), np.float32)
     chain = "t:normalise | t:smooth 1"
@@ -370,13 +370,13 @@ def test_a_picture_that_is_tiled_after_all_keeps_its_statistics(
     assert np.abs(Pipeline(chain, registry=registry)(gradient).numpy() - whole).max() < 1e-5
 
 
-def test_windowed_operators_are_given_statistics_of_all_of_the_picture(
-    registry: Registry, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+def test_windowed_operators_are_given_statistics_of_all_of_the_image(
+    registry: Registry, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_op(registry.spec("t:shade"))
     Shade.measured.clear()
     Smooth.calls.clear()
-    Pipeline("t:smooth 1 | t:shade | t:half | t:half", registry=registry, tile="off", dtype="fp32")(picture)
+    Pipeline("t:smooth 1 | t:shade | t:half | t:half", registry=registry, tile="off", dtype="fp32")(image)
     assert Shade.measured == [Size(84, 62)]
     assert len(Smooth.calls) == 1
     monkeypatch.setattr("imgtk.pipeline.SMALL", 400)
@@ -400,7 +400,7 @@ def test_operators_refuse_sizes_before_anything_is_computed(registry: Registry) 
 
 
 @pytest.mark.parametrize("shape", [(1, 300, 3), (300, 1, 3), (1, 1, 3)])
-def test_lasting_lack_of_memory_ends_for_narrow_pictures_too(shape: tuple[int, ...], registry: Registry) -> None:
+def test_lasting_lack_of_memory_ends_for_narrow_images_too(shape: tuple[int, ...], registry: Registry) -> None:
     with pytest.raises(MemoryLimitError):
         Pipeline("t:hungry 0", registry=registry)(np.zeros(shape, np.uint8))
 

@@ -45,8 +45,8 @@ def cases(draw: st.DrawFn) -> tuple[Fake, Size, Box]:
 def test_what_is_taken_covers_the_region_and_its_halo(case: tuple[Fake, Size, Box]) -> None:
     op, size, box = case
     needed = need(op, box, size, op.output_size(size))
-    picture = torch.arange(size.pixels, dtype=torch.float32).reshape(1, 1, size.height, size.width)
-    taken = needed.take(cut(picture, needed.box), needed.box)
+    image = torch.arange(size.pixels, dtype=torch.float32).reshape(1, 1, size.height, size.width)
+    taken = needed.take(cut(image, needed.box), needed.box)
 
     geometry, window = op.geometry, needed.window.input
     assert taken.shape[3] % geometry.multiple == 0
@@ -57,14 +57,14 @@ def test_what_is_taken_covers_the_region_and_its_halo(case: tuple[Fake, Size, Bo
     assert window.left <= max(0, box.left / geometry.scale - geometry.halo)
     assert window.right >= min(size.width, box.right / geometry.scale + geometry.halo)
     inside = cut(taken, Box(0, 0, size.width - window.left, size.height - window.top))
-    expected = cut(picture, Box(window.left, window.top, window.right, window.bottom))
+    expected = cut(image, Box(window.left, window.top, window.right, window.bottom))
     assert torch.equal(inside[..., : expected.shape[2], : expected.shape[3]], expected)
     assert needed.crop.size == box.size
     assert needed.crop.left >= 0
     assert needed.crop.right <= taken.shape[3] * geometry.scale
 
 
-def test_the_end_of_a_picture_is_mirrored_about_its_last_pixel() -> None:
+def test_the_end_of_a_image_is_mirrored_about_its_last_pixel() -> None:
     op = Fake(Geometry(multiple=8))
     needed = need(op, Box(0, 0, 5, 1), Size(5, 1), Size(5, 1))
     row = needed.take(torch.arange(5.0).reshape(1, 1, 1, 5), Box(0, 0, 5, 1))
@@ -72,23 +72,23 @@ def test_the_end_of_a_picture_is_mirrored_about_its_last_pixel() -> None:
     assert row.shape == (1, 1, 8, 8)
 
 
-def test_a_tile_at_the_end_mirrors_as_the_whole_picture_does() -> None:
+def test_a_tile_at_the_end_mirrors_as_the_whole_image_does() -> None:
     op, size = Fake(Geometry(multiple=8)), Size(9, 8)
-    picture = torch.arange(72.0).reshape(1, 1, 8, 9)
+    image = torch.arange(72.0).reshape(1, 1, 8, 9)
     whole = need(op, Box.of(size), size, size)
     part = need(op, Box(8, 0, 9, 8), size, size)
-    taken = whole.take(picture, Box.of(size))
-    assert torch.equal(part.take(cut(picture, part.box), part.box), taken[..., 8:])
+    taken = whole.take(image, Box.of(size))
+    assert torch.equal(part.take(cut(image, part.box), part.box), taken[..., 8:])
 
 
 @given(cases(), st.booleans(), st.booleans())
-def test_a_periodic_picture_goes_on_at_its_other_end(case: tuple[Fake, Size, Box], across: bool, down: bool) -> None:
+def test_a_periodic_image_goes_on_at_its_other_end(case: tuple[Fake, Size, Box], across: bool, down: bool) -> None:
     """What is taken is a region of copies laid side by side, large enough for the halo."""
     plain, size, box = case
     geometry = replace(plain.geometry, periodic=(across, down))
     needed = need(Fake(geometry), box, size, plain.output_size(size))
-    picture = torch.arange(size.pixels, dtype=torch.float32).reshape(1, 1, size.height, size.width)
-    taken = needed.take(cut(picture, needed.box), needed.box)
+    image = torch.arange(size.pixels, dtype=torch.float32).reshape(1, 1, size.height, size.width)
+    taken = needed.take(cut(image, needed.box), needed.box)
 
     window = needed.window.input
     assert taken.shape[2:] == (window.size.height, window.size.width)
@@ -97,7 +97,7 @@ def test_a_periodic_picture_goes_on_at_its_other_end(case: tuple[Fake, Size, Box
     assert union(Box.of(size), needed.box) == Box.of(size)
     rows = [i % size.height for i in range(window.top, window.bottom)]
     columns = [i % size.width for i in range(window.left, window.right)]
-    expected = picture[:, :, rows][..., columns]
+    expected = image[:, :, rows][..., columns]
     if across:
         assert window.left <= box.left / geometry.scale - geometry.halo
         assert window.right >= box.right / geometry.scale + geometry.halo

@@ -1,4 +1,4 @@
-"""Metadata goes where the picture goes, and tells the truth there."""
+"""Metadata goes where the image goes, and tells the truth there."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import struct
 import numpy as np
 import PIL.Image
 import pytest
-from pictures import KINDS, XMP, exif, metadata, picture, profile
 from PIL import PngImagePlugin
+from samples import KINDS, XMP, exif, metadata, profile, sample_image
 
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
@@ -41,7 +41,7 @@ HOLDS = [
 def test_everything_survives(tmp_path, suffix, kind, dtype):
     colours = "GRAY" if kind.startswith("gray") and suffix != ".webp" else "RGB"
     carried = metadata(colours)
-    image = picture(kind, dtype, (20, 30), metadata=carried)
+    image = sample_image(kind, dtype, (20, 30), metadata=carried)
     back = read(write(image, tmp_path / f"a{suffix}")).metadata
     assert back.icc == carried.icc
     assert back.xmp == XMP
@@ -56,12 +56,12 @@ def test_everything_survives(tmp_path, suffix, kind, dtype):
 
 
 def test_bmp_keeps_the_resolution(tmp_path):
-    image = picture(metadata=metadata())
+    image = sample_image(metadata=metadata())
     assert read(write(image, tmp_path / "a.bmp")).metadata.dpi == pytest.approx((300, 150), abs=0.02)
 
 
 def test_metadata_survives_a_chain_of_formats(tmp_path):
-    image = picture(metadata=metadata(), size=(20, 30))
+    image = sample_image(metadata=metadata(), size=(20, 30))
     for suffix in (".tif", ".png", ".webp", ".jpg", ".tif", ".jpg"):
         image = read(write(image, tmp_path / f"a{suffix}", overwrite=True))
     assert camera(image.metadata.exif) == camera(exif())
@@ -70,7 +70,7 @@ def test_metadata_survives_a_chain_of_formats(tmp_path):
 
 def test_other_programs_read_the_metadata_of_png(tmp_path):
     carried = metadata()
-    path = write(picture("rgba", "uint16", metadata=carried), tmp_path / "a.png")
+    path = write(sample_image("rgba", "uint16", metadata=carried), tmp_path / "a.png")
     with PIL.Image.open(path) as other:
         other.load()
         assert isinstance(other, PngImagePlugin.PngImageFile)
@@ -83,7 +83,7 @@ def test_other_programs_read_the_metadata_of_png(tmp_path):
 @pytest.mark.parametrize(("pixels", "colours"), [("gray", "RGB"), ("rgb", "GRAY"), ("rgb", "CMYK")])
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
 def test_a_profile_of_other_colours_is_not_written(tmp_path, suffix, pixels, colours):
-    image = picture(pixels, metadata=Metadata(icc=profile(colours)))
+    image = sample_image(pixels, metadata=Metadata(icc=profile(colours)))
     assert read(write(image, tmp_path / f"a{suffix}")).metadata.icc is None
 
 
@@ -93,7 +93,7 @@ def test_rubbish_is_no_profile(tmp_path):
 
 
 def test_what_jpeg_cannot_hold_is_announced(tmp_path):
-    image = picture(metadata=Metadata(xmp=b"<x/>" * 20000, exif=exif()))
+    image = sample_image(metadata=Metadata(xmp=b"<x/>" * 20000, exif=exif()))
     with pytest.warns(UserWarning, match="XMP of 80000 bytes is too large for JPEG"):
         path = write(image, tmp_path / "a.jpg")
     assert camera(read(path).metadata.exif) == camera(exif())
@@ -101,7 +101,7 @@ def test_what_jpeg_cannot_hold_is_announced(tmp_path):
 
 def test_no_resolution_is_invented(tmp_path):
     for suffix in (".jpg", ".png", ".tif", ".bmp", ".webp"):
-        assert read(write(picture(), tmp_path / f"a{suffix}")).metadata.dpi is None
+        assert read(write(sample_image(), tmp_path / f"a{suffix}")).metadata.dpi is None
 
 
 def with_thumbnail(order: str) -> bytes:
@@ -137,7 +137,7 @@ def test_dimensions_grow_beyond_16_bits():
 
 
 @pytest.mark.parametrize("length", range(0, 120, 3))
-def test_broken_exif_does_not_break_the_picture(tmp_path, length):
+def test_broken_exif_does_not_break_the_image(tmp_path, length):
     block = with_thumbnail("<")[:length]
     PIL.Image.new("RGB", (6, 4), "red").save(tmp_path / "a.png", exif=block or b"\0")
     image = read(tmp_path / "a.png")

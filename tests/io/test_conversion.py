@@ -1,4 +1,4 @@
-"""`Image.of` takes what Python programs hold pictures in."""
+"""`Image.of` takes what Python programs hold images in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from pictures import KINDS, metadata, picture, same
+from samples import KINDS, metadata, same, sample_image
 
 from imgtk.errors import ReadError
 from imgtk.image import Image
@@ -20,7 +20,7 @@ from imgtk.io import convert, to_pil, write
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_arrays(kind, dtype):
-    image = picture(kind, dtype)
+    image = sample_image(kind, dtype)
     assert same(convert(image.numpy()), image)
     assert same(convert(np.asfortranarray(image.numpy())), image)
     if dtype != "float32":
@@ -55,13 +55,13 @@ def test_array_shapes():
         (torch.zeros(3, 0, 4), "no pixels"),
         (torch.zeros(3, 4, 4, dtype=torch.int64), "int64"),
         (torch.full((3, 4, 4), torch.nan), "not a number"),
-        (None, "a NoneType is not a picture"),
-        ([[1, 2], [3, 4]], "a list is not a picture"),
-        (b"bytes", "a bytes is not a picture"),
-        (io.BytesIO(), "a BytesIO is not a picture"),
+        (None, "a NoneType is not an image"),
+        ([[1, 2], [3, 4]], "a list is not an image"),
+        (b"bytes", "a bytes is not an image"),
+        (io.BytesIO(), "a BytesIO is not an image"),
     ],
 )
-def test_what_is_no_picture(value, message):
+def test_what_is_no_image(value, message):
     with pytest.raises(ReadError) as info:
         convert(value)
     assert message in str(info.value)
@@ -70,7 +70,7 @@ def test_what_is_no_picture(value, message):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch", [False, True])
 def test_tensors(kind, batch):
-    image = picture(kind, "float32")
+    image = sample_image(kind, "float32")
     samples = np.atleast_3d(image.numpy())
     tensor = torch.from_numpy(samples).permute(2, 0, 1)
     assert same(convert(tensor[None] if batch else tensor), image)
@@ -86,7 +86,7 @@ def test_tensors(kind, batch):
 )
 def test_pil_modes(mode):
     """Against the colours that Pillow itself makes of the mode."""
-    base = PIL.Image.fromarray(picture("rgba").numpy())
+    base = PIL.Image.fromarray(sample_image("rgba").numpy())
     source = base.convert(
         "RGBA"
         if mode == "RGBa"
@@ -119,7 +119,7 @@ def test_deep_pil_modes():
 
 
 def test_pil_of_a_broken_file(tmp_path):
-    data = write(picture(size=(99, 99)), tmp_path / "a.png").read_bytes()
+    data = write(sample_image(size=(99, 99)), tmp_path / "a.png").read_bytes()
     with PIL.Image.open(io.BytesIO(data[:3000])) as source, pytest.raises(ReadError, match="cannot read the PIL image"):
         convert(source)
 
@@ -127,7 +127,7 @@ def test_pil_of_a_broken_file(tmp_path):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize(("kind", "mode"), [("gray", "L"), ("gray+alpha", "LA"), ("rgb", "RGB"), ("rgba", "RGBA")])
 def test_to_pil(kind, mode, dtype):
-    image = picture(kind, dtype, metadata=metadata())
+    image = sample_image(kind, dtype, metadata=metadata())
     pil = to_pil(image)
     assert pil.mode == mode
     largest = 1 if dtype == "float32" else np.iinfo(dtype).max
@@ -140,10 +140,10 @@ def test_to_pil(kind, mode, dtype):
 
 
 def test_paths_and_images(tmp_path):
-    path = write(picture(), tmp_path / "a.png")
+    path = write(sample_image(), tmp_path / "a.png")
     for source in (path, str(path)):
         image = convert(source)
-        assert same(image, picture())
+        assert same(image, sample_image())
         assert image.path == path
     assert convert(image) is image
 
@@ -151,11 +151,11 @@ def test_paths_and_images(tmp_path):
 def test_pixels_may_be_changed(tmp_path):
     """They are not views of memory that Pillow or bytes own."""
     for suffix in (".png", ".tif", ".jpg"):
-        image = Image.open(write(picture("rgb"), tmp_path / f"a{suffix}"))
+        image = Image.open(write(sample_image("rgb"), tmp_path / f"a{suffix}"))
         image.pixels[0, 0] = 7
 
 
-def test_pictures_need_no_torch(tmp_path):
-    path = write(picture(), tmp_path / "a.png")
+def test_images_need_no_torch(tmp_path):
+    path = write(sample_image(), tmp_path / "a.png")
     code = f"import sys; from imgtk.image import Image; Image.open({str(path)!r}); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pictures import chunk, metadata, picture, png
+from samples import chunk, metadata, png, sample_image
 
 from imgtk.errors import ReadError
 from imgtk.image import Image
@@ -22,13 +22,13 @@ from imgtk.io import read, read_size, write
 
 def encoded(tmp_path, suffix: str, dtype: str = "uint8", **options: object) -> bytes:
     return write(
-        picture("rgb", dtype, (40, 30), metadata=metadata()), tmp_path / f"whole{suffix}", **options
+        sample_image("rgb", dtype, (40, 30), metadata=metadata()), tmp_path / f"whole{suffix}", **options
     ).read_bytes()
 
 
 def by_pillow(**options: object) -> bytes:
     data = io.BytesIO()
-    PIL.Image.fromarray(picture(size=(40, 30)).pixels).save(data, **options)
+    PIL.Image.fromarray(sample_image(size=(40, 30)).pixels).save(data, **options)
     return data.getvalue()
 
 
@@ -52,7 +52,7 @@ SAMPLES = {
 
 
 def read_or_refuse(path) -> Image | None:
-    """The picture, or None for a ReadError that names the file on one line; anything else fails the test."""
+    """The image, or None for a ReadError that names the file on one line; anything else fails the test."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
@@ -67,7 +67,7 @@ def read_or_refuse(path) -> Image | None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_truncated_anywhere(tmp_path, capfd, name):
-    """All of the picture is there, or none of it."""
+    """All of the image is there, or none of it."""
     data, path = SAMPLES[name](tmp_path), tmp_path / "cut"
     path.write_bytes(data)
     whole = read(path)
@@ -130,33 +130,33 @@ def test_not_a_file(tmp_path):
     assert "not a regular file" in refusal(tmp_path / "pipe")  # and does not wait for its other end
     (tmp_path / "empty.png").touch()
     assert "is empty" in refusal(tmp_path / "empty.png")
-    (tmp_path / "text.png").write_text("This is no picture.")
-    assert "not a picture" in refusal(tmp_path / "text.png")
+    (tmp_path / "text.png").write_text("This is no image.")
+    assert "not an image" in refusal(tmp_path / "text.png")
 
 
 def test_no_permission(tmp_path, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    write(picture(), tmp_path / "a.png")
+    write(sample_image(), tmp_path / "a.png")
     monkeypatch.setattr("pathlib.Path.open", refuse)
     assert "Permission denied" in refusal(tmp_path / "a.png")
 
 
 def test_formats_that_run_programs_are_not_opened(tmp_path):
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
-    assert "not a picture" in refusal(tmp_path / "a.png")
+    assert "not an image" in refusal(tmp_path / "a.png")
 
 
 def test_content_decides(tmp_path):
-    image = picture()
+    image = sample_image()
     data = write(image, tmp_path / "a.png").read_bytes()
     (tmp_path / "a.jpg").write_bytes(data)
     assert np.array_equal(read(tmp_path / "a.jpg").pixels, image.pixels)
 
 
 @pytest.mark.parametrize(("form", "frames"), [("GIF", 2), ("WEBP", 3), ("PNG", 4), ("TIFF", 2)])
-def test_several_pictures(tmp_path, form, frames):
+def test_several_images(tmp_path, form, frames):
     first, *rest = [PIL.Image.new("RGB", (8, 8), (50 * i, 0, 0)) for i in range(frames)]
     first.save(tmp_path / "a", form, save_all=True, append_images=rest)
     what = "pages" if form == "TIFF" else "frames"
@@ -169,7 +169,7 @@ def test_a_page_that_cannot_be_found(tmp_path, options, damage):
     """The pages before it must not pass for all."""
     with tifffile.TiffWriter(tmp_path / "a.tif", **options) as file:
         for _ in range(2):
-            file.write(picture().pixels, photometric="rgb", metadata=None)
+            file.write(sample_image().pixels, photometric="rgb", metadata=None)
     assert "2 pages" in refusal(tmp_path / "a.tif")
     data = (tmp_path / "a.tif").read_bytes()
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
@@ -180,8 +180,8 @@ def test_a_page_that_cannot_be_found(tmp_path, options, damage):
 
 
 def test_previews_do_not_count(tmp_path):
-    """A reduced version of the picture in the same TIFF, or behind a photo, is no second picture."""
-    image = picture()
+    """A reduced version of the image in the same TIFF, or behind a photo, is no second image."""
+    image = sample_image()
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(image.pixels, photometric="rgb")
         file.write(image.pixels[::2, ::2], photometric="rgb", subfiletype=1)
@@ -192,14 +192,14 @@ def test_previews_do_not_count(tmp_path):
 
 
 def test_camera_raw(tmp_path):
-    """Whose first picture is a thumbnail, which must not pass for the photo."""
-    tifffile.imwrite(tmp_path / "a.nef", picture().pixels, photometric="rgb", subfiletype=1)
+    """Whose first image is a thumbnail, which must not pass for the photo."""
+    tifffile.imwrite(tmp_path / "a.nef", sample_image().pixels, photometric="rgb", subfiletype=1)
     assert "camera raw" in refusal(tmp_path / "a.nef")
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])
 def test_the_limit_of_pixels(tmp_path, suffix):
-    path = write(picture(size=(40, 30)), tmp_path / f"a{suffix}")
+    path = write(sample_image(size=(40, 30)), tmp_path / f"a{suffix}")
     assert read(path, max_pixels=1200).size.width == 40
     text = refusal(path, max_pixels=1199)
     assert "40x30 = 1,200 pixels" in text
@@ -219,7 +219,7 @@ def test_the_size_is_read_without_decoding(tmp_path, monkeypatch, name):
     assert read_size(path) == expected
 
 
-def test_no_size_of_what_is_no_picture(tmp_path):
+def test_no_size_of_what_is_no_image(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
     for name, said in (("a.png", "damaged"), ("b.png", "no such file"), (".", "directory")):
         with pytest.raises(ReadError, match=said):
@@ -238,7 +238,7 @@ def test_bombs_are_not_decoded(tmp_path, side):
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])
 def test_our_limit_takes_the_place_of_pillows(tmp_path, monkeypatch, suffix):
-    path = write(picture(), tmp_path / f"a{suffix}")
+    path = write(sample_image(), tmp_path / f"a{suffix}")
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 10)
     assert read_or_refuse(path) is not None
     assert PIL.Image.MAX_IMAGE_PIXELS == 10
@@ -251,7 +251,7 @@ def test_no_pixels(tmp_path):
     refusal(tmp_path / "b.ppm")
 
 
-def test_samples_that_no_picture_has(tmp_path):
+def test_samples_that_no_image_has(tmp_path):
     for samples in (np.full((4, 4), 100000, np.uint32), np.full((4, 4), -1, np.int16), np.zeros((4, 4, 3), np.int32)):
         tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb" if samples.ndim == 3 else "minisblack")
         assert "imgtk reads samples of 8 or 16 bits" in refusal(tmp_path / "a.tif")

@@ -1,4 +1,4 @@
-"""A picture stays at its place on Earth."""
+"""An image stays at its place on Earth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCALE, TIES, MATRIX, KEYS = 33550, 33922, 34264, 34735
 
 
 def place(geo: GeoReference, column: float, row: float) -> tuple[float, float]:
-    """Where the point (column, row) lies, in pixels from the picture's corner."""
+    """Where the point (column, row) lies, in pixels from the image's corner."""
     if geo.tags[KEYS] == POINT:
         column, row = column - 0.5, row - 0.5
     if MATRIX in geo.tags:

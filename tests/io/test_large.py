@@ -1,4 +1,4 @@
-"""Pictures that are read and written by regions are those that are read and written as a whole."""
+"""Images that are read and written by regions are those that are read and written as a whole."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from pictures import chunk, exif, metadata, picture, png, same
+from samples import chunk, exif, metadata, png, same, sample_image
 
 from imgtk.errors import ReadError, WriteError
 from imgtk.geometry import Box, Size
 from imgtk.image import Image, Metadata
 from imgtk.io import read, tiff, write
-from imgtk.io.large import Picture, Raster, check_encoder, check_installed, opened, output, raster, vips
+from imgtk.io.large import DiskImage, Raster, check_encoder, check_installed, opened, output, raster, vips
 from imgtk.io.read import read_headers
 
 BIG = 10**9
@@ -30,12 +30,12 @@ COLOURS = NOISE.integers(0, 256, (61, 83, 3), np.uint8)
 
 
 @contextmanager
-def on_disk(path: Path, page: int = 0, max_memory: int = BIG) -> Iterator[Picture]:
+def on_disk(path: Path, page: int = 0, max_memory: int = BIG) -> Iterator[DiskImage]:
     with opened(path, read_headers(path)[page], page, path, max_memory) as decoded:
         yield decoded
 
 
-def image_of(decoded: Picture, box: Box | None = None) -> Image:
+def image_of(decoded: DiskImage, box: Box | None = None) -> Image:
     samples = decoded.read(box or Box.of(decoded.size))
     alpha = np.ascontiguousarray(samples[..., -1]) if decoded.has_alpha else None
     return Image(samples[..., : decoded.channels], alpha, decoded.metadata)
@@ -59,7 +59,7 @@ def as_read(path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def small_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that small pictures have several."""
+    """So that small images have several."""
     monkeypatch.setattr(vips, "_STRIP_BYTES", 3000)
 
 
@@ -70,7 +70,7 @@ def test_reads_what_is_written(tmp_path: Path, suffix: str, kind: str, dtype: st
     if suffix == ".png" and dtype == "float32":
         return
     carried = metadata("GRAY" if "gray" in kind else "RGB")
-    write(picture(kind, dtype, (83, 61), metadata=carried), tmp_path / f"a{suffix}")
+    write(sample_image(kind, dtype, (83, 61), metadata=carried), tmp_path / f"a{suffix}")
     as_read(tmp_path / f"a{suffix}")
 
 
@@ -192,7 +192,7 @@ def test_the_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_library_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no fault of the picture."""
+    """It is no fault of the image."""
     path = write(Image(COLOURS), tmp_path / "a.png")
     monkeypatch.setitem(sys.modules, "pyvips", None)
     vips._library.cache_clear()
@@ -230,7 +230,7 @@ def test_no_space_is_found_before_work(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_shrinking_is_that_of_opencv(tmp_path: Path) -> None:
-    write(picture("rgba", "uint16", (830, 610)), tmp_path / "a.png")
+    write(sample_image("rgba", "uint16", (830, 610)), tmp_path / "a.png")
     with on_disk(tmp_path / "a.png") as decoded:
         for size in (Size(100, 70), Size(61, 610), Size(1, 1), Size(83, 61)):
             expected = cv2.resize(read(tmp_path / "a.png").numpy(), size, interpolation=cv2.INTER_AREA)
@@ -251,7 +251,7 @@ def written(path: Path, image: Image, max_memory: int = BIG) -> None:
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])
 def test_writes_what_is_written(tmp_path: Path, suffix: str, kind: str, dtype: str) -> None:
     carried = metadata("GRAY" if "gray" in kind else "RGB")
-    image = picture(kind, dtype, (83, 61), metadata=carried)
+    image = sample_image(kind, dtype, (83, 61), metadata=carried)
     try:
         write(image, tmp_path / f"whole{suffix}", depth=8 * image.pixels.itemsize)
     except WriteError:
@@ -269,7 +269,7 @@ def test_writes_what_is_written(tmp_path: Path, suffix: str, kind: str, dtype: s
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_pyramids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, big: bool) -> None:
     monkeypatch.setattr(tiff, "_BIG", 0 if big else 2**32)
-    image = picture("rgba", dtype, (1100, 601), metadata=Metadata(pyramid=True))
+    image = sample_image("rgba", dtype, (1100, 601), metadata=Metadata(pyramid=True))
     write(image, tmp_path / "whole.tif")
     written(tmp_path / "rows.tif", image)
     assert (tmp_path / "whole.tif").read_bytes() == (tmp_path / "rows.tif").read_bytes()
@@ -292,7 +292,7 @@ def test_formats_that_are_encoded_whole_must_fit(tmp_path: Path) -> None:
         check_encoder(tmp_path / "a.webp", Size(16000, 16000), 3, BIG)
     check_encoder(tmp_path / "a.jpg", Size(60000, 60000), 3, BIG)
     with pytest.raises(WriteError, match="WebP is not encoded in pieces"):
-        written(tmp_path / "a.webp", picture("rgb", "uint8", (83, 61)), 1000)
+        written(tmp_path / "a.webp", sample_image("rgb", "uint8", (83, 61)), 1000)
     assert os.listdir(tmp_path) == []
 
 
@@ -309,7 +309,7 @@ def test_a_disk_that_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
     monkeypatch.setattr(Raster, "__getitem__", failing)
     monkeypatch.setattr(Raster, "flush", lambda self: failing(self, slice(1, 2)))
     with pytest.raises(WriteError, match="No space left") as caught:
-        written(tmp_path / f"a{suffix}", picture("rgb", "uint8", (700, 700), metadata=Metadata(pyramid=True)))
+        written(tmp_path / f"a{suffix}", sample_image("rgb", "uint8", (700, 700), metadata=Metadata(pyramid=True)))
     assert isinstance(caught.value.__cause__, OSError)
     assert os.listdir(tmp_path) == []
 
@@ -328,7 +328,7 @@ def test_a_jpeg_whose_file_fails(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 600), (530, 3), (83, 61)])
 def test_small_results_in_tiles_are_read_again(tmp_path: Path, size: tuple[int, int]) -> None:
-    """By libvips too, which refuses tiles that are much larger than the picture."""
+    """By libvips too, which refuses tiles that are much larger than the image."""
     pixels = NOISE.integers(0, 256, (size[1], size[0], 3), np.uint8)
     with (
         output(tmp_path / "a.tif", pixels.nbytes, BIG) as file,

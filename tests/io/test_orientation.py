@@ -1,4 +1,4 @@
-"""Every picture comes upright, and says so."""
+"""Every image comes upright, and says so."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from pictures import chunk, exif, picture
 from PIL import ImageOps
+from samples import chunk, exif, sample_image
 
 from imgtk.image import Image, Metadata
 from imgtk.io import exif as exif_block
 from imgtk.io import read, read_size, write
 
-# Where each side of the stored picture shows (Exif 2.32, tag 274): [0, 0] of the upright picture, in stored coordinates
+# Where each side of the stored image shows (Exif 2.32, tag 274): [0, 0] of the upright image, in stored coordinates
 FIRST = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (-1, 0), 7: (-1, -1), 8: (0, -1)}
 
 
 def stored(tmp_path, suffix: str, dtype: str, orientation: int):
-    """A file whose pixels are `picture(...)`, stated to be in `orientation`."""
-    image = picture("rgb", dtype)
+    """A file whose pixels are `sample_image(...)`, stated to be in `orientation`."""
+    image = sample_image("rgb", dtype)
     path = tmp_path / f"a{suffix}"
     if suffix == ".tif":
         tags = [(274, 3, 1, orientation, True)]
@@ -70,7 +70,7 @@ def test_nonsense_means_upright(tmp_path, stated):
 
 
 def test_xmp_speaks_where_exif_is_silent(tmp_path):
-    pixels = picture().pixels
+    pixels = sample_image().pixels
     xmp = b'<rdf:Description tiff:Orientation="6"/>'
     path = write(Image(pixels, metadata=Metadata(xmp=xmp)), tmp_path / "a.png")
     image = read(path)
@@ -82,7 +82,7 @@ def test_xmp_speaks_where_exif_is_silent(tmp_path):
 
 
 def test_png_may_state_it_after_the_pixels(tmp_path):
-    path = write(picture(), tmp_path / "a.png")
+    path = write(sample_image(), tmp_path / "a.png")
     end = chunk(b"IEND", b"")
     path.write_bytes(path.read_bytes().removesuffix(end) + chunk(b"eXIf", exif(6)) + end)
     assert read(path).size == read_size(path) == (7, 13)
@@ -91,7 +91,7 @@ def test_png_may_state_it_after_the_pixels(tmp_path):
 def test_a_tiff_is_turned_once(tmp_path):
     """Although its XMP repeats the orientation."""
     for dtype in ("uint8", "uint16"):
-        pixels = picture("rgb", dtype).pixels
+        pixels = sample_image("rgb", dtype).pixels
         xmp = b'<rdf:Description tiff:Orientation="6"/>'
         tags = [(274, 3, 1, 6, True), (700, 1, len(xmp), xmp, True)]
         tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", metadata=None, extratags=tags)
@@ -102,6 +102,6 @@ def test_a_tiff_is_turned_once(tmp_path):
 
 def test_pil_images_are_turned(tmp_path):
     data = io.BytesIO()
-    PIL.Image.fromarray(picture().pixels).save(data, "PNG", exif=b"Exif\0\0" + exif(8))
+    PIL.Image.fromarray(sample_image().pixels).save(data, "PNG", exif=b"Exif\0\0" + exif(8))
     with PIL.Image.open(data) as source:
         assert Image.of(source).pixels.shape == (13, 7, 3)

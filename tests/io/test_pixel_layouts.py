@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 import skimage.color
 import tifffile
-from pictures import chunk, picture, png, profile
+from samples import chunk, png, profile, sample_image
 
 from imgtk.io import read
 
@@ -44,7 +44,7 @@ def test_gray_png(tmp_path, depth, transparent):
 
 @pytest.mark.parametrize("depth", [8, 16])
 def test_colour_png_with_a_transparent_colour(tmp_path, depth):
-    pixels = picture("rgb", f"uint{depth}").pixels
+    pixels = sample_image("rgb", f"uint{depth}").pixels
     extra = chunk(b"tRNS", struct.pack(">HHH", *(int(v) for v in pixels[2, 3])))
     rows = b"".join(b"\0" + row.astype(f">u{depth // 8}").tobytes() for row in pixels)
     (tmp_path / "a.png").write_bytes(png(rows, 13, 7, depth, 2, extra))
@@ -116,7 +116,7 @@ def test_ycbcr_tiff(tmp_path):
 @pytest.mark.parametrize("kind", ["gray", "rgb"])
 def test_tiff_of_opencv(tmp_path, kind, dtype, compression):
     """None, LZW and the two Deflates, with and without predictors."""
-    pixels = picture(kind, dtype, (60, 50)).pixels
+    pixels = sample_image(kind, dtype, (60, 50)).pixels
     for predictor in (1, 2, 3):
         if (predictor == 3) != (dtype == "float32") and predictor != 1:
             continue
@@ -138,7 +138,7 @@ def test_tiff_of_opencv(tmp_path, kind, dtype, compression):
 )
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_tiff_of_any_structure(tmp_path, dtype, options):
-    pixels = picture("rgb", dtype, (60, 50)).pixels
+    pixels = sample_image("rgb", dtype, (60, 50)).pixels
     samples = np.moveaxis(pixels, -1, 0) if "planarconfig" in options else pixels
     tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", resolution=(100, 50), resolutionunit=3, **options)
     image = read(tmp_path / "a.tif")
@@ -148,7 +148,7 @@ def test_tiff_of_any_structure(tmp_path, dtype, options):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_white_is_zero(tmp_path, dtype):
-    values = picture("gray", dtype).pixels[..., 0]
+    values = sample_image("gray", dtype).pixels[..., 0]
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="miniswhite")
     assert np.array_equal(read(tmp_path / "a.tif").pixels[..., 0], np.iinfo(dtype).max - values)
 
@@ -166,7 +166,7 @@ def test_premultiplied_alpha_becomes_straight(tmp_path, dtype):
 
 
 def test_other_extra_channels_are_not_alpha(tmp_path):
-    pixels = picture("rgb", "uint16").pixels
+    pixels = sample_image("rgb", "uint16").pixels
     depth_map = pixels[..., :1] // 2
     tifffile.imwrite(
         tmp_path / "a.tif", np.dstack([pixels, depth_map]), photometric="rgb", extrasamples=["unspecified"]
@@ -178,7 +178,7 @@ def test_other_extra_channels_are_not_alpha(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_other_floats(tmp_path, dtype):
-    values = picture("rgb", "float32").pixels.astype(dtype)
+    values = sample_image("rgb", "float32").pixels.astype(dtype)
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
     assert read(tmp_path / "a.tif").pixels == pytest.approx(values.astype(np.float32))
 
@@ -192,7 +192,7 @@ def test_deep_gray_elsewhere(tmp_path):
 def test_interlaced_png(tmp_path):
     """What OpenCV and Pillow decode, they decode alike."""
     for dtype in ("uint8", "uint16"):
-        pixels = picture("rgb", dtype).pixels
+        pixels = sample_image("rgb", dtype).pixels
         rows = b"".join(
             b"\0" + pixels[y0::dy, x0::dx].astype(pixels.dtype.newbyteorder(">"))[row].tobytes()
             for x0, y0, dx, dy in (

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import KINDS, picture, same
+from samples import KINDS, same, sample_image
 
 from imgtk.image import Image
 from imgtk.io import png, read, tiff, write
@@ -22,26 +22,26 @@ SIZES = [(1, 1), (1, 9), (9, 1), (13, 7), (700, 501)]
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_png_and_tiff_keep_every_bit(tmp_path, suffix, kind, dtype, size):
-    image = picture(kind, dtype, size)
+    image = sample_image(kind, dtype, size)
     assert same(read(write(image, tmp_path / f"a{suffix}")), image)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_tiff_keeps_floats(tmp_path, kind):
-    image = picture(kind, "float32")
+    image = sample_image(kind, "float32")
     bright = Image(image.pixels * 3 - 1, image.alpha)
     assert same(read(write(bright, tmp_path / "a.tif")), bright)
 
 
 def test_bmp_keeps_every_bit(tmp_path):
     for kind in ("gray", "rgb"):
-        image = picture(kind)
+        image = sample_image(kind)
         assert same(read(write(image, tmp_path / f"{kind}.bmp")), image)
 
 
 @pytest.mark.parametrize("kind", ["rgb", "rgba"])
 def test_lossless_webp_keeps_every_bit_even_where_nothing_shows(tmp_path, kind):
-    image = picture(kind)
+    image = sample_image(kind)
     if image.alpha is not None:
         image.alpha[0] = 0
     assert same(read(write(image, tmp_path / "a.webp", lossless=True)), image)
@@ -50,7 +50,7 @@ def test_lossless_webp_keeps_every_bit_even_where_nothing_shows(tmp_path, kind):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_programs_read_the_same_png(tmp_path, kind, dtype):
-    image = picture(kind, dtype, (61, 40))
+    image = sample_image(kind, dtype, (61, 40))
     path = write(image, tmp_path / "a.png")
     decoded = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if kind == "gray":
@@ -66,7 +66,7 @@ def test_other_programs_read_the_same_png(tmp_path, kind, dtype):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_programs_read_the_same_tiff(tmp_path, kind, dtype):
-    image = picture(kind, dtype, (300, 900))
+    image = sample_image(kind, dtype, (300, 900))
     path = write(image, tmp_path / "a.tif")
     assert np.array_equal(tifffile.imread(path), image.numpy())
     if image.alpha is None:
@@ -76,7 +76,7 @@ def test_other_programs_read_the_same_tiff(tmp_path, kind, dtype):
 
 def test_big_tiff(tmp_path, monkeypatch):
     monkeypatch.setattr(tiff, "_BIG", 0)
-    image = picture("rgba", "uint16", (300, 900))
+    image = sample_image("rgba", "uint16", (300, 900))
     path = write(image, tmp_path / "a.tif")
     assert path.read_bytes()[:4] == b"II+\0"
     assert same(read(path), image)
@@ -88,7 +88,7 @@ def test_big_tiff(tmp_path, monkeypatch):
     st.integers(1, 40), st.integers(1, 40), st.integers(1, 4), st.sampled_from(["uint8", "uint16"]), st.integers(0, 99)
 )
 def test_png_of_any_samples(tmp_path_factory, width, height, channels, dtype, seed):
-    """Also where differences wrap around, which smooth pictures hardly do."""
+    """Also where differences wrap around, which smooth images hardly do."""
     samples = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, (height, width, channels), endpoint=True)
     image = Image.of(samples.astype(dtype))
     path = tmp_path_factory.mktemp("png") / "a.png"
@@ -110,7 +110,7 @@ def test_jpeg_is_close_and_full_colour(tmp_path, kind):
 
 
 def test_quality_changes_the_size(tmp_path):
-    image = picture(size=(200, 200))
+    image = sample_image(size=(200, 200))
     for suffix in (".jpg", ".webp"):
         low, high = (write(image, tmp_path / f"{q}{suffix}", quality=q).stat().st_size for q in (30, 95))
         assert low < high / 2
@@ -149,7 +149,7 @@ def test_floats_become_8_bits_where_the_format_has_no_floats(tmp_path):
 
 
 def test_opaque_alpha_is_no_alpha(tmp_path):
-    """So that such a picture can become a JPEG."""
+    """So that such an image can become a JPEG."""
     PIL.Image.new("RGBA", (4, 4), (1, 2, 3, 255)).save(tmp_path / "a.png")
     image = read(tmp_path / "a.png")
     assert image.alpha is None

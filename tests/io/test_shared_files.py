@@ -90,7 +90,7 @@ def test_the_same_scene_in_eight_orientations(shared):
     for number in range(2, 9):
         pixels = read(shared / "files" / "orientation" / f"Landscape_{number}.jpg").pixels
         assert pixels.shape == upright.shape
-        centre = np.s_[300:900:10, 300:1500:10]  # the number in the picture differs
+        centre = np.s_[300:900:10, 300:1500:10]  # the number in the image differs
         assert np.corrcoef(pixels[centre].ravel(), upright[centre].ravel())[0, 1] > 0.9
 
 

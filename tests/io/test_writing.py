@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pictures import picture, same
+from samples import same, sample_image
 
 from imgtk.errors import WriteError
 from imgtk.geometry import Size
@@ -30,7 +30,7 @@ def test_a_good_target(tmp_path):
 
 
 def test_bad_names(tmp_path):
-    assert "a single picture cannot be written as .gif" in problem(tmp_path / "a.gif")
+    assert "a single image cannot be written as .gif" in problem(tmp_path / "a.gif")
     assert ".jpg, .jpeg, .png" in problem(tmp_path / "a.gif")
     assert "no suffix" in problem(tmp_path / "a")
     assert "no suffix" in problem(tmp_path / ".png")
@@ -52,7 +52,7 @@ def test_a_directory_that_is_not_writable(tmp_path, monkeypatch):
 
 
 def test_a_disk_for_reading_only(tmp_path, monkeypatch):
-    """The error tells it from a directory that is not ours: no other picture could be written either."""
+    """The error tells it from a directory that is not ours: no other image could be written either."""
     monkeypatch.setattr(os, "access", lambda *_: False)
     for flag, number, words in ((os.ST_RDONLY, errno.EROFS, "on a read-only disk"), (0, None, "not writable")):
         monkeypatch.setattr(os, "statvfs", lambda _, flag=flag: SimpleNamespace(f_flag=flag))
@@ -89,44 +89,44 @@ def test_bad_options(tmp_path):
     check_target(tmp_path / "a.png", lossless=True)
 
 
-def test_write_checks_the_picture(tmp_path):
+def test_write_checks_the_image(tmp_path):
     with pytest.raises(WriteError, match="transparency"):
-        write(picture("rgba"), tmp_path / "a.jpg")
+        write(sample_image("rgba"), tmp_path / "a.jpg")
     with pytest.raises(WriteError, match="16 bits"):
-        write(picture("rgb", "uint16"), tmp_path / "a.webp")
-    write(picture("rgb", "uint16"), tmp_path / "a.jpg", depth=8)
-    with pytest.raises(WriteError, match="1 values of the picture are not numbers"):
+        write(sample_image("rgb", "uint16"), tmp_path / "a.webp")
+    write(sample_image("rgb", "uint16"), tmp_path / "a.jpg", depth=8)
+    with pytest.raises(WriteError, match="1 values of the image are not numbers"):
         write(Image(np.array([[[0.5], [np.nan]]], np.float32)), tmp_path / "nan.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
 
 
 def test_overwriting(tmp_path):
-    path = write(picture(), tmp_path / "a.png")
+    path = write(sample_image(), tmp_path / "a.png")
     path.chmod(0o640)
     with pytest.raises(WriteError, match="exists"):
-        write(picture(size=(3, 3)), path)
-    assert same(read(path), picture())
-    write(picture(size=(3, 3)), path, overwrite=True)
-    assert same(read(path), picture(size=(3, 3)))
+        write(sample_image(size=(3, 3)), path)
+    assert same(read(path), sample_image())
+    write(sample_image(size=(3, 3)), path, overwrite=True)
+    assert same(read(path), sample_image(size=(3, 3)))
     assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_new_files_get_the_usual_permissions(tmp_path):
     (tmp_path / "usual").touch()
-    assert write(picture(), tmp_path / "a.png").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    assert write(sample_image(), tmp_path / "a.png").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 def test_links_are_followed(tmp_path):
-    path = write(picture(), tmp_path / "a.png")
+    path = write(sample_image(), tmp_path / "a.png")
     (tmp_path / "link.png").symlink_to(path)
-    write(picture(size=(3, 3)), tmp_path / "link.png", overwrite=True)
+    write(sample_image(size=(3, 3)), tmp_path / "link.png", overwrite=True)
     assert (tmp_path / "link.png").is_symlink()
-    assert same(read(path), picture(size=(3, 3)))
+    assert same(read(path), sample_image(size=(3, 3)))
 
 
 def test_onto_the_file_it_came_from(tmp_path):
-    path = write(picture(), tmp_path / "a.png")
-    assert same(read(write(read(path), path, overwrite=True)), picture())
+    path = write(sample_image(), tmp_path / "a.png")
+    assert same(read(write(read(path), path, overwrite=True)), sample_image())
 
 
 SAVERS = {".png": "imgtk.io.png.zlib.crc32", ".tif": "imgtk.io.tiff.zlib.compress", ".jpg": "PIL.Image.Image.save"}
@@ -148,7 +148,7 @@ def test_failures_leave_nothing(tmp_path, monkeypatch, suffix, exists, failure):
     with monkeypatch.context() as patch:
         patch.setattr(SAVERS[suffix], fail)
         with pytest.raises(WriteError if isinstance(failure, OSError) else type(failure)) as info:
-            write(picture(), path, overwrite=True)
+            write(sample_image(), path, overwrite=True)
     if isinstance(failure, OSError):
         assert str(info.value) == f"cannot write {path}: No space left on device"
     assert list(tmp_path.iterdir()) == ([path] if exists else [])
@@ -162,7 +162,7 @@ def test_a_disk_that_is_full():
     from imgtk.io import png
 
     with open("/dev/full", "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        png.write(file, picture().pixels, picture().metadata)
+        png.write(file, sample_image().pixels, sample_image().metadata)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".bmp"])

@@ -96,7 +96,7 @@ STAGE = "version: 1\nstages:\n- op: style:monet\n- "
         (STAGE + "{op: style:monet, params: {strength: 2001-01-01}}", "strength: expected a number from 0 to 1", ""),
         (STAGE + "{op: style:monet, params: {keep-colour: 1, keep_colour: 0}}", "keep-colour is given twice", ""),
         (STAGE + "{op: upscale:bicubic}", "stage 2 (upscale:bicubic) needs scale", "a scale such as"),
-        (STAGE + "{op: blend}", "inputs must list 2: the piped picture, image", ""),
+        (STAGE + "{op: blend}", "inputs must list 2: the piped image, image", ""),
         (STAGE + "{op: blend, inputs: [1]}", "stage 2 (blend): inputs must list 2", ""),
         (STAGE + "{op: blend, inputs: [1, 2]}", "stage 2 (blend): inputs: no stage 2 before it", ""),
         (STAGE + "{op: blend, inputs: [1, -1]}", "inputs: no stage -1 before it", ""),

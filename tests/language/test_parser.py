@@ -69,7 +69,7 @@ def test_branches(registry: Registry) -> None:
     ]
 
 
-def test_pictures_go_in_the_order_of_the_spec(registry: Registry) -> None:
+def test_images_go_in_the_order_of_the_spec(registry: Registry) -> None:
     text = "style:monet as a ; mix mask=@in second=( upscale:bicubic x2 ) 3 @a"
     graph = parse(text, registry)
     assert [(node.op, node.inputs) for node in graph.nodes[2:]] == [("upscale:bicubic", (0,)), ("mix", (0, 1, 2, 0))]
@@ -162,10 +162,10 @@ ERRORS = [
     ("style:monet strength=«@in»", "strength: expected a number from 0 to 1, got @in", ""),
     ("style:monet strength=«(»style:monet)", "strength: expected a number from 0 to 1, got (", ""),
     ("style:monet «@in»", "does not know what to do with @in", ""),
-    ("blend «photo.jpg»", "image: expected a picture: @name or ( chain ), got 'photo.jpg'", ""),
-    ("blend image=«photo.jpg»", "image: expected a picture: @name or ( chain ), got 'photo.jpg'", ""),
+    ("blend «photo.jpg»", "image: expected an image: @name or ( chain ), got 'photo.jpg'", ""),
+    ("blend image=«photo.jpg»", "image: expected an image: @name or ( chain ), got 'photo.jpg'", ""),
     ("«upscale:bicubic»", "upscale:bicubic needs scale=", "a scale such as x4"),
-    ("«blend» alpha=1", "blend needs image=", "a picture"),
+    ("«blend» alpha=1", "blend needs image=", "an image"),
     ("«save»", "save needs file=", ""),
     ("label «'never»", "this ' is never closed", "quotes of the other kind"),
     ('label x«"y | style:monet»', 'this " is never closed', ""),

@@ -193,7 +193,7 @@ def test_the_shipped_network_sees_as_its_teacher(shared):
     assert torch.corrcoef(both)[0, 1] > 0.9
 
 
-def test_embeddings_are_one_vector_per_picture_at_any_size_and_brightness():
+def test_embeddings_are_one_vector_per_image_at_any_size_and_brightness():
     features = load_features()
     x = torch.rand(2, 3, 40, 56, generator=torch.Generator().manual_seed(0))
     vectors = features.embed(x)

@@ -41,7 +41,7 @@ def test_noise_and_saturated_colours_too():
     assert psnr(jpeg(tensor(pixels), 60), through_libjpeg(pixels, 60)) > 33
 
 
-def test_each_picture_has_its_own_quality():
+def test_each_image_has_its_own_quality():
     x = tensor(data.astronaut()[:64, 200:264]).expand(3, -1, -1, -1)
     batch = jpeg(x, torch.tensor([10, 50, 90]))
     for result, quality in zip(batch, (10, 50, 90), strict=True):

@@ -17,7 +17,7 @@ def test_gram_does_not_see_where_things_are():
     torch.testing.assert_close(gram(x), gram(shuffled))
 
 
-def test_gram_does_not_see_how_large_the_picture_is():
+def test_gram_does_not_see_how_large_the_image_is():
     x = torch.rand(1, 4, 5, 5)
     torch.testing.assert_close(gram(x), gram(x.repeat(1, 1, 2, 3)))
 
@@ -42,10 +42,10 @@ def test_gram_distance_is_zero_for_equals_and_relative_to_the_style():
     torch.testing.assert_close(gram_distance(small, scaled[0]), gram_distance(other, scaled[1]))
 
 
-def test_gram_distance_compares_many_pictures_with_one_style():
+def test_gram_distance_compares_many_images_with_one_style():
     style = {"a": torch.rand(1, 4, 4)}
     ours = {"a": torch.rand(3, 4, 4)}
-    each = [gram_distance({"a": picture[None]}, style) for picture in ours["a"]]
+    each = [gram_distance({"a": image[None]}, style) for image in ours["a"]]
     torch.testing.assert_close(gram_distance(ours, style), torch.stack(each).mean())
 
 
@@ -63,21 +63,21 @@ def test_total_variation():
     torch.testing.assert_close(total_variation(ramp.transpose(2, 3)), torch.tensor(1.0))
 
 
-def test_a_grid_is_seen_in_any_picture_and_none_where_there_is_none():
+def test_a_grid_is_seen_in_any_image_and_none_where_there_is_none():
     torch.manual_seed(0)
     noise = torch.rand(2, 3, 130, 131)
     waves = torch.linspace(0, 50, 131).sin().expand(2, 3, 130, 131)
     pattern = torch.rand(4, 4).repeat(33, 33)[:130, :131]
-    for picture in (noise, 0.3 * waves + 0.1 * noise):
-        assert grid(picture, 4) < 0.03
-        assert grid(picture + pattern, 4) > 10 * grid(picture, 4)
+    for image in (noise, 0.3 * waves + 0.1 * noise):
+        assert grid(image, 4) < 0.03
+        assert grid(image + pattern, 4) > 10 * grid(image, 4)
     corner = 0.02 * torch.cat([pattern[:, :64], torch.zeros(130, 67)], 1)  # faint, and beside what is not flat
     assert grid(0.5 + corner + noise * torch.cat([torch.zeros(64), torch.ones(67)]), 4) > 0.3
     stairs = torch.nn.functional.interpolate(torch.rand(1, 3, 33, 33), scale_factor=4)  # no common pattern, but edges
     assert grid(stairs, 4) > 1
 
 
-def test_flat_pictures_have_no_grid_and_finite_gradients():
+def test_flat_images_have_no_grid_and_finite_gradients():
     flat = torch.full((1, 3, 40, 40), 0.5, requires_grad=True)
     found = grid(flat, 4)
     found.backward()

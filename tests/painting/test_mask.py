@@ -1,4 +1,4 @@
-"""Masks: what of a picture is painted."""
+"""Masks: what of an image is painted."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_tile_is_the_crop_of_the_whole(tmp_path: Path) -> None:
 def test_another_size_is_refused_with_both_sizes(tmp_path: Path) -> None:
     mask = Mask(written(tmp_path / "m.png", np.zeros((40, 30), np.uint8)))
     mask.check(Size(30, 40))
-    with pytest.raises(ParameterError, match=r"m\.png has 30x40 pixels, but the picture has 40x30") as error:
+    with pytest.raises(ParameterError, match=r"m\.png has 30x40 pixels, but the image has 40x30") as error:
         mask.check(Size(40, 30))
     assert "Resize the mask to 40x30" in str(error.value)
 
@@ -58,6 +58,6 @@ def test_another_size_is_refused_with_both_sizes(tmp_path: Path) -> None:
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"the mask cannot be used: .*nowhere\.png"):
         Mask(tmp_path / "nowhere.png")
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     with pytest.raises(ReadError, match="the mask cannot be used"):
         Mask(tmp_path / "text.png")

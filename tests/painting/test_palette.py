@@ -1,4 +1,4 @@
-"""Giving a picture the colours of another."""
+"""Giving an image the colours of another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from imgtk.painting.palette import PALETTES, Covariance, Histogram
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -16,7 +16,7 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def test_mean_and_covariance_become_those_of_the_other() -> None:
-    source, target = 0.3 + 0.2 * picture(60, 50, seed=1), 0.3 + 0.3 * picture(40, 70, seed=2).roll(1, 1) ** 2
+    source, target = 0.3 + 0.2 * sample_image(60, 50, seed=1), 0.3 + 0.3 * sample_image(40, 70, seed=2).roll(1, 1) ** 2
     mean, covariance = moments(Covariance.between(source, target)(source))
     wanted_mean, wanted_covariance = moments(target)
     torch.testing.assert_close(mean, wanted_mean, atol=1e-3, rtol=0)
@@ -24,7 +24,7 @@ def test_mean_and_covariance_become_those_of_the_other() -> None:
 
 
 def test_each_channel_gets_the_distribution_of_the_other() -> None:
-    source, target = picture(60, 50, seed=1), picture(40, 70, seed=2) ** 2
+    source, target = sample_image(60, 50, seed=1), sample_image(40, 70, seed=2) ** 2
     mapped = Histogram.between(source, target)(source)
     quantiles = torch.linspace(0.05, 0.95, 19)
     for channel in range(3):
@@ -34,14 +34,16 @@ def test_each_channel_gets_the_distribution_of_the_other() -> None:
 
 @pytest.mark.parametrize("kind", PALETTES)
 def test_ones_own_palette_changes_little(kind: str) -> None:
-    x = picture(60, 50)
+    x = sample_image(60, 50)
     torch.testing.assert_close(PALETTES[kind].between(x, x)(x), x, atol=0.03, rtol=0)
 
 
 @pytest.mark.parametrize("kind", PALETTES)
-@pytest.mark.parametrize("source", [torch.zeros(1, 3, 1, 1), torch.full((1, 3, 5, 4), 0.7), picture(8, 8, gray=True)])
-def test_flat_and_gray_pictures(kind: str, source: Tensor) -> None:
-    for target in (torch.ones(1, 3, 1, 1), picture(9, 7)):
+@pytest.mark.parametrize(
+    "source", [torch.zeros(1, 3, 1, 1), torch.full((1, 3, 5, 4), 0.7), sample_image(8, 8, gray=True)]
+)
+def test_flat_and_gray_images(kind: str, source: Tensor) -> None:
+    for target in (torch.ones(1, 3, 1, 1), sample_image(9, 7)):
         y = PALETTES[kind].between(source, target)(source.bfloat16())
         assert y.dtype == torch.bfloat16
         assert y.isfinite().all()
@@ -51,6 +53,6 @@ def test_flat_and_gray_pictures(kind: str, source: Tensor) -> None:
 
 @pytest.mark.parametrize("kind", PALETTES)
 def test_a_mapping_looks_at_one_pixel_at_a_time(kind: str) -> None:
-    source = picture(30, 20, seed=1)
-    palette = PALETTES[kind].between(source, picture(30, 20, seed=2))
+    source = sample_image(30, 20, seed=1)
+    palette = PALETTES[kind].between(source, sample_image(30, 20, seed=2))
     torch.testing.assert_close(palette(source[..., 3:9, 5:20]), palette(source)[..., 3:9, 5:20])

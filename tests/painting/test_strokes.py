@@ -1,4 +1,4 @@
-"""Strokes that grow with the picture, tile by tile; masks and colours of painted pictures."""
+"""Strokes that grow with the image, tile by tile; masks and colours of painted images."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.resample import resample
 from imgtk.painting.strokes import PaintStrokes
 from imgtk.registry import default
-from imgtk.testing import check_op, picture
+from imgtk.testing import check_op, sample_image
 from imgtk_gramstyle.network import StyleNetwork
 
 LARGE = Size(330, 250)
-"""A picture that is large where thumbnails have 10,000 pixels."""
+"""An image that is large where thumbnails have 10,000 pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,8 @@ def run(chain: str, x: Tensor, tile: int | str) -> np.ndarray:
 
 @pytest.mark.usefixtures("thumbnails")
 @pytest.mark.parametrize("options", ["scale=2", "scale=0.5 keep-colour=histogram", "keep-colour=covariance 0.7"])
-def test_tiles_of_large_pictures_are_the_whole(weights: Path, options: str) -> None:
-    x, chain = picture(*LARGE), f"style:fast {weights} {options}"
+def test_tiles_of_large_images_are_the_whole(weights: Path, options: str) -> None:
+    x, chain = sample_image(*LARGE), f"style:fast {weights} {options}"
     whole = run(chain, x, "off")
     assert whole.std() > 0.02
     assert np.abs(run(chain, x, 128) - whole).max() < 1e-4
@@ -76,13 +76,13 @@ def test_tiles_of_large_pictures_are_the_whole(weights: Path, options: str) -> N
 
 
 @pytest.mark.parametrize("options", [{"scale": 2}, {"scale": 0.5}, {"keep_colour": "histogram"}])
-def test_small_pictures_keep_every_promise(weights: Path, options: dict[str, Any]) -> None:
+def test_small_images_keep_every_promise(weights: Path, options: dict[str, Any]) -> None:
     check_op("style:fast", sizes=((61, 47), (32, 33)), model=str(weights), **options)
 
 
 @torch.inference_mode()
-def test_large_pictures_have_the_colours_and_strokes_of_small_ones(weights: Path) -> None:
-    op, x = built(weights), picture(256, 192)
+def test_large_images_have_the_colours_and_strokes_of_small_ones(weights: Path) -> None:
+    op, x = built(weights), sample_image(256, 192)
     large = resample(x, Size(1024, 768)).clamp(0, 1)
     size, whole = Size(1024, 768), Box(0, 0, 1024, 768)
     under = op.measure(x)
@@ -94,16 +94,16 @@ def test_large_pictures_have_the_colours_and_strokes_of_small_ones(weights: Path
 
 
 @torch.inference_mode()
-def test_tiny_pictures_are_painted_enlarged_and_larger_ones_as_they_are(weights: Path) -> None:
+def test_tiny_images_are_painted_enlarged_and_larger_ones_as_they_are(weights: Path) -> None:
     op = built(weights)
-    assert op.measure(picture(100, 60)).painting.shape[2:] == (120, 200)
-    assert op.measure(picture(640, 480)).painting.shape[2:] == (480, 640)
-    assert built(weights, scale=2).measure(picture(640, 480)).painting.shape[2:] == (240, 320)
+    assert op.measure(sample_image(100, 60)).painting.shape[2:] == (120, 200)
+    assert op.measure(sample_image(640, 480)).painting.shape[2:] == (480, 640)
+    assert built(weights, scale=2).measure(sample_image(640, 480)).painting.shape[2:] == (240, 320)
 
 
 @pytest.mark.usefixtures("thumbnails")
 def test_a_mask_keeps_the_rest_and_blends_softly(weights: Path, mask: Path) -> None:
-    x = picture(*LARGE)
+    x = sample_image(*LARGE)
     painted = run(f"style:fast {weights}", x, "off")
     masked = run(f"style:fast {weights} mask={mask}", x, "off")
     original = x[0].permute(1, 2, 0).numpy()
@@ -116,15 +116,15 @@ def test_a_mask_keeps_the_rest_and_blends_softly(weights: Path, mask: Path) -> N
 @pytest.mark.usefixtures("thumbnails")
 def test_masks_in_front_of_other_statistics(weights: Path, mask: Path) -> None:
     chain = f"style:fast {weights} mask={mask} | style:fast {weights}"
-    x = picture(*LARGE)
+    x = sample_image(*LARGE)
     assert np.abs(run(chain, x, 128) - run(chain, x, "off")).max() < 1e-4
 
 
 def test_a_mask_of_another_size_is_refused_at_once(weights: Path, mask: Path) -> None:
     pipeline = Pipeline(f"style:fast {weights} mask={mask}", device="cpu")
     assert pipeline.plan(LARGE).output_size == LARGE
-    with pytest.raises(ParameterError, match=r"has 330x250 pixels, but the picture has 40x30"):
-        pipeline(picture(40, 30))
+    with pytest.raises(ParameterError, match=r"has 330x250 pixels, but the image has 40x30"):
+        pipeline(sample_image(40, 30))
     with pytest.raises(ParameterError, match=r"330x250"):
         Pipeline(f"upscale:nearest x2 | style:fast {weights} mask={mask}", device="cpu").plan(LARGE)
     with pytest.raises(ReadError, match="the mask cannot be used"):
@@ -154,8 +154,8 @@ def test_other_ways_to_keep_colours_are_refused() -> None:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", ["covariance", "histogram"])
-def test_kept_colours_are_those_of_the_picture(weights: Path, kind: str) -> None:
-    x = 0.2 + 0.5 * picture(320, 240) * torch.tensor([1, 0.5, 0.2])[:, None, None]
+def test_kept_colours_are_those_of_the_image(weights: Path, kind: str) -> None:
+    x = 0.2 + 0.5 * sample_image(320, 240) * torch.tensor([1, 0.5, 0.2])[:, None, None]
     painted, kept = built(weights)(x), built(weights, keep_colour=kind)(x)
 
     def colours(y: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ def test_kept_colours_are_those_of_the_picture(weights: Path, kind: str) -> None
 
 @torch.inference_mode()
 @pytest.mark.parametrize("factor", [0.5, 3])
-def test_flat_pictures_stay_flat(factor: float) -> None:
+def test_flat_images_stay_flat(factor: float) -> None:
     """With the sharp normalisation of a trained network, rounding errors would become a pattern."""
     op = default().spec("style:monet").build(scale=factor)
     op.to(torch.device("cpu"), torch.float32)

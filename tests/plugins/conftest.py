@@ -14,8 +14,8 @@ from imgtk.nn.features import compact
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of three pictures of noise, large enough for crops of 128 pixels."""
-    folder = tmp_path_factory.mktemp("pictures")
+    """A folder of three images of noise, large enough for crops of 128 pixels."""
+    folder = tmp_path_factory.mktemp("images")
     for i in range(3):
         pixels = np.random.default_rng(i).integers(0, 256, (140, 150, 3), dtype=np.uint8)
         PIL.Image.fromarray(pixels).save(folder / f"{i}.png")

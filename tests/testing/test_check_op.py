@@ -13,7 +13,7 @@ from torch import Tensor
 from imgtk.errors import ParameterError
 from imgtk.geometry import Geometry
 from imgtk.op import ImageOp, Number, OpSpec, Param
-from imgtk.testing import check_op, picture
+from imgtk.testing import check_op, sample_image
 
 COUNTER = count()
 
@@ -111,7 +111,7 @@ def test_a_good_operator_passes() -> None:
 def test_a_broken_promise_is_named(implementation: type, message: str) -> None:
     with pytest.raises(AssertionError, match=message) as caught:
         check_op(spec(implementation), sizes=[(61, 33)])
-    assert str(caught.value).startswith("test:it on a 61x33 picture: ")
+    assert str(caught.value).startswith("test:it on a 61x33 image: ")
 
 
 def test_wrong_parameters_are_the_callers_mistake() -> None:
@@ -120,9 +120,9 @@ def test_wrong_parameters_are_the_callers_mistake() -> None:
         check_op(spec(Honest, params=(number,)), strength=2)
 
 
-def test_pictures_are_the_same_each_time() -> None:
-    assert torch.equal(picture(9, 5), picture(9, 5))
-    assert not torch.equal(picture(9, 5), picture(9, 5, seed=1))
-    gray = picture(1, 7, gray=True)
+def test_images_are_the_same_each_time() -> None:
+    assert torch.equal(sample_image(9, 5), sample_image(9, 5))
+    assert not torch.equal(sample_image(9, 5), sample_image(9, 5, seed=1))
+    gray = sample_image(1, 7, gray=True)
     assert gray.shape == (1, 3, 7, 1)
     assert torch.equal(gray[:, :1].expand_as(gray), gray)

@@ -1,4 +1,4 @@
-"""What trainers of GANs share: losses, penalties, the pool of earlier fakes, unpaired pictures."""
+"""What trainers of GANs share: losses, penalties, the pool of earlier fakes, unpaired images."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from imgtk.nn.features import load_features
 from imgtk.registry import default
 from imgtk.training.adversary import GAN_LOSSES, Adversary, AdversarySettings
 from imgtk.training.domains import Domains, target_files
-from imgtk.training.pictures import Pictures
-from imgtk.training.pool import PicturePool
+from imgtk.training.images import CropSampler
+from imgtk.training.pool import ImagePool
 from imgtk.training.run import train
 
 HIGH, LOW = torch.full((2, 1, 4, 4), 3.0), torch.full((2, 1, 4, 4), -3.0)
@@ -54,14 +54,14 @@ def test_losses_as_in_their_papers(name: str, real: float, fake: float, discrimi
 
 
 def test_a_judge_of_features_soon_tells_textures_apart() -> None:
-    """From forty small pictures it has learnt which of two kinds of noise is which, in others as well."""
+    """From forty small images it has learnt which of two kinds of noise is which, in others as well."""
     torch.manual_seed(0)
     features = load_features()
 
     def look(smooth: bool, count: int) -> list[torch.Tensor]:
         noise = torch.rand(count, 3, 48, 48)
-        pictures = (avg_pool2d(noise, 3, 1, 1) - 0.5) * 3 + 0.5 if smooth else noise
-        return list(features(pictures).values())
+        images = (avg_pool2d(noise, 3, 1, 1) - 0.5) * 3 + 0.5 if smooth else noise
+        return list(features(images).values())
 
     channels = [layer.shape[1] for layer in look(False, 1)]
     judge = FeatureDiscriminator(channels, 16)
@@ -158,9 +158,9 @@ def test_spectral_normalisation_bounds_every_layer() -> None:
         assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.02)
 
 
-def test_the_pool_hands_out_earlier_pictures() -> None:
+def test_the_pool_hands_out_earlier_images() -> None:
     torch.manual_seed(0)
-    pool = PicturePool(4)
+    pool = ImagePool(4)
     first = torch.arange(4.0).view(4, 1, 1, 1)
     assert torch.equal(pool.swap(first), first)  # until it is full
     numbers = torch.cat([pool.swap(torch.full((2, 1, 1, 1), float(n))) for n in range(10, 60)]).flatten()
@@ -172,17 +172,17 @@ def test_the_pool_hands_out_earlier_pictures() -> None:
 
 
 def test_a_restored_pool_goes_on_as_the_old_one() -> None:
-    pool, other = PicturePool(3), PicturePool(3)
+    pool, other = ImagePool(3), ImagePool(3)
     pool.swap(torch.rand(5, 3, 2, 2))
     other.restore(pool.state())
-    pictures, state = torch.rand(6, 3, 2, 2), torch.get_rng_state()
-    expected = pool.swap(pictures)
+    images, state = torch.rand(6, 3, 2, 2), torch.get_rng_state()
+    expected = pool.swap(images)
     torch.set_rng_state(state)
-    assert torch.equal(other.swap(pictures), expected)
-    empty = PicturePool(3)
-    empty.restore(PicturePool(3).state())
+    assert torch.equal(other.swap(images), expected)
+    empty = ImagePool(3)
+    empty.restore(ImagePool(3).state())
     assert empty.held == []
-    assert torch.equal(PicturePool(0).swap(pictures), pictures)
+    assert torch.equal(ImagePool(0).swap(images), images)
 
 
 def test_domains_draw_from_both_pools_and_keep_what_is_above_above(tmp_path) -> None:
@@ -190,7 +190,7 @@ def test_domains_draw_from_both_pools_and_keep_what_is_above_above(tmp_path) -> 
         pixels = np.zeros((40, 60, 3), np.uint8)
         pixels[..., 0], pixels[..., 1] = red, np.linspace(0, 255, 40)[:, None]
         PIL.Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    pools = [Pictures([tmp_path / f"{name}.png"], 16, turns=False) for name in "ab"]
+    pools = [CropSampler([tmp_path / f"{name}.png"], 16, turns=False) for name in "ab"]
     batch = Domains(*pools).draw(8, torch.Generator().manual_seed(0))
     assert batch.shape == (8, 6, 16, 16)
     assert (batch[:, 0] == 0).all()
@@ -202,7 +202,7 @@ def test_domains_draw_from_both_pools_and_keep_what_is_above_above(tmp_path) -> 
 def test_the_second_domain_must_be_there(tmp_path) -> None:
     with pytest.raises(TrainingError, match="no paintings to learn from"):
         target_files("", "paintings")
-    with pytest.raises(TrainingError, match="no pictures in"):
+    with pytest.raises(TrainingError, match="no images in"):
         target_files(str(tmp_path), "paintings")
 
 

@@ -107,7 +107,7 @@ def spec(kind: type) -> OpSpec:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     random = np.random.default_rng(1)
     for i in range(3):
         pixels = np.kron(random.integers(0, 256, (10, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)
@@ -128,7 +128,7 @@ def all_runs(folders: tuple[Path, Path], report: object) -> list[str]:
         lambda: train(spec(CompactWitness), data, out / "compact", **options),
         lambda: train(spec(ESRGANWitness), data, out / "esrgan", **options),
         lambda: train(spec(Troubled), data, out / "whole", overrides=LONG, **options),
-        lambda: train(spec(Troubled), other_pictures(data, out), out / "pictures", **options),
+        lambda: train(spec(Troubled), other_images(data, out), out / "images", **options),
         lambda: with_nan(lambda: train(spec(Troubled), data, out / "nan", overrides=LONG, **options)),
         lambda: (agree(1), agree(distributed.get_rank())),
     ]
@@ -149,8 +149,8 @@ def with_nan(run: Callable[[], Path]) -> Path:
     return run()
 
 
-def other_pictures(data: Path, out: Path) -> Path:
-    """`data` in the first process, a folder of which one picture is missing in the second."""
+def other_images(data: Path, out: Path) -> Path:
+    """`data` in the first process, a folder of which one image is missing in the second."""
     if distributed.get_rank() == 0:
         return data
     (out / "fewer").mkdir()
@@ -195,7 +195,7 @@ def test_two_processes_do_what_one_does_with_the_whole_batch(data: Path, two: Pa
 def test_errors_that_all_find_are_told_once(two: Path) -> None:
     first, second = ((two / f"results-{rank}.txt").read_text().splitlines()[3:] for rank in (0, 1))
     assert first == [
-        "the processes have read different pictures from --data",
+        "the processes have read different images from --data",
         "the loss generator/pixel became nan at step 4",
         "(True, False)",
     ]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from imgtk.errors import TrainingError
 from imgtk.op import OpSpec
-from imgtk.training import Pictures, Recipe, Trainer
+from imgtk.training import CropSampler, Recipe, Trainer
 from imgtk.training.recipe import load_recipe
 from imgtk.training.run import train
 
@@ -83,7 +83,7 @@ SPEC = OpSpec("toy", "unused:Unused", "", trainer=f"{__name__}:ToyTrainer")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     random = np.random.default_rng(1)
     for i in range(4):
         pixels = random.integers(0, 256, (24 + i, 40, 3), dtype=np.uint8)
@@ -138,7 +138,7 @@ def test_what_a_run_leaves(data: Path, tmp_path: Path) -> None:
     assert names >= {"last.ckpt", "log.csv", "best/toy.pth", "final/toy.pth"}
     assert names >= {"samples/0000006.png", "samples/0000012.png"}
     assert (
-        "trained for 12 iterations (batch 2, crops of 16 px) on 3 pictures"
+        "trained for 12 iterations (batch 2, crops of 16 px) on 3 images"
         in (tmp_path / "out/final/card.txt").read_text()
     )
     assert PIL.Image.open(tmp_path / "out/samples/0000012.png").size == (40, 24)
@@ -185,10 +185,10 @@ def test_a_damaged_checkpoint(data: Path, tmp_path: Path) -> None:
         train(SPEC, data, tmp_path, device="cpu", resume=True)
 
 
-def test_an_empty_folder_and_pictures_that_are_too_small(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no pictures in"):
+def test_an_empty_folder_and_images_that_are_too_small(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no images in"):
         train(SPEC, tmp_path, tmp_path / "out")
-    with pytest.raises(TrainingError, match=r"none of the 3 pictures is readable and at least 64x64"):
+    with pytest.raises(TrainingError, match=r"none of the 3 images is readable and at least 64x64"):
         train(SPEC, data, tmp_path / "out", overrides={"crop": "64"})
 
 
@@ -235,16 +235,16 @@ def test_crops_prefer_detail(tmp_path: Path) -> None:
     pixels = np.full((128, 512, 3), 128, np.uint8)
     pixels[:, 256:] = np.random.default_rng(0).integers(0, 256, (128, 256, 3))
     PIL.Image.fromarray(pixels).save(tmp_path / "half.png")
-    crops = Pictures([tmp_path / "half.png"], 64).draw(200, torch.Generator().manual_seed(0))
+    crops = CropSampler([tmp_path / "half.png"], 64).draw(200, torch.Generator().manual_seed(0))
     busy = (crops.std((1, 2, 3)) > 0.1).float().mean()
     assert crops.shape == (200, 3, 64, 64)
     assert busy > 0.7
 
 
-def test_unreadable_pictures_are_left_out(data: Path, tmp_path: Path) -> None:
+def test_unreadable_images_are_left_out(data: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     PIL.Image.new("RGB", (20, 20)).save(tmp_path / "good.png")
-    pool = Pictures(sorted(tmp_path.glob("*.png")), 16)
+    pool = CropSampler(sorted(tmp_path.glob("*.png")), 16)
     assert len(pool.tensors) == 1
     assert len(pool.failures) == 1
     assert "broken.png" in pool.failures[0]

@@ -65,5 +65,5 @@ def run(files: Path, spec: OpSpec) -> Callable[..., Tensor]:
     return run
 
 
-def picture(width: int, height: int) -> Tensor:
+def image(width: int, height: int) -> Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(2))

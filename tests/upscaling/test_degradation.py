@@ -28,7 +28,7 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def picture(height=96, width=96):
+def image(height=96, width=96):
     crop = torch.tensor(data.astronaut()[60 : 60 + height, 160 : 160 + width])
     return crop.permute(2, 0, 1)[None].float() / 255
 
@@ -62,7 +62,7 @@ def test_size_range_and_8_bits(degradation, size, scale):
 
 
 def test_the_generator_is_all_the_randomness():
-    target, generator = picture().expand(3, -1, -1, -1), seeded(3)
+    target, generator = image().expand(3, -1, -1, -1), seeded(3)
     SecondOrder()(target, 4, generator)
     state = generator.get_state()
     first = SecondOrder()(target, 4, generator)
@@ -75,21 +75,21 @@ def test_the_generator_is_all_the_randomness():
 
 
 def test_as_many_numbers_are_drawn_whatever_they_are():
-    """So that processes that degrade other pictures with generators of the same seed stay in step."""
+    """So that processes that degrade other images with generators of the same seed stay in step."""
     generators = [seeded(1), seeded(1)]
     for generator, value in zip(generators, (0.0, 1.0), strict=True):
         SecondOrder()(torch.full((2, 3, 64, 64), value), 4, generator)
     assert torch.equal(generators[0].get_state(), generators[1].get_state())
 
 
-def test_each_picture_of_a_batch_has_its_own_degradation():
-    small = SecondOrder()(picture().expand(6, -1, -1, -1), 2, seeded(5))
+def test_each_image_of_a_batch_has_its_own_degradation():
+    small = SecondOrder()(image().expand(6, -1, -1, -1), 2, seeded(5))
     distances = [rms(small[i], small[j]) for i in range(6) for j in range(i)]
     assert min(distances) > 0.005
 
 
 def test_autocast_memory_layout_and_gradients_change_nothing():
-    target = picture().expand(2, -1, -1, -1).contiguous().requires_grad_()
+    target = image().expand(2, -1, -1, -1).contiguous().requires_grad_()
     plain = SecondOrder()(target, 4, seeded())
     with torch.autocast("cpu", torch.bfloat16):
         other = SecondOrder()(target.contiguous(memory_format=torch.channels_last), 4, seeded())
@@ -101,9 +101,9 @@ def test_autocast_memory_layout_and_gradients_change_nothing():
 def test_settings_of_no_strength_are_nearly_the_classic_degradation():
     degradation = SecondOrder(NOTHING, NOTHING, final_sinc=0.0)
     for seed in range(6):  # area, bilinear and bicubic
-        assert rms(degradation(picture(), 2, seeded(seed)), classic(picture(), 2)) < 0.03
-    fixed = Fixed(sigma=0.0, noise=0.0, quality=100)(picture(), 2, seeded())
-    assert rms(fixed, classic(picture(), 2)) < 0.01
+        assert rms(degradation(image(), 2, seeded(seed)), classic(image(), 2)) < 0.03
+    fixed = Fixed(sigma=0.0, noise=0.0, quality=100)(image(), 2, seeded())
+    assert rms(fixed, classic(image(), 2)) < 0.01
 
 
 @pytest.mark.parametrize("setting", ["blur", "sinc", "noise", "poisson", "quality", "resize"])
@@ -117,12 +117,12 @@ def test_each_setting_alone_does_something(setting):
         "resize": replace(NOTHING, resize=(0.0, 1.0, 0.0), factor=(0.2, 0.2)),
     }[setting]
     without = SecondOrder(NOTHING, NOTHING, final_sinc=0.0)
-    difference = rms(replace(without, first=strong)(picture(), 1, seeded()), without(picture(), 1, seeded()))
+    difference = rms(replace(without, first=strong)(image(), 1, seeded()), without(image(), 1, seeded()))
     assert difference > 0.01
 
 
 def test_colours_stay():
-    target = 0.25 + picture(128, 128).expand(16, -1, -1, -1) / 2  # room for the noise
+    target = 0.25 + image(128, 128).expand(16, -1, -1, -1) / 2  # room for the noise
     means = SecondOrder()(target, 4, seeded()).mean((0, 2, 3))
     torch.testing.assert_close(means, target.mean((0, 2, 3)), rtol=0, atol=0.01)
 

@@ -17,7 +17,7 @@ from imgtk.upscaling import upscaler
 from imgtk.upscaling.network import load_network
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
-from .conftest import NETWORKS, picture
+from .conftest import NETWORKS, image
 
 Run = Callable[..., Tensor]
 
@@ -40,7 +40,7 @@ def test_parameters_are_averages(files: Path, spec: OpSpec, name: str) -> None:
 
 
 def test_the_ends_are_the_networks_themselves(run: Run, files: Path) -> None:
-    x = picture(9, 7)
+    x = image(9, 7)
     for share, name in ((0, "rrdb-x4"), (1, "rrdb-x4-other")):
         both = run(x, None, interpolate=mixture(files, "rrdb-x4", share))
         assert (both - run(x, name)).abs().max() < 1e-6
@@ -87,7 +87,7 @@ def paired(files: Path, monkeypatch: pytest.MonkeyPatch) -> OpSpec:
 
 @torch.inference_mode()
 def test_denoise_goes_from_the_first_to_the_second(paired: OpSpec, files: Path) -> None:
-    x = picture(9, 7)
+    x = image(9, 7)
 
     def output(**params: object) -> Tensor:
         op = paired.build(**params)

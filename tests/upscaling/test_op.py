@@ -18,7 +18,7 @@ from imgtk.testing import check_op
 from imgtk.upscaling.op import self_ensemble
 from imgtk.weights import Card, save
 
-from .conftest import NETWORKS, picture
+from .conftest import NETWORKS, image
 
 Run = Callable[..., Tensor]
 
@@ -33,8 +33,8 @@ def turned(x: Tensor, turns: int, flip: bool) -> Tensor:
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("scale", ["x4", "x2.5"])
-def test_turning_the_picture_turns_the_ensemble(run: Run, name: str, scale: str) -> None:
-    x = picture(14, 10)  # sides that folding does not pad
+def test_turning_the_image_turns_the_ensemble(run: Run, name: str, scale: str) -> None:
+    x = image(14, 10)  # sides that folding does not pad
     y = run(x, name, scale=scale, tta=8)
     assert (y - run(x, name, scale=scale)).abs().max() > 1e-3  # it is not what one view gives
     for turns, flip in ((1, False), (2, False), (3, True), (0, True)):
@@ -44,7 +44,7 @@ def test_turning_the_picture_turns_the_ensemble(run: Run, name: str, scale: str)
 
 def test_the_ensemble_is_the_mean_of_eight_views() -> None:
     """Of a function that knows where it is, by hand."""
-    x = picture(3, 2)
+    x = image(3, 2)
 
     def network(view: Tensor) -> Tensor:
         return view * torch.linspace(0, 1, view.shape[3]).exp()
@@ -59,7 +59,7 @@ def test_the_ensemble_is_the_mean_of_eight_views() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tiles_of_an_ensemble(run: Run, name: str) -> None:
-    x = picture(41, 27)
+    x = image(41, 27)
     assert (run(x, name, tta=8, tile=13) - run(x, name, tta=8)).abs().max() < 1e-5
 
 
@@ -74,7 +74,7 @@ def test_a_rolled_texture_gives_the_rolled_result(
     run: Run, name: str, scale: str, factor: float, size: tuple[int, int]
 ) -> None:
     """There is no seam: the border is like any other place. (4, 6) is far smaller than the halo."""
-    x = picture(*size)
+    x = image(*size)
     y = run(x, name, scale=scale, tileable="both")
     again = run(rolled(x, 2, 4), name, scale=scale, tileable="both")
     assert (again - rolled(y, int(2 * factor), int(4 * factor))).abs().max() < 1e-5
@@ -83,7 +83,7 @@ def test_a_rolled_texture_gives_the_rolled_result(
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(("axis", "periodic", "other"), [("x", 3, 2), ("y", 2, 3)])
 def test_one_axis_alone(run: Run, name: str, axis: str, periodic: int, other: int) -> None:
-    x = picture(24, 22)
+    x = image(24, 22)
     y = run(x, name, tileable=axis)
     for dim, expected in ((periodic, True), (other, False)):
         again = run(x.roll(6, dim), name, tileable=axis)
@@ -93,9 +93,9 @@ def test_one_axis_alone(run: Run, name: str, axis: str, periodic: int, other: in
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 1), (5, 3), (23, 17)], ids=str)
 def test_it_is_the_middle_of_copies_laid_side_by_side(run: Run, name: str, size: tuple[int, int]) -> None:
-    """Also for sides that folding would have to pad: the picture keeps its place in the blocks."""
+    """Also for sides that folding would have to pad: the image keeps its place in the blocks."""
     width, height = size
-    x, copies = picture(*size), (61 // min(size) + 1) // 2 * 2  # an even number around the middle: blocks stay in place
+    x, copies = image(*size), (61 // min(size) + 1) // 2 * 2  # an even number around the middle: blocks stay in place
     large = x.repeat(1, 1, copies + 1, copies + 1)
     left, top = copies // 2 * width * 4, copies // 2 * height * 4
     if name in FOLDED and (left % 8 or top % 8):
@@ -108,7 +108,7 @@ def test_it_is_the_middle_of_copies_laid_side_by_side(run: Run, name: str, size:
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(("scale", "tileable"), [("x4", "both"), ("x2.5", "both"), ("x2", "x"), ("x3", "y")])
 def test_tiles_of_a_texture(run: Run, name: str, scale: str, tileable: str) -> None:
-    x = picture(35, 29)
+    x = image(35, 29)
     whole = run(x, name, scale=scale, tileable=tileable)
     for tile in (9, 16):
         assert (run(x, name, scale=scale, tileable=tileable, tile=tile) - whole).abs().max() < 1e-5
@@ -116,7 +116,7 @@ def test_tiles_of_a_texture(run: Run, name: str, scale: str, tileable: str) -> N
 
 @pytest.mark.parametrize("name", ["compact-x4", "rrdb-x2"])
 def test_an_ensemble_of_a_texture(run: Run, name: str) -> None:
-    x = picture(12, 8)
+    x = image(12, 8)
     y = run(x, name, tileable="both", tta=8)
     again = run(rolled(x.rot90(1, (2, 3)), 2, 4), name, tileable="both", tta=8, tile=5)
     assert (again - rolled(y.rot90(1, (2, 3)), 8, 16)).abs().max() < 1e-5
@@ -133,7 +133,7 @@ def texture_chain(files: Path) -> str:
 
 def test_chains(files: Path, registry: Registry) -> None:
     chain = f"{texture_chain(files)} | resize:bicubic x0.5"
-    x = picture(37, 28)
+    x = image(37, 28)
     whole = Pipeline(chain, device="cpu", dtype="fp32", tile="off", registry=registry)(x).tensor()
     tiled = Pipeline(chain, device="cpu", dtype="fp32", tile=11, registry=registry)(x).tensor()
     assert (whole - tiled).abs().max() < 1e-5
@@ -163,9 +163,9 @@ def test_opacity_goes_on_at_the_opposite_border(files: Path, registry: Registry)
 
 
 def test_memory_limits_hold_for_textures(files: Path, registry: Registry) -> None:
-    """Tiles chosen by memory, which is probed on small pictures."""
+    """Tiles chosen by memory, which is probed on small images."""
     chain = f"upscale:test x4 model='{files / 'compact-x4.safetensors'}' tileable=both"
-    x = picture(150, 110)
+    x = image(150, 110)
     limited = Pipeline(chain, device="cpu", dtype="fp32", max_memory=8_000_000, registry=registry)
     assert limited.plan((150, 110)).tile is not None
     whole = Pipeline(chain, device="cpu", dtype="fp32", tile="off", registry=registry)(x).tensor()

@@ -103,7 +103,7 @@ def test_it_beats_bicubic(name):
 
 
 @torch.inference_mode()
-def test_the_network_for_worn_pictures_repairs_them():
+def test_the_network_for_worn_images_repairs_them():
     """On average, and for what two measures say: plain error, and features."""
     features = load_features()
     fidelity, distance = [], []
@@ -122,7 +122,7 @@ def test_the_network_for_worn_pictures_repairs_them():
 
 @pytest.mark.parametrize("subject", ["astronaut", "coffee", "chelsea"])
 @torch.inference_mode()
-def test_at_x1_worn_pictures_come_closer_to_what_they_were(subject):
+def test_at_x1_worn_images_come_closer_to_what_they_were(subject):
     target = photo(subject, 48)
     x = Fixed()(target, 1, torch.Generator().manual_seed(0))
     assert psnr(operator("esrgan-x1")(x).clamp(0, 1), target) > psnr(x, target)

@@ -36,7 +36,7 @@ def test_unknown_settings_are_refused() -> None:
 
 @pytest.mark.parametrize("degradation", ["bicubic", "second-order"])
 @pytest.mark.parametrize("scale", [1, 2, 4])
-def test_degraded_pictures_are_smaller_by_the_scale_and_on_the_8_bit_grid(degradation: str, scale: int) -> None:
+def test_degraded_images_are_smaller_by_the_scale_and_on_the_8_bit_grid(degradation: str, scale: int) -> None:
     recipe = UpscalingRecipe(degradation=degradation, scale=scale)
     small = recipe.degrade(torch.rand(2, 3, 32, 64), torch.Generator().manual_seed(0))
     assert small.shape == (2, 3, 32 // scale, 64 // scale)

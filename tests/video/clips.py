@@ -14,7 +14,7 @@ UNEVEN = (0, 3600, 7200, 12_000, 13_000, 20_000, 24_000, 30_001)
 """Times of frames, in `TICKS`, as a phone takes them."""
 
 
-def picture(index: int, size: tuple[int, int] = (48, 32)) -> np.ndarray:
+def image(index: int, size: tuple[int, int] = (48, 32)) -> np.ndarray:
     """(H, W, 3): flat colours, in quarters, so that a codec loses little. The frames differ."""
     width, height = size
     pixels = np.zeros((height, width, 3), np.uint8)
@@ -40,7 +40,7 @@ def make(
     options: dict[str, str] | None = None,
     muxer: str | None = None,
 ) -> Path:
-    """A clip of `picture`s. `colours` are matrix, range, primaries and transfer in FFmpeg's numbers."""
+    """A clip of `image`s. `colours` are matrix, range, primaries and transfer in FFmpeg's numbers."""
     matrix, numbers, primaries, transfer = colours
     with av.open(path, "w", format=muxer) as out:
         stream = out.add_stream(codec, rate=25, options={"crf": "4"} if codec == "libx264" else {})
@@ -56,7 +56,7 @@ def make(
         sound = out.add_stream(audio, rate=48_000) if audio else None
         words = out.add_mux_stream("subrip") if subtitles else None
         for index, time in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(picture(index, size), "rgb24")
+            frame = av.VideoFrame.from_ndarray(image(index, size), "rgb24")
             frame = frame.reformat(
                 format=pixel_format,
                 dst_colorspace={2: 5, 6: 5}.get(matrix, matrix),

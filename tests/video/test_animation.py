@@ -14,7 +14,7 @@ from imgtk.batch import Row, run
 from imgtk.errors import MemoryLimitError
 from imgtk.pipeline import Pipeline
 from imgtk.video.formats import Encoding
-from tests.video.clips import codec_of, make, picture, times_of
+from tests.video.clips import codec_of, image, make, times_of
 
 SUFFIXES = ("gif", "webp", "png", "apng")
 FORMS = {"apng": "PNG", "png": "PNG", "gif": "GIF", "webp": "WEBP"}
@@ -22,13 +22,13 @@ DURATIONS = [100, 40, 40, 250]
 
 
 def animation(path: Path, *, durations: list[int] | None = None, hole: bool = False, **options: Any) -> Path:
-    """Frames of `picture`s; `hole` cuts a quarter out, another one in each frame."""
+    """Frames of `image`s; `hole` cuts a quarter out, another one in each frame."""
     frames = []
     for index in range(len(durations or DURATIONS)):
         alpha = np.full((32, 48), 255, np.uint8)
         if hole:
             alpha[:, 12 * index : 12 * index + 12] = 0
-        frames.append(PIL.Image.fromarray(np.dstack([picture(index), alpha] if hole else [picture(index)])))
+        frames.append(PIL.Image.fromarray(np.dstack([image(index), alpha] if hole else [image(index)])))
     form = FORMS[path.suffix[1:]]
     extra = {"lossless": True} if form == "WEBP" else {"disposal": 2} if form == "GIF" else {}
     how = extra | {"duration": durations or DURATIONS} | options
@@ -125,14 +125,14 @@ def test_a_gif_without_its_end(tmp_path: Path) -> None:
     assert "its end is missing, and 4 frames were found" in row.notes
 
 
-def test_picture_for_those_who_know_no_apng_is_no_frame(tmp_path: Path) -> None:
+def test_image_for_those_who_know_no_apng_is_no_frame(tmp_path: Path) -> None:
     source = animation(tmp_path / "in.png", durations=[50, 60, 70, 80], default_image=True)
     through("adjust:gamma 1", source, tmp_path / "out.webp")
     assert len(frames_in(tmp_path / "out.webp")) == 3
 
 
 def test_animations_of_a_folder_keep_their_format(tmp_path: Path) -> None:
-    """Still pictures of that format become PNG, as ever."""
+    """Still images of that format become PNG, as ever."""
     folder = tmp_path / "in"
     folder.mkdir()
     animation(folder / "moving.gif")
@@ -197,8 +197,8 @@ def test_a_disk_that_takes_only_a_part(tmp_path: Path, files_end_at: Any, suffix
         ("out.png", {"quality": 50}, "PNG has no"),
         ("out.webp", {"clips": Encoding("libx264")}, "for clips"),
         ("out.gif", {"clips": Encoding(crf=20)}, "for clips"),
-        ("out.png", {"depth": 16}, "--depth is for pictures"),
-        ("out.mkv", {"depth": 16}, "--depth is for pictures"),
+        ("out.png", {"depth": 16}, "--depth is for images"),
+        ("out.mkv", {"depth": 16}, "--depth is for images"),
         ("out.mkv", {"quality": 50}, "--crf"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Clips become folders of pictures, and pictures become clips."""
+"""Clips become folders of images, and images become clips."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from imgtk.pipeline import Pipeline
 from imgtk.video.folder import AT_ONCE
 from imgtk.video.formats import Encoding
 from imgtk.video.timestamps import read_timestamps
-from tests.video.clips import UNEVEN, codec_of, frames_of, make, picture, times_of
+from tests.video.clips import UNEVEN, codec_of, frames_of, image, make, times_of
 from tests.video.test_animation import animation, frames_in
 
 Cli = Callable[..., Result]
@@ -56,10 +56,10 @@ def once(source: str, target: str, text: str = SAME, **options: Any) -> Row:
     return row
 
 
-def pictures(folder: str, names: Sequence[str] = ("1.png", "2.png", "3.png"), size: tuple[int, int] = (48, 32)) -> None:
+def images(folder: str, names: Sequence[str] = ("1.png", "2.png", "3.png"), size: tuple[int, int] = (48, 32)) -> None:
     Path(folder).mkdir()
     for index, name in enumerate(names):
-        PIL.Image.fromarray(picture(index, size)).save(Path(folder, name))
+        PIL.Image.fromarray(image(index, size)).save(Path(folder, name))
 
 
 def names(folder: str | Path = ".") -> list[str]:
@@ -177,7 +177,7 @@ def test_transparent_frames(tmp_path: Path) -> None:
 
 
 def test_transparency_that_comes_late_is_not_lost_either() -> None:
-    pictures("in")
+    images("in")
     PIL.Image.new("RGBA", (48, 32), (9, 9, 9, 100)).save("in/3.png")
     refused = once("in", "out.mp4", clips=Encoding("libx264"))
     assert "transparency" in str(refused.error)
@@ -209,7 +209,7 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     assert Path("file").read_text() == "mine"
 
 
-def test_frames_do_not_go_where_other_results_or_pictures_are(tmp_path: Path) -> None:
+def test_frames_do_not_go_where_other_results_or_images_are(tmp_path: Path) -> None:
     (tmp_path / "in/fox").mkdir(parents=True)
     make(tmp_path / "in/fox.mp4", times=(0, 3600))
     PIL.Image.new("RGB", (8, 8)).save("in/fox/000001.png")
@@ -336,27 +336,27 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     assert Path("out/in/timestamps.txt").read_text() == Path("straight/in/timestamps.txt").read_text()
 
 
-# Pictures to clips
+# Images to clips
 
 
 def test_natural_order(tmp_path: Path) -> None:
-    pictures("in", ["frame1.png", "frame2.png", "frame10.png", "Frame11.png", "frame100.png"])
-    Path("in/.hidden.png").write_text("no picture")
+    images("in", ["frame1.png", "frame2.png", "frame10.png", "Frame11.png", "frame100.png"])
+    Path("in/.hidden.png").write_text("no image")
     for words in (["in"], ["in/*.png"]):
         result = cli(SAME, *words, "-o", "out.mkv", "--codec", "ffv1", "--overwrite")
         assert (result.exit_code, result.stdout) == (0, "out.mkv\n"), result.output
         assert "--fps" in result.stderr
         for index, frame in enumerate(frames_of(tmp_path / "out.mkv")):
-            assert np.array_equal(frame, picture(index))
+            assert np.array_equal(frame, image(index))
         assert times_of(tmp_path / "out.mkv") == [Fraction(40 * index, 1000) for index in range(5)]
     Path("list.txt").write_text("in/frame10.png\nin/frame1.png\nin/frame10.png\n")
     assert once("@list.txt", "list.mkv", clips=EXACT).error is None
     for index, frame in zip((2, 0, 2), frames_of(tmp_path / "list.mkv"), strict=True):
-        assert np.array_equal(frame, picture(index))
+        assert np.array_equal(frame, image(index))
 
 
 def test_rates(tmp_path: Path) -> None:
-    pictures("in")
+    images("in")
     result = cli(SAME, "in", "-o", "out.mp4", "--fps", "29.97")
     assert (result.exit_code, result.stderr) == (0, "")
     assert times_of(tmp_path / "out.mp4") == [Fraction(1001 * index, 30_000) for index in range(3)]
@@ -374,15 +374,15 @@ def test_rates(tmp_path: Path) -> None:
         Path("in/timestamps.txt").write_text(f"# timestamp format v2\n{lines}")
         result = cli(SAME, "in", "-o", "wrong.mp4")
         assert result.exit_code == 1
-        assert f"in/timestamps.txt: it has {lines.count(chr(10))} times, and there are 3 pictures" in result.stderr
+        assert f"in/timestamps.txt: it has {lines.count(chr(10))} times, and there are 3 images" in result.stderr
         assert "--fps" in result.stderr
     assert not Path("wrong.mp4").exists()
 
 
 @pytest.mark.parametrize("target", ["out.mp4", "out.mov", "out.mkv", "out.webm", "out.gif", "out.webp", "out.apng"])
-def test_every_kind_of_result_even_of_one_picture(tmp_path: Path, target: str) -> None:
+def test_every_kind_of_result_even_of_one_image(tmp_path: Path, target: str) -> None:
     for folder, count in (("one", 1), ("two", 2)):
-        pictures(folder, [f"{index}.jpg" for index in range(count)])
+        images(folder, [f"{index}.jpg" for index in range(count)])
         row = once(folder, target, DOUBLE, overwrite=True)
         assert (row.error, row.size) == (None, (96, 64))
         assert (row.path, row.output) == (folder, target)
@@ -393,8 +393,8 @@ def test_every_kind_of_result_even_of_one_picture(tmp_path: Path, target: str) -
             assert len(frames_of(tmp_path / target)) == count
 
 
-def test_a_picture_that_is_named_stays_one() -> None:
-    pictures("in", ["a.png"])
+def test_a_image_that_is_named_stays_one() -> None:
+    images("in", ["a.png"])
     assert cli(SAME, "in/a.png", "-o", "out.webp").exit_code == 0
     with PIL.Image.open("out.webp") as image:
         assert not image.is_animated
@@ -402,14 +402,14 @@ def test_a_picture_that_is_named_stays_one() -> None:
 
 
 def test_the_result_is_no_frame_of_itself() -> None:
-    pictures("in")
+    images("in")
     for _ in range(2):
         assert once("in", "in/out.webp", overwrite=True).error is None
         with PIL.Image.open("in/out.webp") as image:
             assert image.n_frames == 3
 
 
-def test_gray_deep_and_transparent_pictures_together(tmp_path: Path) -> None:
+def test_gray_deep_and_transparent_images_together(tmp_path: Path) -> None:
     """All values are kept, with the most bits and channels that any of them has."""
     (tmp_path / "in").mkdir()
     noise = np.random.default_rng(0)
@@ -430,13 +430,13 @@ def test_gray_deep_and_transparent_pictures_together(tmp_path: Path) -> None:
 
 
 def test_odd_sizes(tmp_path: Path) -> None:
-    pictures("in", size=(33, 21))
+    images("in", size=(33, 21))
     refused = cli(SAME, "in", "-o", "out.mp4")
     assert refused.exit_code == 1
     assert "33x21" in refused.stderr
     assert cli(SAME, "in", "-o", "out.webm").exit_code == 0
     assert frames_of(tmp_path / "out.webm")[0].shape == (21, 33, 3)
-    pictures("tiny", size=(1, 1))
+    images("tiny", size=(1, 1))
     assert cli(DOUBLE, "tiny", "-o", "tiny.mkv").exit_code == 0
 
 
@@ -446,12 +446,12 @@ def test_odd_sizes(tmp_path: Path) -> None:
         (lambda path: PIL.Image.new("RGB", (40, 30)).save(path), "40x30 pixels, and in/1.png has 48x32"),
         (lambda path: path.write_bytes(path.read_bytes()[:-40]), "damaged"),
         (lambda path: path.write_bytes(b""), "empty"),
-        (lambda path: path.write_text("no picture"), "not a picture"),
+        (lambda path: path.write_text("no image"), "not an image"),
         (lambda path: animation(path), "is an animation"),
     ],
 )
 def test_frames_that_do_not_belong(spoil: Callable[[Path], Any], told: str) -> None:
-    pictures("in")
+    images("in")
     spoil(Path("in/2.png"))
     for target in ("out.mp4", "out.webp"):
         result = cli(SAME, "in", "-o", target)
@@ -463,7 +463,7 @@ def test_frames_that_do_not_belong(spoil: Callable[[Path], Any], told: str) -> N
 
 
 def test_nothing_is_computed_where_the_heads_tell(computed: Any) -> None:
-    pictures("in")
+    images("in")
     PIL.Image.new("RGB", (40, 30)).save("in/3.png")
     assert once("in", "out.mp4").status == "failed"
     assert len(computed) == 0
@@ -473,17 +473,17 @@ def test_profiles_are_told_of() -> None:
     from PIL import ImageCms
 
     (Path("in")).mkdir()
-    image = PIL.Image.fromarray(picture(0))
-    image.save("in/1.png", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    pil_image = PIL.Image.fromarray(image(0))
+    pil_image.save("in/1.png", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     assert not any("profile" in note for note in once("in", "srgb.mp4").notes)
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ"))  # any that is not sRGB
     icc = lab.tobytes()
-    image.save("in/1.png", icc_profile=icc[:16] + b"RGB " + icc[20:])
+    pil_image.save("in/1.png", icc_profile=icc[:16] + b"RGB " + icc[20:])
     assert any("profile" in note for note in once("in", "other.mp4").notes)
 
 
 def test_clips_among_frames_and_other_nonsense(tmp_path: Path) -> None:
-    pictures("in")
+    images("in")
     make(tmp_path / "in/a.mp4", times=(0, 3600))
     for words, told in (
         (("in/*", "-o", "out.mp4"), "in/a.mp4 is a clip"),
@@ -502,12 +502,12 @@ def test_clips_among_frames_and_other_nonsense(tmp_path: Path) -> None:
     result = cli(f"{SAME} | save '{{name}}.png'", "in", "-o", "out.mp4")
     assert result.exit_code == 2
     Path("empty").mkdir()
-    assert "no pictures in empty" in cli(SAME, "empty", "-o", "out.mp4").stderr
+    assert "no images in empty" in cli(SAME, "empty", "-o", "out.mp4").stderr
     assert names() == ["empty", "in"]
 
 
 def test_stores_are_refused(tmp_path: Path) -> None:
-    pictures("in")
+    images("in")
     make(tmp_path / "in/a.mp4", times=(0, 3600))
     animation(tmp_path / "in/fox.gif")
     here = tmp_path.as_uri()
@@ -520,9 +520,9 @@ def test_stores_are_refused(tmp_path: Path) -> None:
     assert names("out") == ["1.jpg", "2.jpg", "3.jpg"]
 
 
-def test_resuming_a_clip_of_pictures(tmp_path: Path, computed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resuming_a_clip_of_images(tmp_path: Path, computed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imgtk.video.segments.FRAMES", 3)
-    pictures("in", [f"{index}.png" for index in range(11)])
+    images("in", [f"{index}.png" for index in range(11)])
     for name, resume in (("out.mkv", True), ("straight.mkv", False)):
         computed.clear()
         computed.fail_at = 8 if resume else 10**9
@@ -544,7 +544,7 @@ def test_resuming_a_clip_of_pictures(tmp_path: Path, computed: Any, monkeypatch:
 
 
 def test_codecs_and_steadiness(tmp_path: Path) -> None:
-    pictures("in", size=(64, 64))
+    images("in", size=(64, 64))
     result = cli(SAME, "in", "-o", "out.mkv", "--codec", "libx265", "--crf", "30", "--steady", "0.5", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["path"] == "in"

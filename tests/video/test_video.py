@@ -27,9 +27,9 @@ from tests.video.clips import (
     UNEVEN,
     codec_of,
     frames_of,
+    image,
     make,
     packets_of,
-    picture,
     tags_of,
     times_of,
 )
@@ -58,7 +58,7 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def quarters(frame: np.ndarray) -> np.ndarray:
-    """The colours in the middle of the four quarters of a `picture`."""
+    """The colours in the middle of the four quarters of a `image`."""
     height, width, _ = frame.shape
     return frame[height // 4 :: height // 2, width // 4 :: width // 2].astype(int)
 
@@ -71,7 +71,7 @@ def test_frames_and_their_times(cli: Cli, tmp_path: Path) -> None:
     assert times_of(tmp_path / "out.mp4") == [Fraction(pts, 90_000) for pts in UNEVEN]
     for index, frame in enumerate(frames_of(tmp_path / "out.mp4")):
         assert frame.shape == (64, 96, 3)
-        assert np.abs(quarters(frame) - quarters(picture(index))).max() <= 8, index
+        assert np.abs(quarters(frame) - quarters(image(index))).max() <= 8, index
 
 
 @pytest.mark.parametrize("name", ["out.mov", "out.mkv", "out.webm"])
@@ -168,7 +168,7 @@ def test_rotated_clips_become_upright(cli: Cli, tmp_path: Path, rotation: int, s
     assert json.loads(result.stdout)["size"] == list(size)
     with av.open(tmp_path / "out.mp4") as clip:
         assert next(clip.decode(video=0)).rotation == 0
-    wanted = np.rot90(picture(0), rotation // 90)  # both anticlockwise
+    wanted = np.rot90(image(0), rotation // 90)  # both anticlockwise
     assert np.abs(quarters(frames_of(tmp_path / "out.mp4")[0]) - quarters(wanted)).max() <= 8
 
 
@@ -186,7 +186,7 @@ def test_transparency_is_kept_or_refused(cli: Cli, tmp_path: Path) -> None:
     with av.open(tmp_path / "in.mkv", "w") as out:
         stream = out.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 32, 32, "bgra"
-        rgba = np.dstack([picture(0, (32, 32)), np.full((32, 32), 77, np.uint8)])
+        rgba = np.dstack([image(0, (32, 32)), np.full((32, 32), 77, np.uint8)])
         out.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, "rgba").reformat(format="bgra")))
         out.mux(stream.encode(None))
     assert cli("run", SAME, "in.mkv", "-o", "out.mkv").exit_code == 0

@@ -161,7 +161,7 @@ BROKEN = {
     "text": (lambda p: p.write_text("hello"), "a text file"),
     "web page": (lambda p: p.write_text("<!DOCTYPE html>"), "web page"),
     "LFS pointer": (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1"), "Git LFS"),
-    "picture": (lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99)), "PNG picture"),
+    "image": (lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99)), "PNG image"),
     "noise": (lambda p: p.write_bytes(bytes(range(128, 256)) * 9), "damaged"),
     "other zip": (lambda p: zipfile.ZipFile(p, "w").writestr("a", "b"), "damaged|cut short"),
     "folder": (lambda p: p.mkdir(), "Is a directory"),

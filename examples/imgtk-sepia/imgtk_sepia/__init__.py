@@ -10,7 +10,7 @@ def imgtk_operators() -> list[OpSpec]:
         OpSpec(
             name="adjust:sepia",
             impl="imgtk_sepia.op:Sepia",
-            summary="Tone the picture like an old photograph.",
+            summary="Tone the image like an old photograph.",
             params=(
                 Param("strength", Number(0, 1), "0 changes nothing, 1 leaves one tone.", default=1.0, positional=True),
             ),

@@ -16,7 +16,7 @@ PAPER = (1.0, 0.91, 0.74)
 
 
 class Sepia(ImageOp):
-    """Mixes the picture with its luminance in the tone of old paper."""
+    """Mixes the image with its luminance in the tone of old paper."""
 
     def __init__(self, strength: float) -> None:
         tone = torch.outer(torch.tensor(PAPER), torch.tensor(LUMINANCE))

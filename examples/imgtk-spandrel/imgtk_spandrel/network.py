@@ -55,8 +55,8 @@ def load(path: Path) -> SpandrelNetwork:
     The file is read as imgtk reads all weights: without running code of its.
 
     Raises:
-        WeightsError: it cannot be read, spandrel does not know the network, or it is not one from an RGB picture to an
-            RGB picture.
+        WeightsError: it cannot be read, spandrel does not know the network, or it is not one from an RGB image to an
+            RGB image.
     """
     state = dict(read_state(path))
     try:
@@ -69,6 +69,6 @@ def load(path: Path) -> SpandrelNetwork:
     if descriptor.purpose not in PURPOSES or (descriptor.input_channels, descriptor.output_channels) != (3, 3):
         raise WeightsError(
             f"{path} holds {descriptor.architecture.name} for {descriptor.purpose}, with {descriptor.input_channels} "
-            f"channels in and {descriptor.output_channels} out; only networks from RGB to RGB pictures can be used"
+            f"channels in and {descriptor.output_channels} out; only networks from RGB to RGB images can be used"
         )
     return SpandrelNetwork(descriptor.eval())

@@ -25,7 +25,7 @@ class SpandrelUpscale(Upscale):
         scale: output pixels per input pixel, at least 1.
         model: a file, or the name of weights in the user's store.
         tta: 8 for the average over eight turns and flips, else 1.
-        tileable: "x", "y" or "both": axes along which the picture is taken as repeating itself.
+        tileable: "x", "y" or "both": axes along which the image is taken as repeating itself.
     """
 
     def __init__(self, scale: Fraction, model: str, tta: int = 1, tileable: str | None = None) -> None:

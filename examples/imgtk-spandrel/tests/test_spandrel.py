@@ -91,7 +91,7 @@ def test_keeps_what_every_operator_promises(save):
     check_op("upscale:spandrel", scale="x2", model=str(save("compact")), tile=48)
 
 
-def test_a_network_that_should_not_be_tiled_sees_the_whole_picture(swinir, pixels):
+def test_a_network_that_should_not_be_tiled_sees_the_whole_image(swinir, pixels):
     op = default().spec("upscale:spandrel").build(scale="x2", model=str(swinir))
     assert op.geometry.extent is Extent.WHOLE
     whole, tiled = (
@@ -105,8 +105,8 @@ def test_a_network_that_should_not_be_tiled_sees_the_whole_picture(swinir, pixel
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (17, 2)])
 def test_small_and_odd_sides(swinir, size):
-    picture = np.zeros((*size, 3), np.uint8)
-    assert imgtk.Pipeline(f"upscale:spandrel x2 model={swinir}")(picture).numpy().shape == (2 * size[0], 2 * size[1], 3)
+    image = np.zeros((*size, 3), np.uint8)
+    assert imgtk.Pipeline(f"upscale:spandrel x2 model={swinir}")(image).numpy().shape == (2 * size[0], 2 * size[1], 3)
 
 
 def test_the_other_flags_work_too(save, pixels):

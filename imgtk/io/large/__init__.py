@@ -1,14 +1,14 @@
-"""Pictures that do not fit into memory: read and written by regions, with their pixels on the disk meanwhile."""
+"""Images that do not fit into memory: read and written by regions, with their pixels on the disk meanwhile."""
 
 from imgtk.io.large.kept import drafts
 from imgtk.io.large.raster import Raster, raster
-from imgtk.io.large.read import Picture, opened
+from imgtk.io.large.read import DiskImage, opened
 from imgtk.io.large.vips import check_installed, installed
 from imgtk.io.large.write import Output, check_encoder, output
 
 __all__ = [
+    "DiskImage",
     "Output",
-    "Picture",
     "Raster",
     "check_encoder",
     "check_installed",

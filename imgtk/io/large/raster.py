@@ -1,4 +1,4 @@
-"""Pixels on the disk, for pictures that do not fit into memory."""
+"""Pixels on the disk, for images that do not fit into memory."""
 
 from __future__ import annotations
 
@@ -105,5 +105,5 @@ def take_space(path: Path, file: BinaryIO, shape: tuple[int, int, int], dtype: n
     except OSError as error:
         raise WriteError(
             f"cannot keep {wanted / 1e9:.3g} GB of pixels in {path.parent}: {error.strerror or error}",
-            hint="A picture that does not fit into memory needs space for its pixels beside the result.",
+            hint="An image that does not fit into memory needs space for its pixels beside the result.",
         ) from error

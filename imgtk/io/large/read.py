@@ -1,4 +1,4 @@
-"""Pictures that are read by regions."""
+"""Images that are read by regions."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from imgtk.io.read import Header, is_tiff, read, reading
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An upright picture on the disk.
+class DiskImage:
+    """An upright image on the disk.
 
     Attributes:
         size: in pixels.
@@ -75,8 +75,8 @@ class Picture:
 
 
 @contextmanager
-def opened(path: Path, header: Header, page: int, beside: Path, max_memory: int) -> Iterator[Picture]:
-    """A picture in a file, decoded onto the disk, so that damage is found at once.
+def opened(path: Path, header: Header, page: int, beside: Path, max_memory: int) -> Iterator[DiskImage]:
+    """An image in a file, decoded onto the disk, so that damage is found at once.
 
     Args:
         header: what the file says of it.
@@ -111,7 +111,7 @@ def opened(path: Path, header: Header, page: int, beside: Path, max_memory: int)
             top += len(strip)
         channels = 1 if header.channels < 3 else 3
         has_alpha = header.channels > channels and not opaque
-        yield Picture(header.size, channels, has_alpha, dtype, metadata, samples, turned)
+        yield DiskImage(header.size, channels, has_alpha, dtype, metadata, samples, turned)
 
 
 def _opaque(dtype: np.dtype[Any]) -> float:
@@ -119,7 +119,7 @@ def _opaque(dtype: np.dtype[Any]) -> float:
 
 
 def _whole(image: Image, channels: int) -> Iterator[np.ndarray]:
-    """A picture as one strip of so many channels: alpha that hides nothing, which it does without, is put back."""
+    """An image as one strip of so many channels: alpha that hides nothing, which it does without, is put back."""
     samples = np.atleast_3d(image.numpy())
     if samples.shape[2] < channels:
         samples = np.concatenate([samples, np.full_like(samples[..., :1], _opaque(samples.dtype))], 2)
@@ -127,7 +127,7 @@ def _whole(image: Image, channels: int) -> Iterator[np.ndarray]:
 
 
 def _strips(path: Path, header: Header, page: int) -> Iterator[np.ndarray]:
-    """The rows of a picture by strips, (h, W, C), with `header.channels`."""
+    """The rows of an image by strips, (h, W, C), with `header.channels`."""
     with reading(path) as file:
         if not is_tiff(file):
             yield from vips.decoded(path, "png" if file.read(1) == png.SIGNATURE[:1] else "jpeg")

@@ -1,4 +1,4 @@
-"""libvips, which decodes and encodes pictures by rows."""
+"""libvips, which decodes and encodes images by rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def installed() -> bool:
 
 
 def check_installed(path: str | Path) -> None:
-    """Raise ReadError if there is no library to read the picture `path` by rows with."""
+    """Raise ReadError if there is no library to read the image `path` by rows with."""
     if not installed():
         raise ReadError(
             f"cannot read {path} in pieces: that needs libvips", hint="Install it: pip install 'imgtk[large]'"
@@ -37,7 +37,7 @@ def _library() -> Any:
         import pyvips
     except (ImportError, OSError) as error:
         raise ReadError(
-            f"libvips, which keeps pictures on the disk, does not work: {error}",
+            f"libvips, which keeps images on the disk, does not work: {error}",
             hint="Install it anew: pip install --force-reinstall 'imgtk[large]'",
         ) from error
     pyvips.cache_set_max(0)  # files change, and kept ones would stay open
@@ -71,7 +71,7 @@ def decoded(path: Path, kind: str, page: int = 0) -> Iterator[np.ndarray]:
             data = region.fetch(0, top, image.width, height)
             yield np.frombuffer(data, dtype).reshape(height, image.width, image.bands)
     except pyvips.Error as error:
-        raise ReadError(f"the picture in it is damaged or cut short ({message(error)})") from error
+        raise ReadError(f"the image in it is damaged or cut short ({message(error)})") from error
 
 
 def encode_jpeg(file: BinaryIO, raster: Raster, quality: int) -> None:

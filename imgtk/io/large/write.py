@@ -104,7 +104,7 @@ def output(
 
 
 def check_encoder(path: Path, size: Size, channels: int, max_memory: int) -> None:
-    """Raise WriteError if the format of `path` is encoded as a whole, and the picture does not fit into memory."""
+    """Raise WriteError if the format of `path` is encoded as a whole, and the image does not fit into memory."""
     target = format_of(path)
     needed = 2 * size.pixels * channels  # its pixels, and what the encoder makes of them
     if target not in (TIFF, PNG, JPEG) and needed > max_memory:

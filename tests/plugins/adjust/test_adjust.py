@@ -22,7 +22,7 @@ def build(name: str, **params: Any) -> ImageOp:
     return SPECS[name].build(**params)
 
 
-def picture(width: int = 23, height: int = 17, seed: int = 0) -> torch.Tensor:
+def image(width: int = 23, height: int = 17, seed: int = 0) -> torch.Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
@@ -35,8 +35,8 @@ def test_every_mode_is_implemented() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_blend_with_no_opacity_is_the_picture(mode: str) -> None:
-    x, y = picture(), picture(seed=1)
+def test_blend_with_no_opacity_is_the_image(mode: str) -> None:
+    x, y = image(), image(seed=1)
     torch.testing.assert_close(build("blend", alpha=0, mode=mode)(x, y), x)
 
 
@@ -66,7 +66,7 @@ def test_brightness_and_contrast() -> None:
 
 
 def test_saturation_and_grayscale() -> None:
-    x = picture()
+    x = image()
     gray = build("adjust:grayscale")(x)
     torch.testing.assert_close(build("adjust:saturation", amount=0)(x), gray)
     torch.testing.assert_close(build("adjust:saturation", amount=1)(x), x)
@@ -84,27 +84,27 @@ def test_gamma_keeps_black_and_white_and_survives_overshoot() -> None:
 @pytest.mark.parametrize("size", [(23, 17), (1, 1), (1, 40), (5, 2)])
 @pytest.mark.parametrize("radius", [0.6, 3])
 def test_blur_is_a_gaussian(size: tuple[int, int], radius: float) -> None:
-    x = picture(*size)
+    x = image(*size)
     expected = gaussian_filter(x.double().numpy(), (0, 0, radius, radius), mode="nearest", truncate=6)
     np.testing.assert_allclose(build("adjust:blur", radius=radius)(x).numpy(), expected, atol=1e-3)
 
 
 def test_blur_and_sharpen_by_nothing() -> None:
-    x = picture()
+    x = image()
     torch.testing.assert_close(build("adjust:blur", radius=0)(x), x)
     torch.testing.assert_close(build("adjust:sharpen", amount=0)(x), x)
     torch.testing.assert_close(build("adjust:sharpen", radius=0, amount=9)(x), x)
 
 
 def test_sharpen_adds_what_blur_takes() -> None:
-    x = picture()
+    x = image()
     detail = x - build("adjust:blur", radius=1)(x)
     torch.testing.assert_close(build("adjust:sharpen", amount=0.7)(x), x + 0.7 * detail)
 
 
 @pytest.mark.parametrize("name", ["adjust:blur", "adjust:sharpen"])
 def test_halo_covers_the_blur(name: str) -> None:
-    op, x = build(name, radius=1.3), picture(60, 8)
+    op, x = build(name, radius=1.3), image(60, 8)
     halo, whole = op.geometry.halo, op(x)
     tile = op(x[..., 20 - halo : 30 + halo])[..., halo:-halo]
     torch.testing.assert_close(tile, whole[..., 20:30], atol=1e-6, rtol=0)
@@ -125,7 +125,7 @@ def test_vignette_darkens_the_corners_by_its_strength(size: Size) -> None:
 
 
 def test_vignette_tiles_are_the_whole() -> None:
-    op, x, size = build("adjust:vignette"), picture(41, 29), Size(41, 29)
+    op, x, size = build("adjust:vignette"), image(41, 29), Size(41, 29)
     box, needed = Box(17, 9, 30, 29), Box(15, 5, 32, 29)
     tile = x[..., needed.top : needed.bottom, needed.left : needed.right]
     part = op.render(tile, window=Window(box, size, needed, size))
@@ -135,7 +135,7 @@ def test_vignette_tiles_are_the_whole() -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_input_is_left_alone_and_gray_stays_gray(name: str) -> None:
     op = build(name)
-    gray = picture()[:, :1].repeat(1, 3, 1, 1)
+    gray = image()[:, :1].repeat(1, 3, 1, 1)
     before = gray.clone()
     result = op(gray, gray.flip(3)) if SPECS[name].inputs == 2 else op(gray)
     assert torch.equal(gray, before)

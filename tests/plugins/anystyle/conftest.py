@@ -1,11 +1,11 @@
-"""A tiny network with random weights, and style pictures."""
+"""A tiny network with random weights, and style images."""
 
 import cv2
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from imgtk_anystyle.network import AnyStyleNetwork
 
 
@@ -33,8 +33,8 @@ def network_file(network, tmp_path):
 
 @pytest.fixture(scope="session")
 def styles(tmp_path_factory):
-    """A folder of two style pictures: one dark and wide, one pale and high."""
+    """A folder of two style images: one dark and wide, one pale and high."""
     folder = tmp_path_factory.mktemp("styles")
-    write(folder / "dark.png", 0.3 * picture(90, 70, seed=3))
-    write(folder / "pale.png", 1 - 0.3 * picture(66, 120, seed=4).flip(1))
+    write(folder / "dark.png", 0.3 * sample_image(90, 70, seed=3))
+    write(folder / "pale.png", 1 - 0.3 * sample_image(66, 120, seed=4).flip(1))
     return folder

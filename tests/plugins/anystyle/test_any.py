@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from imgtk import Pipeline
 from imgtk.errors import ParameterError, ReadError, WeightsError
 from imgtk.registry import default
-from imgtk.testing import check_op, picture
+from imgtk.testing import check_op, sample_image
 from imgtk_anystyle.network import PALETTE, palettes
 
 CPU = torch.device("cpu")
@@ -39,24 +39,24 @@ def test_the_description_needs_no_torch():
 
 @torch.inference_mode()
 def test_a_styled_network_paints_as_the_network_it_is_from(network):
-    x, style = picture(32, 24), picture(70, 80, seed=2)
+    x, style = sample_image(32, 24), sample_image(70, 80, seed=2)
     expected = network(x, style)
     styled = network.in_style(network.code(style))
     torch.testing.assert_close(styled(x), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(styled.apply_moments(x, styled.measure(x)), expected, atol=1e-5, rtol=0)
 
 
-def test_pictures_of_a_batch_do_not_see_each_other(network):
+def test_images_of_a_batch_do_not_see_each_other(network):
     """Neither their styles nor their moments mix. With gradients, as in training."""
-    x = torch.cat([picture(32, 32), picture(32, 32, seed=1)])
-    style = torch.cat([picture(64, 64, seed=2), picture(64, 64, seed=3) ** 3])
+    x = torch.cat([sample_image(32, 32), sample_image(32, 32, seed=1)])
+    style = torch.cat([sample_image(64, 64, seed=2), sample_image(64, 64, seed=3) ** 3])
     together = network(x, style)
     for i in range(2):
         torch.testing.assert_close(together[i : i + 1], network(x[i : i + 1], style[i : i + 1]), atol=1e-5, rtol=1e-4)
 
 
 def test_the_halo_is_the_receptive_radius(network):
-    styled = network.in_style(network.code(picture(64, 64)))
+    styled = network.in_style(network.code(sample_image(64, 64)))
     x = torch.rand(1, 3, 8, 256, requires_grad=True)
     given = [torch.stack([value[:, 0] * 0, value[:, 1] * 0 + 1], 1) for value in styled.measure(x.detach())]
     reach = set()
@@ -69,7 +69,7 @@ def test_the_halo_is_the_receptive_radius(network):
 
 @torch.inference_mode()
 def test_palettes_hold_mean_and_covariance():
-    x = 0.1 + 0.8 * picture(40, 30) ** 2
+    x = 0.1 + 0.8 * sample_image(40, 30) ** 2
     logits = torch.logit(x)[0].flatten(1)
     (palette,) = palettes(x)
     assert palette.shape == (PALETTE,)
@@ -80,9 +80,9 @@ def test_palettes_hold_mean_and_covariance():
 
 @torch.inference_mode()
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_flat_pictures_and_flat_styles_give_finite_colours(network, level):
+def test_flat_images_and_flat_styles_give_finite_colours(network, level):
     flat = torch.full((1, 3, 32, 32), level)
-    for x, style in ((flat, picture(32, 32)), (picture(32, 32), flat), (flat, flat)):
+    for x, style in ((flat, sample_image(32, 32)), (sample_image(32, 32), flat), (flat, flat)):
         y = network(x, style)
         assert y.isfinite().all()
         assert 0 <= y.min() <= y.max() <= 1
@@ -90,14 +90,14 @@ def test_flat_pictures_and_flat_styles_give_finite_colours(network, level):
 
 @torch.inference_mode()
 def test_the_style_matters_and_its_colours_are_taken(build, styles):
-    x = picture(40, 32)
+    x = sample_image(40, 32)
     dark, pale = (build([styles / f"{name}.png"])(x) for name in ("dark", "pale"))
     assert dark.mean() + 0.2 < pale.mean()
 
 
 @torch.inference_mode()
 def test_blends_lie_between_their_styles(build, styles):
-    x = picture(40, 32)
+    x = sample_image(40, 32)
     both = [styles / "dark.png", styles / "pale.png"]
     dark, pale = (build([path])(x) for path in both)
     torch.testing.assert_close(build(both, weights=(3, 0))(x), dark)
@@ -107,7 +107,7 @@ def test_blends_lie_between_their_styles(build, styles):
 
 @torch.inference_mode()
 def test_strength_and_colours(build, styles):
-    x = picture(40, 32)
+    x = sample_image(40, 32)
     image = [styles / "dark.png"]
     torch.testing.assert_close(build(image, strength=0)(x), x)
     assert not torch.allclose(build(image, keep_colour=True)(x), build(image)(x))
@@ -115,12 +115,12 @@ def test_strength_and_colours(build, styles):
 
 @torch.inference_mode()
 def test_the_size_of_the_style_matters(build, styles):
-    x = picture(40, 32)
+    x = sample_image(40, 32)
     assert not torch.allclose(build([styles / "dark.png"])(x), build([styles / "dark.png"], style_size=0.3)(x))
 
 
-def test_a_large_picture_is_tiled_without_seams(network_file, styles):
-    x = picture(203, 157)
+def test_a_large_image_is_tiled_without_seams(network_file, styles):
+    x = sample_image(203, 157)
     text = f"style:any {styles / 'dark.png'} model={network_file}"
     runs = [Pipeline(text, tile=tile, dtype="fp32", device="cpu")(x) for tile in ("off", 48)]
     assert np.abs(runs[0].pixels.astype(float) - runs[1].pixels.astype(float)).max() < 1e-4
@@ -131,13 +131,13 @@ def test_a_large_picture_is_tiled_without_seams(network_file, styles):
 def test_tiny_and_thin_styles(build, tmp_path, width, height):
     path = tmp_path / "style.png"
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
-    assert build([path])(picture(16, 12)).isfinite().all()
+    assert build([path])(sample_image(16, 12)).isfinite().all()
 
 
 @torch.inference_mode()
 def test_styles_in_other_depths_are_the_same_styles(build, styles, tmp_path):
-    """16 bits; and colours that hide where the picture is transparent do not count."""
-    x, pixels = picture(40, 32), cv2.imread(str(styles / "dark.png"))
+    """16 bits; and colours that hide where the image is transparent do not count."""
+    x, pixels = sample_image(40, 32), cv2.imread(str(styles / "dark.png"))
     expected = build([styles / "dark.png"])(x)
     cv2.imwrite(str(tmp_path / "deep.png"), pixels.astype(np.uint16) * 257)
     torch.testing.assert_close(build([tmp_path / "deep.png"])(x), expected, atol=1e-3, rtol=0)
@@ -154,20 +154,20 @@ def test_styles_in_other_depths_are_the_same_styles(build, styles, tmp_path):
 def test_a_gray_style_is_painted_in_gray(build, tmp_path):
     path = tmp_path / "gray.png"
     cv2.imwrite(str(path), np.random.default_rng(0).integers(40, 200, (64, 80), np.uint8))
-    y = build([path])(picture(40, 32))
+    y = build([path])(sample_image(40, 32))
     assert (y.amax(1) - y.amin(1)).max() < 0.02
 
 
-def test_style_pictures_that_cannot_be_used_are_named_before_anything_is_computed(network_file, tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+def test_style_images_that_cannot_be_used_are_named_before_anything_is_computed(network_file, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no image")
     for name in ("nowhere.jpg", "broken.jpg"):
-        with pytest.raises(ReadError, match=rf"style picture.*{name}"):
+        with pytest.raises(ReadError, match=rf"style image.*{name}"):
             Pipeline(f"style:any {tmp_path / name} model={network_file}").plan((64, 64))
 
 
 @pytest.mark.parametrize("weights", ["1", "1,2,3", "0,0"])
-def test_weights_that_do_not_fit_the_pictures(build, styles, weights):
-    with pytest.raises(ParameterError, match="weights for 2 style pictures"):
+def test_weights_that_do_not_fit_the_images(build, styles, weights):
+    with pytest.raises(ParameterError, match="weights for 2 style images"):
         build([styles / "dark.png", styles / "pale.png"], weights=weights)
 
 

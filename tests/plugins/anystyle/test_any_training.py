@@ -1,4 +1,4 @@
-"""The trainer of `style:any`, and its pool of style pictures."""
+"""The trainer of `style:any`, and its pool of style images."""
 
 import csv
 
@@ -11,12 +11,12 @@ from safetensors.torch import save_file
 from imgtk.errors import TrainingError
 from imgtk.nn.losses import style_distance
 from imgtk.registry import default
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from imgtk.training.recipe import load_recipe
 from imgtk.training.run import _recipe_file, train
 from imgtk.weights import Card, read_state
 from imgtk_anystyle.network import AnyStyleNetwork
-from imgtk_anystyle.styles import StylePictures, recoloured
+from imgtk_anystyle.styles import StyleImages, recoloured
 from imgtk_anystyle.trainer import AnyStyleRecipe, AnyStyleTrainer
 from imgtk_gramstyle.network import StyleNetwork
 
@@ -49,7 +49,7 @@ def test_a_network_is_trained_exported_and_used(data, settings, styles, tmp_path
     assert cv2.imread(str(tmp_path / "run" / "samples" / "0000010.png")).shape[1] == 256 * 3
     op = spec.build(image=[styles / "dark.png"], model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
-    assert op(picture(32, 32)).shape == (1, 3, 32, 32)
+    assert op(sample_image(32, 32)).shape == (1, 3, 32, 32)
 
 
 def test_interrupted_and_resumed_gives_the_same_losses(data, settings, tmp_path):
@@ -72,7 +72,7 @@ def test_it_starts_from_the_network_of_one_style(settings, tmp_path):
     save_file(other.state_dict(), tmp_path / "one.safetensors")
     network = trainer(settings, init=str(tmp_path / "one.safetensors"), blocks="3").networks["generator"]
     torch.nn.init.zeros_(network.predict.weight)
-    x = picture(32, 24)
+    x = sample_image(32, 24)
     logits = torch.logit(other(x))
     variance, mean = torch.var_mean(logits, (2, 3), keepdim=True, correction=0)
     z = (logits - mean) * torch.rsqrt(variance + 1e-3)
@@ -94,35 +94,35 @@ def test_what_is_no_start(settings, network_file, wrong):
 
 
 def test_no_styles_and_bad_ones(settings, tmp_path):
-    with pytest.raises(TrainingError, match="no style pictures"):
+    with pytest.raises(TrainingError, match="no style images"):
         trainer(settings, styles="")
     with pytest.raises(TrainingError, match="nowhere"):
         trainer(settings, styles=f"{settings['styles']}, {tmp_path / 'nowhere'}")
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(TrainingError, match="none of the style pictures"):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    with pytest.raises(TrainingError, match="none of the style images"):
         trainer(settings, styles=str(tmp_path))
 
 
 def test_what_is_usual_is_learnt_once(data, settings):
-    from imgtk.training.pictures import picture_files
+    from imgtk.training.images import image_files
 
     found = trainer(settings)
     network = found.networks["generator"]
     assert isinstance(network, AnyStyleNetwork)
-    found.load_pictures(picture_files(data), torch.device("cpu"))
+    found.load_images(image_files(data), torch.device("cpu"))
     usual = network.usual.clone()
     assert network.standardised
     assert (network.spread > 0).all()
     found.styles.groups[0] = found.styles.groups[0][:1]
-    found.load_pictures(picture_files(data), torch.device("cpu"))
+    found.load_images(image_files(data), torch.device("cpu"))
     assert torch.equal(network.usual, usual)
 
 
 def test_draws_are_photos_with_styles_of_their_own(data, settings):
-    from imgtk.training.pictures import picture_files
+    from imgtk.training.images import image_files
 
     found = trainer(settings, identity="1", batch="3")
-    pool = found.load_pictures(picture_files(data), torch.device("cpu"))
+    pool = found.load_images(image_files(data), torch.device("cpu"))
     first, second = (found.draw(pool, torch.Generator().manual_seed(5)) for _ in range(2))
     assert first.shape == (3, 6, 64, 64)
     assert torch.equal(first, second)
@@ -132,19 +132,19 @@ def test_draws_are_photos_with_styles_of_their_own(data, settings):
 
 
 def test_groups_of_styles_are_drawn_equally_often(tmp_path):
-    """However many pictures they have; and pictures smaller than the crop are enlarged."""
+    """However many images they have; and images smaller than the crop are enlarged."""
     few, many = [], []
     for i in range(9):
         path = tmp_path / f"{i}.png"
         cv2.imwrite(str(path), np.full((20 + i, 30, 3), 255 if i == 0 else 0, np.uint8))
         (many if i else few).append(path)
-    drawn = StylePictures([few, many]).draw(60, 32, torch.Generator().manual_seed(0))
+    drawn = StyleImages([few, many]).draw(60, 32, torch.Generator().manual_seed(0))
     assert drawn.shape == (60, 3, 32, 32)
     assert 0.25 < drawn.mean() < 0.75
 
 
 def test_other_colours_are_still_colours():
-    x = torch.cat([picture(16, 16, seed=seed) for seed in range(12)])
+    x = torch.cat([sample_image(16, 16, seed=seed) for seed in range(12)])
     y = recoloured(x, torch.Generator().manual_seed(0))
     assert y.shape == x.shape
     assert 0 <= y.min() <= y.max() <= 1

@@ -15,12 +15,12 @@ from imgtk_anystyle.reference import STYLE_SIDE, read_style
 
 CPU = torch.device("cpu")
 HELD_OUT = ("munch_the_scream.webp", "roman_mosaic_ducks_massimo.jpg", "signac_la_calanque_pointillism.webp")
-"""Style pictures that the network has never seen."""
+"""Style images that the network has never seen."""
 
 
 @pytest.fixture(scope="module")
 def painting(tmp_path_factory):
-    """A style picture without data of the project: a photograph of cells in strong colours."""
+    """A style image without data of the project: a photograph of cells in strong colours."""
     path = tmp_path_factory.mktemp("style") / "style.png"
     cv2.imwrite(str(path), skimage.data.immunohistochemistry()[..., ::-1])
     return path
@@ -58,7 +58,7 @@ def test_styles_never_seen_are_painted(style, shared):
     features, path = load_features(), shared / "styles" / style
     target, x = grams(features(read_style(path, STYLE_SIDE))), photo(384)
     y = operator(path)(x)
-    before, after = (gram_distance(grams(features(picture)), target) for picture in (x, y))
+    before, after = (gram_distance(grams(features(image)), target) for image in (x, y))
     assert after <= 0.4 * before
     assert content_distance(features(y, ["fire5"]), features(x, ["fire5"])) < 1
 
@@ -71,7 +71,7 @@ def test_styles_differ(shared):
 
 
 @torch.inference_mode()
-def test_a_picture_in_its_own_style_stays_what_it_is(tmp_path):
+def test_a_image_in_its_own_style_stays_what_it_is(tmp_path):
     path = tmp_path / "own.png"
     cv2.imwrite(str(path), skimage.data.astronaut()[..., ::-1])
     x = photo(512)

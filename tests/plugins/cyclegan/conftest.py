@@ -1,4 +1,4 @@
-"""A tiny generator with random weights, and two folders of tiny pictures."""
+"""A tiny generator with random weights, and two folders of tiny images."""
 
 import cv2
 import pytest
@@ -6,12 +6,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from imgtk_cyclegan.network import ResnetGenerator
 
 
 def random_generator(**options):
-    """With an output of some contrast: a new one leaves the picture nearly as it is, which would hide errors."""
+    """With an output of some contrast: a new one leaves the image nearly as it is, which would hide errors."""
     torch.manual_seed(1)
     network = ResnetGenerator(4, 1, **options)
     nn.init.normal_(network.model[-1].weight, std=0.01)
@@ -29,7 +29,7 @@ def network_file(request, tmp_path_factory):
 def folder_of(tmp_path_factory, name, count, first):
     folder = tmp_path_factory.mktemp(name)
     for seed in range(first, first + count):
-        pixels = (picture(72, 68, seed=seed)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
+        pixels = (sample_image(72, 68, seed=seed)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
         cv2.imwrite(str(folder / f"{seed:02}.png"), pixels)
     return folder
 

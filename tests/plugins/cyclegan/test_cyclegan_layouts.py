@@ -74,7 +74,7 @@ class Published(nn.Module):
     def forward(self, x):
         for module in self.modules():
             if isinstance(module, nn.InstanceNorm2d):
-                module.train()  # published networks normalise by the picture, whatever the files have tracked
+                module.train()  # published networks normalise by the image, whatever the files have tracked
             elif isinstance(module, nn.Dropout):
                 module.eval()
         return (self.model(2 * x - 1) + 1) / 2
@@ -134,7 +134,7 @@ def test_a_new_network_with_a_skip_keeps_flat_colours():
 
 PLAIN, SMOOTH = published().state_dict(), published(antialias=True).state_dict()
 WRONG = {
-    "gray": ({**PLAIN, "model.1.weight": torch.rand(4, 1, 7, 7)}, "takes pictures of 1 channels"),
+    "gray": ({**PLAIN, "model.1.weight": torch.rand(4, 1, 7, 7)}, "takes images of 1 channels"),
     "batches": (published(norm=nn.BatchNorm2d).state_dict(), "statistics of batches"),
     "no end": ({n: v for n, v in PLAIN.items() if "26" not in n}, r"model\.26\.bias is missing"),
     "gap": ({n: v for n, v in SMOOTH.items() if "model.14." not in n}, r"model\.1\d\..* is missing"),

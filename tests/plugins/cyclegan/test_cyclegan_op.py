@@ -9,7 +9,7 @@ from imgtk import Pipeline
 from imgtk.errors import WeightsError
 from imgtk.metrics import psnr
 from imgtk.registry import default
-from imgtk.testing import check_op, picture
+from imgtk.testing import check_op, sample_image
 from tests.plugins.cyclegan.conftest import random_generator
 
 SIZES = ((61, 47), (32, 33), (1, 19), (23, 1))
@@ -29,7 +29,7 @@ def test_it_keeps_every_promise_of_an_operator(network_file):
 @torch.inference_mode()
 def test_a_single_pixel(network_file):
     """It gives the network nothing but borders to normalise by."""
-    y = build(network_file)(picture(4, 4)[..., :1, :1].expand(1, 3, 4, 4))
+    y = build(network_file)(sample_image(4, 4)[..., :1, :1].expand(1, 3, 4, 4))
     assert y.isfinite().all()
 
 
@@ -55,14 +55,14 @@ def test_the_halo_covers_what_a_pixel_depends_on(antialias, skip, blocks):
 @torch.inference_mode()
 def test_given_its_own_moments_it_is_the_same_network(antialias, skip):
     network = random_generator(antialias=antialias, skip=skip)
-    x = picture(32, 24)
+    x = sample_image(32, 24)
     torch.testing.assert_close(network.apply_moments(x, network.measure(x)), network(x))
 
 
 @KINDS
 @torch.inference_mode()
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_flat_pictures_give_finite_colours(antialias, skip, level):
+def test_flat_images_give_finite_colours(antialias, skip, level):
     y = random_generator(antialias=antialias, skip=skip)(torch.full((1, 3, 16, 20), level))
     assert y.isfinite().all()
     assert 0 <= y.min() <= y.max() <= 1
@@ -70,7 +70,7 @@ def test_flat_pictures_give_finite_colours(antialias, skip, level):
 
 @torch.inference_mode()
 def test_strength(network_file):
-    x = picture(64, 48)
+    x = sample_image(64, 48)
     painted = build(network_file)(x)
     assert (painted - x).abs().mean() > 0.01
     torch.testing.assert_close(build(network_file, strength=0)(x), x)
@@ -79,7 +79,7 @@ def test_strength(network_file):
 
 @pytest.mark.parametrize(("tile", "size"), [(40, (101, 67)), (64, (1, 150)), (32, (130, 1))])
 def test_tiles_give_the_whole(network_file, tile, size):
-    x = picture(*size)
+    x = sample_image(*size)
 
     def run(tile):
         return Pipeline(f"translate:cyclegan {network_file}", device="cpu", dtype="fp32", tile=tile)(x).tensor()
@@ -87,9 +87,9 @@ def test_tiles_give_the_whole(network_file, tile, size):
     torch.testing.assert_close(run(tile), run("off"), atol=1e-5, rtol=0)
 
 
-def test_half_precision_of_a_picture_that_is_painted_as_it_is(network_file):
+def test_half_precision_of_a_image_that_is_painted_as_it_is(network_file):
     """Small ones are painted enlarged, in float32."""
-    x = picture(600, 500)
+    x = sample_image(600, 500)
     exact, half = (
         Pipeline(f"translate:cyclegan {network_file}", device="cpu", dtype=dtype)(x).tensor()
         for dtype in ("fp32", "bf16")
@@ -97,7 +97,7 @@ def test_half_precision_of_a_picture_that_is_painted_as_it_is(network_file):
     assert psnr(exact, half) > 40
 
 
-def test_gray_pictures_and_alpha(network_file, tmp_path):
+def test_gray_images_and_alpha(network_file, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (21, 33, 4), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "rgba.png"), pixels)
     cv2.imwrite(str(tmp_path / "gray.png"), pixels[..., 0])
@@ -119,7 +119,7 @@ def test_models_that_do_not_fit(tmp_path):
 
 
 def test_it_can_be_written_as_onnx(network_file, tmp_path):
-    """The file is compared with torch on small and large pictures when it is written."""
+    """The file is compared with torch on small and large images when it is written."""
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     Pipeline(f"translate:cyclegan {network_file}", device="cpu").export_onnx(tmp_path / "net.onnx")

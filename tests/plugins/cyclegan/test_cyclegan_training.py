@@ -9,7 +9,7 @@ from imgtk.errors import TrainingError, WeightsError
 from imgtk.nn.discriminators import FeatureDiscriminator, PatchDiscriminator
 from imgtk.painting.op import load_network
 from imgtk.registry import default
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from imgtk.training.recipe import load_recipe
 from imgtk.training.run import _recipe_file, train
 from imgtk.weights import Card
@@ -64,7 +64,7 @@ def test_cyclegan_exports_both_directions(photos, settings, tmp_path):
     assert (tmp_path / "run" / "best" / "painting2photo.safetensors").exists()
     op = default().spec("translate:cyclegan").build(model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
-    assert op(picture(32, 32)).shape == (1, 3, 32, 32)
+    assert op(sample_image(32, 32)).shape == (1, 3, 32, 32)
 
 
 def test_a_run_starts_from_what_another_has_exported(photos, settings, tmp_path):
@@ -89,7 +89,7 @@ def test_cut_has_one_direction(photos, settings, tmp_path):
 
 @pytest.mark.parametrize("method", ["cycle", "cut"])
 def test_interrupted_and_resumed_gives_the_same_run(method, photos, settings, tmp_path):
-    """Although the discriminators see pictures that were made before the interruption."""
+    """Although the discriminators see images that were made before the interruption."""
     settings["method"] = method
     whole = train(SPEC, photos, tmp_path / "whole", overrides=settings, **CPU)
     train(SPEC, photos, tmp_path / "parts", overrides=settings, stop_at=4, **CPU)
@@ -149,7 +149,7 @@ def test_cycle_losses_are_zero_where_nothing_changes(monkeypatch):
 
 
 def test_cycle_losses_are_the_papers(monkeypatch):
-    """Each direction makes pictures darker by 0.1, which is 0.2 of -1..1."""
+    """Each direction makes images darker by 0.1, which is 0.2 of -1..1."""
     monkeypatch.setattr(ResnetGenerator, "forward", lambda self, x, source=None: x - 0.1)
     _, losses = Cycle(build, 10, 5)(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
     assert losses["cycle"].item() == pytest.approx(10 * 2 * 0.4, rel=1e-5)
@@ -157,7 +157,7 @@ def test_cycle_losses_are_the_papers(monkeypatch):
 
 
 def test_patches_tell_their_own_places():
-    """The contrast is small between a picture and itself, and about log(patches) to another picture."""
+    """The contrast is small between an image and itself, and about log(patches) to another image."""
     torch.manual_seed(0)
     method = Contrast(build, 1.0, 64)
     x, y = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
@@ -227,15 +227,15 @@ def test_what_is_refused(photos, settings, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     refuse("no paintings to learn from", target="")
-    refuse("no pictures in", target=str(empty))
-    refuse("no pictures in", target=str(tmp_path / "nowhere"))
+    refuse("no images in", target=str(empty))
+    refuse("no images in", target=str(tmp_path / "nowhere"))
     refuse("paintings are too few", target=str(photos))
     refuse("no method 'gan'", method="gan")
     refuse("no GAN 'best'", gan="best")
     refuse("no schedule 'sine'", schedule="sine")
     refuse("crops of 32 pixels are too small", content="1")
     refuse("no judge 'ears'", judge="ears")
-    with pytest.raises(TrainingError, match="no pictures in"):
+    with pytest.raises(TrainingError, match="no images in"):
         train(SPEC, empty, tmp_path / "run", overrides=settings, **CPU)
 
 

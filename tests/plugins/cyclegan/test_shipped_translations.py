@@ -49,7 +49,7 @@ def test_it_keeps_every_promise_of_an_operator(name):
 @EVERY
 @torch.inference_mode()
 def test_what_is_shown_stays(name):
-    """Light and dark are where they were, and colours on the whole, too; but it is not the same picture."""
+    """Light and dark are where they were, and colours on the whole, too; but it is not the same image."""
     x = photo()
     y = operator(name)(x)
     assert psnr(x, y) < 30

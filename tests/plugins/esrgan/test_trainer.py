@@ -1,4 +1,4 @@
-"""The trainers of the upscalers, on networks and pictures so small that a step takes milliseconds."""
+"""The trainers of the upscalers, on networks and images so small that a step takes milliseconds."""
 
 from __future__ import annotations
 

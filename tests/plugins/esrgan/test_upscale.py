@@ -65,7 +65,7 @@ def rendered(op, x, tile):
     return y
 
 
-def picture(width, height):
+def image(width, height):
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(2))
 
 
@@ -74,7 +74,7 @@ def picture(width, height):
 @torch.inference_mode()
 def test_tiles_give_the_whole(make, model, scale):
     op = make(model, scale)
-    x = picture(41, 23)
+    x = image(41, 23)
     whole, tiled = rendered(op, x, 10_000), rendered(op, x, 29)
     assert whole.shape[2:] == (op.output_size(Size(41, 23)).height, op.output_size(Size(41, 23)).width)
     assert (whole - tiled).abs().max() < 1e-5
@@ -86,14 +86,14 @@ def test_tiles_give_the_whole(make, model, scale):
 @torch.inference_mode()
 def test_small_and_odd_sizes(make, model, scale, size):
     op = make(model, scale)
-    y = rendered(op, picture(*size), 10_000)
+    y = rendered(op, image(*size), 10_000)
     assert y.shape[2:] == tuple(reversed(op.output_size(size)))
     assert torch.isfinite(y).all()
 
 
 @torch.inference_mode()
 def test_other_scales_are_the_native_one_resampled(make):
-    x = picture(40, 32)
+    x = image(40, 32)
     native = make("compact-x4")(x)
     for scale in (8, 3, 2, 1):
         size = (32 * scale, 40 * scale)
@@ -104,7 +104,7 @@ def test_other_scales_are_the_native_one_resampled(make):
 
 @torch.inference_mode()
 def test_the_input_is_not_changed_and_the_output_is_the_same_again(make):
-    x = picture(9, 7)
+    x = image(9, 7)
     before = x.clone()
     for model in NETWORKS:
         op = make(model, "x3")
@@ -116,7 +116,7 @@ def test_the_input_is_not_changed_and_the_output_is_the_same_again(make):
 def test_precision_returns_after_a_tile_in_bfloat16(make):
     """The engine repeats a tile in float32 when reduced precision fails."""
     op = make("rrdb-x4")
-    x = picture(16, 16)
+    x = image(16, 16)
     exact = op(x)
     op.to(CPU, torch.bfloat16)
     reduced = op(x.bfloat16())

@@ -32,8 +32,8 @@ def features_file(tmp_path_factory):
 def style_file(tmp_path_factory):
     import cv2
 
-    from imgtk.testing import picture
+    from imgtk.testing import sample_image
 
     path = tmp_path_factory.mktemp("style") / "style.png"
-    cv2.imwrite(str(path), (picture(60, 44, seed=3)[0].permute(1, 2, 0).numpy() * 255).astype("uint8"))
+    cv2.imwrite(str(path), (sample_image(60, 44, seed=3)[0].permute(1, 2, 0).numpy() * 255).astype("uint8"))
     return path

@@ -6,7 +6,7 @@ import torch
 from imgtk import Pipeline
 from imgtk.errors import ParameterError, PipelineError
 from imgtk.registry import default
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 
 
 def build(name, **params):
@@ -17,7 +17,7 @@ def build(name, **params):
 
 @torch.inference_mode()
 def test_the_shares_decide():
-    x = picture(64, 48)
+    x = sample_image(64, 48)
     one, other = (build(name)(x) for name in ("monet", "great-wave"))
     torch.testing.assert_close(build("monet+great-wave", mix=0)(x), one)
     torch.testing.assert_close(build("monet+great-wave", mix=1)(x), other)

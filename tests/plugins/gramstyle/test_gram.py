@@ -13,7 +13,7 @@ from imgtk.nn.resample import resample
 from imgtk.op import CommaList, File, Number
 from imgtk.painting.objective import StyleObjective, shift_together
 from imgtk.registry import default
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from imgtk_gramstyle.gram import DETAILS, schedule
 
 CPU = torch.device("cpu")
@@ -32,16 +32,16 @@ def gram(features_file, style_file):
 
 @torch.inference_mode()
 def test_it_comes_nearer_to_the_style(gram, features_file, style_file):
-    x = picture(64, 48)
+    x = sample_image(64, 48)
     op = gram(steps=20)
-    objective = StyleObjective(load_features(features_file), op.pictures, [1.0])
+    objective = StyleObjective(load_features(features_file), op.images, [1.0])
     before, after = objective(x, x)[0], objective(op(x), x)[0]
     assert after < 0.7 * before
 
 
 @torch.inference_mode()
-def test_same_seed_same_picture_another_seed_another(gram):
-    x = picture(40, 40)
+def test_same_seed_same_image_another_seed_another(gram):
+    x = sample_image(40, 40)
     first = gram(seed=1)(x)
     assert torch.equal(gram(seed=1)(x), first)
     assert not torch.equal(gram(seed=2)(x), first)
@@ -50,8 +50,8 @@ def test_same_seed_same_picture_another_seed_another(gram):
 
 
 @torch.inference_mode()
-def test_content_weight_holds_the_picture(gram):
-    x = picture(40, 40)
+def test_content_weight_holds_the_image(gram):
+    x = sample_image(40, 40)
     free, held = (gram(steps=15, content=weight)(x) for weight in (0, 1000))
     assert (held - x).square().mean() < (free - x).square().mean()
 
@@ -59,22 +59,22 @@ def test_content_weight_holds_the_picture(gram):
 @torch.inference_mode()
 def test_the_global_random_state_is_left_alone(gram):
     before = torch.get_rng_state()
-    gram()(picture(40, 32))
+    gram()(sample_image(40, 32))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (33, 7)])
-def test_small_pictures(gram, size):
-    x = picture(*size)
+def test_small_images(gram, size):
+    x = sample_image(*size)
     y = gram()(x)
     assert y.shape == x.shape
     assert y.isfinite().all()
 
 
 @torch.inference_mode()
-def test_large_pictures_are_painted_small_and_enlarged(gram):
-    x = picture(200, 120)
+def test_large_images_are_painted_small_and_enlarged(gram):
+    x = sample_image(200, 120)
     assert torch.equal(gram(size=64, strength=0)(x), x)
     op = gram(size=64)
     seen = []
@@ -86,7 +86,7 @@ def test_large_pictures_are_painted_small_and_enlarged(gram):
 
 @torch.inference_mode()
 def test_details_finer_than_the_painting_come_back(gram):
-    x = 0.25 + 0.5 * picture(256, 192)
+    x = 0.25 + 0.5 * sample_image(256, 192)
     painted = gram(size=64)(x)
 
     def details(y):
@@ -97,8 +97,8 @@ def test_details_finer_than_the_painting_come_back(gram):
 
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", ["covariance", "histogram"])
-def test_style_pictures_get_the_colours_of_the_picture_beforehand(gram, kind):
-    x = 0.2 + 0.6 * picture(80, 64) * torch.tensor([1, 0.5, 0.1])[:, None, None]
+def test_style_images_get_the_colours_of_the_image_beforehand(gram, kind):
+    x = 0.2 + 0.6 * sample_image(80, 64) * torch.tensor([1, 0.5, 0.1])[:, None, None]
     free, kept = gram(steps=10)(x), gram(steps=10, keep_colour=kind)(x)
     away = [(y.mean((2, 3)) - x.mean((2, 3))).abs().max() for y in (free, kept)]
     assert away[1] < away[0]
@@ -125,7 +125,7 @@ def test_a_mask_of_another_size_is_refused_before_painting(features_file, style_
     cv2.imwrite(str(mask), np.full((30, 40), 255, np.uint8))
     pipeline = Pipeline(f"style:gram {style_file} backbone={features_file} steps=1 mask={mask}", device="cpu")
     assert pipeline(np.zeros((30, 40, 3), np.uint8)).size == (40, 30)
-    with pytest.raises(ParameterError, match="has 40x30 pixels, but the picture has 41x30"):
+    with pytest.raises(ParameterError, match="has 40x30 pixels, but the image has 41x30"):
         pipeline(np.zeros((30, 41, 3), np.uint8))
 
 
@@ -134,7 +134,7 @@ def test_it_tells_how_far_it_is(gram):
     op, steps = gram(), []
     op.on_step = lambda done, total: steps.append((done, total))
     for size in ((40, 32), (300, 280)):  # the larger one is painted at two sizes
-        op(picture(*size))
+        op(sample_image(*size))
         assert steps == [(1, 3), (2, 3), (3, 3)]
         steps.clear()
 
@@ -145,7 +145,7 @@ def test_weights_of_several_styles(gram, style_file, tmp_path):
 
     other = tmp_path / "red.png"
     cv2.imwrite(str(other), np.full((40, 40, 3), (0, 0, 255), np.uint8))
-    x = picture(40, 40)
+    x = sample_image(40, 40)
     only = gram(image=[style_file])(x)
     torch.testing.assert_close(gram(image=[style_file, other], weights=[1, 0])(x), only)
     assert not torch.equal(gram(image=[style_file, other])(x), only)
@@ -157,7 +157,7 @@ def test_weights_that_do_not_fit_are_refused(gram, style_file, weights):
         gram(image=f"{style_file},{style_file}", weights=weights)
 
 
-def test_a_style_picture_that_is_not_there(gram, tmp_path):
+def test_a_style_image_that_is_not_there(gram, tmp_path):
     with pytest.raises(ReadError, match="nowhere"):
         gram(image=tmp_path / "nowhere.jpg")
 
@@ -175,7 +175,7 @@ def test_through_the_engine(features_file, style_file):
     assert result.pixels.shape == (37, 41, 3)
 
 
-def test_the_picture_is_needed():
+def test_the_image_is_needed():
     with pytest.raises(ImgtkError, match="image"):
         default().spec("style:gram").build()
 

@@ -109,8 +109,8 @@ def test_no_checkerboard(name):
 
 @pytest.mark.parametrize("name", STYLES)
 @torch.inference_mode()
-def test_large_pictures_hold(name):
-    """Brightness and contrast of a painting do not depend on the size of the picture."""
+def test_large_images_hold(name):
+    """Brightness and contrast of a painting do not depend on the size of the image."""
     op = operator(name, torch.bfloat16)
     x = photo("coffee", 1024)
     small, large = op(resized(x, 384)[..., :256, :].bfloat16()).float(), op(x.bfloat16()).float()

@@ -11,7 +11,7 @@ from imgtk.errors import ImgtkError, TrainingError
 from imgtk.nn.features import load_features, squeezenet
 from imgtk.painting.op import load_network
 from imgtk.registry import default
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from imgtk.training.run import train
 from imgtk.weights import Card, read_state
 from imgtk_gramstyle.distil import FeatureRecipe, FeatureTrainer
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     for seed in range(3):
-        pixels = (picture(150, 130, seed=seed)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
+        pixels = (sample_image(150, 130, seed=seed)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
         cv2.imwrite(str(folder / f"{seed}.png"), pixels)
     return folder
 
@@ -63,7 +63,7 @@ def test_a_style_is_trained_exported_and_used(photos, settings, tmp_path):
     assert isinstance(load_network(weights), StyleNetwork)
     op = spec.build(model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
-    assert op(picture(32, 32)).shape == (1, 3, 32, 32)
+    assert op(sample_image(32, 32)).shape == (1, 3, 32, 32)
 
 
 def test_interrupted_and_resumed_gives_the_same_losses(photos, settings, tmp_path):
@@ -93,8 +93,8 @@ def test_a_network_of_another_size_is_no_start(settings, network_file):
         StyleTrainer(StyleRecipe(**recipe_values(settings, init=str(network_file), blocks=2)))
 
 
-def test_no_style_picture_and_a_bad_one(settings, tmp_path):
-    with pytest.raises(TrainingError, match="style picture"):
+def test_no_style_image_and_a_bad_one(settings, tmp_path):
+    with pytest.raises(TrainingError, match="style image"):
         StyleTrainer(StyleRecipe(**recipe_values(settings, style="")))
     with pytest.raises(TrainingError, match="nowhere"):
         StyleTrainer(StyleRecipe(**recipe_values(settings, style=str(tmp_path / "nowhere.jpg"))))

@@ -11,7 +11,7 @@ from imgtk.errors import ParameterError, WeightsError
 from imgtk.nn.colour import luma
 from imgtk.nn.normalise import moments
 from imgtk.registry import default
-from imgtk.testing import check_op, picture
+from imgtk.testing import check_op, sample_image
 from imgtk_gramstyle.network import StyleNetwork
 
 CPU = torch.device("cpu")
@@ -46,7 +46,7 @@ def test_the_halo_is_the_receptive_radius(blocks):
 @torch.inference_mode()
 def test_given_its_own_moments_it_is_the_same_network():
     network = StyleNetwork(8, 2).eval()
-    x = picture(32, 24)
+    x = sample_image(32, 24)
     torch.testing.assert_close(network.apply_moments(x, network.measure(x)), network(x))
 
 
@@ -58,7 +58,7 @@ def test_moments_are_mean_and_variance():
 
 @torch.inference_mode()
 @pytest.mark.parametrize("size", [(4, 4), (4, 32), (36, 8)])
-def test_flat_and_small_pictures_give_finite_colours(size):
+def test_flat_and_small_images_give_finite_colours(size):
     network = StyleNetwork(8, 1).eval()
     for level in (0.0, 0.5, 1.0):
         y = network(torch.full((1, 3, *size), level))
@@ -68,7 +68,7 @@ def test_flat_and_small_pictures_give_finite_colours(size):
 
 @torch.inference_mode()
 def test_strength(network_file):
-    x = picture(32, 24)
+    x = sample_image(32, 24)
     painted = build(network_file)(x)
     torch.testing.assert_close(build(network_file, strength=0)(x), x)
     torch.testing.assert_close(build(network_file, strength=0.25)(x), x + 0.25 * (painted - x))
@@ -76,7 +76,7 @@ def test_strength(network_file):
 
 @torch.inference_mode()
 def test_keep_colour_takes_the_light_only(network_file):
-    x = 0.25 + 0.5 * picture(32, 24)  # far from black and white, so that nothing is cut off
+    x = 0.25 + 0.5 * sample_image(32, 24)  # far from black and white, so that nothing is cut off
     painted, kept = build(network_file)(x), build(network_file, keep_colour=True)(x)
     inside = (kept > 0).all(1, keepdim=True) & (kept < 1).all(1, keepdim=True)
     assert inside.float().mean() > 0.5
@@ -85,13 +85,13 @@ def test_keep_colour_takes_the_light_only(network_file):
     torch.testing.assert_close(difference[:, 0], difference[:, 2], atol=1e-5, rtol=0)
 
 
-def test_a_large_picture_is_tiled_without_seams(network_file):
-    x = picture(203, 157)
+def test_a_large_image_is_tiled_without_seams(network_file):
+    x = sample_image(203, 157)
     runs = [Pipeline(f"style:fast {network_file}", tile=tile, dtype="fp32", device="cpu")(x) for tile in ("off", 48)]
     assert np.abs(runs[0].pixels.astype(float) - runs[1].pixels.astype(float)).max() < 1e-4
 
 
-def test_a_gray_picture_gets_colours_and_alpha_stays(network_file, tmp_path):
+def test_a_gray_image_gets_colours_and_alpha_stays(network_file, tmp_path):
     rgba = np.dstack([np.full((20, 24, 3), 90, np.uint8), np.tile(np.linspace(0, 255, 24).astype(np.uint8), (20, 1))])
     result = Pipeline(f"style:fast {network_file}", device="cpu")(rgba)
     assert result.alpha is not None

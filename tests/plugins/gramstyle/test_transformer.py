@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from imgtk.errors import WeightsError
 from imgtk.painting.op import load_network
 from imgtk.registry import default
-from imgtk.testing import check_op, picture
+from imgtk.testing import check_op, sample_image
 from imgtk_gramstyle.transformer import TransformerNet
 
 CHANNELS = {"in1": 32, "in2": 64, "in3": 128, "in4": 64, "in5": 32}
@@ -51,7 +51,7 @@ def file(state, tmp_path_factory):
 
 
 def reference(state, x):
-    """What the published networks compute, of pictures 0..255, written down once more."""
+    """What the published networks compute, of images 0..255, written down once more."""
 
     def conv(name, x, stride=1):
         weight = state[f"{name}.conv2d.weight"]
@@ -73,7 +73,7 @@ def reference(state, x):
 
 @torch.inference_mode()
 def test_it_computes_what_the_published_network_does(state, file):
-    network, x = load_network(file), picture(64, 48)
+    network, x = load_network(file), sample_image(64, 48)
     wanted = (reference(state, x * 255) / 255).clamp(0, 1)
     assert 0.05 < wanted.std() < 0.4
     torch.testing.assert_close(network(x), wanted, atol=1e-4, rtol=0)

@@ -26,7 +26,7 @@ OPENCV = {
 }
 
 
-def picture(width: int, height: int) -> torch.Tensor:
+def image(width: int, height: int) -> torch.Tensor:
     pixels = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(width + height))
     return pixels.contiguous(memory_format=torch.channels_last)
 
@@ -53,14 +53,14 @@ def resized(x: torch.Tensor, size: Size, kernel: str) -> torch.Tensor:
     ],
 )
 def test_upscale_is_opencv(kernel: str, size: tuple[int, int], scale: str) -> None:
-    x, op = picture(*size), build(f"upscale:{kernel}", scale=scale)
+    x, op = image(*size), build(f"upscale:{kernel}", scale=scale)
     expected = resized(x, op.output_size(Size(*size)), kernel)
     torch.testing.assert_close(op(x), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("scale", ["x1/2", "x1/3", "x0.3"])
 def test_shrinking_by_area_is_opencv(scale: str) -> None:
-    x, op = picture(91, 64), build("resize:area", scale=scale)
+    x, op = image(91, 64), build("resize:area", scale=scale)
     torch.testing.assert_close(op(x), resized(x, op.output_size(Size(91, 64)), "area"), atol=1e-5, rtol=0)
 
 
@@ -75,7 +75,7 @@ def test_shrinking_by_area_is_opencv(scale: str) -> None:
 def test_tiles_are_the_whole(name: str, scale: str) -> None:
     """Whether OpenCV or torch computes it: the region arithmetic is the engine's."""
     size = Size(71, 53)
-    x, op = picture(*size), build(name, scale=scale)
+    x, op = image(*size), build(name, scale=scale)
     whole, halo, factor = op(x), op.geometry.halo, op.geometry.scale
     output = op.output_size(size)
     for left, top in ((0, 0), (output.width // 2, output.height // 3)):
@@ -92,14 +92,14 @@ def test_tiles_are_the_whole(name: str, scale: str) -> None:
 
 
 def test_opencv_gets_a_view_and_gives_one() -> None:
-    x = picture(32, 16)
+    x = image(32, 16)
     result = build("upscale:bicubic", scale=4)(x)
     assert result.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(x, picture(32, 16))
+    assert torch.equal(x, image(32, 16))
 
 
 def test_layouts_agree() -> None:
-    """Contiguous, channels_last and expanded gray tensors are the same picture."""
+    """Contiguous, channels_last and expanded gray tensors are the same image."""
     op = build("upscale:bicubic", scale=2)
     gray = torch.rand(1, 1, 9, 7).expand(1, 3, 9, 7)
     torch.testing.assert_close(op(gray), op(gray.contiguous(memory_format=torch.channels_last)))
@@ -121,7 +121,7 @@ def test_layouts_agree() -> None:
 def test_resize_sizes(params: dict[str, Any], expected: Size) -> None:
     op = build("resize:bicubic", **params)
     assert op.output_size(Size(100, 67)) == expected
-    assert op(picture(100, 67)).shape[2:] == (expected.height, expected.width)
+    assert op(image(100, 67)).shape[2:] == (expected.height, expected.width)
     assert (op.geometry.extent is Extent.WHOLE) == ("scale" not in params)
 
 

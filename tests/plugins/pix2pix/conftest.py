@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from imgtk_pix2pix.network import SmoothUNet, TransposedUNet
 
 
@@ -39,7 +39,7 @@ def write(path, tensor):
 def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     for seed in range(3):
-        write(folder / f"{seed}.png", picture(90, 80, seed=seed))
+        write(folder / f"{seed}.png", sample_image(90, 80, seed=seed))
     return folder
 
 
@@ -48,5 +48,5 @@ def targets(tmp_path_factory, photos):
     """The negatives of `photos`, with equal names."""
     folder = tmp_path_factory.mktemp("targets")
     for seed in range(3):
-        write(folder / f"{seed}.png", 1 - picture(90, 80, seed=seed))
+        write(folder / f"{seed}.png", 1 - sample_image(90, 80, seed=seed))
     return folder

@@ -108,7 +108,7 @@ def test_missing_and_ambiguous_partners(photos, targets, settings, tmp_path):
     folder = tmp_path / "targets"
     shutil.copytree(targets, folder)
     (folder / "1.png").unlink()
-    with pytest.raises(TrainingError, match=r"1 of 2 pictures have no single partner.*1\.png"):
+    with pytest.raises(TrainingError, match=r"1 of 2 images have no single partner.*1\.png"):
         run(photos, tmp_path / "a", settings | {"target": str(folder)})
     for suffix in (".jpg", ".png"):
         cv2.imwrite(str(folder / f"1{suffix}"), np.zeros((80, 90, 3), np.uint8))
@@ -129,7 +129,7 @@ def test_empty_and_missing_folders_of_targets(there, photos, settings, tmp_path)
     folder = tmp_path / "targets"
     if there:
         folder.mkdir()
-    with pytest.raises(TrainingError, match=f"no pictures in {folder}"):
+    with pytest.raises(TrainingError, match=f"no images in {folder}"):
         run(photos, tmp_path / "out", settings | {"target": str(folder)})
 
 

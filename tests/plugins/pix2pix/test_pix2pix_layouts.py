@@ -48,7 +48,7 @@ def published(widths, *, batch_norm=True, channels=(3, 3)):
 
 
 def computed(state, x, name="model.model", *, batch_norm=True):
-    """What the published code computes when it is used on one picture: batch normalisation of that batch of one."""
+    """What the published code computes when it is used on one image: batch normalisation of that batch of one."""
 
     def norm(key, y):
         if not batch_norm:
@@ -101,8 +101,8 @@ def test_dropout_moves_no_names():
 
 
 @pytest.mark.parametrize("channels", [(1, 3), (3, 1)])
-def test_networks_of_other_than_colour_pictures_are_refused(channels):
-    with pytest.raises(WeightsError, match="pictures have 3"):
+def test_networks_of_other_than_colour_images_are_refused(channels):
+    with pytest.raises(WeightsError, match="images have 3"):
         network_of(published([4, 4], channels=channels), default().architectures)
 
 

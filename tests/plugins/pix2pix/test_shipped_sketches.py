@@ -16,7 +16,7 @@ PHOTOS = ("astronaut", "coffee", "chelsea")
 
 
 def photo(name, side=320):
-    """A picture that was not learnt from, its middle: (side, side, 3) uint8."""
+    """An image that was not learnt from, its middle: (side, side, 3) uint8."""
     pixels = getattr(skimage.data, name)()
     top, left = ((length - min(length, side)) // 2 for length in pixels.shape[:2])
     return np.ascontiguousarray(pixels[top : top + side, left : left + side])
@@ -34,11 +34,11 @@ def trips():
     found = {}
     for name in PHOTOS:
         pixels = photo(name)
-        pictures = [tensor(pixels)]
+        images = [tensor(pixels)]
         for chain in chains:
             for text in (chain, f"{chain} | translate:sketch2photo"):
-                pictures.append(tensor(Pipeline(text, device="cpu", dtype="fp32")(pixels).pixels))
-        found[name] = pictures
+                images.append(tensor(Pipeline(text, device="cpu", dtype="fp32")(pixels).pixels))
+        found[name] = images
     return found
 
 
@@ -68,5 +68,5 @@ def test_photos_look_more_like_the_original_than_their_sketches(name, trips):
 @pytest.mark.parametrize("name", PHOTOS)
 def test_colours_that_are_given_come_back(name, trips):
     """Colours of 16x16 blocks are nearer to the photo's than those of the crayons, or of what is made without them."""
-    original, _, made, crayon, coloured = (avg_pool2d(picture, 16) for picture in trips[name])
+    original, _, made, crayon, coloured = (avg_pool2d(image, 16) for image in trips[name])
     assert psnr(coloured, original) > max(psnr(crayon, original), psnr(made, original)) + 1

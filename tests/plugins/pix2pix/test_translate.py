@@ -8,7 +8,7 @@ from imgtk.errors import WeightsError
 from imgtk.metrics import psnr
 from imgtk.op import OpSpec
 from imgtk.registry import Registry, default
-from imgtk.testing import check_op, picture
+from imgtk.testing import check_op, sample_image
 from imgtk_pix2pix.network import SmoothUNet, TransposedUNet
 from imgtk_pix2pix.op import SketchToPhoto
 from imgtk_pix2pix.sketch import Pencil, random_coloured_sketches, random_sketches
@@ -64,7 +64,7 @@ def test_the_halo_is_the_receptive_radius(network):
 def test_large_sketches_take_their_colours_from_a_small_version(smooth_file, monkeypatch):
     """Tiles and whole agree there too, and block means are those of the small version."""
     monkeypatch.setattr("imgtk_pix2pix.op.GLANCE", 64 * 64)
-    x = picture(256, 192)
+    x = sample_image(256, 192)
     whole, tiles = (_run(photo_spec(smooth_file), x, tile) for tile in ("off", 64))
     assert (whole - tiles).abs().max() <= 1e-4
     assert psnr(_run(photo_spec(smooth_file), x, 64, "bf16"), whole) > 40
@@ -101,17 +101,17 @@ def _run(spec, x, tile, dtype="fp32"):
 @pytest.mark.parametrize("name", ["smooth_file", "transposed_file"])
 def test_strength(name, request):
     path = request.getfixturevalue(name)
-    x = picture(32, 24)
+    x = sample_image(32, 24)
     painted = build(path)(x)
     torch.testing.assert_close(build(path, strength=0)(x), x)
     torch.testing.assert_close(build(path, strength=0.25)(x), x + 0.25 * (painted - x))
 
 
 @torch.inference_mode()
-def test_a_published_network_paints_pictures_of_its_size_without_a_margin(transposed_file):
+def test_a_published_network_paints_images_of_its_size_without_a_margin(transposed_file):
     """What it saw beyond borders in training were zeros, and so it is here."""
     op = build(transposed_file)
-    x = picture(32, 32)
+    x = sample_image(32, 32)
     torch.testing.assert_close(op(x), op.running(x))
 
 
@@ -150,7 +150,7 @@ def test_the_colour_of_all_of_the_paper_matters():
 
 @torch.inference_mode()
 def test_random_sketches_differ_in_pencil_but_not_between_equal_seeds():
-    x = picture(48, 40).repeat(3, 1, 1, 1)
+    x = sample_image(48, 40).repeat(3, 1, 1, 1)
     draws = []
     for _ in range(2):
         torch.manual_seed(3)
@@ -182,6 +182,6 @@ def test_crayons_have_the_colours_of_the_photo():
 @torch.inference_mode()
 def test_half_of_the_coloured_sketches_are_left_gray():
     torch.manual_seed(0)
-    x = picture(48, 40).repeat(40, 1, 1, 1)
+    x = sample_image(48, 40).repeat(40, 1, 1, 1)
     coloured = sum(bool((sketch.amax(0) - sketch.amin(0)).max() > 0.02) for sketch in random_coloured_sketches(x))
     assert 10 <= coloured <= 30

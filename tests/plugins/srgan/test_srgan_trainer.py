@@ -1,4 +1,4 @@
-"""The trainers of SRResNet and SRGAN, on networks and pictures so small that a step takes milliseconds."""
+"""The trainers of SRResNet and SRGAN, on networks and images so small that a step takes milliseconds."""
 
 from __future__ import annotations
 

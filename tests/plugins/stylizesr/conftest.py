@@ -1,4 +1,4 @@
-"""A tiny network, and pictures of two kinds."""
+"""A tiny network, and images of two kinds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def model(network: Callable[..., PaintingUpscaler], tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="session")
 def paintings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of twelve pictures: blots of strong colours."""
+    """A folder of twelve images: blots of strong colours."""
     folder = tmp_path_factory.mktemp("paintings")
     for seed in range(12):
         blots = np.random.default_rng(seed).integers(0, 256, (8, 9, 3), dtype=np.uint8)

@@ -8,7 +8,7 @@ import torch
 from imgtk import Image, Pipeline
 from imgtk.errors import WeightsError
 from imgtk.registry import default
-from imgtk.testing import check_op, picture
+from imgtk.testing import check_op, sample_image
 from imgtk.upscaling.network import load_network
 from imgtk.weights.architecture import network_of
 
@@ -50,9 +50,9 @@ def test_16_bits_and_alpha_stay(model):
 
 @pytest.mark.parametrize("axis", ["x", "y"])
 @torch.inference_mode()
-def test_tileable_pictures_stay_tileable(model, axis):
-    """A picture that is moved around gives the result, moved around."""
-    x = picture(32, 32)
+def test_tileable_images_stay_tileable(model, axis):
+    """An image that is moved around gives the result, moved around."""
+    x = sample_image(32, 32)
     dim = 3 if axis == "x" else 2
     pipeline = Pipeline(f"stylize-sr:monet model='{model}' tileable={axis}", device="cpu", dtype="fp32")
     there = pipeline(x.roll(6, dim)).tensor()

@@ -1,4 +1,4 @@
-"""Pictures whose colours and textures are taken."""
+"""Images whose colours and textures are taken."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Writer = Callable[..., Path]
 def written(tmp_path: Path) -> Writer:
     """Writes a tensor (1, 3, H, W) or an array, 0..1, as a file of 16 bits, and gives its path."""
 
-    def write(picture: torch.Tensor | np.ndarray, name: str = "reference.png", depth: int = 16) -> Path:
-        if isinstance(picture, torch.Tensor):
-            picture = picture[0].permute(1, 2, 0).numpy()
+    def write(image: torch.Tensor | np.ndarray, name: str = "reference.png", depth: int = 16) -> Path:
+        if isinstance(image, torch.Tensor):
+            image = image[0].permute(1, 2, 0).numpy()
         kind = np.uint16 if depth == 16 else np.uint8
-        pixels = (picture.clip(0, 1) * np.iinfo(kind).max).round().astype(kind)
+        pixels = (image.clip(0, 1) * np.iinfo(kind).max).round().astype(kind)
         return Image.of(pixels).save(tmp_path / name, overwrite=True)
 
     return write

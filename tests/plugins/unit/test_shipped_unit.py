@@ -25,7 +25,7 @@ def test_it_keeps_every_promise_of_an_operator(to):
 
 
 @pytest.mark.parametrize("to", ["painting", "photo"])
-def test_the_picture_is_still_the_same_but_not_equal(to):
+def test_the_image_is_still_the_same_but_not_equal(to):
     pixels = skimage.data.astronaut()[:256, :256]
     result = Pipeline(f"translate:unit to={to}", device="cpu")(pixels).pixels
     assert 12 < psnr(torch.tensor(result / 255), torch.tensor(pixels / 255)) < 30

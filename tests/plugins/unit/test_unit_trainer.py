@@ -9,7 +9,7 @@ import torch
 from imgtk.errors import TrainingError
 from imgtk.nn.discriminators import FeatureDiscriminator, MultiScaleDiscriminator
 from imgtk.registry import default
-from imgtk.testing import picture
+from imgtk.testing import sample_image
 from imgtk.training.run import train
 from imgtk.weights import Card, read_state
 from imgtk_unit.network import UNIT
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def paintings(tmp_path_factory):
     folder = tmp_path_factory.mktemp("paintings")
     for seed in range(12):
-        pixels = (picture(48, 44, seed=seed)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
+        pixels = (sample_image(48, 44, seed=seed)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
         cv2.imwrite(str(folder / f"{seed:02}.png"), pixels)
     return folder
 
@@ -78,14 +78,14 @@ def test_it_is_trained_exported_and_used_and_resumed_exactly(data, settings, tmp
     assert isinstance(load_unit(weights), UNIT)
     op = spec.build(model=str(weights), to="photo")
     op.to(torch.device("cpu"), torch.float32)
-    assert op(picture(32, 32)).isfinite().all()
+    assert op(sample_image(32, 32)).isfinite().all()
 
 
 def test_every_network_learns_and_nothing_else(settings):
     """After the generator's losses, its gradients reach all of it, and none of the judges; and the other way round."""
     trainer = UNITTrainer(recipe(settings))
     networks = trainer.networks
-    batch = torch.cat([picture(32, 32, seed=1), picture(32, 32, seed=2)], 1)
+    batch = torch.cat([sample_image(32, 32, seed=1), sample_image(32, 32, seed=2)], 1)
     updates = trainer.updates(batch, networks)
     for _ in range(3):
         name, found = next(updates)
@@ -105,7 +105,7 @@ def test_every_network_learns_and_nothing_else(settings):
 
 
 def test_what_is_shown_is_kept_if_asked_for(settings):
-    batch = torch.cat([picture(64, 64, seed=1), picture(64, 64, seed=2)], 1)
+    batch = torch.cat([sample_image(64, 64, seed=1), sample_image(64, 64, seed=2)], 1)
     trainer = UNITTrainer(recipe(settings, content=1.0, crop=64))
     _, losses = next(trainer.updates(batch, trainer.networks))
     assert losses["content"] > 0
@@ -117,18 +117,18 @@ def test_what_is_shown_is_kept_if_asked_for(settings):
 def test_judges_by_name(settings, judge, kind):
     trainer = UNITTrainer(recipe(settings, judge=judge))
     assert isinstance(trainer.networks["photo_judge"], kind)
-    batch = torch.cat([picture(32, 32, seed=1), picture(32, 32, seed=2)], 1)
+    batch = torch.cat([sample_image(32, 32, seed=1), sample_image(32, 32, seed=2)], 1)
     assert next(trainer.updates(batch, trainer.networks))[1]["adversarial"].isfinite()
 
 
 def test_codes_are_noisy_while_training_only(settings):
     trainer = UNITTrainer(recipe(settings))
     unit = trainer.networks["generator"]
-    batch = torch.cat([picture(32, 32, seed=1), picture(32, 32, seed=2)], 1)
+    batch = torch.cat([sample_image(32, 32, seed=1), sample_image(32, 32, seed=2)], 1)
     values = [next(trainer.updates(batch, trainer.networks))[1]["reconstruction"].item() for _ in range(2)]
     assert values[0] != values[1]
     with torch.inference_mode():
-        photo = picture(32, 32)
+        photo = sample_image(32, 32)
         assert torch.equal(trainer.painted(unit, photo), trainer.painted(unit, photo))
 
 
@@ -147,7 +147,7 @@ def test_it_starts_from_other_weights(settings, tmp_path):
     ("wrong", "message"),
     [
         ({"target": ""}, "no paintings to learn from"),
-        ({"target": "/nowhere"}, "no pictures in"),
+        ({"target": "/nowhere"}, "no images in"),
         ({"crop": "34"}, "crops of 34 pixels"),
         ({"crop": "32", "scales": "2", "judge": "pixels"}, "crops of 32 pixels"),
         ({"crop": "32", "content": "1"}, "crops of 32 pixels"),

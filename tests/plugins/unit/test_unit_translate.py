@@ -9,7 +9,7 @@ from imgtk import Pipeline
 from imgtk.errors import ParameterError, WeightsError
 from imgtk.nn.normalise import LayerNormalise, moments
 from imgtk.registry import default
-from imgtk.testing import check_op, picture
+from imgtk.testing import check_op, sample_image
 from imgtk_unit.network import UNIT, Translation
 
 CPU = torch.device("cpu")
@@ -21,7 +21,7 @@ def network_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     unit = UNIT(width=4, blocks=1)
     unit.painting.load_state_dict(UNIT(width=4, blocks=1).painting.state_dict())
-    with torch.no_grad():  # no more contrast than pictures have
+    with torch.no_grad():  # no more contrast than images have
         unit.painting.decoder[-1].weight /= 4
         unit.photo.decoder[-1].weight /= 4
     save_file(unit.state_dict(), path)
@@ -66,7 +66,7 @@ def test_layer_normalisation_is_that_of_all_channels():
     wanted = torch.nn.functional.layer_norm(x, x.shape[1:])
     wanted = wanted * norm.weight.view(5, 1, 1) + norm.bias.view(5, 1, 1)
     torch.testing.assert_close(norm(x), wanted)
-    with torch.no_grad():  # the way of a single picture
+    with torch.no_grad():  # the way of a single image
         torch.testing.assert_close(norm(x[:1]), wanted[:1])
         part = norm(x[:1, :, 2:, :3], lambda _: moments(x[:1]))
         torch.testing.assert_close(part, wanted[:1, :, 2:, :3])
@@ -77,7 +77,7 @@ def test_the_shared_blocks_belong_to_both_domains():
     unit = UNIT(4, blocks=1, shared=2)
     names = [name for name, _ in unit.named_parameters() if not name.startswith(("photo.", "painting."))]
     assert {name.rsplit(".", 2)[0] for name in names} == {"encoder.0", "encoder.1", "decoder.0", "decoder.1"}
-    x, shared = picture(32, 32), unit.encoder[1].second.weight
+    x, shared = sample_image(32, 32), unit.encoder[1].second.weight
     for origin in ("photo", "painting"):
         for target in ("photo", "painting"):
             unit.zero_grad()
@@ -89,7 +89,7 @@ def test_the_shared_blocks_belong_to_both_domains():
 
 
 def test_both_domains_start_alike():
-    unit, x = UNIT(4, blocks=1).eval(), picture(32, 32)
+    unit, x = UNIT(4, blocks=1).eval(), sample_image(32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(Translation(unit, "photo", "painting")(x), Translation(unit, "photo", "photo")(x))
     own = {id(p) for p in unit.photo.parameters()}
@@ -98,7 +98,7 @@ def test_both_domains_start_alike():
 
 @torch.inference_mode()
 def test_there_and_back_are_different_ways(network_file):
-    x = picture(96, 80)
+    x = sample_image(96, 80)
     for to, origin in (("painting", "photo"), ("photo", "painting")):
         network = build(network_file, to=to).network
         unit = network.unit
@@ -109,7 +109,7 @@ def test_there_and_back_are_different_ways(network_file):
 
 @torch.inference_mode()
 def test_strength(network_file):
-    x = picture(32, 24)
+    x = sample_image(32, 24)
     painted = build(network_file)(x)
     torch.testing.assert_close(build(network_file, strength=0)(x), x)
     torch.testing.assert_close(build(network_file, strength=0.25)(x), x + 0.25 * (painted - x))
@@ -117,15 +117,15 @@ def test_strength(network_file):
 
 @torch.inference_mode()
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_a_flat_picture_stays_flat(network_file, level):
+def test_a_flat_image_stays_flat(network_file, level):
     """Its instance normalisations must not blow up rounding errors."""
     y = build(network_file)(torch.full((1, 3, 40, 36), level))
     assert y.isfinite().all()
     assert (y.amax((2, 3)) - y.amin((2, 3))).max() < 1e-3
 
 
-def test_a_large_picture_is_tiled_without_seams(network_file):
-    x = picture(203, 157)
+def test_a_large_image_is_tiled_without_seams(network_file):
+    x = sample_image(203, 157)
     words = f"translate:unit model={network_file}"
     runs = [Pipeline(words, tile=tile, dtype="fp32", device="cpu")(x) for tile in ("off", 48)]
     assert np.abs(runs[0].pixels.astype(float) - runs[1].pixels.astype(float)).max() < 1e-4

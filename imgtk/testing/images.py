@@ -1,4 +1,4 @@
-"""Pictures made up for tests."""
+"""Images made up for tests."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from imgtk.geometry import Size
 from imgtk.nn.resample import resample
 
 
-def picture(width: int, height: int, *, seed: int = 0, gray: bool = False) -> Tensor:
-    """A made-up picture, (1, 3, height, width), float32, 0..1: large soft shapes, hard edges, and fine grain.
+def sample_image(width: int, height: int, *, seed: int = 0, gray: bool = False) -> Tensor:
+    """A made-up image, (1, 3, height, width), float32, 0..1: large soft shapes, hard edges, and fine grain.
 
     Args:
-        seed: the same seed gives the same picture.
+        seed: the same seed gives the same image.
         gray: the three channels are equal.
     """
     generator = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/upscaling.md: python scripts/upscaling_pictures.py [NAME …]
+"""Draw the images of docs/upscaling.md: python scripts/upscaling_images.py [NAME …]
 
 The cat is `chelsea`, which scikit-image bundles (Stéfan van der Walt, CC0); the cobbles are drawn here.
 """
@@ -16,15 +16,15 @@ from skimage import data
 
 from imgtk import Pipeline
 
-FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+FOLDER = Path(__file__).parents[1] / "docs" / "images"
 GAP = 4
 
 
-def row(name: str, pictures: list[np.ndarray]) -> None:
-    """Pictures of one size, side by side, as docs/pictures/NAME.webp."""
-    height, width = pictures[0].shape[:2]
-    sheet = np.full((height, (width + GAP) * len(pictures) - GAP, 3), 255, np.uint8)
-    for number, pixels in enumerate(pictures):
+def row(name: str, images: list[np.ndarray]) -> None:
+    """Images of one size, side by side, as docs/images/NAME.webp."""
+    height, width = images[0].shape[:2]
+    sheet = np.full((height, (width + GAP) * len(images) - GAP, 3), 255, np.uint8)
+    for number, pixels in enumerate(images):
         sheet[:, number * (width + GAP) :][:, :width] = pixels
     FOLDER.mkdir(exist_ok=True)
     Image.fromarray(sheet).save(FOLDER / f"{name}.webp", quality=85, method=6)
@@ -60,7 +60,7 @@ def cobbles(side: int = 64, stones: int = 26) -> np.ndarray:
 
 
 def worn(pixels: np.ndarray) -> np.ndarray:
-    """The picture after Gaussian noise of 5 levels and JPEG of quality 40."""
+    """The image after Gaussian noise of 5 levels and JPEG of quality 40."""
     noisy = pixels + np.random.default_rng(0).normal(0, 5, pixels.shape)
     file = io.BytesIO()
     Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=40)
@@ -78,7 +78,7 @@ def real() -> None:
 
 
 def scales() -> None:
-    """x2 of the cat, and x1 of a worn picture twice as large."""
+    """x2 of the cat, and x1 of a worn image twice as large."""
     photo = np.asarray(Image.fromarray(data.chelsea()).crop((84, 84, 228, 228)))
     pair = [run("upscale:bicubic x2", cat()), run("upscale:esrgan x2 model=esrgan-x2", cat())]
     row("scales", [*pair, worn(photo), run("upscale:esrgan x1", worn(photo))])

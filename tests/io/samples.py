@@ -1,4 +1,4 @@
-"""Small pictures for the tests of imgtk.io."""
+"""Small images for the tests of imgtk.io."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imgtk.image import Image, Metadata
 KINDS = {"gray": (1, False), "gray+alpha": (1, True), "rgb": (3, False), "rgba": (3, True)}
 
 
-def picture(kind: str = "rgb", dtype: str = "uint8", size: tuple[int, int] = (13, 7), **more: object) -> Image:
+def sample_image(kind: str = "rgb", dtype: str = "uint8", size: tuple[int, int] = (13, 7), **more: object) -> Image:
     """Noise over a slope, `size` = (width, height), the same at every call."""
     channels, has_alpha = KINDS[kind]
     width, height = size

@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/style.md on trained styles: python scripts/style_pictures.py [NAME …]
+"""Draw the images of docs/style.md on trained styles: python scripts/style_images.py [NAME …]
 
 The photos are scikit-image's: the astronaut (NASA), the cat (Stéfan van der Walt), the coffee and the rocket (SpaceX).
 """
@@ -12,20 +12,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from skimage import data
-from transfer_pictures import SIZE, fitted
-from upscaling_pictures import row, run
+from transfer_images import SIZE, fitted
+from upscaling_images import row, run
 
 from imgtk_gramstyle import STYLES
 
 ACROSS = 4
-"""Pictures side by side in a sheet."""
+"""Images side by side in a sheet."""
 
 
-def sheet(name: str, pictures: list[np.ndarray]) -> None:
-    """Pictures of one size in rows of `ACROSS`, as docs/pictures/NAME.webp."""
-    blank = np.full_like(pictures[0], 255)
-    pictures = pictures + [blank] * (-len(pictures) % ACROSS)
-    row(name, [np.concatenate(pictures[column::ACROSS]) for column in range(ACROSS)])
+def sheet(name: str, images: list[np.ndarray]) -> None:
+    """Images of one size in rows of `ACROSS`, as docs/images/NAME.webp."""
+    blank = np.full_like(images[0], 255)
+    images = images + [blank] * (-len(images) % ACROSS)
+    row(name, [np.concatenate(images[column::ACROSS]) for column in range(ACROSS)])
 
 
 def styles() -> None:

@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/style.md on colours and textures: python scripts/transfer_pictures.py [NAME …]
+"""Draw the images of docs/style.md on colours and textures: python scripts/transfer_images.py [NAME …]
 
 The cat (Stéfan van der Walt), the coffee, the rocket (SpaceX), the astronaut (NASA) and the grass are
 scikit-image's.
@@ -13,20 +13,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from skimage import data
-from upscaling_pictures import row, run
+from upscaling_images import row, run
 
 SIZE = (360, 240)
 
 
 def fitted(pixels: np.ndarray) -> np.ndarray:
-    """The middle of a picture at `SIZE`."""
+    """The middle of an image at `SIZE`."""
     height, width = pixels.shape[:2]
     scale = min(width / SIZE[0], height / SIZE[1])
     across, down = SIZE[0] * scale, SIZE[1] * scale
     left, top = (width - across) / 2, (height - down) / 2
-    picture = Image.fromarray(pixels).convert("RGB")
+    image = Image.fromarray(pixels).convert("RGB")
     box = (left, top, left + across, top + down)
-    return np.asarray(picture.resize(SIZE, Image.Resampling.LANCZOS, box=box))
+    return np.asarray(image.resize(SIZE, Image.Resampling.LANCZOS, box=box))
 
 
 def given(pixels: np.ndarray, operator: str, reference: np.ndarray) -> np.ndarray:

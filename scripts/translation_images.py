@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/translation.md: python scripts/translation_pictures.py [NAME …]
+"""Draw the images of docs/translation.md: python scripts/translation_images.py [NAME …]
 
 The cup, the astronaut (NASA) and the cat are scikit-image's.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 from skimage import data
-from upscaling_pictures import FOLDER, GAP
+from upscaling_images import FOLDER, GAP
 
 from imgtk import Pipeline
 
@@ -19,7 +19,7 @@ PHOTOS = (data.coffee()[:384, 100:484], data.astronaut()[:384, 64:448], data.che
 
 
 def sheet(name: str, chains: Sequence[str], side: int) -> None:
-    """Each photo, and what each chain makes of it, as docs/pictures/NAME.webp."""
+    """Each photo, and what each chain makes of it, as docs/images/NAME.webp."""
     rows = []
     for photo in PHOTOS:
         cells = [photo, *(np.asarray(Pipeline(chain, dtype="fp32")(photo).pixels) for chain in chains)]

@@ -1,4 +1,4 @@
-"""Draw the picture of docs/benchmarks.md: python scripts/bench_picture.py OUT.webp
+"""Draw the image of docs/benchmarks.md: python scripts/bench_image.py OUT.webp
 
 One place of scikit-image's `coffee`, as `imgtk bench upscale --html` shows it.
 """

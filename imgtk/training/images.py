@@ -1,4 +1,4 @@
-"""Training pictures: decoded once, held as uint8 in memory (or on the GPU), cropped where there is something to see."""
+"""Training images: decoded once, held as uint8 in memory (or on the GPU), cropped where there is something to see."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ STRIDE = 64
 """Pixels between the crop positions among which a draw chooses; a random offset below it is added."""
 
 
-def picture_files(folder: Path) -> list[Path]:
-    """The pictures below `folder`, sorted by path. Raises TrainingError if there are none."""
+def image_files(folder: Path) -> list[Path]:
+    """The images below `folder`, sorted by path. Raises TrainingError if there are none."""
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not files:
-        raise TrainingError(f"no pictures in {folder}", hint=f"Looked for {', '.join(sorted(SUFFIXES))} below it.")
+        raise TrainingError(f"no images in {folder}", hint=f"Looked for {', '.join(sorted(SUFFIXES))} below it.")
     return files
 
 
-def load_picture(path: Path, max_side: int = 0) -> np.ndarray:
+def load_image(path: Path, max_side: int = 0) -> np.ndarray:
     """(H, W, 3) uint8 of a file, shrunk by area averaging until its longer side is at most `max_side` (0: as it is)."""
     image = read(path)
     pixels = image.pixels if image.pixels.dtype == np.uint8 else _to_uint8(image.pixels)
@@ -37,7 +37,7 @@ def load_picture(path: Path, max_side: int = 0) -> np.ndarray:
     return shrink(pixels, max_side / max(image.size)) if max_side and max(image.size) > max_side else pixels
 
 
-def picture_tensor(pixels: np.ndarray, multiple: int = 1) -> Tensor:
+def image_tensor(pixels: np.ndarray, multiple: int = 1) -> Tensor:
     """(H, W, C) uint8 as (1, C, H', W'), 0..1, cut at the right and below to sides that are multiples."""
     height, width = (side - side % multiple for side in pixels.shape[:2])
     return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
@@ -49,27 +49,27 @@ def _to_uint8(pixels: np.ndarray) -> np.ndarray:
 
 
 def shrink(pixels: np.ndarray, factor: float) -> np.ndarray:
-    """(H, W, 3), or several such pictures as (H, W, 3 n), times `factor` < 1, by area averaging."""
+    """(H, W, 3), or several such images as (H, W, 3 n), times `factor` < 1, by area averaging."""
     height, width, channels = pixels.shape
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    pictures = np.split(pixels, channels // 3, axis=2)
-    return np.concatenate([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures], 2)
+    images = np.split(pixels, channels // 3, axis=2)
+    return np.concatenate([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images], 2)
 
 
-class Pictures:
-    """A pool of pictures from which batches of crops are drawn.
+class CropSampler:
+    """A pool of images from which batches of crops are drawn.
 
     A crop's chance grows with the square root of its mean gradient, so that flat skies do not fill the batches.
 
     Args:
-        files: the picture files; those that cannot be read are left out and listed in `failures`.
-        crop: side of a crop; smaller pictures are left out, too.
-        shrink_by: each picture is also held at these factors of its size: small versions show more detail per pixel.
+        files: the image files; those that cannot be read are left out and listed in `failures`.
+        crop: side of a crop; smaller images are left out, too.
+        shrink_by: each image is also held at these factors of its size: small versions show more detail per pixel.
         turns: whether crops are also turned by quarters, beside flipped sideways; not where above and below matter.
         device: where the pool lies and the crops are cut.
 
     Raises:
-        TrainingError: if no picture is left.
+        TrainingError: if no image is left.
     """
 
     def __init__(
@@ -96,28 +96,28 @@ class Pictures:
                         self.tensors.append(tensor.to(device))
         if not self.tensors:
             raise TrainingError(
-                f"none of the {len(files)} pictures is readable and at least {crop}x{crop} pixels large",
-                hint="Give larger pictures, or a smaller crop with --set crop=N.",
+                f"none of the {len(files)} images is readable and at least {crop}x{crop} pixels large",
+                hint="Give larger images, or a smaller crop with --set crop=N.",
             )
         places = [self._places(tensor) for tensor in self.tensors]
-        self._picture = torch.cat([torch.full((len(p),), i) for i, (p, _) in enumerate(places)])
+        self._image = torch.cat([torch.full((len(p),), i) for i, (p, _) in enumerate(places)])
         self._corner = torch.cat([p for p, _ in places])
         self._chance = torch.cat([w for _, w in places]).cumsum(0)
 
     @property
     def weight(self) -> float:
-        """Of all possible crops together: of two pools, equal only if their pictures are."""
+        """Of all possible crops together: of two pools, equal only if their images are."""
         return float(self._chance[-1])
 
     def _load(self, path: Path, max_side: int) -> np.ndarray | ImgtkError:
         try:
-            return load_picture(path, max_side)
+            return load_image(path, max_side)
         except ImgtkError as error:
             return error
 
-    def _places(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def _places(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Corners (N, 2) of possible crops as (top, left), and the weight of each (N,)."""
-        gray = picture.float().mean(0, keepdim=True)
+        gray = image.float().mean(0, keepdim=True)
         gradient = gray.new_zeros(gray.shape)
         gradient[:, :-1] += (gray[:, 1:] - gray[:, :-1]).abs()
         gradient[:, :, :-1] += (gray[:, :, 1:] - gray[:, :, :-1]).abs()
@@ -137,10 +137,10 @@ class Pictures:
         turns = torch.randint(0, 8, (count,), generator=generator).tolist()
         crops = []
         for place, offset, turn in zip(places.tolist(), offsets, turns, strict=True):
-            picture = self.tensors[int(self._picture[place])]
-            last = torch.tensor(picture.shape[1:]) - self.crop
+            image = self.tensors[int(self._image[place])]
+            last = torch.tensor(image.shape[1:]) - self.crop
             top, left = torch.minimum(self._corner[place] + offset, last).tolist()
-            crop = picture[:, top : top + self.crop, left : left + self.crop]
+            crop = image[:, top : top + self.crop, left : left + self.crop]
             crop = crop.flip(2) if turn >= 4 else crop
             crops.append(torch.rot90(crop, turn % 4, (1, 2)) if self.turns else crop)
         return torch.stack(crops).float().div_(255)

@@ -1,4 +1,4 @@
-"""Draw the picture of docs/joint.md: python scripts/joint_picture.py
+"""Draw the image of docs/joint.md: python scripts/joint_image.py
 
 The coffee (Rachel Michetti) is scikit-image's.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 from skimage import data
-from upscaling_pictures import row, run
+from upscaling_images import row, run
 
 PIPELINES = (
     "upscale:bicubic x4",

@@ -40,6 +40,7 @@ from imgtk.engine.plan import (
 )
 from imgtk.engine.region import cut, tiles
 from imgtk.engine.render import Progress, Renderer, out_of_memory
+from imgtk.engine.settings import Settings, SettingsOptions
 from imgtk.errors import BackendError, MemoryLimitError, UsageError, WriteError
 from imgtk.geometry import Box, Extent, Size
 from imgtk.image import Image
@@ -55,6 +56,7 @@ from imgtk.registry import Registry, default
 
 if TYPE_CHECKING:
     import PIL.Image
+    from typing_extensions import Unpack
 
     from imgtk.io.large import DiskImage, Output
 
@@ -86,19 +88,13 @@ class Pipeline:
 
     Args:
         pipeline: text in imgtk's language, or a `Graph`.
-        device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        dtype: "auto" (the fastest for 8-bit images, "fp32" for deeper ones), "fp32", "bf16", "fp16".
-        tile: side of a tile in pixels of the input image; "off" for the whole image at once; None to choose by
-            memory.
-        max_memory: bytes that tiles may use, and from which `imgtk run` keeps large images on the disk; None for half
-            of what is free.
+        settings: how to compute; None for the defaults.
         registry: where operators are looked up; None for all installed plugins.
-        overwrite: whether `save` stages may replace files.
-        backend: what computes networks on the CPU: "torch", "openvino", "onnxruntime", or "auto": OpenVINO, if it is
-            installed, for networks and images so large that it saves time; else torch.
+        changes: fields of `Settings`, which replace those of `settings`: `Pipeline(text, device="cpu")`.
 
     Raises:
         PipelineError: for a text that cannot be understood, with a caret under the place.
+        UsageError: for a tile that is no size.
         DeviceError: for a device that is not there, or a number format that the backend does not compute in.
         BackendError: for a backend that is not installed, or not for the device.
     """
@@ -106,26 +102,19 @@ class Pipeline:
     def __init__(
         self,
         pipeline: str | Graph,
+        settings: Settings | None = None,
         *,
-        device: str = "auto",
-        dtype: str = "auto",
-        tile: int | str | None = None,
-        max_memory: int | None = None,
         registry: Registry | None = None,
-        overwrite: bool = False,
-        backend: str = "auto",
+        **changes: Unpack[SettingsOptions],
     ) -> None:
-        if tile not in (None, "off") and not (type(tile) is int and tile >= 1):
-            raise UsageError(f"tile must be a number of pixels or 'off', got {tile!r}")
+        self.settings = replace(settings or Settings(), **changes)
         self.registry = registry or default()
         self.graph = parse(pipeline, self.registry) if isinstance(pipeline, str) else pipeline
-        self.device = resolve_device(device)
-        self.backend = resolve_backend(backend, self.device)
-        self.dtype = resolve_dtype(dtype, self.device)
-        if self.backend and backend != "auto":
-            self.dtype = self.backend.dtype(dtype, self.dtype)
-        self._auto_dtype = dtype == "auto"
-        self.tile, self.max_memory, self.overwrite = tile, max_memory, overwrite
+        self.device = resolve_device(self.settings.device)
+        self.backend = resolve_backend(self.settings.backend, self.device)
+        self.dtype = resolve_dtype(self.settings.dtype, self.device)
+        if self.backend and self.settings.backend != "auto":
+            self.dtype = self.backend.dtype(self.settings.dtype, self.dtype)
         self.notes: list[str] = []
         self._ops: dict[int, ImageOp] = {}
         self._placed: dict[int, tuple[torch.dtype, Backend | None]] = {}
@@ -133,10 +122,17 @@ class Pipeline:
         self._costs: dict[torch.dtype, tuple[float, float]] = {}
 
     @classmethod
-    def from_yaml(cls, text: str, *, registry: Registry | None = None, **settings: Any) -> Pipeline:
-        """The pipeline of a YAML document, as `yaml` writes it; `settings` as for the constructor."""
+    def from_yaml(
+        cls,
+        text: str,
+        settings: Settings | None = None,
+        *,
+        registry: Registry | None = None,
+        **changes: Unpack[SettingsOptions],
+    ) -> Pipeline:
+        """The pipeline of a YAML document, as `yaml` writes it; the rest as for the constructor."""
         registry = registry or default()
-        return cls(load_yaml(text, registry), registry=registry, **settings)
+        return cls(load_yaml(text, registry), settings, registry=registry, **changes)
 
     def yaml(self) -> str:
         """The pipeline as a YAML document, with the versions of the plugins it uses."""
@@ -202,7 +198,7 @@ class Pipeline:
 
     def most_at_once(self, plan: Plan) -> int:
         """How many images can share a batch: as many as are small together, if torch computes each in one piece."""
-        single = plan.tile is not None or self.max_memory is not None
+        single = plan.tile is not None or self.settings.max_memory is not None
         for stage in plan.stages:
             single |= stage.stored or stage.backend != "torch" or not (stage.op is None or stage.op.batched)
         return 1 if single else max(1, UNPROBED // max(stage.size.pixels for stage in plan.stages))
@@ -310,7 +306,7 @@ class Pipeline:
     @property
     def memory(self) -> int:
         """Bytes that a run may use."""
-        return self.max_memory or int(SHARE * available_memory(torch.device("cpu")))
+        return self.settings.max_memory or int(SHARE * available_memory(torch.device("cpu")))
 
     def exceeds_memory(self, image: Header) -> bool:
         """Whether an image, its result and what is stored on the way take more than half of the `memory`; the tiles
@@ -376,7 +372,7 @@ class Pipeline:
         return self._dtype_of(8 * image.pixels.itemsize)
 
     def _dtype_of(self, depth: int) -> torch.dtype:
-        return torch.float32 if self._auto_dtype and depth != 8 else self.dtype
+        return torch.float32 if self.settings.dtype == "auto" and depth != 8 else self.dtype
 
     def _plan(self, size: Size, dtype: torch.dtype, budget: int | None = None) -> Plan:
         """The plan, for tiles that take at most `budget` bytes."""
@@ -413,20 +409,20 @@ class Pipeline:
             )
 
     def _with_tiles(self, whole: Plan, dtype: torch.dtype, budget: int | None) -> Plan:
-        if self.tile == "off":
+        if self.settings.tile == "off":
             return whole
-        if isinstance(self.tile, int):
-            return whole if self.tile >= max(whole.input_size) else tiled(whole, self.tile)
-        if max(stage.size.pixels for stage in whole.stages) <= UNPROBED and self.max_memory is None:
+        if isinstance(self.settings.tile, int):
+            return whole if self.settings.tile >= max(whole.input_size) else tiled(whole, self.settings.tile)
+        if max(stage.size.pixels for stage in whole.stages) <= UNPROBED and self.settings.max_memory is None:
             return whole
         free = int(SHARE * available_memory(self.device))
-        most = min(free, WORKING) if self.max_memory is None else self.max_memory
+        most = min(free, WORKING) if self.settings.max_memory is None else self.settings.max_memory
         budget = min(most, budget or most)
         fixed, per_pixel = self._memory_cost(dtype)
         side = choose_tile(whole, fixed, per_pixel, budget)
         plan = whole if side is None else tiled(whole, side)
         plan = replace(plan, peak=int(fixed + per_pixel * pixels_read(plan)))
-        return with_stored_halos(plan, (free if self.max_memory is None else budget) - (plan.peak or 0))
+        return with_stored_halos(plan, (free if self.settings.max_memory is None else budget) - (plan.peak or 0))
 
     def _built(self) -> dict[int, ImageOp]:
         """The operators by node id, built once."""
@@ -625,7 +621,7 @@ class Pipeline:
     def _save(self, index: int, pixels: Tensor, image: Image, file: Path) -> None:
         gray = image.gray and not self._colours()[index]
         finished = self._finished(image, quantised(pixels, image.pixels.dtype, gray))
-        finished.save(file, overwrite=self.overwrite)
+        finished.save(file, overwrite=self.settings.overwrite)
 
     def _check_saves(self, plan: Plan, has_alpha: bool, sixteen_bit: bool, files: Mapping[int, Path]) -> None:
         """Find what would keep `save` stages from writing, before anything is computed."""
@@ -633,7 +629,7 @@ class Pipeline:
         for index, file in files.items():
             path = check_target(
                 file,
-                overwrite=self.overwrite,
+                overwrite=self.settings.overwrite,
                 has_alpha=has_alpha,
                 sixteen_bit=sixteen_bit,
                 size=plan.stages[index].size,

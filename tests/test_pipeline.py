@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import PIL.Image
@@ -11,6 +11,8 @@ import pytest
 import torch
 
 import imgtk
+from imgtk.engine import Settings
+from imgtk.engine.settings import SettingsOptions
 from imgtk.errors import ReadError, WriteError
 from imgtk.image import Image, Metadata
 from imgtk.language.graph import Graph, Node
@@ -130,3 +132,13 @@ def test_lazy_names_of_the_package() -> None:
     assert imgtk.Image is Image
     with pytest.raises(AttributeError):
         _ = imgtk.Pipelin  # type: ignore[attr-defined]
+
+
+def test_settings_and_their_fields_as_keywords_are_the_same() -> None:
+    by_value = Pipeline("upscale:nearest x2", Settings(device="cpu", tile=4))
+    assert by_value.settings == Pipeline("upscale:nearest x2", device="cpu", tile=4).settings
+    changed = Pipeline.from_yaml(by_value.yaml(), by_value.settings, tile="off")
+    assert changed.settings == Settings(device="cpu", tile="off")
+    with pytest.raises(TypeError, match="tiel"):
+        Pipeline("upscale:nearest x2", tiel=4)
+    assert get_type_hints(SettingsOptions) == get_type_hints(Settings)

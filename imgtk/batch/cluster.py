@@ -27,6 +27,7 @@ from imgtk.batch.runner import Line, Order, default_threads, skipped
 from imgtk.batch.sources import Job, frames_folder
 from imgtk.batch.stored import line
 from imgtk.batch.stores import Stores
+from imgtk.engine import Settings
 from imgtk.errors import ClusterError, ReadError, UsageError, WriteError
 from imgtk.io.temporary import mark, remove_leftovers, remove_marked, temporary
 from imgtk.pipeline import Pipeline
@@ -70,13 +71,13 @@ class Cluster:
     """
 
     pipeline: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     address: str | None = None
     cores: int | None = None
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        device = self.settings.get("device", "auto")
+        device = self.settings.device
         if device not in ("auto", "cpu", "cuda"):
             raise UsageError(
                 f"the device {device} is one machine's: the workers of a cluster have one device each",
@@ -112,7 +113,7 @@ class Task:
     """
 
     pipeline: str
-    settings: Mapping[str, Any]
+    settings: Settings
     order: Order
     cores: int
     folder: Path
@@ -145,7 +146,7 @@ class Worker:
             for folder in self._task.folders:  # a run before may have been killed on this machine
                 remove_leftovers(folder)
             _use(self._task.cores)
-            pipeline = Pipeline.from_yaml(self._task.pipeline, **self._task.settings)
+            pipeline = Pipeline.from_yaml(self._task.pipeline, self._task.settings)
             pipeline.check()
             self._line = line([pipeline], self._task.order, self._stop)
             self._open.enter_context(self._line.computing())
@@ -291,14 +292,14 @@ class Pool:
         import ray
 
         machines = _machines()
-        device = self.cluster.settings.get("device", "auto")
+        device = self.cluster.settings.device
         gpu = device == "cuda" or (device == "auto" and any(machine.get("GPU") for machine in machines))
         cores = self.cluster.cores or _cores(machines, gpu)
         self._threads = threads or default_threads(cores)
         self._needs = {"num_cpus": cores, "num_gpus": int(gpu)}
         self._room = sum(int(machine.get("GPU", 0) if gpu else machine.get("CPU", 0) // cores) for machine in machines)
         overwrite = self.order.writing.overwrite
-        settings = {**self.cluster.settings, "device": "cuda" if gpu else "cpu", "overwrite": overwrite}
+        settings = replace(self.cluster.settings, device="cuda" if gpu else "cpu", overwrite=overwrite)
         folders = self.order.folders(self._todo)
         task = Task(self.cluster.pipeline, settings, self.order, cores, Path.cwd(), beacon, folders)
         worker = ray.remote(Worker).options(**self._needs, max_concurrency=self._threads + 1)  # one for `stop`

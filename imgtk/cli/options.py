@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
+
+from imgtk.engine import Settings
 
 if TYPE_CHECKING:
     from imgtk.pipeline import Pipeline
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 DTYPES = ("auto", "fp32", "fp16", "bf16")
+SETTINGS = ("device", "dtype", "backend", "tile", "max_memory")
+"""The fields of `Settings` that have an option each."""
 BACKENDS = ("auto", "torch", "openvino", "onnxruntime")
 
 
@@ -92,10 +97,17 @@ max_pixels_option = click.option(
 
 
 def pipeline_options(command: F) -> F:
-    """Give a command the options that `build_pipeline` takes."""
+    """Give a command the options that `build_pipeline` takes: `pipeline_file`, and the others as `settings`."""
+
+    @wraps(command)
+    def with_settings(**options: Any) -> Any:
+        settings = Settings(**{name: options.pop(name) for name in SETTINGS})
+        return command(settings=settings, **options)
+
+    decorated = cast(F, with_settings)
     for option in reversed(_PIPELINE_OPTIONS):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 def split_words(words: tuple[str, ...], pipeline_file: Path | None) -> tuple[str | None, tuple[str, ...]]:
@@ -107,7 +119,7 @@ def split_words(words: tuple[str, ...], pipeline_file: Path | None) -> tuple[str
     return words[0], words[1:]
 
 
-def build_pipeline(text: str | None, pipeline_file: Path | None, **settings: Any) -> Pipeline:
+def build_pipeline(text: str | None, pipeline_file: Path | None, settings: Settings) -> Pipeline:
     """The pipeline of a command's text, or of its `--pipeline-file`.
 
     Raises:
@@ -117,13 +129,13 @@ def build_pipeline(text: str | None, pipeline_file: Path | None, **settings: Any
     from imgtk.pipeline import Pipeline
 
     if pipeline_file is None:
-        return Pipeline(text or "", **settings)
+        return Pipeline(text or "", settings)
     try:
         text = pipeline_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the pipeline file {pipeline_file}: {reason(error)}") from None
     is_yaml = pipeline_file.suffix.lower() in (".yaml", ".yml")
-    return Pipeline.from_yaml(text, **settings) if is_yaml else Pipeline(text, **settings)
+    return Pipeline.from_yaml(text, settings) if is_yaml else Pipeline(text, settings)
 
 
 def reason(error: OSError | UnicodeDecodeError) -> str:

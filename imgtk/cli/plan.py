@@ -10,6 +10,7 @@ import click
 
 from imgtk.cli.options import build_pipeline, max_pixels_option, pipeline_options, split_words
 from imgtk.cli.table import bytes_text, table
+from imgtk.engine import Settings
 from imgtk.geometry import Size
 
 FIELDS = ("stage", "op", "size", "extent", "halo", "tile", "device", "backend", "dtype", "bytes", "weights", "note")
@@ -44,13 +45,13 @@ def plan(
     max_pixels: int | None,
     size: Size,
     form: str | None,
-    **settings: Any,
+    settings: Settings,
 ) -> None:
     """Show the stages of PIPELINE for the image INPUT: sizes, tiles, what computes them, memory, weights."""
     text, rest = split_words(words, pipeline_file)
     if len(rest) > 1:
         raise click.UsageError("plan takes one image")
-    pipeline = build_pipeline(text, pipeline_file, **settings)
+    pipeline = build_pipeline(text, pipeline_file, settings)
     if form == "yaml":
         click.echo(pipeline.yaml(), nl=False)
         return

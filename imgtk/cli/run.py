@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
@@ -22,6 +23,7 @@ from imgtk.cli.options import Rate, build_pipeline, max_pixels_option, pipeline_
 from imgtk.cli.progress import progress, wanted
 from imgtk.cli.report import FAILED, INTERRUPTED, UNEXPECTED, report
 from imgtk.cli.table import bytes_text
+from imgtk.engine import Settings
 from imgtk.errors import WriteError
 
 if TYPE_CHECKING:
@@ -92,8 +94,7 @@ def run(
     max_pixels: int | None,
     quiet: bool,
     as_json: bool,
-    device: str,
-    **settings: Any,
+    settings: Settings,
 ) -> int:
     """Send each INPUT through PIPELINE: an image or a clip, a folder of images, a quoted pattern, or @FILE, a list.
 
@@ -132,16 +133,16 @@ def run(
     if fps and not any(job.frames for job in found):
         raise click.UsageError("--fps is for a folder, pattern or list of images that become one clip: -o out.mp4")
     several = len(found) != 1
+    settings = replace(settings, overwrite=overwrite or resume or watching)
     pipelines = [
-        build_pipeline(text, pipeline_file, overwrite=overwrite or resume or watching, device=name, **settings)
-        for name in (device.split(",") if engine == "local" else ["cpu"])
+        build_pipeline(text, pipeline_file, replace(settings, device=name))
+        for name in (settings.device.split(",") if engine == "local" else ["cpu"])
     ]
     cluster = None
     if engine == "ray":
         from imgtk.batch.cluster import Cluster
 
-        document, settings = pipelines[0].yaml(), {**settings, "device": device}
-        cluster = Cluster(document, settings, ray_address, ray_cores, ray_workers)
+        cluster = Cluster(pipelines[0].yaml(), settings, ray_address, ray_cores, ray_workers)
     writing = Writing(overwrite, quality, int(depth) if depth else None)
     order = Order(writing, Encoding(codec, crf, steady, fps), max_pixels or MAX_PIXELS, batch)
     tally = Tally(len(found))

@@ -1,0 +1,6 @@
+"""The engine: plans, renders regions through the graph, and gives networks to other runtimes. Importing it does not
+import torch."""
+
+from imgtk.engine.settings import Settings
+
+__all__ = ["Settings"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -108,7 +108,7 @@ def _check_engine(spec: OpSpec, params: dict[str, Any], x: Tensor, where: str, t
     graph = Graph((Node("in"), Node(spec.name, (INPUT,) * spec.inputs, converted)), output=1)
     registry = Registry.of(spec)
 
-    def run(tile: int | str, dtype: str = "fp32") -> Tensor:
+    def run(tile: int | Literal["off"], dtype: str = "fp32") -> Tensor:
         return Pipeline(graph, device="cpu", dtype=dtype, tile=tile, registry=registry)(x).tensor()
 
     whole = run("off")

@@ -25,6 +25,7 @@ from imgtk.batch.runner import Order
 from imgtk.batch.sources import Job
 from imgtk.batch.stores import Stores, list_stored, run_stored
 from imgtk.cli import main
+from imgtk.engine import Settings
 from imgtk.errors import ClusterError, UsageError
 from imgtk.io.temporary import temporary
 from tests.batch.conftest import Make, broken
@@ -45,7 +46,7 @@ def two_cores() -> Iterator[None]:
 def on_cluster(
     out: str = "out", *, resume: bool = False, report: Path | None = None, stop: Event | None = None, **options: Any
 ) -> Iterator[Row]:
-    engine = Cluster(PIPELINE.yaml(), options, cores=1)
+    engine = Cluster(PIPELINE.yaml(), Settings(**options), cores=1)
     jobs = list_jobs(["in"], Path(out), recursive=True)
     yield from run_jobs([PIPELINE], jobs, resume=resume, report=report, stop=stop, engine=engine)
 
@@ -177,15 +178,15 @@ def test_without_images_to_do_no_cluster_is_needed(make: Make, monkeypatch: pyte
 def test_a_place_that_is_not_the_same(tmp_path: Path) -> None:
     """Results must not end up on the disks of workers."""
     order, beacon = Order(), tmp_path / "beacon"
-    task = Task(PIPELINE.yaml(), {}, order, 1, tmp_path, beacon)
+    task = Task(PIPELINE.yaml(), Settings(), order, 1, tmp_path, beacon)
     here = Path.cwd()
     try:
         (unseen, nowhere, other) = [
             Worker(one).begin()
             for one in (
                 task,
-                Task(PIPELINE.yaml(), {}, order, 1, tmp_path / "nowhere", beacon),
-                Task(PIPELINE.yaml(), {}, order, 1, tmp_path, beacon, version="0.0"),
+                Task(PIPELINE.yaml(), Settings(), order, 1, tmp_path / "nowhere", beacon),
+                Task(PIPELINE.yaml(), Settings(), order, 1, tmp_path, beacon, version="0.0"),
             )
         ]
     finally:
@@ -198,7 +199,7 @@ def test_a_place_that_is_not_the_same(tmp_path: Path) -> None:
 def test_a_store_that_a_machine_cannot_reach(tmp_path: Path) -> None:
     for source in ("memory://nowhere", f"file://{tmp_path}/nowhere"):
         order = Order(stores=Stores(source, "memory://out"))
-        told = Worker(Task(PIPELINE.yaml(), {}, order, 1, tmp_path, None)).begin()
+        told = Worker(Task(PIPELINE.yaml(), Settings(), order, 1, tmp_path, None)).begin()
         assert f"cannot read {source}: there is no such file" in str(told)
         assert "`ray start`" in str(told)
 

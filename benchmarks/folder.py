@@ -23,7 +23,7 @@ import torch
 from common import arguments, bars, record, seconds
 from imgtk import Image, Pipeline
 from imgtk.batch import run
-from imgtk.engine.device import resolve_device, resolve_dtype
+from imgtk.device import resolve_device, resolve_dtype
 from imgtk.testing import sample_image
 from overhead import chain
 

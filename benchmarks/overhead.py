@@ -11,7 +11,7 @@ import torch
 
 from common import arguments, bars, record, seconds
 from imgtk import Image, Pipeline
-from imgtk.engine.device import resolve_device, resolve_dtype
+from imgtk.device import resolve_device, resolve_dtype
 from imgtk.language import parse
 from imgtk.language.graph import INPUT
 from imgtk.op import ImageOp

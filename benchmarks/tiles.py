@@ -10,7 +10,8 @@ from typing import Any
 from common import arguments, record
 from imgtk import Pipeline
 from imgtk.metrics import psnr
-from imgtk.op import REQUIRED, ImageInput, OpSpec, Scale
+from imgtk.op import OpSpec
+from imgtk.params import REQUIRED, ImageInput, Scale
 from imgtk.registry import default
 from imgtk.testing import sample_image
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from math import floor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Size(NamedTuple):
@@ -45,6 +48,11 @@ class Box(NamedTuple):
 
     def shifted(self, dx: int, dy: int) -> Box:
         return Box(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
+
+
+def cut(pixels: Tensor, box: Box) -> Tensor:
+    """The part of `pixels`, (N, C, H, W), in `box`: a view."""
+    return pixels[:, :, box.top : box.bottom, box.left : box.right]
 
 
 class Extent(Enum):

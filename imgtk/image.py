@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,23 @@ class Image:
         from imgtk.io import convert
 
         return convert(source)
+
+    def without_holes(self, opacity: float) -> Image:
+        """This image with the colours of pixels of at most `opacity` (0..1) replaced by those of the nearest pixels
+        that are more opaque, so that what hides there does not bleed into the edges."""
+        if self.alpha is None:
+            return self
+        top = 1.0 if self.alpha.dtype.kind == "f" else float(np.iinfo(self.alpha.dtype).max)
+        hidden = self.alpha <= opacity * top
+        if not hidden.any() or hidden.all():
+            return self
+        import cv2
+
+        mask = hidden.astype(np.uint8)
+        _, labels = cv2.distanceTransformWithLabels(mask, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        colours = np.zeros((int(labels.max()) + 1, self.pixels.shape[2]), self.pixels.dtype)
+        colours[labels[~hidden]] = self.pixels[~hidden]
+        return replace(self, pixels=np.where(hidden[..., None], colours[labels], self.pixels))
 
     def numpy(self) -> np.ndarray:
         """(H, W) for gray, else (H, W, 3), with alpha as last channel when there is any; the dtype of `pixels`."""

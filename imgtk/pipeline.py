@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imgtk.device import available_memory, resolve_device, resolve_dtype
 from imgtk.engine.backend import Backend, resolve_backend
-from imgtk.engine.device import available_memory, resolve_device, resolve_dtype
 from imgtk.engine.memory import probe
 from imgtk.engine.pixels import (
     FAINT,
@@ -26,10 +26,8 @@ from imgtk.engine.pixels import (
     region_of,
     resized_alpha,
     shrunk,
-    without_holes,
 )
 from imgtk.engine.plan import (
-    SMALL,
     Plan,
     Stage,
     choose_tile,
@@ -38,11 +36,11 @@ from imgtk.engine.plan import (
     tiled,
     with_stored_halos,
 )
-from imgtk.engine.region import cut, tiles
+from imgtk.engine.region import tiles
 from imgtk.engine.render import Progress, Renderer, out_of_memory
 from imgtk.engine.settings import Settings, SettingsOptions
 from imgtk.errors import BackendError, MemoryLimitError, UsageError, WriteError
-from imgtk.geometry import Box, Extent, Size
+from imgtk.geometry import Box, Extent, Size, cut
 from imgtk.image import Image
 from imgtk.io import MAX_PIXELS, check_target
 from imgtk.io.depth import to_depth
@@ -51,7 +49,7 @@ from imgtk.io.read import Header, read_headers
 from imgtk.io.write import natural_depth
 from imgtk.language import dump_yaml, load_yaml, parse, to_text
 from imgtk.language.graph import INPUT, SAVE, Graph
-from imgtk.op import ImageOp
+from imgtk.op import MEASURED_PIXELS, ImageOp
 from imgtk.registry import Registry, default
 
 if TYPE_CHECKING:
@@ -217,7 +215,7 @@ class Pipeline:
         self._check_saves(plan, image.alpha is not None, image.pixels.dtype == np.uint16, files)
         self._check_memory(plan, image)
         opacity = FAINT if plan.output_size != image.size else 0.0
-        opaque = [without_holes(one, opacity).pixels for one in images]
+        opaque = [one.without_holes(opacity).pixels for one in images]
         with _told_of_memory(), torch.inference_mode():
             renderer = Renderer(plan, partial(read_regions, opaque), report=progress, count=len(images))
             if len(images) == 1:
@@ -500,10 +498,10 @@ class Pipeline:
         """
         inputs = {i: stage.inputs[0] for i, stage in enumerate(plan.stages) if stage.extent is Extent.STATISTICS}
         large = {i: plan.stages[source].size.pixels for i, source in inputs.items()}
-        large = {i: pixels for i, pixels in large.items() if pixels > SMALL}
+        large = {i: pixels for i, pixels in large.items() if pixels > MEASURED_PIXELS}
         if not large:
             return {}
-        factor = (SMALL / max(large.values())) ** 0.5
+        factor = (MEASURED_PIXELS / max(large.values())) ** 0.5
         multiples = (self._ops[i].geometry.multiple for i in large)  # so that nothing is mirrored at its ends
         grain = lcm(self._grain(), *multiples)
         small = Size(*(max(1, round(side * factor / grain)) * grain for side in plan.input_size))

@@ -26,7 +26,8 @@ import pluggy
 
 from imgtk import hookspecs
 from imgtk.errors import ImgtkError, PluginError, UsageError
-from imgtk.op import REQUIRED, ImageInput, OpSpec, Param, ParamType
+from imgtk.op import OpSpec
+from imgtk.params import REQUIRED, ImageInput, Param, ParamType
 from imgtk.weights.architecture import Architecture
 
 GROUP = "imgtk"
@@ -279,7 +280,7 @@ def check_spec(spec: object) -> None:
 
 def _check_param(param: object, op: str) -> None:
     if not isinstance(param, Param) or not isinstance(param.type, ParamType):
-        raise PluginError(f"{op}: {param!r} is not an imgtk.op.Param with a ParamType")
+        raise PluginError(f"{op}: {param!r} is not an imgtk.params.Param with a ParamType")
     if not _PARAMETER.fullmatch(param.name):
         raise PluginError(f"{op}: parameter name {param.name!r} is not in lower case letters, digits and hyphens")
     if isinstance(param.type, ImageInput):

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgtk.errors import ParameterError, PluginError
-from imgtk.op import (
+from imgtk.op import OpSpec
+from imgtk.params import (
     REQUIRED,
     Choice,
     Colour,
@@ -20,7 +21,6 @@ from imgtk.op import (
     ImageInput,
     Integer,
     Number,
-    OpSpec,
     Param,
     ParamType,
     Scale,

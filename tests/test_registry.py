@@ -12,7 +12,8 @@ from textwrap import dedent
 import pytest
 
 from imgtk.errors import PluginError, UsageError
-from imgtk.op import Choice, ImageInput, Number, OpSpec, Param
+from imgtk.op import OpSpec
+from imgtk.params import Choice, ImageInput, Number, Param
 from imgtk.registry import PluginInfo, Registry, default
 
 Install = Callable[..., None]
@@ -209,8 +210,8 @@ def test_registering_from_code() -> None:
         (Param("strength", Number(0, 1), "", default=2), "default 2 is not a number from 0 to 1"),
         (Param("mode", Choice(("a",)), "", default="b"), "default 'b' is not one of a"),
         (Param("image", ImageInput(), "", default=None), "an image cannot have a default"),
-        (Param("strength", float, ""), "is not an imgtk.op.Param with a ParamType"),  # type: ignore[arg-type]
-        ("strength", "is not an imgtk.op.Param"),
+        (Param("strength", float, ""), "is not an imgtk.params.Param with a ParamType"),  # type: ignore[arg-type]
+        ("strength", "is not an imgtk.params.Param"),
     ],
 )
 def test_a_malformed_parameter(param: Param, message: str) -> None:

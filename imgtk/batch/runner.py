@@ -25,7 +25,7 @@ from imgtk.batch.report import Report, Row, digest
 from imgtk.batch.room import Room
 from imgtk.batch.sources import Job, check_writable, list_jobs, made_folders, without_conflicts
 from imgtk.batch.timing import timed
-from imgtk.engine.device import available_memory, resolve_device
+from imgtk.device import available_memory, resolve_device
 from imgtk.engine.plan import Plan
 from imgtk.errors import DeviceError, MemoryLimitError, PluginError, UsageError, WeightsError, WriteError
 from imgtk.geometry import Size

@@ -14,7 +14,7 @@ def machine() -> dict[str, Any]:
     import torch
 
     import imgtk
-    from imgtk.engine.device import cpu_name
+    from imgtk.device import cpu_name
 
     return {
         "date": date.today().isoformat(),

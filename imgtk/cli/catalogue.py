@@ -9,7 +9,8 @@ import click
 
 from imgtk.cli.table import table
 from imgtk.language.bind import spec_of
-from imgtk.op import REQUIRED, OpSpec, Param
+from imgtk.op import OpSpec
+from imgtk.params import REQUIRED, Param
 from imgtk.registry import PluginInfo, default
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

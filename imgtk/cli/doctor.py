@@ -61,7 +61,7 @@ def devices() -> dict[str, str]:
     """Each device that works here, with its memory and what `--dtype auto` means on it."""
     import torch
 
-    from imgtk.engine.device import available_devices, available_memory, cpu_name, resolve_dtype
+    from imgtk.device import available_devices, available_memory, cpu_name, resolve_dtype
 
     found: dict[str, str] = {}
     for kind in available_devices():

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from imgtk import __version__
+from imgtk.device import DTYPES
 from imgtk.engine.backend import OnnxRuntime
-from imgtk.engine.device import DTYPES
 from imgtk.engine.onnx import to_onnx
 from imgtk.errors import BackendError, UsageError, WeightsError
 from imgtk.geometry import Extent

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -56,36 +54,20 @@ def quantised(tensor: Tensor, dtype: np.dtype[Any], gray: bool) -> np.ndarray:
     return pixels if pixels.dtype == dtype else pixels.astype(dtype)
 
 
-def without_holes(image: Image, opacity: float) -> Image:
-    """The image with the colours of pixels of at most `opacity` (0..1) replaced by those of the nearest pixels that
-    are more opaque, so that what hides there does not bleed into the edges."""
-    if image.alpha is None:
-        return image
-    top = 1.0 if image.alpha.dtype.kind == "f" else float(np.iinfo(image.alpha.dtype).max)
-    hidden = image.alpha <= opacity * top
-    if not hidden.any() or hidden.all():
-        return image
-    mask = hidden.astype(np.uint8)
-    _, labels = cv2.distanceTransformWithLabels(mask, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    colours = np.zeros((int(labels.max()) + 1, image.pixels.shape[2]), image.pixels.dtype)
-    colours[labels[~hidden]] = image.pixels[~hidden]
-    return replace(image, pixels=np.where(hidden[..., None], colours[labels], image.pixels))
-
-
 def region_of(image: DiskImage, opacity: float, box: Box) -> Tensor:
-    """As `read_region`, of an image on the disk, whose hidden pixels `without_holes` replaces by those at most
+    """As `read_region`, of an image on the disk, whose hidden pixels `Image.without_holes` replaces by those at most
     `REACH` away."""
     if not image.has_alpha:
         return read_region(image.read(box), Box.of(box.size))
     wide = _grown(box, REACH, REACH, image.size)
-    filled = without_holes(_image(image.read(wide)), opacity)
+    filled = _image(image.read(wide)).without_holes(opacity)
     return read_region(filled.pixels, box.shifted(-wide.left, -wide.top))
 
 
 def shrunk(image: DiskImage, opacity: float, size: Size) -> np.ndarray:
     """The colours (H, W, 1|3) of an image on the disk at a smaller size, without the holes that are left there."""
     samples = image.shrunk(size)
-    return without_holes(_image(samples), opacity).pixels if image.has_alpha else samples
+    return _image(samples).without_holes(opacity).pixels if image.has_alpha else samples
 
 
 def alpha_region(image: DiskImage, box: Box, size: Size) -> np.ndarray:

@@ -13,11 +13,7 @@ from imgtk.engine.region import need, union
 from imgtk.errors import MemoryLimitError, UsageError
 from imgtk.geometry import Box, Extent, Size
 from imgtk.language.graph import INPUT, SAVE, Graph
-from imgtk.op import ImageOp
-
-SMALL = 1 << 20
-"""Pixels up to which an image is "small": statistics are taken from all of it, those of larger ones from a thumbnail
-of at most this size."""
+from imgtk.op import MEASURED_PIXELS, ImageOp
 
 REPEATED = 1.5
 """A stage is materialised instead of fused when halos would have it compute more than this many times its pixels."""
@@ -211,7 +207,7 @@ def _with_stored_statistics(stages: Sequence[Stage], measured: Sequence[Stage]) 
     for stage in measured:
         if stage.extent is Extent.STATISTICS:
             source = stage.inputs[0]
-            if source != INPUT and stages[source].size.pixels <= SMALL and not stages[source].stored:
+            if source != INPUT and stages[source].size.pixels <= MEASURED_PIXELS and not stages[source].stored:
                 note = f"stored: {stage.label} takes statistics of the whole image"
                 stages[source] = replace(stages[source], stored=True, note=note)
     return tuple(stages)

@@ -11,7 +11,7 @@ from math import ceil, floor, lcm
 import torch
 from torch import Tensor
 
-from imgtk.geometry import Box, Geometry, Size, Window
+from imgtk.geometry import Box, Geometry, Size, Window, cut
 from imgtk.op import ImageOp
 
 
@@ -41,11 +41,6 @@ class Need:
             if order is not None:
                 x = x.index_select(axis, torch.tensor(order, device=x.device))
         return x
-
-
-def cut(pixels: Tensor, box: Box) -> Tensor:
-    """The part of `pixels` (1, C, H, W) in `box`, a view."""
-    return pixels[:, :, box.top : box.bottom, box.left : box.right]
 
 
 def need(op: ImageOp, box: Box, input_size: Size, output_size: Size) -> Need:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from imgtk.engine.plan import SMALLEST_TILE, Plan, Stage, demands
-from imgtk.engine.region import cut, need, tiles
+from imgtk.engine.region import need, tiles
 from imgtk.errors import ImgtkError, MemoryLimitError
-from imgtk.geometry import Box, Extent, Size
+from imgtk.geometry import Box, Extent, Size, cut
 from imgtk.language.graph import INPUT
 
 Source = Callable[[Box], Tensor]

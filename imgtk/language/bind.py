@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from imgtk.language.graph import SAVE
-from imgtk.op import REQUIRED, File, Flag, ImageInput, OpSpec, Param
+from imgtk.op import OpSpec
+from imgtk.params import REQUIRED, File, Flag, ImageInput, Param
 from imgtk.registry import Registry
 
 SAVE_SPEC = OpSpec(

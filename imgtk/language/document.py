@@ -25,7 +25,8 @@ from imgtk.errors import PipelineError, UsageError
 from imgtk.language import bind
 from imgtk.language.graph import INPUT, Graph, Node
 from imgtk.language.tokens import NAME
-from imgtk.op import ImageInput, OpSpec, Param
+from imgtk.op import OpSpec
+from imgtk.params import ImageInput, Param
 from imgtk.registry import Registry
 
 VERSION = 1

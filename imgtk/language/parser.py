@@ -18,7 +18,8 @@ from imgtk.errors import ParameterError, PipelineError, UsageError
 from imgtk.language import bind
 from imgtk.language.graph import INPUT, Graph, Node
 from imgtk.language.tokens import NAME, Kind, Token, tokenize
-from imgtk.op import Flag, ImageInput, OpSpec
+from imgtk.op import OpSpec
+from imgtk.params import Flag, ImageInput
 from imgtk.registry import Registry
 
 MAX_DEPTH = 50

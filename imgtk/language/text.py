@@ -9,7 +9,8 @@ from imgtk.language import bind
 from imgtk.language.graph import INPUT, Graph, Node
 from imgtk.language.parser import MAX_DEPTH
 from imgtk.language.tokens import quote
-from imgtk.op import Flag, ImageInput, OpSpec, Param
+from imgtk.op import OpSpec
+from imgtk.params import Flag, ImageInput, Param
 from imgtk.registry import Registry
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imgtk.errors import ParameterError
-from imgtk.op import File, Flag, Number, Param
+from imgtk.params import File, Flag, Number, Param
 
 __all__ = ["KEEP_COLOUR", "MASK", "SCALE", "STRENGTH", "KeepColour", "style_weights"]
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from imgtk.engine.region import cut
 from imgtk.errors import ParameterError, ReadError
-from imgtk.geometry import Box, Size, Window
+from imgtk.geometry import Box, Size, Window, cut
 from imgtk.image import Image
 from imgtk.nn.colour import luma
 from imgtk.nn.resample import resample

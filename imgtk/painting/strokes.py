@@ -10,20 +10,18 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from imgtk.engine.plan import SMALL
-from imgtk.engine.region import cut
-from imgtk.geometry import Box, Extent, Geometry, Size, Window
+from imgtk.geometry import Box, Extent, Geometry, Size, Window, cut
 from imgtk.nn.blur import blur_radius, gaussian_blur
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.nn.resample import resample
-from imgtk.op import in_torch
+from imgtk.op import MEASURED_PIXELS, in_torch
 from imgtk.painting.blend import Blend
 from imgtk.painting.op import Paint, paint, with_margin
 from imgtk.painting.palette import PALETTES, Palette
 
 __all__ = ["PaintStrokes"]
 
-TINY = SMALL // 4
+TINY = MEASURED_PIXELS // 4
 """Pixels of an image below which strokes become finer with the image, as things in it do: it is painted enlarged."""
 ENLARGED = 2
 """How often at most a tiny image is enlarged: more would only show that there is nothing to see."""

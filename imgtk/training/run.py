@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from imgtk.engine.device import cpu_name, resolve_device, resolve_dtype
+from imgtk.device import cpu_name, resolve_device, resolve_dtype
 from imgtk.errors import TrainingError
 from imgtk.op import OpSpec
 from imgtk.training.images import CropSampler, image_files

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from imgtk.op import Choice, Integer, Number, OpSpec, Param, ParamType, Scale, Text
+from imgtk.op import OpSpec
+from imgtk.params import Choice, Integer, Number, Param, ParamType, Scale, Text
 
 __all__ = ["MODEL", "SCALE", "TILEABLE", "TTA", "Mixture", "upscaler"]
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import PIL.Image
 
-from imgtk.engine.device import available_memory, resolve_device
+from imgtk.device import available_memory, resolve_device
 from imgtk.errors import MemoryLimitError, ReadError, WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image

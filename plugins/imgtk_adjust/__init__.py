@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import Choice, ImageInput, Number, OpSpec, Param
+from imgtk.op import OpSpec
+from imgtk.params import Choice, ImageInput, Number, Param
 
 MODES = ("normal", "multiply", "screen", "overlay", "darken", "lighten", "difference")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgtk.engine.pixels import without_holes
 from imgtk.errors import ReadError
 from imgtk.image import Image
 
@@ -24,7 +23,7 @@ def read_style(path: Path, longest: int) -> Tensor:
         ReadError: the file is not there, or no image.
     """
     try:
-        image = without_holes(Image.open(path), opacity=0.5).tensor().contiguous()
+        image = Image.open(path).without_holes(opacity=0.5).tensor().contiguous()
     except ReadError as error:
         raise ReadError(f"the style image cannot be used: {error.message}", hint=error.hint) from None
     scale = longest / max(image.shape[2:])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import REQUIRED, OpSpec, Param, Text
+from imgtk.op import OpSpec
 from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
+from imgtk.params import REQUIRED, Param, Text
 from imgtk.weights.architecture import Architecture
 
 OPTIONS = (STRENGTH, SCALE, KEEP_COLOUR, MASK)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import REQUIRED, CommaList, File, Integer, Number, OpSpec, Param, Text
+from imgtk.op import OpSpec
 from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
+from imgtk.params import REQUIRED, CommaList, File, Integer, Number, Param, Text
 from imgtk.weights.architecture import Architecture
 
 STYLES = {

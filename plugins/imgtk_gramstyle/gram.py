@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgtk.engine.device import resolve_dtype
+from imgtk.device import resolve_dtype
 from imgtk.errors import ReadError
 from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.image import Image

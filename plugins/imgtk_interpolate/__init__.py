@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import Choice, Integer, Number, OpSpec, Param, Scale
+from imgtk.op import OpSpec
+from imgtk.params import Choice, Integer, Number, Param, Scale
 
 _IMPL = "imgtk_interpolate.op:Interpolate"
 _KERNELS = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import REQUIRED, Number, OpSpec, Param, Text
+from imgtk.op import OpSpec
 from imgtk.painting import MASK, STRENGTH
+from imgtk.params import REQUIRED, Number, Param, Text
 from imgtk.weights.architecture import Architecture
 
 TRAINER = "imgtk_pix2pix.trainer:PairedTrainer"

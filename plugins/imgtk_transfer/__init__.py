@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
-from imgtk.op import Choice, File, Integer, Number, OpSpec, Param
+from imgtk.op import OpSpec
 from imgtk.painting import KEEP_COLOUR, MASK, STRENGTH
+from imgtk.params import Choice, File, Integer, Number, Param
 
 COLOUR = OpSpec(
     name="style:colour",

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from imgtk.engine.plan import SMALL
 from imgtk.geometry import Extent, Geometry, Size
 from imgtk.nn.resample import resample
-from imgtk.op import ImageOp
+from imgtk.op import MEASURED_PIXELS, ImageOp
 from imgtk_transfer import reinhard, transport
 from imgtk_transfer.reference import read_reference
 
@@ -82,9 +81,9 @@ class ColourTransfer(ImageOp):
 def small(image: Tensor) -> Tensor:
     """(1, 3, H, W), made as small as the engine makes the images that it measures."""
     size = Size(image.shape[3], image.shape[2])
-    if size.pixels <= SMALL:
+    if size.pixels <= MEASURED_PIXELS:
         return image
-    factor = (SMALL / size.pixels) ** 0.5
+    factor = (MEASURED_PIXELS / size.pixels) ** 0.5
     return resample(image, Size(*(max(1, round(side * factor)) for side in size)), kernel="area")
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from imgtk.engine.pixels import without_holes
 from imgtk.image import Image
 
 __all__ = ["read_reference"]
@@ -18,4 +17,4 @@ def read_reference(path: Path) -> Tensor:
     Raises:
         ReadError: there is no such file, or no image in it.
     """
-    return without_holes(Image.open(path), opacity=0.5).tensor()
+    return Image.open(path).without_holes(opacity=0.5).tensor()

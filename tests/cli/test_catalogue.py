@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from imgtk.cli.catalogue import usage
-from imgtk.op import Choice, Colour, Flag, Integer, Param, Scale, Text
+from imgtk.params import Choice, Colour, Flag, Integer, Param, Scale, Text
 from imgtk.registry import default
 
 Cli = Callable[..., Result]

@@ -16,7 +16,8 @@ from imgtk.engine.backend import BACKENDS, OnnxRuntime, OpenVINO, resolve_backen
 from imgtk.errors import BackendError, DeviceError
 from imgtk.geometry import Extent, Geometry
 from imgtk.image import Image
-from imgtk.op import ImageOp, Integer, OpSpec, Param
+from imgtk.op import ImageOp, OpSpec
+from imgtk.params import Integer, Param
 from imgtk.pipeline import Pipeline
 from imgtk.registry import Registry
 

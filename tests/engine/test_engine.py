@@ -14,12 +14,12 @@ from torch.nn import functional as F
 
 from imgtk.engine import plan as planning
 from imgtk.engine.plan import Plan, choose_tile, plan_stages
-from imgtk.engine.region import cut
 from imgtk.engine.render import Progress, Renderer
 from imgtk.errors import DeviceError, ImgtkError, MemoryLimitError, UsageError
-from imgtk.geometry import Box, Extent, Geometry, Size, Window
+from imgtk.geometry import Box, Extent, Geometry, Size, Window, cut
 from imgtk.language.graph import Graph, Node
-from imgtk.op import ImageInput, ImageOp, Integer, OpSpec, Param
+from imgtk.op import ImageOp, OpSpec
+from imgtk.params import ImageInput, Integer, Param
 from imgtk.pipeline import Pipeline
 from imgtk.registry import Registry
 from imgtk.testing import check_op
@@ -198,8 +198,8 @@ def test_tiled_is_untiled(chain: str, tile: int, registry: Registry, image: np.n
 def test_statistics_of_a_large_image_come_from_a_thumbnail(
     registry: Registry, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgtk.pipeline.SMALL", 400)
-    monkeypatch.setattr(planning, "SMALL", 400)
+    monkeypatch.setattr("imgtk.pipeline.MEASURED_PIXELS", 400)
+    monkeypatch.setattr(planning, "MEASURED_PIXELS", 400)
     gradient = np.linspace(0, 1, 83, dtype=np.float32)[None, :, None] * np.ones((61, 1, 3), np.float32)
     run = [
         Pipeline("t:smooth 2 scale=2 | t:normalise", registry=registry, tile=tile, dtype="fp32")(gradient).numpy()
@@ -352,8 +352,8 @@ def test_half_and_back_meets_the_original_when_memory_is_measured(registry: Regi
 def test_statistics_of_a_large_image_behind_stored_stages(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgtk.pipeline.SMALL", 400)
-    monkeypatch.setattr(planning, "SMALL", 400)
+    monkeypatch.setattr("imgtk.pipeline.MEASURED_PIXELS", 400)
+    monkeypatch.setattr(planning, "MEASURED_PIXELS", 400)
     pixels = np.full((60, 60, 3), 200, np.uint8)
     chain = f"t:smooth | save '{tmp_path / 's.png'}' | t:flip | t:half | t:smooth scale=2 | t:mean @in | t:normalise"
     result = Pipeline(chain, registry=registry, tile=20)(pixels).numpy()
@@ -379,8 +379,8 @@ def test_windowed_operators_are_given_statistics_of_all_of_the_image(
     Pipeline("t:smooth 1 | t:shade | t:half | t:half", registry=registry, tile="off", dtype="fp32")(image)
     assert Shade.measured == [Size(84, 62)]
     assert len(Smooth.calls) == 1
-    monkeypatch.setattr("imgtk.pipeline.SMALL", 400)
-    monkeypatch.setattr(planning, "SMALL", 400)
+    monkeypatch.setattr("imgtk.pipeline.MEASURED_PIXELS", 400)
+    monkeypatch.setattr(planning, "MEASURED_PIXELS", 400)
     gradient = np.linspace(0, 1, 83, dtype=np.float32)[None, :, None] * np.ones((61, 1, 3), np.float32)
     run = [
         Pipeline("t:shade | t:smooth 2 | t:shade", registry=registry, tile=tile, dtype="fp32")(gradient).numpy()

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from imgtk.engine.region import cut, need, tiles, union
-from imgtk.geometry import Box, Geometry, Size
+from imgtk.engine.region import need, tiles, union
+from imgtk.geometry import Box, Geometry, Size, cut
 from imgtk.op import ImageOp
 
 

@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from imgtk.op import Choice, Colour, File, Flag, ImageInput, Integer, Number, OpSpec, Param, Scale, Text
+from imgtk.op import OpSpec
+from imgtk.params import Choice, Colour, File, Flag, ImageInput, Integer, Number, Param, Scale, Text
 from imgtk.registry import Registry
 
 SPECS = (

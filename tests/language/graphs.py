@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from imgtk.language import SAVE_SPEC, Graph, Node
-from imgtk.op import REQUIRED, Choice, Colour, File, Flag, ImageInput, Integer, Number, OpSpec, ParamType, Scale, Text
+from imgtk.op import OpSpec
+from imgtk.params import REQUIRED, Choice, Colour, File, Flag, ImageInput, Integer, Number, ParamType, Scale, Text
 
 TEXT = st.text("ab1@|;()'\"=#, \n\t\0~\\:-é日\u2028\x85\ufeff😀", max_size=8)
 WORDS = TEXT | st.sampled_from(["as", "bold", "boxed", "yes", "text", "x4", "12", "@in", "a=b", "# x"])

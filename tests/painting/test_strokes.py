@@ -40,9 +40,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def thumbnails(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("imgtk.pipeline", "imgtk.engine.plan"):
-        monkeypatch.setattr(f"{module}.SMALL", 10_000)
+        monkeypatch.setattr(f"{module}.MEASURED_PIXELS", 10_000)
     monkeypatch.setattr("imgtk.painting.strokes.TINY", 2_500)
-    assert planning.SMALL == 10_000
+    assert planning.MEASURED_PIXELS == 10_000
 
 
 @pytest.fixture

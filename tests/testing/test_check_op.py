@@ -12,7 +12,8 @@ from torch import Tensor
 
 from imgtk.errors import ParameterError
 from imgtk.geometry import Geometry
-from imgtk.op import ImageOp, Number, OpSpec, Param
+from imgtk.op import ImageOp, OpSpec
+from imgtk.params import Number, Param
 from imgtk.testing import check_op, sample_image
 
 COUNTER = count()

@@ -5,8 +5,8 @@ import skimage.data
 import torch
 import torch.nn.functional as F
 
-from imgtk.engine.region import cut, need, tiles
-from imgtk.geometry import Box, Size
+from imgtk.engine.region import need, tiles
+from imgtk.geometry import Box, Size, cut
 from imgtk.metrics import feature_distance
 from imgtk.nn.features import load_features
 from imgtk.registry import default

@@ -1,7 +1,8 @@
 """A plugin for imgtk. This module is imported to list operators, so it stays light; the work is in `op`."""
 
 from imgtk import hookimpl
-from imgtk.op import Number, OpSpec, Param
+from imgtk.op import OpSpec
+from imgtk.params import Number, Param
 
 
 @hookimpl

@@ -1,7 +1,8 @@
 """`upscale:spandrel` for imgtk. This module is imported to list operators, so it imports neither torch nor spandrel."""
 
 from imgtk import hookimpl
-from imgtk.op import OpSpec, Param, Text
+from imgtk.op import OpSpec
+from imgtk.params import Param, Text
 from imgtk.upscaling import SCALE, TILEABLE, TTA
 
 

@@ -9,9 +9,9 @@ import skimage.data
 import torch
 import torch.nn.functional as F
 
-from imgtk.engine.region import cut, need, tiles
+from imgtk.engine.region import need, tiles
 from imgtk.errors import ParameterError, WeightsError
-from imgtk.geometry import Box, Size
+from imgtk.geometry import Box, Size, cut
 from imgtk.weights import Card, save
 from imgtk_esrgan import imgtk_operators
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact

@@ -10,8 +10,8 @@ from imgtk.geometry import Size
 from imgtk.nn.colour import luma
 from imgtk.nn.features import load_features
 from imgtk.nn.resample import resample
-from imgtk.op import CommaList, File, Number
 from imgtk.painting.objective import StyleObjective, shift_together
+from imgtk.params import CommaList, File, Number
 from imgtk.registry import default
 from imgtk.testing import sample_image
 from imgtk_gramstyle.gram import DETAILS, schedule

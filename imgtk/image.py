@@ -134,7 +134,7 @@ class Image:
         lossless: bool = False,
         depth: int | None = None,
     ) -> Path:
-        """Write to `path`; the suffix chooses the format. See `imgtk.io.write` for options and errors."""
-        from imgtk.io import write
+        """Write to `path`; the suffix chooses the format. See `imgtk.io.WriteOptions` and `imgtk.io.write`."""
+        from imgtk.io import WriteOptions, write
 
-        return write(self, path, overwrite=overwrite, quality=quality, lossless=lossless, depth=depth)
+        return write(self, path, WriteOptions(overwrite, quality, lossless, depth))

@@ -45,6 +45,7 @@ from imgtk.image import Image
 from imgtk.io import MAX_PIXELS, check_target
 from imgtk.io.depth import to_depth
 from imgtk.io.formats import TIFF, format_of
+from imgtk.io.options import WriteOptions
 from imgtk.io.read import Header, read_headers
 from imgtk.io.write import natural_depth
 from imgtk.language import dump_yaml, load_yaml, parse, to_text
@@ -230,11 +231,8 @@ class Pipeline:
         self,
         source: str | Path,
         target: str | Path,
+        options: WriteOptions = WriteOptions(),
         *,
-        overwrite: bool = False,
-        quality: int | None = None,
-        lossless: bool = False,
-        depth: int | None = None,
         max_pixels: int = MAX_PIXELS,
         resume: bool = False,
         progress: Callable[[Progress], None] | None = None,
@@ -247,7 +245,7 @@ class Pipeline:
 
         Args:
             source: a file.
-            target, overwrite, quality, lossless, depth: as for `imgtk.io.write`. TIFF is written in tiles.
+            target, options: as for `imgtk.io.write`. TIFF is written in tiles.
             max_pixels: as for `imgtk.io.read`, for each page.
             resume: whether to keep what is computed until the file is written, and to go on with what an earlier run of
                 this pipeline has left. All pages, and what `save` stages write, are on the disk together then.
@@ -279,26 +277,25 @@ class Pipeline:
                 hint="Leave out `save`.",
             )
         plans = [self._plan_in_pieces(header) for header in headers]
-        options: dict[str, Any] = {"quality": quality, "lossless": lossless}
         total = 0
         for header, plan in zip(headers, plans, strict=True):
             sixteen_bit, size = header.depth == 16, plan.output_size
             channels = 3 + header.has_alpha if self._colours()[plan.output] else header.channels
-            check_target(target, overwrite=overwrite, sixteen_bit=sixteen_bit, size=size, depth=depth, **options)
+            check_target(target, options, sixteen_bit=sixteen_bit, size=size)
             check_encoder(target, size, channels, self.memory)
             self._check_saves(plan, False, sixteen_bit, files)
-            total += size.pixels * channels * (depth or header.depth) // 8
+            total += size.pixels * channels * (options.depth or header.depth) // 8
         self.notes = []
-        made = (str(self), str(source), source.stat().st_mtime_ns, str(self.dtype), depth)
+        made = (str(self), str(source), source.stat().st_mtime_ns, str(self.dtype), options.depth)
         with (
             drafts(target, repr(made) if resume else None) as kept,
-            output(target, total, self.memory, kept, **options) as result,
+            output(target, total, self.memory, kept, options) as result,
         ):
             for page, (header, plan) in enumerate(zip(headers, plans, strict=True)):
                 with opened(source, header, page, target, self.memory) as image:
-                    check_target(target, overwrite=True, has_alpha=image.has_alpha)
+                    check_target(target, WriteOptions(overwrite=True), has_alpha=image.has_alpha)
                     self._check_saves(plan, image.has_alpha, False, files)
-                    self._render_file(plan, image, result, depth, files, progress)
+                    self._render_file(plan, image, result, options.depth, files, progress)
         return plans[0].output_size
 
     @property
@@ -627,7 +624,7 @@ class Pipeline:
         for index, file in files.items():
             path = check_target(
                 file,
-                overwrite=self.settings.overwrite,
+                WriteOptions(overwrite=self.settings.overwrite),
                 has_alpha=has_alpha,
                 sixteen_bit=sixteen_bit,
                 size=plan.stages[index].size,

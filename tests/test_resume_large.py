@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from imgtk.batch import run
 from imgtk.geometry import Box
 from imgtk.image import Image, Metadata
-from imgtk.io import read, write
+from imgtk.io import WriteOptions, read, write
 from imgtk.io.large import output, raster
 from imgtk.pipeline import Pipeline, Progress
 
@@ -46,10 +45,10 @@ class Stop:
             raise ZeroDivisionError("power cut")
 
 
-def attempt(text: str, source: Path, target: Path, stop: Stop, tile: int = 25, **options: Any) -> Pipeline:
+def attempt(text: str, source: Path, target: Path, stop: Stop, tile: int = 25, depth: int | None = None) -> Pipeline:
     pipeline = Pipeline(text, device="cpu", tile=tile, overwrite=True)
     try:
-        pipeline.run_file(source, target, resume=True, progress=stop, **options)
+        pipeline.run_file(source, target, WriteOptions(depth=depth), resume=True, progress=stop)
     except ZeroDivisionError:
         assert not target.exists()
     return pipeline
@@ -115,7 +114,7 @@ def test_what_is_saved_on_the_way(tmp_path: Path, source: Path) -> None:
 
 @pytest.mark.parametrize("change", ["pipeline", "source", "depth"])
 def test_what_something_else_has_left_is_not_taken(tmp_path: Path, source: Path, change: str) -> None:
-    out, text, options = tmp_path / "out.tif", "upscale:bicubic x2", {}
+    out, text, depth = tmp_path / "out.tif", "upscale:bicubic x2", None
     attempt(text, source, out, Stop(20))
     (before,) = left(tmp_path)
     if change == "pipeline":
@@ -123,14 +122,14 @@ def test_what_something_else_has_left_is_not_taken(tmp_path: Path, source: Path,
     elif change == "source":
         os.utime(source, ns=(1, 1))
     else:
-        options["depth"] = 16
+        depth = 16
     again = Stop(20)
-    attempt(text, source, out, again, **options)
+    attempt(text, source, out, again, depth=depth)
     (after,) = left(tmp_path)
     assert before != after
     whole = Stop()
-    attempt(text, source, tmp_path / "straight.tif", whole, **options)
-    attempt(text, source, out, Stop(), **options)
+    attempt(text, source, tmp_path / "straight.tif", whole, depth=depth)
+    attempt(text, source, out, Stop(), depth=depth)
     assert out.read_bytes() == (tmp_path / "straight.tif").read_bytes()
 
 

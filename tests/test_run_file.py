@@ -16,7 +16,7 @@ from imgtk.engine import pixels as engine_pixels
 from imgtk.errors import ImgtkError, MemoryLimitError, ReadError, WriteError
 from imgtk.geometry import Box
 from imgtk.image import Image, Metadata
-from imgtk.io import large, read, write
+from imgtk.io import WriteOptions, large, read, write
 from imgtk.io.large import DiskImage
 from imgtk.pipeline import Pipeline, Progress
 
@@ -191,7 +191,7 @@ def test_a_result_over_its_image(tmp_path: Path) -> None:
     pipeline = Pipeline("upscale:nearest x2", device="cpu")
     with pytest.raises(WriteError, match="exists"):
         pipeline.run_file(source, source)
-    pipeline.run_file(source, source, overwrite=True)
+    pipeline.run_file(source, source, WriteOptions(overwrite=True))
     assert np.array_equal(read(source).pixels, before.pixels.repeat(2, 0).repeat(2, 1))
 
 
@@ -203,13 +203,13 @@ def test_what_cannot_be_written_is_found_first(tmp_path: Path) -> None:
         pytest.fail("it was computed")
 
     for name, options, reason in (
-        ("b.jpg", {}, "16 bits"),
-        ("b.tif", {"quality": 90}, "no quality"),
-        ("b.xyz", {}, "cannot be written as .xyz"),
-        ("no/b.tif", {}, "does not exist"),
+        ("b.jpg", WriteOptions(), "16 bits"),
+        ("b.tif", WriteOptions(quality=90), "no quality"),
+        ("b.xyz", WriteOptions(), "cannot be written as .xyz"),
+        ("no/b.tif", WriteOptions(), "does not exist"),
     ):
         with pytest.raises(WriteError, match=reason):
-            pipeline.run_file(deep, tmp_path / name, progress=computing, **options)
+            pipeline.run_file(deep, tmp_path / name, options, progress=computing)
     holes = sample(tmp_path / "holes.png", (60, 40), alpha=True)
     with pytest.raises(WriteError, match="transparency"):
         pipeline.run_file(holes, tmp_path / "b.jpg", progress=computing)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
@@ -14,6 +15,7 @@ from imgtk.batch.timing import timed
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.io.metadata import special_profile
+from imgtk.io.options import WriteOptions
 from imgtk.io.temporary import remove_segments
 from imgtk.io.write import check_place, replacing
 from imgtk.pipeline import Progress
@@ -53,10 +55,8 @@ def convert(
     *,
     frames: Sequence[Path] = (),
     suffix: str = "",
-    overwrite: bool,
+    options: WriteOptions,
     encoding: Encoding,
-    quality: int | None,
-    depth: int | None,
     max_pixels: int,
     seconds: dict[str, float],
     progress: Callable[[Progress], None] | None,
@@ -70,10 +70,8 @@ def convert(
         compute: begins to compute an image; None in its place ends the run.
         frames: the images that are the clip, if `source` only stands for them.
         suffix: of the images that the frames become, if `target` is a folder for them.
-        overwrite: whether `target` may be replaced.
+        options: how animations and images are written, and whether `target` may be replaced.
         encoding: how the frames of clips are written.
-        quality: of WebP animations and of images, 1 to 100.
-        depth: bits per channel of images; None for that of the frames.
         max_pixels: clips whose frames have more are refused.
         seconds: gets what it took to read and to write.
         progress: called after every frame.
@@ -89,7 +87,7 @@ def convert(
         Stopped: if the run ended.
         ImgtkError: as the pipeline does.
     """
-    check_place(target, overwrite, folder=bool(suffix))
+    check_place(target, options.overwrite, folder=bool(suffix))
     if not suffix:
         _check_format(source, target)
     with timed(seconds, "read"):
@@ -97,8 +95,9 @@ def convert(
     with clip:
         size, at_once = plan(clip.first)
         made_of = [(str(file), file.stat().st_mtime_ns) for file in clip.files]
-        key = None if resume is None else repr((resume, made_of, encoding, size, suffix, quality, depth))
-        with _writing(target, clip, size, suffix, encoding, quality, depth, key) as writer:
+        how = replace(options, overwrite=False), encoding
+        key = None if resume is None else repr((resume, made_of, how, size, suffix))
+        with _writing(target, clip, size, suffix, options, encoding, key) as writer:
             done = writer.done
             warming = min(done, WARM_UP) if encoding.steady else 0  # frames that are there, but the next ones need
             items = _timed_each(clip.after(done - warming), seconds)
@@ -142,20 +141,17 @@ def _writing(
     clip: Reader,
     size: Size,
     suffix: str,
+    options: WriteOptions,
     encoding: Encoding,
-    quality: int | None,
-    depth: int | None,
     key: str | None,
 ) -> Iterator[FolderWriter | FileWriter]:
     """What takes the frames of `target`, which appears in the end."""
     if suffix:
         transparent = clip.first.alpha is not None
-        with FolderWriter(
-            target, suffix, size, clip.form, transparent=transparent, quality=quality, depth=depth, key=key
-        ) as folder:
+        with FolderWriter(target, suffix, size, clip.form, transparent=transparent, options=options, key=key) as folder:
             yield folder
         return
-    with replacing(target) as file, _file_writer(file, target, clip, size, encoding, quality, key) as writer:
+    with replacing(target) as file, _file_writer(file, target, clip, size, options, encoding, key) as writer:
         yield writer
 
 
@@ -164,13 +160,13 @@ def _file_writer(
     target: Path,
     clip: Reader,
     size: Size,
+    options: WriteOptions,
     encoding: Encoding,
-    quality: int | None,
     key: str | None,
 ) -> FileWriter:
     if target.suffix.lower() in ANIMATIONS:
         loops = clip.loops if isinstance(clip, Animation) else 0
-        return AnimationWriter(file, target, size, clip.length, clip.form.time_base, loops=loops, quality=quality)
+        return AnimationWriter(file, target, size, clip.length, clip.form.time_base, loops=loops, options=options)
     from imgtk.video.read import Clip
     from imgtk.video.segments import SegmentedWriter
     from imgtk.video.write import ClipWriter

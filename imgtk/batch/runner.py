@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Protocol
@@ -30,8 +30,9 @@ from imgtk.engine.plan import Plan
 from imgtk.errors import DeviceError, MemoryLimitError, PluginError, UsageError, WeightsError, WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
-from imgtk.io import MAX_PIXELS, check_target, large
+from imgtk.io import MAX_PIXELS, check_target, large, write
 from imgtk.io.formats import format_of
+from imgtk.io.options import WriteOptions
 from imgtk.io.read import Header, read_headers
 from imgtk.io.temporary import remove_leftovers, remove_segments
 from imgtk.pipeline import NAME, Pipeline, Progress
@@ -56,26 +57,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
-class Writing:
-    """How results are written; see `imgtk.io.write`.
-
-    Attributes:
-        overwrite: whether files that exist may be replaced.
-        quality: of JPEG and WebP, 1 to 100; results that have another format take none.
-        depth: bits per channel; None for that of the image.
-    """
-
-    overwrite: bool = False
-    quality: int | None = None
-    depth: int | None = None
-
-
-@dataclass(frozen=True)
 class Order:
     """What holds for all images of a run.
 
     Attributes:
-        writing: how results are written.
+        writing: how results are written. `quality` is left out where a result has, by itself, a format without it.
         clips: how the frames of clips are written.
         max_pixels: images above this size fail.
         batch: small images and frames of the same size that are computed together at most; None for one on a CPU,
@@ -84,7 +70,7 @@ class Order:
         stores: what the paths of jobs stand for, if they are no files.
     """
 
-    writing: Writing = Writing()
+    writing: WriteOptions = WriteOptions()
     clips: Encoding = AS_BEFORE
     max_pixels: int = MAX_PIXELS
     batch: int | None = None
@@ -141,7 +127,7 @@ def run(
         pipeline: what to do; or several, one for each device.
         sources: images, folders, patterns, `@lists`; see `list_jobs`, also for `out`, `recursive` and `suffix`.
         resume, report, jobs, stop, engine: as for `run_jobs`.
-        overwrite, quality, depth: as for `Writing`.
+        overwrite, quality, depth: as for `imgtk.io.WriteOptions`.
         max_pixels, clips, batch: as for `Order`.
 
     Yields:
@@ -155,7 +141,7 @@ def run(
     yield from run_jobs(
         [pipeline] if isinstance(pipeline, Pipeline) else pipeline,
         found,
-        Order(Writing(overwrite, quality, depth), clips, max_pixels, batch),
+        Order(WriteOptions(overwrite, quality, depth=depth), clips, max_pixels, batch),
         resume=resume,
         report=None if report is None else Path(report),
         threads=jobs,
@@ -164,7 +150,7 @@ def run(
     )
 
 
-def check_resuming(writing: Writing, resume: bool) -> None:
+def check_resuming(writing: WriteOptions, resume: bool) -> None:
     """Raises UsageError if results shall be both kept and replaced."""
     if resume and writing.overwrite:
         raise UsageError("to resume is to keep what is done: it excludes to overwrite")
@@ -381,7 +367,7 @@ class Line:
             return None
         try:
             with timed(seconds, "write"):
-                result.save(target, **asdict(writing))
+                write(result, target, writing)
                 sha256 = digest(target)
         finally:
             self._computed.leave(result.pixels.nbytes)
@@ -394,9 +380,15 @@ class Line:
         with timed(seconds, "compute"):
             size = pipeline.output_size(header.size)
             target, writing = self._destination(job, header.depth, header.has_alpha, size)
-            options = {**asdict(writing), "max_pixels": self.max_pixels, "progress": self.progress}
-            resume = self._key is not None
-            size = pipeline.run_file(job.source, target, name=job.name, resume=resume, **options)
+            size = pipeline.run_file(
+                job.source,
+                target,
+                writing,
+                max_pixels=self.max_pixels,
+                resume=self._key is not None,
+                progress=self.progress,
+                name=job.name,
+            )
             notes = tuple(pipeline.notes)
         return Row(str(job.source), "done", str(target), size, seconds, digest(target), notes)
 
@@ -442,10 +434,8 @@ class Line:
                 lambda image: self._devices.compute(image, seconds, notes, plan=planned),
                 frames=job.frames,
                 suffix=job.suffix,
-                overwrite=self.writing.overwrite,
+                options=self.writing,
                 encoding=self.clips,
-                quality=self.writing.quality,
-                depth=self.writing.depth,
                 max_pixels=self.max_pixels,
                 seconds=seconds,
                 progress=self.progress,
@@ -455,16 +445,16 @@ class Line:
             return None
         return Row(str(job.source), "done", str(target), size, seconds, digest(target), (*others, *notes))
 
-    def _checked_destination(self, job: Job, image: Image) -> tuple[Path, Writing]:
+    def _checked_destination(self, job: Job, image: Image) -> tuple[Path, WriteOptions]:
         """Where and how a result is to be written. What would keep it from being written is found before it is
         computed."""
         size, has_alpha = self._pipeline.output_size(image.size), image.alpha is not None
         target, writing = self._destination(job, 8 * image.pixels.itemsize, has_alpha, size)
         sixteen_bit = image.pixels.dtype == "uint16"
-        check_target(target, has_alpha=has_alpha, sixteen_bit=sixteen_bit, size=size, **asdict(writing))
+        check_target(target, writing, has_alpha=has_alpha, sixteen_bit=sixteen_bit, size=size)
         return target, writing
 
-    def _destination(self, job: Job, depth: int, has_alpha: bool, size: Size) -> tuple[Path, Writing]:
+    def _destination(self, job: Job, depth: int, has_alpha: bool, size: Size) -> tuple[Path, WriteOptions]:
         """The job's target, or the PNG that takes its place if its format cannot hold the result of an image with so
         many bits per sample."""
         target, form = job.target, format_of(job.target)

@@ -116,9 +116,9 @@ def run(
         raise click.UsageError("--ray-address, --ray-cores and --ray-workers belong to --engine ray")
     if engine == "ray" and watching:
         raise click.UsageError("--watch is for this machine alone: leave out --engine ray")
-    from imgtk.batch import Order, Writing, list_jobs, run_jobs, watch
+    from imgtk.batch import Order, list_jobs, run_jobs, watch
     from imgtk.batch.stores import is_url, list_stored, run_stored
-    from imgtk.io import MAX_PIXELS
+    from imgtk.io import MAX_PIXELS, WriteOptions
     from imgtk.io.quiet import audible
     from imgtk.video.formats import Encoding, is_clip
 
@@ -143,7 +143,7 @@ def run(
         from imgtk.batch.cluster import Cluster
 
         cluster = Cluster(pipelines[0].yaml(), settings, ray_address, ray_cores, ray_workers)
-    writing = Writing(overwrite, quality, int(depth) if depth else None)
+    writing = WriteOptions(overwrite, quality, depth=int(depth) if depth else None)
     order = Order(writing, Encoding(codec, crf, steady, fps), max_pixels or MAX_PIXELS, batch)
     tally = Tally(len(found))
     worst = 0

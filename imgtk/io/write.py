@@ -22,6 +22,7 @@ from imgtk.io import exif, png, tiff
 from imgtk.io.depth import to_depth
 from imgtk.io.formats import BMP, JPEG, PNG, TIFF, WEBP, Format, format_of
 from imgtk.io.metadata import valid_profile
+from imgtk.io.options import WriteOptions
 from imgtk.io.quiet import audible
 from imgtk.io.temporary import temporary
 
@@ -32,24 +33,20 @@ _XMP_HEADER = 29  # bytes of it that name the packet (XMP Specification Part 3, 
 
 def check_target(
     path: str | Path,
+    options: WriteOptions = WriteOptions(),
     *,
-    overwrite: bool = False,
     has_alpha: bool = False,
     sixteen_bit: bool = False,
     size: Size | None = None,
-    quality: int | None = None,
-    lossless: bool = False,
-    depth: int | None = None,
 ) -> Path:
     """Find what would keep an image from being written, before it is computed.
 
     Args:
         path: the file to write; its suffix chooses the format.
-        overwrite: whether a file that exists may be replaced.
+        options: how it is to be written.
         has_alpha: whether the image has transparency.
         sixteen_bit: whether its pixels are 16-bit.
         size: of the image, if it is known.
-        quality, lossless, depth: as for `write`.
 
     Returns:
         `path` as a Path.
@@ -59,38 +56,28 @@ def check_target(
     """
     path = Path(path)
     format_of(path)
-    check_place(path, overwrite)
-    check_image(
-        path,
-        has_alpha=has_alpha,
-        sixteen_bit=sixteen_bit,
-        size=size,
-        quality=quality,
-        lossless=lossless,
-        depth=depth,
-    )
+    check_place(path, options.overwrite)
+    check_image(path, options, has_alpha=has_alpha, sixteen_bit=sixteen_bit, size=size)
     return path
 
 
 def check_image(
     path: Path,
+    options: WriteOptions,
     *,
     has_alpha: bool = False,
     sixteen_bit: bool = False,
     size: Size | None = None,
-    quality: int | None = None,
-    lossless: bool = False,
-    depth: int | None = None,
 ) -> None:
-    """As `check_target`, wherever `path` is."""
+    """Check as `check_target` does, but not whether a file can be written to `path`."""
     target = format_of(path)
-    _check_options(path, target, quality, lossless, depth)
+    _check_options(path, target, options)
     if has_alpha and not target.alpha:
         raise WriteError(
             f"cannot write {path}: the image has transparency, which {target.name} cannot hold",
             hint="Write .png, .webp or .tif.",
         )
-    if sixteen_bit and depth is None and 16 not in target.depths:
+    if sixteen_bit and options.depth is None and 16 not in target.depths:
         raise WriteError(
             f"cannot write {path}: the image has 16 bits per sample, and {target.name} holds 8",
             hint="Write .png or .tif, or allow 8 bits with --depth 8 (depth=8 in Python).",
@@ -103,15 +90,7 @@ def check_image(
         )
 
 
-def write(
-    image: Image,
-    path: str | Path,
-    *,
-    overwrite: bool = False,
-    quality: int | None = None,
-    lossless: bool = False,
-    depth: int | None = None,
-) -> Path:
+def write(image: Image, path: str | Path, options: WriteOptions = WriteOptions()) -> Path:
     """Write an image and everything it carries. The suffix of `path` chooses the format.
 
     The file appears complete or not at all: it is written under a temporary name in the same directory, then renamed.
@@ -119,11 +98,7 @@ def write(
     Args:
         image: what to write.
         path: .jpg, .jpeg, .png, .webp, .tif, .tiff or .bmp.
-        overwrite: whether a file that exists may be replaced.
-        quality: of JPEG and lossy WebP, 1 to 100; 95 if not given. JPEG colour is not subsampled.
-        lossless: for WebP.
-        depth: bits per sample: 8, 16 (PNG, TIFF) or 32 (floating point; TIFF). Without it, integers keep their depth,
-            and floats stay floats in TIFF and become 8 bits elsewhere.
+        options: how to write it.
 
     Returns:
         `path` as a Path.
@@ -133,19 +108,16 @@ def write(
     """
     path = check_target(
         path,
-        overwrite=overwrite,
+        options,
         has_alpha=image.alpha is not None,
         sixteen_bit=image.pixels.dtype == np.uint16,
         size=image.size,
-        quality=quality,
-        lossless=lossless,
-        depth=depth,
     )
     if image.pixels.dtype.kind == "f" and np.isnan(image.pixels).any():
         raise WriteError(f"cannot write {path}: {np.isnan(image.pixels).sum()} values of the image are not numbers")
     target = format_of(path)
     samples = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
-    samples = to_depth(samples, depth or natural_depth(samples.dtype, target))
+    samples = to_depth(samples, options.depth or natural_depth(samples.dtype, target))
     metadata = fitting(image.metadata, image.size, image.gray, target, path)
     with replacing(path) as file:
         if target is PNG:
@@ -153,7 +125,7 @@ def write(
         elif target is TIFF:
             tiff.write(file, samples, metadata)
         else:
-            write_by_pillow(file, samples, metadata, target, quality or QUALITY, lossless)
+            write_by_pillow(file, samples, metadata, target, options)
     return path
 
 
@@ -185,12 +157,13 @@ def _is_read_only(directory: Path) -> bool:
     return hasattr(os, "statvfs") and bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
 
 
-def _check_options(path: Path, target: Format, quality: int | None, lossless: bool, depth: int | None) -> None:
+def _check_options(path: Path, target: Format, options: WriteOptions) -> None:
+    quality, depth = options.quality, options.depth
     if quality is not None and not target.lossy:
         raise WriteError(f"cannot write {path}: {target.name} is lossless and has no quality")
     if quality is not None and not 1 <= quality <= 100:
         raise WriteError(f"cannot write {path}: quality {quality} is not in 1..100")
-    if lossless and target is JPEG:
+    if options.lossless and target is JPEG:
         raise WriteError(f"cannot write {path}: JPEG is never lossless", hint="Write .png, .webp or .tif.")
     if depth is not None and depth not in target.depths:
         depths = " or ".join(map(str, target.depths))
@@ -230,19 +203,20 @@ def _fitting_segment(name: str, value: bytes | None, room: int, path: Path) -> b
 
 
 def write_by_pillow(
-    file: BinaryIO, samples: np.ndarray, metadata: Metadata, target: Format, quality: int, lossless: bool
+    file: BinaryIO, samples: np.ndarray, metadata: Metadata, target: Format, options: WriteOptions
 ) -> None:
+    """Write `samples` (H, W, C) and `metadata` as `fitting` gives it to `file`, as JPEG, WebP or BMP."""
     image = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-    options: dict[str, Any] = {"dpi": metadata.dpi or (0, 0)}  # Pillow would state 96 in BMP
+    params: dict[str, Any] = {"dpi": metadata.dpi or (0, 0)}  # Pillow would state 96 in BMP
     if target is not BMP:
-        options |= {"icc_profile": metadata.icc, "xmp": metadata.xmp, "quality": quality}
-        options |= {"exif": metadata.exif and b"Exif\0\0" + metadata.exif}
+        params |= {"icc_profile": metadata.icc, "xmp": metadata.xmp, "quality": options.quality or QUALITY}
+        params |= {"exif": metadata.exif and b"Exif\0\0" + metadata.exif}
     if target is JPEG:
         comment = metadata.text.get("Comment", "").encode()[:_SEGMENT_BYTES]
-        options |= {"subsampling": "4:4:4", "comment": comment}
+        params |= {"subsampling": "4:4:4", "comment": comment}
     if target is WEBP:
-        options |= {"lossless": lossless, "exact": lossless}
-    image.save(Stream(file), target.name, **{name: value for name, value in options.items() if value})  # type: ignore[arg-type]
+        params |= {"lossless": options.lossless, "exact": options.lossless}
+    image.save(Stream(file), target.name, **{name: value for name, value in params.items() if value})  # type: ignore[arg-type]
 
 
 class Stream:

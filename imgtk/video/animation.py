@@ -21,6 +21,7 @@ from imgtk.io import MAX_PIXELS
 from imgtk.io import metadata as meta
 from imgtk.io.convert import assembled
 from imgtk.io.depth import to_depth
+from imgtk.io.options import WriteOptions
 from imgtk.io.quiet import without_warnings
 from imgtk.io.write import QUALITY, Stream
 from imgtk.video.formats import ANIMATIONS
@@ -157,7 +158,7 @@ class AnimationWriter:
         length: how many there will be, by estimate.
         time_base: seconds in a unit of time.
         loops: how often it is to be shown; 0 for ever.
-        quality: of WebP, 1 to 100; 95 if not given.
+        options: how the file is written; of it, WebP takes `quality`.
 
     Attributes:
         done: frames that need not be written: none.
@@ -179,12 +180,12 @@ class AnimationWriter:
         time_base: Fraction,
         *,
         loops: int = 0,
-        quality: int | None = None,
+        options: WriteOptions = WriteOptions(),
     ) -> None:
         self.notes: list[str] = []
         self._format = ANIMATIONS[target.suffix.lower()]
         self._target, self._file, self._time_base, self._loops = target, file, time_base, loops
-        self._quality = quality or QUALITY
+        self._quality = options.quality or QUALITY
         self._frames: list[PIL.Image.Image] = []
         self._starts: list[Fraction] = []  # in seconds
         self._end = Fraction(0)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from imgtk.errors import ReadError, WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
+from imgtk.io.options import WriteOptions
 from imgtk.io.temporary import remove_leftovers, remove_segments, segments_folder, temporary
 from imgtk.io.write import check_image, write
 from imgtk.video.frames import Form
@@ -38,7 +40,7 @@ class FolderWriter:
         size: of the images.
         form: how the frames that they are from were stored.
         transparent: whether there is transparency to be lost.
-        quality, depth: as for `imgtk.io.write`.
+        options: how the images are written.
         key: tells what the frames are made of and how: those that are whole stay if the block does not succeed, and
             those of another key are removed. None to leave nothing.
 
@@ -58,14 +60,13 @@ class FolderWriter:
         form: Form,
         *,
         transparent: bool = False,
-        quality: int | None = None,
-        depth: int | None = None,
+        options: WriteOptions = WriteOptions(),
         key: str | None = None,
     ) -> None:
         self.notes: list[str] = []
         self._target, self._suffix, self._time_base = target, suffix, form.time_base
-        self._options: dict[str, Any] = {"quality": quality, "depth": depth}
-        check_image(target / _name(1, suffix), has_alpha=transparent, sixteen_bit=form.deep, size=size, **self._options)
+        self._options = replace(options, overwrite=True)  # the draft is ours
+        check_image(target / _name(1, suffix), options, has_alpha=transparent, sixteen_bit=form.deep, size=size)
         self._final = Path(os.path.realpath(target))  # a link goes on pointing to the folder
         self._draft = segments_folder(self._final, key) if key else temporary(self._final)
         self._keeping, self._count = bool(key), 0
@@ -102,7 +103,7 @@ class FolderWriter:
         """Add an image as the frame that is shown at `pts` for `duration`, in units of `form.time_base`."""
         file = self._draft / _name(self._count + len(self._encoding) + 1, self._suffix)
         times = pts * self._time_base, (pts + duration) * self._time_base
-        self._encoding.append((self._pool.submit(write, image, file, overwrite=True, **self._options), times))
+        self._encoding.append((self._pool.submit(write, image, file, self._options), times))
         if len(self._encoding) > AT_ONCE:
             self._finish()
 

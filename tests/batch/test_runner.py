@@ -21,6 +21,7 @@ from imgtk.batch import Row, run, runner
 from imgtk.batch.room import Room
 from imgtk.errors import DeviceError, UsageError, WriteError
 from imgtk.image import Image
+from imgtk.io import WriteOptions, write
 from imgtk.io.temporary import temporary
 from tests.batch.conftest import Make, broken
 
@@ -300,27 +301,25 @@ def test_a_folder_in_the_place_of_a_result(make: Make, double: Pipeline) -> None
 
 def test_results_that_somebody_takes_away(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png", "in/b.png")
-    save = Image.save
 
-    def taken(self: Image, path: Path, **options: Any) -> Path:
-        save(self, path, **options).rename(f"{path.stem}.taken.png")
+    def taken(image: Image, path: Path, options: WriteOptions) -> Path:
+        write(image, path, options).rename(f"{path.stem}.taken.png")
         return path
 
-    monkeypatch.setattr(Image, "save", taken)
+    monkeypatch.setattr(runner, "write", taken)
     rows = list(run(double, "in", "out", report="r.jsonl"))
     assert [(row.status, row.sha256) for row in rows] == [("done", None)] * 2
 
 
 def test_no_memory_for_one_image(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png", "in/b.png", "in/c.png")
-    save = Image.save
 
-    def hungry(self: Image, path: Path, **options: Any) -> Path:
+    def hungry(image: Image, path: Path, options: WriteOptions) -> Path:
         if path.name == "b.png":
             raise MemoryError
-        return save(self, path, **options)
+        return write(image, path, options)
 
-    monkeypatch.setattr(Image, "save", hungry)
+    monkeypatch.setattr(runner, "write", hungry)
     rows = list(run(double, "in", "out"))
     assert [row.status for row in rows] == ["done", "failed", "done"]
     assert "out of memory" in str(rows[1].error)

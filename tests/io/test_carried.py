@@ -13,8 +13,8 @@ from samples import KINDS, XMP, exif, metadata, profile, sample_image
 
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
+from imgtk.io import WriteOptions, read, write
 from imgtk.io import exif as exif_block
-from imgtk.io import read, write
 
 
 def camera(block: bytes | None) -> tuple[object, ...]:
@@ -63,7 +63,7 @@ def test_bmp_keeps_the_resolution(tmp_path):
 def test_metadata_survives_a_chain_of_formats(tmp_path):
     image = sample_image(metadata=metadata(), size=(20, 30))
     for suffix in (".tif", ".png", ".webp", ".jpg", ".tif", ".jpg"):
-        image = read(write(image, tmp_path / f"a{suffix}", overwrite=True))
+        image = read(write(image, tmp_path / f"a{suffix}", WriteOptions(overwrite=True)))
     assert camera(image.metadata.exif) == camera(exif())
     assert (image.metadata.icc, image.metadata.xmp) == (profile(), XMP)
 
@@ -143,7 +143,7 @@ def test_broken_exif_does_not_break_the_image(tmp_path, length):
     image = read(tmp_path / "a.png")
     assert image.pixels.size == 72
     for suffix in (".jpg", ".tif", ".png", ".webp"):
-        assert read(write(image, tmp_path / f"b{suffix}", overwrite=True)).size.width in (4, 6)
+        assert read(write(image, tmp_path / f"b{suffix}", WriteOptions(overwrite=True))).size.width in (4, 6)
 
 
 def test_tags_that_describe_the_file_stay_behind(tmp_path):

@@ -17,12 +17,12 @@ from samples import chunk, metadata, png, sample_image
 
 from imgtk.errors import ReadError
 from imgtk.image import Image
-from imgtk.io import read, read_size, write
+from imgtk.io import WriteOptions, read, read_size, write
 
 
-def encoded(tmp_path, suffix: str, dtype: str = "uint8", **options: object) -> bytes:
+def encoded(tmp_path, suffix: str, dtype: str = "uint8", options: WriteOptions = WriteOptions()) -> bytes:
     return write(
-        sample_image("rgb", dtype, (40, 30), metadata=metadata()), tmp_path / f"whole{suffix}", **options
+        sample_image("rgb", dtype, (40, 30), metadata=metadata()), tmp_path / f"whole{suffix}", options
     ).read_bytes()
 
 
@@ -38,7 +38,7 @@ SAMPLES = {
     "png": lambda p: encoded(p, ".png"),
     "png16": lambda p: encoded(p, ".png", "uint16"),
     "webp": lambda p: encoded(p, ".webp"),
-    "lossless webp": lambda p: encoded(p, ".webp", lossless=True),
+    "lossless webp": lambda p: encoded(p, ".webp", options=WriteOptions(lossless=True)),
     "tiff": lambda p: encoded(p, ".tif"),
     "tiff16": lambda p: encoded(p, ".tif", "uint16"),
     "tiff float": lambda p: encoded(p, ".tif", "float32"),

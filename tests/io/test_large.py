@@ -20,7 +20,7 @@ from samples import chunk, exif, metadata, png, same, sample_image
 from imgtk.errors import ReadError, WriteError
 from imgtk.geometry import Box, Size
 from imgtk.image import Image, Metadata
-from imgtk.io import read, tiff, write
+from imgtk.io import WriteOptions, read, tiff, write
 from imgtk.io.large import DiskImage, Raster, check_encoder, check_installed, opened, output, raster, vips
 from imgtk.io.read import read_headers
 
@@ -253,7 +253,7 @@ def test_writes_what_is_written(tmp_path: Path, suffix: str, kind: str, dtype: s
     carried = metadata("GRAY" if "gray" in kind else "RGB")
     image = sample_image(kind, dtype, (83, 61), metadata=carried)
     try:
-        write(image, tmp_path / f"whole{suffix}", depth=8 * image.pixels.itemsize)
+        write(image, tmp_path / f"whole{suffix}", WriteOptions(depth=8 * image.pixels.itemsize))
     except WriteError:
         return
     written(tmp_path / f"rows{suffix}", image)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from samples import KINDS, same, sample_image
 
 from imgtk.image import Image
-from imgtk.io import png, read, tiff, write
+from imgtk.io import WriteOptions, png, read, tiff, write
 
 SIZES = [(1, 1), (1, 9), (9, 1), (13, 7), (700, 501)]
 
@@ -44,7 +44,7 @@ def test_lossless_webp_keeps_every_bit_even_where_nothing_shows(tmp_path, kind):
     image = sample_image(kind)
     if image.alpha is not None:
         image.alpha[0] = 0
-    assert same(read(write(image, tmp_path / "a.webp", lossless=True)), image)
+    assert same(read(write(image, tmp_path / "a.webp", WriteOptions(lossless=True))), image)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -112,7 +112,7 @@ def test_jpeg_is_close_and_full_colour(tmp_path, kind):
 def test_quality_changes_the_size(tmp_path):
     image = sample_image(size=(200, 200))
     for suffix in (".jpg", ".webp"):
-        low, high = (write(image, tmp_path / f"{q}{suffix}", quality=q).stat().st_size for q in (30, 95))
+        low, high = (write(image, tmp_path / f"{q}{suffix}", WriteOptions(quality=q)).stat().st_size for q in (30, 95))
         assert low < high / 2
         assert write(image, tmp_path / f"default{suffix}").stat().st_size == high
 
@@ -134,7 +134,7 @@ def test_quality_changes_the_size(tmp_path):
 )
 def test_depth_rounds_to_the_nearest(tmp_path, dtype, value, depth, expected):
     image = Image(np.full((2, 2, 3), value, dtype))
-    pixels = read(write(image, tmp_path / "a.tif", depth=depth)).pixels
+    pixels = read(write(image, tmp_path / "a.tif", WriteOptions(depth=depth))).pixels
     assert pixels == pytest.approx(np.full((2, 2, 3), expected))
     assert 8 * pixels.itemsize == depth
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import ImageOps
 
 from imgtk.errors import ReadError
-from imgtk.io import read, read_size, write
+from imgtk.io import WriteOptions, read, read_size, write
 
 pytestmark = pytest.mark.shared
 
@@ -84,7 +84,7 @@ def test_every_file(shared, tmp_path, capfd):
             expected = upright_by_pillow(path)
             assert np.array_equal(np.broadcast_to(image.pixels, (*image.pixels.shape[:2], 3)), expected[..., :3]), name
             assert np.array_equal(255 if image.alpha is None else image.alpha, expected[..., 3]) or image.alpha is None
-        again = read(write(image, tmp_path / "again.tif", overwrite=True))
+        again = read(write(image, tmp_path / "again.tif", WriteOptions(overwrite=True)))
         assert np.array_equal(again.numpy(), image.numpy()), name
         assert again.metadata.xmp == image.metadata.xmp, name
     assert capfd.readouterr() == ("", "")

@@ -13,12 +13,12 @@ from samples import same, sample_image
 from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
-from imgtk.io import check_target, read, write
+from imgtk.io import WriteOptions, check_target, read, write
 
 
-def problem(path, **traits: object) -> str:
+def problem(path, options: WriteOptions = WriteOptions(), **traits) -> str:
     with pytest.raises(WriteError) as info:
-        check_target(path, **traits)
+        check_target(path, options, **traits)
     assert str(path) in info.value.message
     return str(info.value)
 
@@ -39,11 +39,11 @@ def test_bad_names(tmp_path):
 def test_bad_places(tmp_path):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "there.png").write_bytes(b"mine")
-    assert "is a directory" in problem(tmp_path / "folder.png", overwrite=True)
+    assert "is a directory" in problem(tmp_path / "folder.png", WriteOptions(overwrite=True))
     assert "does not exist" in problem(tmp_path / "no" / "a.png")
     assert "is a file, not a directory" in problem(tmp_path / "there.png" / "a.png")
     assert "--overwrite" in problem(tmp_path / "there.png")
-    check_target(tmp_path / "there.png", overwrite=True)
+    check_target(tmp_path / "there.png", WriteOptions(overwrite=True))
 
 
 def test_a_directory_that_is_not_writable(tmp_path, monkeypatch):
@@ -66,10 +66,12 @@ def test_what_formats_cannot_hold(tmp_path):
         assert ".webp or .tif" in problem(tmp_path / f"a{suffix}", has_alpha=True)
     for suffix in (".jpg", ".bmp", ".webp"):
         assert "depth=8" in problem(tmp_path / f"a{suffix}", sixteen_bit=True)
-        check_target(tmp_path / f"a{suffix}", sixteen_bit=True, depth=8)
-        assert "not 16" in problem(tmp_path / f"a{suffix}", depth=16)
-    assert "8 or 16 bits per sample, not 32" in problem(tmp_path / "a.png", depth=32)
-    check_target(tmp_path / "a.tif", has_alpha=True, sixteen_bit=True, depth=32, size=Size(100_000, 100_000))
+        check_target(tmp_path / f"a{suffix}", WriteOptions(depth=8), sixteen_bit=True)
+        assert "not 16" in problem(tmp_path / f"a{suffix}", WriteOptions(depth=16))
+    assert "8 or 16 bits per sample, not 32" in problem(tmp_path / "a.png", WriteOptions(depth=32))
+    check_target(
+        tmp_path / "a.tif", WriteOptions(depth=32), has_alpha=True, sixteen_bit=True, size=Size(100_000, 100_000)
+    )
 
 
 @pytest.mark.parametrize(("suffix", "side"), [(".jpg", 65500), (".webp", 16383)])
@@ -81,12 +83,12 @@ def test_sides_at_the_limit(tmp_path, suffix, side):
 
 
 def test_bad_options(tmp_path):
-    assert "no quality" in problem(tmp_path / "a.png", quality=90)
+    assert "no quality" in problem(tmp_path / "a.png", WriteOptions(quality=90))
     for quality in (0, 101, -1):
-        assert "1..100" in problem(tmp_path / "a.jpg", quality=quality)
-    assert "never lossless" in problem(tmp_path / "a.jpg", lossless=True)
-    assert "not 12" in problem(tmp_path / "a.png", depth=12)
-    check_target(tmp_path / "a.png", lossless=True)
+        assert "1..100" in problem(tmp_path / "a.jpg", WriteOptions(quality=quality))
+    assert "never lossless" in problem(tmp_path / "a.jpg", WriteOptions(lossless=True))
+    assert "not 12" in problem(tmp_path / "a.png", WriteOptions(depth=12))
+    check_target(tmp_path / "a.png", WriteOptions(lossless=True))
 
 
 def test_write_checks_the_image(tmp_path):
@@ -94,7 +96,7 @@ def test_write_checks_the_image(tmp_path):
         write(sample_image("rgba"), tmp_path / "a.jpg")
     with pytest.raises(WriteError, match="16 bits"):
         write(sample_image("rgb", "uint16"), tmp_path / "a.webp")
-    write(sample_image("rgb", "uint16"), tmp_path / "a.jpg", depth=8)
+    write(sample_image("rgb", "uint16"), tmp_path / "a.jpg", WriteOptions(depth=8))
     with pytest.raises(WriteError, match="1 values of the image are not numbers"):
         write(Image(np.array([[[0.5], [np.nan]]], np.float32)), tmp_path / "nan.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
@@ -106,7 +108,7 @@ def test_overwriting(tmp_path):
     with pytest.raises(WriteError, match="exists"):
         write(sample_image(size=(3, 3)), path)
     assert same(read(path), sample_image())
-    write(sample_image(size=(3, 3)), path, overwrite=True)
+    write(sample_image(size=(3, 3)), path, WriteOptions(overwrite=True))
     assert same(read(path), sample_image(size=(3, 3)))
     assert path.stat().st_mode & 0o777 == 0o640
 
@@ -119,14 +121,14 @@ def test_new_files_get_the_usual_permissions(tmp_path):
 def test_links_are_followed(tmp_path):
     path = write(sample_image(), tmp_path / "a.png")
     (tmp_path / "link.png").symlink_to(path)
-    write(sample_image(size=(3, 3)), tmp_path / "link.png", overwrite=True)
+    write(sample_image(size=(3, 3)), tmp_path / "link.png", WriteOptions(overwrite=True))
     assert (tmp_path / "link.png").is_symlink()
     assert same(read(path), sample_image(size=(3, 3)))
 
 
 def test_onto_the_file_it_came_from(tmp_path):
     path = write(sample_image(), tmp_path / "a.png")
-    assert same(read(write(read(path), path, overwrite=True)), sample_image())
+    assert same(read(write(read(path), path, WriteOptions(overwrite=True))), sample_image())
 
 
 SAVERS = {".png": "imgtk.io.png.zlib.crc32", ".tif": "imgtk.io.tiff.zlib.compress", ".jpg": "PIL.Image.Image.save"}
@@ -148,7 +150,7 @@ def test_failures_leave_nothing(tmp_path, monkeypatch, suffix, exists, failure):
     with monkeypatch.context() as patch:
         patch.setattr(SAVERS[suffix], fail)
         with pytest.raises(WriteError if isinstance(failure, OSError) else type(failure)) as info:
-            write(sample_image(), path, overwrite=True)
+            write(sample_image(), path, WriteOptions(overwrite=True))
     if isinstance(failure, OSError):
         assert str(info.value) == f"cannot write {path}: No space left on device"
     assert list(tmp_path.iterdir()) == ([path] if exists else [])

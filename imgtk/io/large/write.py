@@ -18,6 +18,7 @@ from imgtk.io.formats import JPEG, PNG, TIFF, format_of
 from imgtk.io.large import vips
 from imgtk.io.large.kept import Drafts
 from imgtk.io.large.raster import Raster, raster
+from imgtk.io.options import WriteOptions
 from imgtk.io.write import QUALITY, fitting, replacing, write_by_pillow
 
 _ROWS = 256  # of a reduced version that are computed at a time
@@ -32,20 +33,14 @@ class Output:
         size: bytes of all pixels.
         max_memory: bytes that formats may take which cannot be encoded by rows.
         drafts: where pixels lie before they are added.
+        options: how the file is written.
     """
 
     def __init__(
-        self,
-        path: Path,
-        file: BinaryIO,
-        size: int,
-        max_memory: int,
-        drafts: Drafts,
-        quality: int | None = None,
-        lossless: bool = False,
+        self, path: Path, file: BinaryIO, size: int, max_memory: int, drafts: Drafts, options: WriteOptions
     ) -> None:
         self.path, self._file, self.format, self.drafts = path, file, format_of(path), drafts
-        self._max_memory, self._quality, self._lossless = max_memory, quality or QUALITY, lossless
+        self._max_memory, self._options = max_memory, options
         self._tiff = tiff.Writer(file, size * 4 // 3) if self.format is TIFF else None
 
     def draft(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> AbstractContextManager[Raster]:
@@ -65,11 +60,11 @@ class Output:
         elif self.format is PNG:
             png.write(self._file, samples, metadata)
         elif self.format is JPEG:
-            self._file.write(_head(samples, metadata, self._quality))
-            vips.encode_jpeg(self._file, samples, self._quality)
+            self._file.write(_head(samples, metadata, self._options))
+            vips.encode_jpeg(self._file, samples, self._options.quality or QUALITY)
         else:
             check_encoder(self.path, samples.size, samples.shape[2], self._max_memory)
-            write_by_pillow(self._file, samples[:], metadata, self.format, self._quality, self._lossless)
+            write_by_pillow(self._file, samples[:], metadata, self.format, self._options)
 
     def _add_pyramid(self, samples: Raster, levels: int) -> None:
         if not levels or not self._tiff:
@@ -90,9 +85,7 @@ def output(
     size: int,
     max_memory: int,
     drafts: Drafts | None = None,
-    *,
-    quality: int | None = None,
-    lossless: bool = False,
+    options: WriteOptions = WriteOptions(),
 ) -> Iterator[Output]:
     """The `Output` for `path`: there if the block succeeds, gone without a trace if it does not.
 
@@ -100,7 +93,7 @@ def output(
         WriteError: if writing fails.
     """
     with replacing(path) as file:
-        yield Output(path, file, size, max_memory, drafts or Drafts(), quality, lossless)
+        yield Output(path, file, size, max_memory, drafts or Drafts(), options)
 
 
 def check_encoder(path: Path, size: Size, channels: int, max_memory: int) -> None:
@@ -115,10 +108,10 @@ def check_encoder(path: Path, size: Size, channels: int, max_memory: int) -> Non
         )
 
 
-def _head(samples: Raster, metadata: Metadata, quality: int) -> bytes:
+def _head(samples: Raster, metadata: Metadata, options: WriteOptions) -> bytes:
     """The first marker (SOI) and the segments with metadata, as Pillow writes them, of a JPEG file."""
     small = BytesIO()
-    write_by_pillow(small, np.zeros((8, 8, samples.shape[2]), np.uint8), metadata, JPEG, quality, False)
+    write_by_pillow(small, np.zeros((8, 8, samples.shape[2]), np.uint8), metadata, JPEG, options)
     data, at = small.getvalue(), 2
     while data[at + 1] in (*range(0xE0, 0xF0), 0xFE):  # APP0 to APP15, COM (ITU-T T.81, B.1.1.3)
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")

@@ -1,9 +1,9 @@
-"""Clips: how much styles flicker with and without `--steady`, and the rate of a run against the bare pipeline.
+"""Clips: how much styles flicker with and without `--deflicker`, and the rate of a run against the bare pipeline.
 
 The clip is a camera that wanders over a photo by known fractions of a pixel, with the noise of a sensor. Flicker is the
 mean difference, in levels of 255, between each result and the one before it, moved by what the camera moved (the
 warping error of Lai et al. 2018). What the clip itself has is its noise. Detail is the mean gradient against that
-without `--steady`.
+without `--deflicker`.
 
 python benchmarks/video.py
 """
@@ -24,9 +24,9 @@ import numpy as np
 from common import arguments, bars, record
 from imgtk import Image, Pipeline
 from imgtk.batch import run
+from imgtk.video.deflicker import Deflicker
 from imgtk.video.formats import Encoding
 from imgtk.video.frames import Colours, Form
-from imgtk.video.steady import Steady
 from imgtk.video.write import ClipWriter
 
 MOVES = ((0.0, 0.0), (1.3, 0.4), (3.7, -1.1))  # pixels from frame to frame: a tripod, a hand, a pan
@@ -62,7 +62,7 @@ def detail(results: Sequence[Image]) -> float:
     return float(np.mean([np.abs(np.diff(one.pixels.astype(np.float32), axis=1)).mean() for one in results[1:]]))
 
 
-def calmness(style: str, strengths: Sequence[float], options: Any) -> Iterator[dict[str, Any]]:
+def flicker_rows(style: str, strengths: Sequence[float], options: Any) -> Iterator[dict[str, Any]]:
     pipeline = Pipeline(style, device=options.device)
     for move in MOVES:
         seen = list(frames(options.frames, options.side, move))
@@ -70,9 +70,9 @@ def calmness(style: str, strengths: Sequence[float], options: Any) -> Iterator[d
         row = {"pipeline": style, "move": f"{move[0]}, {move[1]}"}
         yield row | {"what": "the clip", "flicker": flicker(seen, move)}
         for strength in strengths:
-            steady = Steady(strength)
-            held = [steady(*pair) if strength else pair[1] for pair in zip(seen, plain, strict=True)]
-            what = f"--steady {strength:g}" if strength else "without"
+            deflicker = Deflicker(strength)
+            held = [deflicker(*pair) if strength else pair[1] for pair in zip(seen, plain, strict=True)]
+            what = f"--deflicker {strength:g}" if strength else "without"
             yield row | {"what": what, "flicker": flicker(held, move), "detail": detail(held) / detail(plain)}
 
 
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--rates", nargs="+", default=["upscale:compact x2", "style:monet"])
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    rows = [row for style in options.styles for row in calmness(style, options.strengths, options)]
+    rows = [row for style in options.styles for row in flicker_rows(style, options.strengths, options)]
     values = {f"{row['what']}, {row['move']}": row["flicker"] for row in rows if row["pipeline"] == options.styles[0]}
     rows += [rate(text, options) for text in options.rates]
     record("video", rows, options.out, bars(values, f"flicker of {options.styles[0]}", "levels of 255"))

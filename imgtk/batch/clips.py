@@ -20,11 +20,11 @@ from imgtk.io.temporary import remove_segments
 from imgtk.io.write import check_place, replacing
 from imgtk.pipeline import Progress
 from imgtk.video.animation import Animation, AnimationWriter
+from imgtk.video.deflicker import WARM_UP, Deflicker
 from imgtk.video.folder import FolderWriter
 from imgtk.video.formats import ANIMATIONS, Encoding, check_installed, container_of, is_clip
 from imgtk.video.frames import Frame
 from imgtk.video.sequence import ImageSequence
-from imgtk.video.steady import WARM_UP, Steady
 
 if TYPE_CHECKING:
     from av import Packet
@@ -99,9 +99,9 @@ def convert(
         key = None if resume is None else repr((resume, made_of, how, size, suffix))
         with _writing(target, clip, size, suffix, options, encoding, key) as writer:
             done = writer.done
-            warming = min(done, WARM_UP) if encoding.steady else 0  # frames that are there, but the next ones need
+            warming = min(done, WARM_UP) if encoding.deflicker else 0  # frames that are there, but the next ones need
             items = _timed_each(clip.after(done - warming), seconds)
-            for item in _computed(items, compute, AHEAD * at_once, Steady(encoding.steady)):
+            for item in _computed(items, compute, AHEAD * at_once, Deflicker(encoding.deflicker)):
                 if warming and isinstance(item, Frame):
                     warming -= 1
                     continue
@@ -184,7 +184,7 @@ def _file_writer(
 
 
 def _computed(
-    items: Iterator[Frame | Packet], compute: Callable[[Image], Future[Image | None]], ahead: int, steady: Steady
+    items: Iterator[Frame | Packet], compute: Callable[[Image], Future[Image | None]], ahead: int, deflicker: Deflicker
 ) -> Iterator[Frame | Packet]:
     """What a clip consists of, in order, its frames computed; `ahead` frames at a time are on their way."""
     waiting: deque[tuple[Frame, Future[Image | None]] | Packet] = deque()
@@ -197,20 +197,20 @@ def _computed(
             waiting.append(item)
         while frames > ahead or (waiting and not isinstance(waiting[0], tuple)):
             frames -= isinstance(waiting[0], tuple)
-            yield _finished(waiting.popleft(), steady)
+            yield _finished(waiting.popleft(), deflicker)
     while waiting:
-        yield _finished(waiting.popleft(), steady)
+        yield _finished(waiting.popleft(), deflicker)
 
 
-def _finished(item: tuple[Frame, Future[Image | None]] | Packet, steady: Steady) -> Frame | Packet:
+def _finished(item: tuple[Frame, Future[Image | None]] | Packet, deflicker: Deflicker) -> Frame | Packet:
     if not isinstance(item, tuple):
         return item
     frame, future = item
     image = future.result()
     if image is None:
         raise Stopped
-    if steady.strength:
-        image = steady(frame.image, image)
+    if deflicker.strength:
+        image = deflicker(frame.image, image)
     return Frame(image, frame.pts, frame.duration)
 
 

@@ -55,7 +55,10 @@ def place(text: str) -> Path | str:
 @click.option("--codec", metavar="NAME", help="Encoder of clips.  [default: the clip's codec]")
 @click.option("--crf", type=click.FloatRange(0, 63), help="Quality of clips, in the encoder's scale; lower is better.")
 @click.option(
-    "--steady", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Calm what flickers in clips: 0.7."
+    "--deflicker",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    help="Reduce flicker in clips: 0 to 1, such as 0.7.",
 )
 @click.option("--fps", type=Rate(), help="Of a clip made of images.  [default: timestamps.txt beside them, or 25]")
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
@@ -83,7 +86,7 @@ def run(
     quality: int | None,
     codec: str | None,
     crf: float | None,
-    steady: float,
+    deflicker: float,
     fps: Fraction | None,
     depth: str | None,
     engine: str,
@@ -144,7 +147,7 @@ def run(
 
         cluster = Cluster(pipelines[0].yaml(), settings, ray_address, ray_cores, ray_workers)
     writing = WriteOptions(overwrite, quality, depth=int(depth) if depth else None)
-    order = Order(writing, Encoding(codec, crf, steady, fps), max_pixels or MAX_PIXELS, batch)
+    order = Order(writing, Encoding(codec, crf, deflicker, fps), max_pixels or MAX_PIXELS, batch)
     tally = Tally(len(found))
     worst = 0
     try:

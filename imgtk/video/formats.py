@@ -90,13 +90,13 @@ class Encoding:
     Attributes:
         codec: name of FFmpeg's encoder or codec; None for the clip's own, where it can be written.
         crf: constant quality, lower is better, in the encoder's own scale; None for `QUALITY`.
-        steady: how much of the result before is held where nothing changes, 0 to 1 (excluded); of animations, too.
+        deflicker: share of the previous result that is held where nothing changes, 0 to 1 (excluded); for animations too.
         rate: frames per second, where images become frames; None for what the file of their times tells, or else 25.
     """
 
     codec: str | None = None
     crf: float | None = None
-    steady: float = 0.0
+    deflicker: float = 0.0
     rate: Fraction | int | None = None
 
 

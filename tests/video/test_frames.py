@@ -314,7 +314,7 @@ def test_only_what_fits_is_kept(tmp_path: Path, computed: Any, what: str) -> Non
 def test_killed_and_resumed(tmp_path: Path) -> None:
     """By -9; the result is that of a run that was left alone, and the frames are not done again."""
     make(tmp_path / "in.mp4", times=range(0, 3000 * 60, 3000), size=(96, 64))
-    text, words = "adjust:blur 30", ["in.mp4", "-o", "out", "--format", "png", "--steady", "0.5", "--resume"]
+    text, words = "adjust:blur 30", ["in.mp4", "-o", "out", "--format", "png", "--deflicker", "0.5", "--resume"]
     process = subprocess.Popen([sys.executable, "-m", "imgtk", "run", text, *words, "--device", "cpu"], cwd=tmp_path)
     while len(list(tmp_path.glob("out/.in.*.segments/0*"))) < 12 and process.poll() is None:
         time.sleep(0.01)
@@ -323,9 +323,9 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     (draft,) = (tmp_path / "out").iterdir()
     kept = {file.name: file.stat().st_mtime_ns for file in draft.glob("0*.png")}
     assert len(kept) >= 12
-    steady = Encoding(steady=0.5)
-    assert once("in.mp4", "out", text, suffix="png", clips=steady, resume=True).error is None
-    assert once("in.mp4", "straight", text, suffix="png", clips=steady).error is None
+    deflicker = Encoding(deflicker=0.5)
+    assert once("in.mp4", "out", text, suffix="png", clips=deflicker, resume=True).error is None
+    assert once("in.mp4", "straight", text, suffix="png", clips=deflicker).error is None
     assert names("out") == ["in"]
     assert names("out/in") == names("straight/in")
     redone = {name for name in kept if Path("out/in", name).stat().st_mtime_ns != kept[name]}
@@ -545,7 +545,7 @@ def test_resuming_a_clip_of_images(tmp_path: Path, computed: Any, monkeypatch: p
 
 def test_codecs_and_steadiness(tmp_path: Path) -> None:
     images("in", size=(64, 64))
-    result = cli(SAME, "in", "-o", "out.mkv", "--codec", "libx265", "--crf", "30", "--steady", "0.5", "--json")
+    result = cli(SAME, "in", "-o", "out.mkv", "--codec", "libx265", "--crf", "30", "--deflicker", "0.5", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["path"] == "in"
     assert codec_of(tmp_path / "out.mkv") == "hevc"

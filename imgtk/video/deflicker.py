@@ -1,8 +1,8 @@
-"""Frames that flicker less: what a network paints anew in every frame is held where nothing but that has changed.
+"""Reduce flicker: hold what a network paints anew in every frame where the input itself has not changed.
 
-The result before is moved to where its pixels are now, by the flow between the two frames that went in, and blended in
-where the flow explains these (as the warping error of Lai et al. 2018, "Learning Blind Video Temporal Consistency",
-asks for). It knows nothing of the pipeline.
+The previous result is warped by the optical flow between the two input frames, and blended in where that flow explains
+the new frame (the warping error of Lai et al. 2018, "Learning Blind Video Temporal Consistency", measures the same).
+Nothing needs to be known about the pipeline.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ WARM_UP = 8
 """Frames after which what was before them can hardly be seen any more, at usual strengths."""
 
 
-class Steady:
-    """Takes the frames of one clip in their order.
+class Deflicker:
+    """Reduces the flicker of the frames of one clip, given in order.
 
     Args:
-        strength: share of the result before where nothing has changed, 0 to 1 (excluded): the higher, the calmer, and
-            the longer a brush stroke stays where it was.
+        strength: share of the previous result where nothing has changed, 0 to 1 (excluded). Higher values flicker less
+            and hold brush strokes longer.
     """
 
     def __init__(self, strength: float) -> None:
@@ -40,7 +40,7 @@ class Steady:
         self._before: tuple[np.ndarray, np.ndarray] | None = None
 
     def __call__(self, source: Image, result: Image) -> Image:
-        """The result of a frame (uint8 or uint16), calmed; `source` is what went into the pipeline."""
+        """Give the result of a frame (uint8 or uint16) with less flicker; `source` is the frame before the pipeline."""
         gray = small_gray(source)
         pixels: np.ndarray = to_depth(result.pixels, 32)
         if self._before is not None:

@@ -34,7 +34,7 @@ BASE = {
     "colour": "0",
     "perceptual": "0",
     "adversarial": "1",
-    "adam": "true",
+    "optimizer": "adam",
     "lr": "1e-3",
     "discriminator_lr": "1e-3",
     "ema": "0.95",

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,6 @@ from imgtk.painting.objective import SMALLEST
 from imgtk.training.adversary import Adversary, AdversarySettings, Judge, shifted
 from imgtk.training.domains import Domains, target_files
 from imgtk.training.images import CropSampler, image_tensor, load_image
-from imgtk.training.optimizers import muon
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 
@@ -52,6 +51,7 @@ class DomainsRecipe(AdversarySettings, Recipe):
     steps: int = 4500
     batch: int = 1
     crop: int = 160
+    optimizer: str = "muon"
     lr: float = 1e-3
     ema: float = 0.99
     gan: str = "hinge"
@@ -65,7 +65,10 @@ class DomainsRecipe(AdversarySettings, Recipe):
     content: float = 1.0
 
 
-class DomainsTrainer(Trainer[Any]):
+R = TypeVar("R", bound=DomainsRecipe)
+
+
+class DomainsTrainer(Trainer[R]):
     """Photos and paintings without pairs; judged by distances between sets of images.
 
     Subclasses say how a photo is painted (`painted`), and which discriminator looks at pixels (`judge_of_pixels`).
@@ -81,9 +84,10 @@ class DomainsTrainer(Trainer[Any]):
     recipe_type: ClassVar[type[Recipe]] = DomainsRecipe
     metric = "kid"
     higher_is_better = False
+    betas = (0.5, 0.999)  # of the discriminators, as CycleGAN has them
     noun: ClassVar[str] = "paintings"
 
-    def __init__(self, recipe: Any) -> None:
+    def __init__(self, recipe: R) -> None:
         super().__init__(recipe)
         self.targets, self.held_out_targets = split(target_files(recipe.target, self.noun))
         if len(self.held_out_targets) < 2:
@@ -98,6 +102,7 @@ class DomainsTrainer(Trainer[Any]):
             )
         self.adversary = Adversary(recipe)
         self.features = load_features(recipe.backbone, pooling="average")
+        self.frozen = (self.features,)
         self.held_out: list[Tensor] = []
 
     @abstractmethod
@@ -107,16 +112,6 @@ class DomainsTrainer(Trainer[Any]):
     @abstractmethod
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
         """What the generator makes of a photo: (1, 3, H, W) to the same, 0..1, sides multiples of 32."""
-
-    def to(self, device: torch.device) -> None:
-        super().to(device)
-        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def optimizer(self, name: str) -> torch.optim.Optimizer:
-        """Muon for the generator, Adam as CycleGAN has it for the discriminators."""
-        if name == "generator":
-            return muon(self.networks[name], self.recipe.lr)
-        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.5, 0.999))
 
     def discriminator(self) -> nn.Module:
         """As the recipe's `judge` and `spectral_norm` say. To be asked through `looking`."""

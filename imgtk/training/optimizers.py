@@ -1,14 +1,27 @@
-"""The optimizer for networks trained from nothing on a small budget."""
+"""The optimizers among which recipes choose."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
+__all__ = ["adam", "muon"]
+
 LARGE_FAN_IN = 576
 """Inputs of a 3x3 convolution of 64 channels. With those of a 9x9 one, half of the usual rate was too much."""
+
+
+def adam(network: nn.Module, lr: float, betas: tuple[float, float]) -> Optimizer:
+    """Adam (Kingma and Ba 2015) for all parameters of `network`.
+
+    Args:
+        lr: peak learning rate.
+        betas: decay of the averages of gradients, and of their squares.
+    """
+    return torch.optim.Adam(network.parameters(), lr=lr, betas=betas)
 
 
 def muon(network: nn.Module, lr: float) -> Optimizer:

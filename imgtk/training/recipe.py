@@ -18,6 +18,7 @@ else:
     import tomli as tomllib
 
 SCHEDULES = ("cosine", "linear")
+OPTIMIZERS = ("adam", "muon")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Recipe:
             half (Zhu et al. 2017, section 4).
         batch: crops per step, over all devices together.
         crop: side of a training crop in pixels of the target.
+        optimizer: of the generator: "adam", or "muon", which learns faster on small budgets.
         lr: peak learning rate of the generator.
         warmup: steps over which the learning rate rises linearly to its peak.
         ema: decay of the exponential moving average of the generator's weights, which is what is validated and
@@ -52,6 +54,7 @@ class Recipe:
     schedule: str = "cosine"
     batch: int = 16
     crop: int = 192
+    optimizer: str = "adam"
     lr: float = 5e-4
     warmup: int = 100
     ema: float = 0.999
@@ -68,7 +71,9 @@ class Recipe:
             if getattr(self, key) < 1:
                 raise TrainingError(f"{key} must be at least 1, got {getattr(self, key)}")
         if self.schedule not in SCHEDULES:
-            raise TrainingError(f"there is no schedule {self.schedule!r}", hint=f"Known are {', '.join(SCHEDULES)}.")
+            raise TrainingError(f"unknown schedule {self.schedule!r}", hint=f"Available: {', '.join(SCHEDULES)}.")
+        if self.optimizer not in OPTIMIZERS:
+            raise TrainingError(f"unknown optimizer {self.optimizer!r}", hint=f"Available: {', '.join(OPTIMIZERS)}.")
 
     def lr_factor(self, step: int) -> float:
         """The learning rate of the update after `step` others, relative to its peak."""
@@ -106,7 +111,7 @@ def _updated(recipe: R, values: Mapping[str, Any], source: str) -> R:
     for key, value in values.items():
         if key not in known:
             near = get_close_matches(key, known, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(sorted(known))}."
+            hint = f"Did you mean {near[0]!r}?" if near else f"Available: {', '.join(sorted(known))}."
             raise TrainingError(f"{source}: this trainer has no setting {key!r}", hint=hint)
         changes[key] = _converted(value, types[key], f"{source}: {key}")
     return replace(recipe, **changes)

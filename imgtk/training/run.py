@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from importlib import import_module, resources
+from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,12 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from imgtk.device import cpu_name, resolve_device, resolve_dtype
-from imgtk.errors import TrainingError
+from imgtk.errors import PluginError, TrainingError
 from imgtk.op import OpSpec
 from imgtk.training.images import CropSampler, image_files
 from imgtk.training.processes import CommonError, agree, in_processes, is_first, process_mean, started_elsewhere
 from imgtk.training.recipe import Recipe, load_recipe
-from imgtk.training.trainer import Trainer
+from imgtk.training.trainer import CONTRACT, Trainer, build_trainer, trainer_type
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -100,8 +100,7 @@ def train(
     for name in ("lightning_fabric", "pytorch_optimizer"):
         if find_spec(name) is None:
             raise TrainingError(f"training needs {name}", hint="Install it: pip install 'imgtk[train]'")
-    kind = _import(spec.trainer)
-    plan = load_recipe(kind.recipe_type, _recipe_file(spec, recipe), overrides or {})
+    plan = load_recipe(trainer_type(spec.trainer).recipe_type, _recipe_file(spec, recipe), overrides or {})
     checkpoint = out / "last.ckpt"
     if resume and not checkpoint.exists():
         raise TrainingError(f"{out} holds no run to resume", hint="Check --out, or leave --resume away.")
@@ -157,7 +156,7 @@ def _train(job: _Job, report: Callable[[Status], None] | None) -> Path:
         if fabric.is_global_zero:
             stack.enter_context(_lock(job.out))
         torch.manual_seed(job.plan.seed)
-        run = _Run(_import(job.trainer)(job.plan), job.out, fabric)
+        run = _Run(build_trainer(job.trainer, job.plan), job.out, fabric)
         run.trainer.load_validation(job.held_out)
         images = run.trainer.load_images(job.files, fabric.device)
         if not agree(images.weight):
@@ -238,7 +237,11 @@ class _Run:
 
     def __init__(self, trainer: Trainer[Any], out: Path, fabric: Fabric) -> None:
         self.trainer, self.out, self.plan, self.fabric = trainer, out, trainer.recipe, fabric
-        trainer.to(self.fabric.device)
+        trainer.device = self.fabric.device
+        for module in trainer.frozen:
+            module.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            module.eval().requires_grad_(False)
+        trainer.prepare()
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, Any] = {}
         self.schedules: dict[str, LambdaLR] = {}
@@ -335,6 +338,9 @@ class _Run:
                 update = next(updates, None)
             if update is None:
                 return
+            if update[0] not in self.networks:
+                kind, known = type(self.trainer).__name__, ", ".join(self.networks)
+                raise PluginError(f"{kind}.updates yields {update[0]!r}, which is none of: {known}", hint=CONTRACT)
             yield update
 
     def _evaluated(self, judge: Callable[[nn.Module], Any]) -> Any:
@@ -344,7 +350,11 @@ class _Run:
 
     def _validate(self) -> None:
         self.scores = self._evaluated(self.trainer.validate)
-        value = self.scores[self.trainer.metric]
+        metric = self.trainer.metric
+        if metric not in self.scores:
+            found = ", ".join(self.scores) or "none"
+            raise PluginError(f"{type(self.trainer).__name__}.validate gives no {metric!r}: {found}", hint=CONTRACT)
+        value = self.scores[metric]
         better = self.best is None or (value > self.best if self.trainer.higher_is_better else value < self.best)
         if better:
             self.best = value
@@ -379,7 +389,8 @@ class _Run:
             raise TrainingError(
                 f"cannot read the checkpoint {path}: {error}", hint="Start anew in another --out."
             ) from None
-        changed = [key for key in now if then.get(key) != now[key] and not key.endswith("_every")]
+        # settings that are younger than the checkpoint are not in it
+        changed = [key for key in now if key in then and then[key] != now[key] and not key.endswith("_every")]
         if changed:
             raise TrainingError(
                 f"{path} was made with another recipe: {', '.join(changed)} differ",
@@ -475,11 +486,6 @@ def _summary_writer(out: Path, step: int) -> Any:
     except ImportError:
         return None
     return SummaryWriter(str(out), purge_step=step + 1)
-
-
-def _import(path: str) -> Any:
-    module, _, attribute = path.partition(":")
-    return getattr(import_module(module), attribute)
 
 
 def _recipe_file(spec: OpSpec, recipe: str | None) -> Path | None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from imgtk.errors import PluginError
+from imgtk.training.adversary import AdversarySettings
 from imgtk.training.images import CropSampler
+from imgtk.training.optimizers import adam, muon
 from imgtk.training.recipe import Recipe
-from imgtk.weights import Card, save
+from imgtk.training.weights import write_weights
+
+__all__ = ["Trainer", "build_trainer", "trainer_type"]
 
 R = TypeVar("R", bound=Recipe)
 
@@ -20,28 +26,33 @@ R = TypeVar("R", bound=Recipe)
 class Trainer(ABC, Generic[R]):
     """Networks, losses, validation and export of one method. The loop owns devices, precision and optimizers' steps.
 
-    The loop builds the trainer, moves `networks` to the device, asks for `optimizer` of each, and then per step draws a
-    batch (`draw`) and runs `updates` on it.
+    The loop builds the trainer, moves `networks` and `frozen` to the device, calls `prepare`, asks for the `optimizer`
+    of each network, loads the images, and then per step draws a batch (`draw`) and runs `updates` on it.
 
     Attributes:
-        recipe_type: dataclass of the method's hyper-parameters.
-        metric: name of the `validate` figure that chooses the best weights, and
-        higher_is_better: its direction.
+        recipe_type: dataclass of the method's settings, a subclass of `Recipe`.
+        metric: name of the `validate` figure that chooses the best weights.
+        higher_is_better: whether larger values of it are better.
+        betas: of Adam, for every network that Adam trains.
+        recipe: the settings of this run.
         networks: what is trained, by name; "generator" is the one that is averaged (EMA), validated and exported.
+        frozen: networks that the losses use and that are not trained: feature networks, teachers.
+        device: where the run computes; the loop sets it.
     """
 
     recipe_type: ClassVar[type[Recipe]] = Recipe
     metric: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
+    betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
     networks: dict[str, nn.Module]
+    frozen: Sequence[nn.Module] = ()
 
     def __init__(self, recipe: R) -> None:
         self.recipe = recipe
         self.device = torch.device("cpu")
 
-    def to(self, device: torch.device) -> None:
-        """Move what the losses need (frozen feature networks, target images) to the device."""
-        self.device = device
+    def prepare(self) -> None:
+        """Compute what the losses need once (features of target images). `networks` and `frozen` are on `device`."""
 
     def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
         """The pool of training crops."""
@@ -51,8 +62,20 @@ class Trainer(ABC, Generic[R]):
         """Keep what `validate` and `sample` need of the held-out images."""
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
-        """The optimizer of network `name`; its learning rate is the peak of the schedule."""
-        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.lr, betas=(0.9, 0.99))
+        """The optimizer of network `name`, whose learning rate is the peak of the schedule.
+
+        The recipe's `optimizer` and `lr` are the generator's. Other networks have Adam, at `discriminator_lr` where
+        the recipe has one.
+        """
+        recipe, network = self.recipe, self.trained_part(name)
+        if name != "generator":
+            lr = recipe.discriminator_lr if isinstance(recipe, AdversarySettings) else recipe.lr
+            return adam(network, lr, self.betas)
+        return muon(network, recipe.lr) if recipe.optimizer == "muon" else adam(network, recipe.lr, self.betas)
+
+    def trained_part(self, name: str) -> nn.Module:
+        """The part of network `name` whose parameters are trained: all of it, by default."""
+        return self.networks[name]
 
     def draw(self, images: CropSampler, generator: torch.Generator) -> Tensor:
         """One batch of targets, (N, 3, crop, crop), 0..1."""
@@ -89,7 +112,7 @@ class Trainer(ABC, Generic[R]):
 
     @abstractmethod
     def sample(self, generator: nn.Module) -> Tensor:
-        """An image (3, H, W), 0..1, to judge the state by eye: inputs beside outputs."""
+        """An image (3, H, W), 0..1, that shows the state to the eye: inputs beside outputs."""
 
     @property
     def architecture(self) -> str:
@@ -121,19 +144,61 @@ class Trainer(ABC, Generic[R]):
         self, network: nn.Module, folder: Path, name: str, summary: str, trained: str, scores: Mapping[str, float]
     ) -> Path:
         """Write the weights of one network and their card. `export` of trainers with several calls it for each."""
-        recipe = self.recipe
-        parameters = sum(p.numel() for p in network.parameters()) / 1e6
-        card = Card(
+        return write_weights(
+            network,
+            folder,
+            self.recipe,
             name=name,
             summary=summary,
-            architecture=f"{self.architecture}, {parameters:.2f} M parameters",
+            architecture=self.architecture,
             scale=self.scale,
             trained=self.history(trained),
-            recipe=recipe.name,
-            licence=recipe.licence,
-            data=tuple(filter(None, self.sources)),
-            scores={"validation": dict(scores)},
+            sources=self.sources,
+            scores=scores,
         )
-        path = folder / f"{name}.safetensors"
-        save(path, network.state_dict(), card)
-        return path
+
+
+def trainer_type(location: str) -> type[Trainer[Any]]:
+    """The trainer that an operator's spec names.
+
+    Args:
+        location: "package.module:Class", as in `OpSpec.trainer`.
+
+    Raises:
+        PluginError: there is none, or it lacks what the loop needs of its class.
+    """
+    module, _, attribute = location.partition(":")
+    try:
+        kind = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"cannot import the trainer {location}: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, Trainer)):
+        raise PluginError(f"{location} is not a subclass of imgtk.training.Trainer")
+    missing = sorted(kind.__abstractmethods__)
+    if not isinstance(getattr(kind, "metric", None), str):
+        missing.append("metric")
+    if missing:
+        raise PluginError(f"the trainer {location} lacks {', '.join(missing)}", hint=CONTRACT)
+    if not (isinstance(kind.recipe_type, type) and issubclass(kind.recipe_type, Recipe)):
+        raise PluginError(f"{location}: recipe_type is not a subclass of imgtk.training.Recipe", hint=CONTRACT)
+    return kind
+
+
+def build_trainer(location: str, recipe: Recipe) -> Trainer[Any]:
+    """The trainer that an operator's spec names, with its networks.
+
+    Raises:
+        PluginError: as `trainer_type`, or it has no networks, or none called "generator".
+        ImgtkError: whatever it raises for settings that it cannot use.
+    """
+    trainer = trainer_type(location)(recipe)
+    networks = getattr(trainer, "networks", None)
+    if not isinstance(networks, dict) or not all(isinstance(network, nn.Module) for network in networks.values()):
+        raise PluginError(f"{location} does not set `networks` to a dict of torch modules by name", hint=CONTRACT)
+    if "generator" not in networks:
+        found = ", ".join(networks) or "none"
+        raise PluginError(f"{location} has no network called 'generator'; its networks: {found}", hint=CONTRACT)
+    return trainer
+
+
+CONTRACT = "This is a bug in the plugin: see docs/training.md, “A trainer of your own”."

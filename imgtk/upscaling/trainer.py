@@ -9,26 +9,26 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss
 
-from imgtk.errors import TrainingError
+from imgtk.errors import PluginError, TrainingError
 from imgtk.metrics import feature_distance, psnr_y
 from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import perceptual_loss
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.images import CropSampler, image_tensor, load_image
-from imgtk.training.optimizers import muon
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
+from imgtk.training.weights import load_init
 from imgtk.upscaling.degradation import MILD, SecondOrder, classic
 from imgtk.upscaling.network import UpscalingNetwork
-from imgtk.weights import locate, read_state
+from imgtk.weights.architecture import State
 
 __all__ = ["FidelityTrainer", "GANSettings", "GANTrainer", "UpscalingRecipe"]
 
@@ -48,6 +48,7 @@ class UpscalingRecipe(Recipe):
             and blurred images; Real-ESRGAN), or "mild" (a weaker one).
     """
 
+    optimizer: str = "muon"
     lr: float = 2e-3
     scale: int = 4
     degradation: str = "bicubic"
@@ -62,7 +63,7 @@ class UpscalingRecipe(Recipe):
             return classic(target, self.scale)
         if self.degradation not in RANDOM_DEGRADATIONS:
             known = ", ".join(("bicubic", *RANDOM_DEGRADATIONS))
-            raise TrainingError(f"there is no degradation {self.degradation!r}", hint=f"Known are {known}.")
+            raise TrainingError(f"unknown degradation {self.degradation!r}", hint=f"Available: {known}.")
         return RANDOM_DEGRADATIONS[self.degradation](target, self.scale, generator)
 
 
@@ -90,7 +91,10 @@ class GANSettings(AdversarySettings):
     discriminator_features: int = 24
 
 
-class FidelityTrainer(Trainer[Any]):
+R = TypeVar("R", bound=UpscalingRecipe)
+
+
+class FidelityTrainer(Trainer[R]):
     """L1 between the network's output and the target: the highest PSNR, the softest images.
 
     Subclasses set `recipe_type`, a subclass of `UpscalingRecipe`, and `package`, whose shipped weights `init` may name.
@@ -103,23 +107,23 @@ class FidelityTrainer(Trainer[Any]):
     package: ClassVar[str]
     metric = "psnr_y"
 
-    def __init__(self, recipe: Any) -> None:
+    def __init__(self, recipe: R) -> None:
         super().__init__(recipe)
         self.networks = {"generator": self._start()}
         self.held_out: list[tuple[Tensor, Tensor]] = []
 
     def _start(self) -> UpscalingNetwork:
         """The recipe's network, with `init` loaded where its tensors fit: a x2 network starts from a x4 trunk."""
-        network: UpscalingNetwork = self.recipe.network()
-        if self.recipe.init:
+        network = self.recipe.network()
+
+        def load_fitting(state: State) -> None:
             own = network.state_dict()
-            state = network.adapted(read_state(locate(self.recipe.init, package=self.package)))
+            state = network.adapted(state)
             fitting = {k: value.float() for k, value in state.items() if k in own and value.shape == own[k].shape}
             network.load_state_dict({**own, **fitting})
-        return network
 
-    def optimizer(self, name: str) -> torch.optim.Optimizer:
-        return muon(self.networks[name], self.recipe.lr)
+        load_init(network, self.recipe.init, self.package, load=load_fitting)
+        return network
 
     def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
         return CropSampler(files, self.recipe.crop, shrink_by=(0.5,), device=device)
@@ -161,66 +165,67 @@ class FidelityTrainer(Trainer[Any]):
 
     @property
     def scale(self) -> int:
-        return int(self.recipe.scale)
+        return self.recipe.scale
 
 
-class GANTrainer(FidelityTrainer):
+class GANTrainer(FidelityTrainer[R]):
     """Perceptual + adversarial + L1 (Ledig et al. 2017, section 2.2; Wang et al. 2018, section 3.2).
 
     Its recipe is also a `GANSettings`.
 
     Raises:
-        TrainingError: for an unknown discriminator or kind of GAN, or crops that the discriminator cannot judge.
+        PluginError: the recipe is none.
+        TrainingError: for an unknown discriminator or kind of GAN, or crops that the discriminator cannot take.
     """
 
     metric = "feature_distance"
     higher_is_better = False
 
-    def __init__(self, recipe: Any) -> None:
+    def __init__(self, recipe: R) -> None:
         super().__init__(recipe)
-        self.adversary = Adversary(recipe)
-        self.networks["discriminator"] = build_discriminator(recipe)
-        self.features = load_features(recipe.backbone)
-
-    def to(self, device: torch.device) -> None:
-        super().to(device)
-        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def optimizer(self, name: str) -> torch.optim.Optimizer:
-        if name == "generator":
-            return super().optimizer(name)
-        return torch.optim.Adam(self.networks[name].parameters(), lr=self.recipe.discriminator_lr, betas=(0.9, 0.99))
+        self.settings = gan_settings(recipe)
+        self.adversary = Adversary(self.settings)
+        self.networks["discriminator"] = build_discriminator(self.settings, recipe.crop)
+        self.features = load_features(self.settings.backbone)
+        self.frozen = (self.features,)
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        recipe, judge = self.recipe, networks["discriminator"]
-        output, block = networks["generator"](self._degraded(batch)), max(SMALLEST_BLOCK, recipe.scale)
+        settings, discriminator = self.settings, networks["discriminator"]
+        output, block = networks["generator"](self._degraded(batch)), max(SMALLEST_BLOCK, self.recipe.scale)
 
-        judge.requires_grad_(False)
+        discriminator.requires_grad_(False)
         yield (
             "generator",
             {
-                "pixel": recipe.pixel * l1_loss(output, batch),
-                "colour": recipe.colour * l1_loss(avg_pool2d(output, block), avg_pool2d(batch, block)),
-                "perceptual": recipe.perceptual * perceptual_loss(self.features, output, batch),
-                "adversarial": recipe.adversarial * self.adversary.generator_loss(judge, output, batch),
+                "pixel": settings.pixel * l1_loss(output, batch),
+                "colour": settings.colour * l1_loss(avg_pool2d(output, block), avg_pool2d(batch, block)),
+                "perceptual": settings.perceptual * perceptual_loss(self.features, output, batch),
+                "adversarial": settings.adversarial * self.adversary.generator_loss(discriminator, output, batch),
             },
         )
-        judge.requires_grad_(True)
-        yield "discriminator", self.adversary.discriminator_losses(judge, batch, output)
+        discriminator.requires_grad_(True)
+        yield "discriminator", self.adversary.discriminator_losses(discriminator, batch, output)
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         distances = [feature_distance(*pair, self.features) for pair in self._held_out(generator)]
         return {**super().validate(generator), "feature_distance": sum(distances) / len(distances)}
 
 
-def build_discriminator(recipe: Any) -> nn.Module:
-    """The discriminator of a recipe. Raises TrainingError where there is none that can judge its crops."""
-    if recipe.discriminator == "unet" and recipe.crop % 8 == 0:
-        return UNetDiscriminator(recipe.discriminator_features)
-    if recipe.discriminator == "vgg" and recipe.crop == VGGDiscriminator.SIDE:
-        judge = VGGDiscriminator(recipe.discriminator_features)
-        return spectrally_normalised(judge) if recipe.spectral_norm else judge
+def gan_settings(recipe: Recipe) -> GANSettings:
+    """The recipe as what a GAN's trainer needs of it. Raises PluginError if it is no `GANSettings`."""
+    if not isinstance(recipe, GANSettings):
+        raise PluginError(f"{type(recipe).__name__} must also be an imgtk.upscaling.trainer.GANSettings")
+    return recipe
+
+
+def build_discriminator(settings: GANSettings, crop: int) -> nn.Module:
+    """The discriminator that the settings name. Raises TrainingError where it does not take crops of that side."""
+    if settings.discriminator == "unet" and crop % 8 == 0:
+        return UNetDiscriminator(settings.discriminator_features)
+    if settings.discriminator == "vgg" and crop == VGGDiscriminator.SIDE:
+        discriminator = VGGDiscriminator(settings.discriminator_features)
+        return spectrally_normalised(discriminator) if settings.spectral_norm else discriminator
     raise TrainingError(
-        f"no discriminator {recipe.discriminator!r} judges crops of {recipe.crop} pixels",
+        f"no discriminator {settings.discriminator!r} takes crops of {crop} pixels",
         hint=f'Take "unet" with a crop that 8 divides, or "vgg" with crop={VGGDiscriminator.SIDE}.',
     )

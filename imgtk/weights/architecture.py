@@ -16,7 +16,7 @@ from imgtk.errors import PluginError, WeightsError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Architecture", "conv_shape", "count_layers", "network_of", "renamed"]
+__all__ = ["Architecture", "State", "conv_shape", "count_layers", "described", "network_of", "renamed"]
 
 State = Mapping[str, "Tensor"]
 """Tensors by name."""
@@ -99,6 +99,16 @@ def _compare(network: nn.Module, state: State, source: str, hint: str) -> None:
         raise WeightsError(
             f"{source} looks like {type(network).__name__}, but {', '.join(sorted(complaints)[:3])}{more}", hint=hint
         )
+
+
+def described(network: nn.Module, description: str = "") -> str:
+    """The network in a few words, for cards: "RRDBNet, 23 blocks, 16.70 M parameters".
+
+    Args:
+        description: class and size; by default the network's own `description`, or else its class.
+    """
+    words = description or getattr(network, "description", type(network).__name__)
+    return f"{words}, {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters"
 
 
 def renamed(state: State, table: Iterable[tuple[str, str]]) -> dict[str, Tensor]:

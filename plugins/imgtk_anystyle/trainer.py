@@ -17,8 +17,7 @@ from imgtk.painting.objective import FRAME, SHIFT, style_and_content
 from imgtk.registry import default
 from imgtk.training import CropSampler, Recipe, Trainer
 from imgtk.training.images import image_files, image_tensor, load_image
-from imgtk.training.optimizers import muon
-from imgtk.weights import locate, read_state
+from imgtk.training.weights import load_init
 from imgtk_anystyle.network import AnyStyleNetwork, StyledNetwork
 from imgtk_anystyle.reference import STYLE_SIDE, read_style
 from imgtk_anystyle.styles import StyleImages, recoloured
@@ -53,6 +52,7 @@ class AnyStyleRecipe(Recipe):
     steps: int = 8000
     batch: int = 4
     crop: int = 176
+    optimizer: str = "muon"
     lr: float = 2e-3
     styles: str = ""
     validation_styles: str = ""
@@ -88,29 +88,20 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         held_out = image_files(Path(recipe.validation_styles or folders[0]))
         self.held_out_styles = [read_style(file, STYLE_SIDE) for file in held_out[:VALIDATED]]
         self.features = load_features(recipe.backbone, pooling="average")
+        self.frozen = (self.features,)
         network = AnyStyleNetwork(recipe.width, recipe.blocks, recipe.bottleneck)
         features = load_features() if recipe.backbone != "imgtk" else self.features
         network.encoder.load_state_dict(features.state_dict(), strict=False)
-        if recipe.init:
-            state = read_state(locate(recipe.init, "imgtk_anystyle", default().packages))
-            try:
-                network.start_from(state)
-            except (KeyError, RuntimeError):
-                raise TrainingError(
-                    f"{recipe.init} is no style network of width {recipe.width} with {recipe.blocks} blocks at most",
-                    hint="Set width and blocks to those of the network to start from.",
-                ) from None
+        packages, size = default().packages, "width and blocks"
+        load_init(network, recipe.init, "imgtk_anystyle", settings=size, others=packages, load=network.start_from)
         self.networks = {"generator": network}
         self.held_out: list[Tensor] = []
 
-    def to(self, device: torch.device) -> None:
-        super().to(device)
-        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def optimizer(self, name: str) -> torch.optim.Optimizer:
+    def trained_part(self, name: str) -> nn.Module:
+        """All but the feature network that looks at the style."""
         network = self.networks[name]
         assert isinstance(network, AnyStyleNetwork)
-        return muon(nn.ModuleList([network.painter, network.narrow, network.predict]), self.recipe.lr)
+        return nn.ModuleList([network.painter, network.narrow, network.predict])
 
     def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
         network = self.networks["generator"]

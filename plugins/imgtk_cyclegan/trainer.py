@@ -18,7 +18,8 @@ from imgtk.nn.discriminators import PatchDiscriminator
 from imgtk.painting.objective import kept_content
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, stacked
 from imgtk.training.pool import ImagePool
-from imgtk.weights import read_state
+from imgtk.training.weights import load_init
+from imgtk.weights import locate
 from imgtk_cyclegan.methods import Contrast, Cycle
 from imgtk_cyclegan.network import ResnetGenerator
 
@@ -62,7 +63,7 @@ class TranslationRecipe(DomainsRecipe):
         return ResnetGenerator(self.features, self.blocks, antialias=self.antialias, skip=self.skip)
 
 
-class TranslationTrainer(DomainsTrainer):
+class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
     """An adversary for each domain, and `Cycle` or `Contrast`.
 
     Raises:
@@ -84,7 +85,7 @@ class TranslationTrainer(DomainsTrainer):
         else:
             self.method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
         if recipe.init:
-            self._start_from(Path(recipe.init))
+            self._start_from(locate(recipe.init, package="imgtk_cyclegan"))
         judges = {f"judge of {domain}": self.discriminator() for domain in self.pools}
         self.networks = {"generator": self.method, **judges}
 
@@ -94,13 +95,7 @@ class TranslationTrainer(DomainsTrainer):
         if isinstance(self.method, Cycle):
             starts[self.method.back] = file.with_name(f"{self.recipe.back}.safetensors")
         for network, start in starts.items():
-            try:
-                network.load_state_dict(read_state(start))
-            except RuntimeError:
-                raise TrainingError(
-                    f"{start} does not fit {network.description}",
-                    hint="Set features, blocks, antialias and skip to those of the network to start from.",
-                ) from None
+            load_init(network, str(start), "imgtk_cyclegan", settings="features, blocks, antialias and skip")
 
     def judge_of_pixels(self) -> nn.Module:
         recipe = self.recipe

@@ -52,16 +52,16 @@ class ESRGANRecipe(GANSettings, RRDBRecipe):
     lr: float = 3e-4
 
 
-class Compact(FidelityTrainer):
+class Compact(FidelityTrainer[CompactRecipe]):
     recipe_type = CompactRecipe
     package = "imgtk_esrgan"
 
 
-class RRDB(FidelityTrainer):
+class RRDB(FidelityTrainer[RRDBRecipe]):
     recipe_type = RRDBRecipe
     package = "imgtk_esrgan"
 
 
-class ESRGAN(GANTrainer):
+class ESRGAN(GANTrainer[ESRGANRecipe]):
     recipe_type = ESRGANRecipe
     package = "imgtk_esrgan"

@@ -18,8 +18,7 @@ from imgtk.nn.features import compact, load_features
 from imgtk.nn.jpeg import jpeg
 from imgtk.training import CropSampler, Recipe, Trainer
 from imgtk.training.images import image_files, image_tensor, load_image
-from imgtk.training.optimizers import muon
-from imgtk.weights import read_state
+from imgtk.training.weights import load_init
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class FeatureRecipe(Recipe):
     steps: int = 6000
     batch: int = 8
     crop: int = 160
+    optimizer: str = "muon"
     teacher: str = ""
     more: str = ""
 
@@ -59,13 +59,13 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
         if not recipe.teacher:
             raise TrainingError("no teacher to learn from", hint="Name torchvision's squeezenet1_1: --set teacher=FILE")
         self.teacher = load_features(recipe.teacher, pooling="average")
+        self.frozen = (self.teacher,)
         student = compact()
         for module in student.modules():
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
-        if recipe.init:
-            student.load_state_dict(read_state(Path(recipe.init)))
+        load_init(student, recipe.init, "imgtk.nn")
         missing = [layer for layer in student.taps if layer not in self.teacher.taps]
         if missing:
             raise TrainingError(
@@ -74,13 +74,6 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
             )
         self.networks = {"generator": student}
         self.held_out: list[Tensor] = []
-
-    def to(self, device: torch.device) -> None:
-        super().to(device)
-        self.teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def optimizer(self, name: str) -> torch.optim.Optimizer:
-        return muon(self.networks[name], self.recipe.lr)
 
     def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
         more = [file for folder in self.recipe.more.split(",") if folder for file in image_files(Path(folder.strip()))]

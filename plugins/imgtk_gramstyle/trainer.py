@@ -16,8 +16,7 @@ from imgtk.nn.losses import content_distance, gram_distance, grams, total_variat
 from imgtk.painting.objective import FRAME, SHIFT, StyleObjective, shift_together
 from imgtk.training import CropSampler, Recipe, Trainer
 from imgtk.training.images import image_tensor, load_image
-from imgtk.training.optimizers import muon
-from imgtk.weights import locate, read_state
+from imgtk.training.weights import load_init
 from imgtk_gramstyle.gram import resized
 from imgtk_gramstyle.network import StyleNetwork
 
@@ -44,6 +43,7 @@ class StyleRecipe(Recipe):
     steps: int = 1800
     batch: int = 4
     crop: int = 224
+    optimizer: str = "muon"
     lr: float = 2e-3
     style: str = ""
     artwork: str = ""
@@ -78,25 +78,15 @@ class StyleTrainer(Trainer[StyleRecipe]):
             raise TrainingError(f"the style image cannot be used: {error.message}") from None
         self.images = [resized(image.contiguous(), recipe.style_side) for image in images]
         self.features = load_features(recipe.backbone, pooling="average")
+        self.frozen = (self.features,)
         network = StyleNetwork(recipe.width, recipe.blocks)
-        if recipe.init:
-            try:
-                network.load_state_dict(read_state(locate(recipe.init, package="imgtk_gramstyle")))
-            except RuntimeError:
-                raise TrainingError(
-                    f"{recipe.init} is not a style network of width {recipe.width} with {recipe.blocks} blocks",
-                    hint="Set width and blocks to those of the network to start from.",
-                ) from None
+        load_init(network, recipe.init, "imgtk_gramstyle", settings="width and blocks")
         self.networks = {"generator": network}
         self.held_out: list[Tensor] = []
 
-    def to(self, device: torch.device) -> None:
-        super().to(device)
-        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.objective = StyleObjective(self.features, [p.to(device) for p in self.images], [1.0] * len(self.images))
-
-    def optimizer(self, name: str) -> torch.optim.Optimizer:
-        return muon(self.networks[name], self.recipe.lr)
+    def prepare(self) -> None:
+        images = [image.to(self.device) for image in self.images]
+        self.objective = StyleObjective(self.features, images, [1.0] * len(images))
 
     def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
         return CropSampler(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, device=device)

@@ -17,15 +17,15 @@ from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import perceptual_loss
 from imgtk.nn.normalise import NormalisingNetwork
-from imgtk.painting.op import load_network
 from imgtk.painting.trainer import corners
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.images import CropSampler, image_tensor, load_image
-from imgtk.training.optimizers import muon
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
-from imgtk.weights import locate
+from imgtk.training.weights import load_init
+from imgtk.weights.architecture import State, network_of
+from imgtk_pix2pix import imgtk_architectures
 from imgtk_pix2pix.network import SmoothUNet, TransposedUNet, published_widths, smooth_widths
 from imgtk_pix2pix.pairs import Pairs, load_pair, partners
 from imgtk_pix2pix.sketch import PAIRS
@@ -59,13 +59,14 @@ class PairedRecipe(AdversarySettings, Recipe):
         backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
         patch_layers, patch_features: strided convolutions of the discriminator, 3 in the paper (patches of 70 pixels),
             and channels of the first, 64 there.
-        adam: train the generator with Adam (betas 0.5 and 0.999), as the paper; Muon learns quicker.
+        optimizer: of the generator; the paper's is "adam" (with betas 0.5 and 0.999), and "muon" learns faster.
     """
 
     name: str = "pix2pix"
     steps: int = 4000
     batch: int = 4
     crop: int = 192
+    optimizer: str = "muon"
     lr: float = 2e-3
     pairs: str = "sketch"
     target: str = ""
@@ -81,12 +82,11 @@ class PairedRecipe(AdversarySettings, Recipe):
     backbone: str = "imgtk"
     patch_layers: int = 3
     patch_features: int = 32
-    adam: bool = False
 
     def network(self) -> NormalisingNetwork:
         """The network, with fresh weights. Raises TrainingError where the settings make none."""
         if self.variant not in ("smooth", "transposed"):
-            raise TrainingError(f"there is no variant {self.variant!r}", hint="Known are smooth and transposed.")
+            raise TrainingError(f"unknown variant {self.variant!r}", hint="Available: smooth, transposed.")
         if self.depth < 2 or self.width < 1 or self.crop % 2**self.depth:
             raise TrainingError(
                 f"a U-Net of {self.depth} levels of {self.width} channels does not suit crops of {self.crop} pixels",
@@ -109,45 +109,34 @@ class PairedTrainer(Trainer[PairedRecipe]):
     recipe_type = PairedRecipe
     metric = "feature_distance"
     higher_is_better = False
+    betas = (0.5, 0.999)  # the paper's
 
     def __init__(self, recipe: PairedRecipe) -> None:
         super().__init__(recipe)
         if not recipe.target and recipe.pairs not in PAIRS:
             raise TrainingError(
-                f"there are no pairs {recipe.pairs!r}",
-                hint=f"Known are {', '.join(PAIRS)}; or name a folder with --set target=FOLDER.",
+                f"unknown pairs {recipe.pairs!r}",
+                hint=f"Available: {', '.join(PAIRS)}; or name a folder with --set target=FOLDER.",
             )
         self.adversary = Adversary(recipe)
         self.features = load_features(recipe.backbone)
-        judge = PatchDiscriminator(6, recipe.patch_features, recipe.patch_layers, norm=_judge_norm(recipe))
+        self.frozen = (self.features,)
+        norm = _discriminator_norm(recipe)
+        discriminator = PatchDiscriminator(6, recipe.patch_features, recipe.patch_layers, norm=norm)
         self.networks = {
             "generator": self._start(),
-            "discriminator": spectrally_normalised(judge) if recipe.spectral_norm else judge,
+            "discriminator": spectrally_normalised(discriminator) if recipe.spectral_norm else discriminator,
         }
         self.held_out: list[tuple[Tensor, Tensor]] = []
 
     def _start(self) -> NormalisingNetwork:
         network = self.recipe.network()
-        if self.recipe.init:
-            state = load_network(locate(self.recipe.init, package="imgtk_pix2pix")).state_dict()
-            try:
-                network.load_state_dict(state)
-            except RuntimeError:
-                raise TrainingError(
-                    f"{self.recipe.init} is not a {network.description}",
-                    hint="Set variant, width and depth to those of the network to start from.",
-                ) from None
+
+        def load(state: State) -> None:
+            network.load_state_dict(network_of(state, imgtk_architectures(), self.recipe.init).state_dict())
+
+        load_init(network, self.recipe.init, "imgtk_pix2pix", settings="variant, width and depth", load=load)
         return network
-
-    def to(self, device: torch.device) -> None:
-        super().to(device)
-        self.features.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def optimizer(self, name: str) -> torch.optim.Optimizer:
-        if name == "generator" and not self.recipe.adam:
-            return muon(self.networks[name], self.recipe.lr)
-        lr = self.recipe.lr if name == "generator" else self.recipe.discriminator_lr
-        return torch.optim.Adam(self.networks[name].parameters(), lr=lr, betas=(0.5, 0.999))
 
     def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
         """The pool of photos, or of pairs; some of its targets are set aside for `kid`."""
@@ -174,14 +163,14 @@ class PairedTrainer(Trainer[PairedRecipe]):
             self.held_out.append((x[:, :3], x[:, 3:]) if pairs else (PAIRS[self.recipe.pairs][0](x), x))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        recipe, judge = self.recipe, networks["discriminator"]
+        recipe, discriminator = self.recipe, networks["discriminator"]
         given, target = self._pair(batch)
         output = networks["generator"](given)
 
-        def judged(image: Tensor) -> Tensor:
-            """The verdict on an image together with what it was made from."""
-            verdict: Tensor = judge(torch.cat([given, image], 1))
-            return verdict
+        def conditioned(image: Tensor) -> Tensor:
+            """The discriminator's logits for an image together with the input that it was made from."""
+            logits: Tensor = discriminator(torch.cat([given, image], 1))
+            return logits
 
         losses = {
             "pixel": recipe.pixel * l1_loss(output, target),
@@ -192,11 +181,11 @@ class PairedTrainer(Trainer[PairedRecipe]):
         if not recipe.adversarial:
             yield "generator", losses
             return
-        judge.requires_grad_(False)
-        losses["adversarial"] = recipe.adversarial * self.adversary.generator_loss(judged, output, target)
+        discriminator.requires_grad_(False)
+        losses["adversarial"] = recipe.adversarial * self.adversary.generator_loss(conditioned, output, target)
         yield "generator", losses
-        judge.requires_grad_(True)
-        yield "discriminator", self.adversary.discriminator_losses(judged, target, output)
+        discriminator.requires_grad_(True)
+        yield "discriminator", self.adversary.discriminator_losses(conditioned, target, output)
 
     def _pair(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs and targets (N, 3, crop, crop)."""
@@ -247,6 +236,6 @@ class PairedTrainer(Trainer[PairedRecipe]):
         return f"{super().history(trained)}, features: {Path(self.recipe.backbone).stem}"
 
 
-def _judge_norm(recipe: PairedRecipe) -> str:
+def _discriminator_norm(recipe: PairedRecipe) -> str:
     """Batch normalisation mixes images, which a penalty on each image's gradient must not see."""
     return "none" if recipe.gradient_penalty or recipe.r1 or recipe.spectral_norm else "instance"

@@ -31,7 +31,7 @@ class SRResNetRecipe(UpscalingRecipe):
 
     def network(self) -> UpscalingNetwork:
         if self.variant not in VARIANTS:
-            raise TrainingError(f"there is no variant {self.variant!r}", hint=f"Known are {', '.join(VARIANTS)}.")
+            raise TrainingError(f"unknown variant {self.variant!r}", hint=f"Available: {', '.join(VARIANTS)}.")
         return VARIANTS[self.variant](features=self.features, blocks=self.blocks, scale=self.scale)
 
 
@@ -45,11 +45,11 @@ class SRGANRecipe(GANSettings, SRResNetRecipe):
     discriminator: str = "vgg"
 
 
-class SRResNetTrainer(FidelityTrainer):
+class SRResNetTrainer(FidelityTrainer[SRResNetRecipe]):
     recipe_type = SRResNetRecipe
     package = "imgtk_srgan"
 
 
-class SRGANTrainer(GANTrainer):
+class SRGANTrainer(GANTrainer[SRGANRecipe]):
     recipe_type = SRGANRecipe
     package = "imgtk_srgan"

@@ -22,6 +22,7 @@ from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.registry import default
 from imgtk.training.domains import Domains
 from imgtk.training.images import CropSampler
+from imgtk.training.weights import load_init
 from imgtk.upscaling.degradation import classic
 from imgtk.weights import locate, read_state
 from imgtk_stylizesr.network import PaintingUpscaler
@@ -70,7 +71,7 @@ class StylizeSRRecipe(DomainsRecipe):
     discriminator_layers: int = 3
 
 
-class StylizeSR(DomainsTrainer):
+class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
     """One generator for two tasks, told apart by what it sees.
 
     A photo x, shrunk from X, becomes y = G(x): judged by a discriminator that knows paintings, by the content of X at
@@ -97,24 +98,12 @@ class StylizeSR(DomainsTrainer):
                     f"{file} is no SRVGGNetCompact of {recipe.width} channels",
                     hint="Set width to its channels, or leave upscaler away.",
                 ) from None
-        if recipe.init:
-            try:
-                network.load_state_dict(read_state(locate(recipe.init, package="imgtk_stylizesr")))
-            except RuntimeError:
-                raise TrainingError(
-                    f"{recipe.init} is not a PaintingUpscaler x{recipe.scale} of width {recipe.width} with "
-                    f"{recipe.blocks} blocks",
-                    hint="Set these to those of the network to start from.",
-                ) from None
+        load_init(network, recipe.init, "imgtk_stylizesr", settings="scale, width and blocks")
         self.teacher: NormalisingNetwork | None = None
         if recipe.teacher:
             self.teacher = load_network(locate(recipe.teacher, "imgtk_stylizesr", default().packages))
+            self.frozen = (self.features, self.teacher)
         self.networks = {"generator": network, "discriminator": self.discriminator()}
-
-    def to(self, device: torch.device) -> None:
-        super().to(device)
-        if self.teacher:
-            self.teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def judge_of_pixels(self) -> nn.Module:
         recipe = self.recipe
@@ -170,7 +159,7 @@ class StylizeSR(DomainsTrainer):
 
     @property
     def scale(self) -> int:
-        return int(self.recipe.scale)
+        return self.recipe.scale
 
     def history(self, trained: str) -> str:
         return f"{super().history(trained)}; {len(self.targets)} paintings, features: {Path(self.recipe.backbone).stem}"

@@ -14,7 +14,7 @@ from imgtk.nn.discriminators import MultiScaleDiscriminator
 from imgtk.painting.objective import kept_content
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, stacked
 from imgtk.training.processes import on_whole_batch
-from imgtk.weights import locate, read_state
+from imgtk.training.weights import load_init
 from imgtk_unit.network import DOMAINS, UNIT, Translation
 
 
@@ -43,7 +43,7 @@ class UNITRecipe(DomainsRecipe):
     scales: int = 2
 
 
-class UNITTrainer(DomainsTrainer):
+class UNITTrainer(DomainsTrainer[UNITRecipe]):
     """Reconstruction, translation and cycle in both directions at once.
 
     Raises:
@@ -61,14 +61,7 @@ class UNITTrainer(DomainsTrainer):
                 hint=f"Take a crop that is a multiple of 4 and, for these settings, at least {smallest}.",
             )
         unit = UNIT(recipe.width, blocks=recipe.blocks, shared=recipe.shared)
-        if recipe.init:
-            try:
-                unit.load_state_dict(read_state(locate(recipe.init, package="imgtk_unit")))
-            except RuntimeError:
-                raise TrainingError(
-                    f"{recipe.init} is no UNIT of the size that the recipe asks for",
-                    hint="Set width, blocks and shared to those of the network to start from.",
-                ) from None
+        load_init(unit, recipe.init, "imgtk_unit", settings="width, blocks and shared")
         self.networks = {"generator": unit, **{f"{domain}_judge": self.discriminator() for domain in DOMAINS}}
 
     def judge_of_pixels(self) -> nn.Module:

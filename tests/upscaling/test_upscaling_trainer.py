@@ -12,23 +12,24 @@ from imgtk.upscaling.trainer import UpscalingRecipe, build_discriminator
 from imgtk_esrgan.trainer import ESRGAN, ESRGANRecipe
 
 
-def test_discriminators_and_the_crops_they_judge() -> None:
+def test_discriminators_and_the_crops_they_take() -> None:
     unet, vgg = UNetDiscriminator(), VGGDiscriminator()
     assert sum(p.numel() for p in unet.parameters()) == 4_376_897  # as published
     assert sum(p.numel() for p in vgg.parameters()) == 14_499_401
     assert unet(torch.rand(1, 3, 16, 24)).shape == (1, 1, 16, 24)
-    small = build_discriminator(ESRGANRecipe(discriminator="vgg", discriminator_features=2))
+    small = build_discriminator(ESRGANRecipe(discriminator="vgg", discriminator_features=2), 128)
     assert small(torch.rand(2, 3, 128, 128)).shape == (2, 1)
     assert not is_parametrized(small.conv0_1)
-    steady = build_discriminator(ESRGANRecipe(discriminator="vgg", discriminator_features=2, spectral_norm=True))
+    steady = build_discriminator(ESRGANRecipe(discriminator="vgg", discriminator_features=2, spectral_norm=True), 128)
     assert is_parametrized(steady.conv0_1)
-    for settings in ({"discriminator": "vgg", "crop": 64}, {"crop": 33}, {"discriminator": "judge"}):
+    for settings in ({"discriminator": "vgg", "crop": 64}, {"crop": 33}, {"discriminator": "critic"}):
+        recipe = ESRGANRecipe(**settings)
         with pytest.raises(TrainingError, match="no discriminator"):
-            build_discriminator(ESRGANRecipe(**settings))
+            build_discriminator(recipe, recipe.crop)
 
 
 def test_unknown_settings_are_refused() -> None:
-    with pytest.raises(TrainingError, match="no degradation 'fog'"):
+    with pytest.raises(TrainingError, match="unknown degradation 'fog'"):
         UpscalingRecipe(degradation="fog").degrade(torch.rand(1, 3, 8, 8), torch.Generator())
     with pytest.raises(TrainingError, match="no GAN 'vegan'"):
         ESRGAN(ESRGANRecipe(gan="vegan", features=8, blocks=1, growth=4))

@@ -232,7 +232,7 @@ def test_what_is_refused(photos, settings, tmp_path):
     refuse("paintings are too few", target=str(photos))
     refuse("no method 'gan'", method="gan")
     refuse("no GAN 'best'", gan="best")
-    refuse("no schedule 'sine'", schedule="sine")
+    refuse("unknown schedule 'sine'", schedule="sine")
     refuse("crops of 32 pixels are too small", content="1")
     refuse("no judge 'ears'", judge="ears")
     with pytest.raises(TrainingError, match="no images in"):

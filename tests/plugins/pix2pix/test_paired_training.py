@@ -77,7 +77,7 @@ def test_the_recipe_of_the_paper(photos, targets, settings, tmp_path):
         "pixel": "100",
         "colour": "0",
         "perceptual": "0",
-        "adam": "true",
+        "optimizer": "adam",
     }
     settings.update(paper, adversarial="1", dropout="0.5", target=str(targets))
     weights = run(photos, tmp_path, settings)
@@ -136,8 +136,8 @@ def test_empty_and_missing_folders_of_targets(there, photos, settings, tmp_path)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pairs": "painting"}, "no pairs 'painting'"),
-        ({"variant": "paper"}, "no variant 'paper'"),
+        ({"pairs": "painting"}, "unknown pairs 'painting'"),
+        ({"variant": "paper"}, "unknown variant 'paper'"),
         ({"crop": 60}, "crops of 60"),
         ({"depth": 1}, "1 levels"),
         ({"gan": "best"}, "no GAN 'best'"),
@@ -150,7 +150,7 @@ def test_settings_that_make_no_training(change, message, backbone):
 
 def test_a_run_starts_from_weights_of_its_size_only(smooth_file, backbone):
     recipe = {"backbone": str(backbone), "crop": 64, "init": str(smooth_file)}
-    with pytest.raises(TrainingError, match="is not a SmoothUNet, 5 levels"):
+    with pytest.raises(TrainingError, match="does not fit SmoothUNet, 5 levels"):
         PairedTrainer(PairedRecipe(**recipe))
-    with pytest.raises(TrainingError, match="is not a TransposedUNet"):
+    with pytest.raises(TrainingError, match="does not fit TransposedUNet"):
         PairedTrainer(PairedRecipe(**recipe, variant="transposed", width=4))

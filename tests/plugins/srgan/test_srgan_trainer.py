@@ -47,7 +47,7 @@ def test_the_recipe_names_the_network() -> None:
     paper = SRResNetRecipe(features=4, blocks=1, variant="paper").network()
     assert isinstance(paper, SRResNet)
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in paper.modules())
-    with pytest.raises(TrainingError, match="no variant 'deep'"):
+    with pytest.raises(TrainingError, match="unknown variant 'deep'"):
         SRResNetRecipe(variant="deep").network()
 
 

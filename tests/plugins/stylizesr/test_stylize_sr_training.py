@@ -117,7 +117,6 @@ def test_each_loss_reaches_the_network(paintings, backbone):
     recipe = StylizeSRRecipe(target=str(paintings), backbone=str(backbone), crop=96, side=144, width=8)
     torch.manual_seed(0)
     learning = StylizeSR(recipe)
-    learning.to(torch.device("cpu"))
     updates = learning.updates(torch.rand(1, 6, 96, 96), learning.networks)
     name, found = next(updates)
     assert name == "generator"
@@ -132,7 +131,7 @@ def test_each_loss_reaches_the_network(paintings, backbone):
 
 def test_it_starts_from_weights_of_its_own_kind_only(run, network, tmp_path):
     torch.save(network().state_dict(), tmp_path / "other.pth")
-    with pytest.raises(TrainingError, match=r"other\.pth is not a PaintingUpscaler x4"):
+    with pytest.raises(TrainingError, match=r"other\.pth does not fit PaintingUpscaler"):
         run("out", init=tmp_path / "other.pth")
     start = run("out", width=8, blocks=2, init=tmp_path / "other.pth", steps=1)
     assert "from other, trained for 1" in Card.read(start.with_suffix(".toml")).trained

@@ -139,7 +139,7 @@ def test_it_starts_from_other_weights(settings, tmp_path):
     trainer = UNITTrainer(recipe(settings, init=str(tmp_path / "start.pth")))
     state = trainer.networks["generator"].state_dict()
     assert all(torch.equal(state[name], value) for name, value in unit.state_dict().items())
-    with pytest.raises(TrainingError, match="no UNIT of the size"):
+    with pytest.raises(TrainingError, match="does not fit UNIT"):
         UNITTrainer(recipe(settings, init=str(tmp_path / "start.pth"), width=8))
 
 

@@ -1,7 +1,10 @@
-"""The distribution: the core in `imgtk/` and the built-in plugins in `plugins/`, installed as top-level packages."""
+"""The distribution: the core in `imgtk/` and the built-in plugins in `plugins/`, installed as top-level packages.
+
+What does not depend on the folders is in pyproject.toml.
+"""
 
 from pathlib import Path
-from re import search
+from re import search, sub
 
 from setuptools import find_namespace_packages, setup
 
@@ -21,15 +24,20 @@ RAY = ["ray>=2.40"]
 LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
 TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *ONNX, *VIDEO, *LARGE]
 
+REPOSITORY = "https://github.com/imgtk/imgtk"
+
+
+def readme() -> str:
+    """README.md for a page that is not beside the repository's other files: with absolute links."""
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    text = sub(r"(!\[[^]]*\]\()(?!https?:)", rf"\1{REPOSITORY}/raw/main/", text)
+    return sub(r"((?<!!)\[[^]]*\]\()(?!https?:|#)", rf"\1{REPOSITORY}/blob/main/", text)
+
+
 setup(
-    name="imgtk",
     version=VERSION[1],
-    description="A plugin-based image-processing toolkit: upscale, restyle and translate images in one pipeline.",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=readme(),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    license_files=["LICENSE"],
-    python_requires=">=3.10",
     packages=[
         *find_namespace_packages(".", include=["imgtk", "imgtk.*"]),
         *find_namespace_packages("plugins", include=["imgtk_*"]),

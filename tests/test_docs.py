@@ -15,6 +15,11 @@ from imgtk.registry import default
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+MARKDOWN = sorted(
+    page
+    for folder in ("*.md", ".github/**/*.md", "docs/**/*.md", "plugins/*/*.md", "examples/*/*.md")
+    for page in ROOT.glob(folder)
+)
 
 
 def test_table_of_operators() -> None:
@@ -36,10 +41,32 @@ def test_pipelines_parse(page: Path, pipeline: str) -> None:
     parse(pipeline, default())
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them: lower case, no punctuation, hyphens for spaces."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    seen: dict[str, int] = {}
+    found = set()
+    for heading in re.findall(r"^#{1,6} +(.+?) *$", prose, re.MULTILINE):
+        anchor = re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "", heading).lower()).replace(" ", "-")
+        found.add(f"{anchor}-{seen[anchor]}" if anchor in seen else anchor)
+        seen[anchor] = seen.get(anchor, 0) + 1
+    return found
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
-        assert target.startswith("http") or (page.parent / target).exists(), target
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        path, _, anchor = target.partition("#")
+        if not target.startswith(("https://", "http://")):
+            other = page.parent / path if path else page
+            assert other.exists(), target
+            assert not anchor or anchor in anchors(other), target
+
+
+def test_anchors_are_those_of_github(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# On: `--resume`, again\n```sh\n# no heading\n```\n## See [cli](cli.md)\n## Same\n## Same\n")
+    assert anchors(page) == {"on---resume-again", "see-cli", "same", "same-1"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

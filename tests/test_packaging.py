@@ -21,14 +21,16 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a copy of the tree, built without network."""
+    """The wheel, built without network from the sdist of a copy of the tree, as a release is."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("imgtk", "plugins", "tests"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
-    subprocess.run([*pip, "-w", out, source], check=True, timeout=300)
+    sdist = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", sdist, out], cwd=source, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    subprocess.run([*pip, "-w", out, *out.glob("imgtk-*.tar.gz")], check=True, timeout=300)
     (built,) = out.glob("imgtk-*.whl")
     return built
 
@@ -45,6 +47,19 @@ def test_wheel_holds_the_packages_and_their_data_only(wheel: Path) -> None:
     assert held == expected
     assert "imgtk/py.typed" in held
     assert {name.partition("/")[0] for name in held} == {"imgtk", *(p.name for p in (ROOT / "plugins").iterdir())}
+
+
+def test_the_package_index_takes_wheel_and_sdist(wheel: Path) -> None:
+    """PyPI takes files up to 100 MB; its page of the project has no relative links."""
+    for built in wheel.parent.iterdir():
+        assert built.stat().st_size < 100e6, built.name
+    with ZipFile(wheel) as archive:
+        (metadata,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA")]
+    for field in ("Author: The imgtk authors", "License-Expression: Apache-2.0", "Requires-Python: >=3.10"):
+        assert f"{field}\n" in metadata
+    links = re.findall(r"\]\(([^)]+)\)", metadata.partition("\n\n")[2])
+    assert links
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
 
 
 def test_everything_imported_is_declared_and_pinned(wheel: Path) -> None:
@@ -71,7 +86,8 @@ def normalised(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def test_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
+def test_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     home = tmp_path / "venv"
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"

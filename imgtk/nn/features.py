@@ -1,8 +1,8 @@
 """Perceptual features: frozen networks whose inner layers say how alike two images look.
 
-`load_features()` gives our own small network, distilled from an ImageNet-trained SqueezeNet 1.1 (see
-`imgtk.nn.distil`); `load_features(path)` reads a file in torchvision's key layout: squeezenet1_1, vgg16 or vgg19, with
-or without classifier, recognised by its tensors.
+`load_features()` returns imgtk's own small network, distilled from an ImageNet-trained SqueezeNet 1.1 by the recipe
+`features` of `style:gram`. `load_features(path)` reads a file in torchvision's key layout: squeezenet1_1, vgg16 or
+vgg19, with or without classifier, recognised by its tensors.
 """
 
 from __future__ import annotations

@@ -94,6 +94,13 @@ def perceptual_loss(features: Callable[[Tensor], FeatureMaps], output: Tensor, t
     return perceptual_distance(features(output[:, :, top:, left:]), wanted)
 
 
+def spectral_distance(output: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of the Fourier transforms of (N, C, H, W), in units of one pixel's noise: where L1 of
+    pixels is content with the mean of what is possible, this asks for the same strength at each frequency."""
+    difference = torch.fft.rfft2(output.float()) - torch.fft.rfft2(target.float())
+    return difference.abs().mean() / (output.shape[2] * output.shape[3]) ** 0.5
+
+
 def total_variation(x: Tensor) -> Tensor:
     """Mean squared difference of neighbouring pixels of (N, C, H, W), horizontally plus vertically."""
     x = x.float()

@@ -6,8 +6,8 @@ A plugin gives its recipe a `network()` and names its package; see imgtk_esrgan.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss
 
+from imgtk.device import resolve_dtype
 from imgtk.errors import PluginError, TrainingError
 from imgtk.metrics import feature_distance, psnr_y
 from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
-from imgtk.nn.losses import perceptual_loss
+from imgtk.nn.losses import perceptual_loss, spectral_distance
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.images import CropSampler, image_tensor, load_image
 from imgtk.training.processes import on_whole_batch
@@ -27,12 +28,20 @@ from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 from imgtk.training.weights import load_init
 from imgtk.upscaling.degradation import MILD, SecondOrder, classic
-from imgtk.upscaling.network import UpscalingNetwork
+from imgtk.upscaling.network import UpscalingNetwork, load_network
+from imgtk.upscaling.photo import EverydayPhoto
+from imgtk.upscaling.teacher import TeacherPairs, make_pairs, pairs_folder, split, taught
+from imgtk.weights import digest, locate
 from imgtk.weights.architecture import State
 
 __all__ = ["FidelityTrainer", "GANSettings", "GANTrainer", "UpscalingRecipe"]
 
-RANDOM_DEGRADATIONS = {"second-order": SecondOrder(), "mild": MILD}
+Degradation = Callable[[Tensor, int, torch.Generator], Tensor]
+
+RANDOM_DEGRADATIONS: Mapping[str, Degradation] = {"second-order": SecondOrder(), "mild": MILD, "photo": EverydayPhoto()}
+
+CONTEXT = 3
+"""Input pixels at the borders of crops that do not count: the teacher has seen more around them."""
 
 SMALLEST_BLOCK = 4
 """Side in pixels of the blocks whose averages the colour loss compares, at the least."""
@@ -45,13 +54,20 @@ class UpscalingRecipe(Recipe):
     Attributes:
         scale: native scale of the network.
         degradation: how targets become inputs: "bicubic" (the papers' benchmarks), "second-order" (compressed, noisy
-            and blurred images; Real-ESRGAN), or "mild" (a weaker one).
+            and blurred images; Real-ESRGAN), "mild" (a weaker one), or "photo" (`EverydayPhoto`).
+        teacher: network to copy: the name of weights, or a file of any upscaling network of this scale. What it makes
+            of degraded photographs then takes the place of the targets; see `imgtk.upscaling.teacher`.
+        pairs: how many images the teacher makes; they are kept in the user's cache folder.
+        spectrum: weight of the L1 distance between Fourier transforms, beside that between pixels: for textures.
     """
 
     optimizer: str = "muon"
     lr: float = 2e-3
     scale: int = 4
     degradation: str = "bicubic"
+    teacher: str = ""
+    pairs: int = 2000
+    spectrum: float = 0.0
 
     @abstractmethod
     def network(self) -> UpscalingNetwork:
@@ -110,6 +126,16 @@ class FidelityTrainer(Trainer[R]):
     def __init__(self, recipe: R) -> None:
         super().__init__(recipe)
         self.networks = {"generator": self._start()}
+        self.teacher: UpscalingNetwork | None = None
+        if recipe.teacher:
+            file = locate(recipe.teacher, package=self.package)
+            self.teacher, self.teacher_digest = load_network(file), digest(file)
+            if self.teacher.scale != recipe.scale:
+                raise TrainingError(
+                    f"the teacher {recipe.teacher} enlarges x{self.teacher.scale}, and this network x{recipe.scale}",
+                    hint=f"Choose another teacher, or --set scale={self.teacher.scale}.",
+                )
+            self.frozen = (self.teacher,)
         self.held_out: list[tuple[Tensor, Tensor]] = []
 
     def _start(self) -> UpscalingNetwork:
@@ -125,18 +151,49 @@ class FidelityTrainer(Trainer[R]):
         load_init(network, self.recipe.init, self.package, load=load_fitting)
         return network
 
-    def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
-        return CropSampler(files, self.recipe.crop, shrink_by=(0.5,), device=device)
+    def prepare(self) -> None:
+        if self.teacher is not None:
+            self.teacher.to(resolve_dtype("auto", self.device))
+
+    def load_images(  # type: ignore[override]
+        self, files: list[Path], device: torch.device
+    ) -> CropSampler | TeacherPairs:
+        recipe = self.recipe
+        if self.teacher is None:
+            return CropSampler(files, recipe.crop, shrink_by=(0.5,), device=device)
+        folder = pairs_folder(self.teacher_digest, files, recipe.degradation, recipe.seed)
+        degrade = replace(recipe, scale=1).degrade
+        return TeacherPairs(*make_pairs(self.teacher, files, degrade, recipe.pairs, recipe.seed, folder), recipe.crop)
 
     def load_validation(self, files: list[Path]) -> None:
         generator = torch.Generator().manual_seed(0)
         for file in files:
             target = image_tensor(load_image(file, 768), self.recipe.scale)
-            self.held_out.append((self.recipe.degrade(target, generator), target))
+            small = self.recipe.degrade(target, generator)
+            if self.teacher is not None:
+                target = taught(self.teacher, small).float() / 255
+            self.held_out.append((small, target))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        output = networks["generator"](self._degraded(batch))
-        yield "generator", {"l1": l1_loss(output, batch)}
+        inputs, targets = self._pairs(batch)
+        output = networks["generator"](inputs)
+        if self.teacher is not None:
+            inner = slice(CONTEXT * self.recipe.scale, -CONTEXT * self.recipe.scale)
+            output, targets = output[..., inner, inner], targets[..., inner, inner]
+        losses = {"l1": l1_loss(output, targets)}
+        if self.recipe.spectrum:
+            losses["spectrum"] = self.recipe.spectrum * spectral_distance(output, targets)
+        yield "generator", losses
+
+    def _pairs(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of a batch of targets, or of what `TeacherPairs` has drawn."""
+        if self.teacher is None:
+            return self._degraded(batch), batch
+        inputs, targets = split(batch)
+        return (
+            inputs.contiguous(memory_format=torch.channels_last),
+            targets.contiguous(memory_format=torch.channels_last),
+        )
 
     def _degraded(self, batch: Tensor) -> Tensor:
         with torch.no_grad(), torch.autocast(batch.device.type, enabled=False):
@@ -187,11 +244,12 @@ class GANTrainer(FidelityTrainer[R]):
         self.adversary = Adversary(self.settings)
         self.networks["discriminator"] = build_discriminator(self.settings, recipe.crop)
         self.features = load_features(self.settings.backbone)
-        self.frozen = (self.features,)
+        self.frozen = (*self.frozen, self.features)
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         settings, discriminator = self.settings, networks["discriminator"]
-        output, block = networks["generator"](self._degraded(batch)), max(SMALLEST_BLOCK, self.recipe.scale)
+        inputs, batch = self._pairs(batch)
+        output, block = networks["generator"](inputs), max(SMALLEST_BLOCK, self.recipe.scale)
 
         discriminator.requires_grad_(False)
         yield (

@@ -35,7 +35,7 @@ def test_unknown_settings_are_refused() -> None:
         ESRGAN(ESRGANRecipe(gan="vegan", features=8, blocks=1, growth=4))
 
 
-@pytest.mark.parametrize("degradation", ["bicubic", "second-order"])
+@pytest.mark.parametrize("degradation", ["bicubic", "second-order", "photo"])
 @pytest.mark.parametrize("scale", [1, 2, 4])
 def test_degraded_images_are_smaller_by_the_scale_and_on_the_8_bit_grid(degradation: str, scale: int) -> None:
     recipe = UpscalingRecipe(degradation=degradation, scale=scale)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from imgtk import __version__
 from imgtk.device import DTYPES
 from imgtk.engine.backend import OnnxRuntime
-from imgtk.engine.onnx import to_onnx
+from imgtk.engine.onnx import further_inputs, to_onnx
 from imgtk.errors import BackendError, UsageError, WeightsError
 from imgtk.geometry import Extent
 from imgtk.io.write import check_place, replacing
@@ -106,7 +106,8 @@ def _check(model: bytes, network: nn.Module, multiple: int, dtype: str, single: 
         x = _images(1 if single else number, height * multiple, width * multiple).to(DTYPES[dtype])
         with torch.inference_mode():
             expected = reference(x)
-        given = torch.from_numpy(run(x.numpy()))
+        others = [other.numpy() for other in further_inputs(reference, x).values()]
+        given = torch.from_numpy(run(x.numpy(), *others))
         size = f"{x.shape[3]}x{x.shape[2]}"
         if given.shape != expected.shape:
             raise BackendError(f"the exported network gives another size than torch for an image of {size} pixels")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from imgtk.errors import BackendError
 from imgtk.op import in_torch
 
-__all__ = ["INPUT", "OUTPUT", "to_onnx"]
+__all__ = ["INPUT", "OUTPUT", "further_inputs", "to_onnx"]
 
 INPUT, OUTPUT = "input", "output"
 """Names of the model's input and output."""
@@ -24,22 +24,32 @@ EXAMPLE = (16, 32)
 
 
 class _Plain(nn.Module):
-    """A network of one argument: the exporter takes defaults of further ones for inputs of the model."""
+    """A network of an image and further inputs: the exporter takes defaults of other arguments for inputs as well."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.network(x)
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+        if others:
+            result: Tensor = self.network.with_inputs(x, *others)  # type: ignore[operator]
+        else:
+            result = self.network(x)
         return result
+
+
+def further_inputs(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """What a network takes beside the image `x`, by name, for an image that starts at the origin: its noise."""
+    given = getattr(network, "further_inputs", None)
+    return given(x) if given else {}
 
 
 def to_onnx(network: nn.Module, dtype: torch.dtype = torch.float32, *, single: bool = False) -> bytes:
     """An ONNX model that computes what `network` does, for any batch, height and width.
 
     Args:
-        network: (N, 3, H, W) to (N, 3, H * s, W * s), ready for inference; it is left alone.
+        network: (N, 3, H, W) to (N, 3, H * s, W * s), ready for inference; it is left alone. What it takes beside the
+            image (`further_inputs`: noise) become further inputs of the model, by name.
         dtype: float32 or float16, of the images and the weights.
         single: for batches of one image only, for which networks may have a shorter way.
 
@@ -53,15 +63,18 @@ def to_onnx(network: nn.Module, dtype: torch.dtype = torch.float32, *, single: b
         # further package, and gives the same graph.
         warnings.simplefilter("ignore")
         copy = in_torch(network, torch.device("cpu"), dtype).eval()
+        example = torch.rand(1 if single else 2, 3, *EXAMPLE, dtype=dtype)
+        others = further_inputs(copy, example)
         try:
             torch.onnx.export(
                 _Plain(copy),
-                (torch.rand(1 if single else 2, 3, *EXAMPLE, dtype=dtype),),
+                (example, *others.values()),
                 file,  # type: ignore[arg-type]  # takes one, but does not say so
-                input_names=[INPUT],
+                input_names=[INPUT, *others],
                 output_names=[OUTPUT],
                 dynamic_axes={
                     INPUT: {**batch, 2: "height", 3: "width"},
+                    **{name: {2: f"{name}_height", 3: f"{name}_width"} for name in others},
                     OUTPUT: {**batch, 2: "output_height", 3: "output_width"},
                 },
                 opset_version=OPSET,

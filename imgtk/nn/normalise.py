@@ -8,10 +8,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Chain", "LayerNormalise", "Measured", "Normalise", "NormalisingNetwork", "Source", "moments", "normalised"]
+from imgtk.geometry import Box
+from imgtk.nn.noise import Noise, noise_in
 
-Source = Callable[[Tensor], Tensor]
-"""Where a normalisation has its moments (N, 2, C) from, given what it normalises."""
+__all__ = [
+    "OWN",
+    "AddNoise",
+    "Chain",
+    "LayerNormalise",
+    "Measured",
+    "Normalise",
+    "NormalisingNetwork",
+    "Source",
+    "moments",
+    "normalised",
+]
 
 
 def moments(x: Tensor) -> Tensor:
@@ -43,8 +54,48 @@ def normalised(
     return torch.addcmul(shift[..., None, None].to(x.dtype), x, scale[..., None, None].to(x.dtype))
 
 
+class Source:
+    """What layers take from elsewhere than their input.
+
+    Args:
+        moments: gives the moments (N, 2, C) by which a layer normalises, given what it normalises.
+        noise: for the region that the network sees; None where the network takes none, or is to use that of an image
+            which starts at the origin.
+    """
+
+    def __init__(self, moments: Callable[[Tensor], Tensor] = moments, noise: Noise | None = None) -> None:
+        self.moments, self.noise = moments, noise
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.moments(x)
+
+
+OWN = Source()
+"""Each layer normalises by the moments of its own input."""
+
+
 class Measured(nn.Module):
-    """A module that is called with images or features (N, C, H, W) and the source of moments."""
+    """A module that is called with images or features (N, C, H, W) and a `Source`."""
+
+
+class AddNoise(Measured):
+    """Add white noise times a learned gain per channel (Karras et al. 2019, section 3.2).
+
+    Args:
+        channels: of its input.
+        scale: pixels of the image per pixel of its input, across and down.
+        layer: which of scale ** 2 independent fields it takes.
+    """
+
+    def __init__(self, channels: int, scale: int, layer: int) -> None:
+        super().__init__()
+        self.scale, self.layer = scale, layer
+        self.gain = nn.Parameter(torch.full((channels,), 0.1))
+
+    def forward(self, x: Tensor, source: Source) -> Tensor:
+        assert source.noise is not None, "networks with AddNoise call `sourced` first"
+        white = source.noise.white_at(self.scale, self.layer).to(x.dtype)
+        return torch.addcmul(x, self.gain.to(x.dtype)[:, None, None], white)
 
 
 class Normalise(Measured):
@@ -62,7 +113,7 @@ class Normalise(Measured):
         self.weight = nn.Parameter(torch.ones(channels)) if affine else None
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
 
-    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+    def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         return normalised(x, source(x), self.weight, self.bias, epsilon=self.epsilon)
 
 
@@ -72,7 +123,7 @@ class LayerNormalise(Normalise):
     The moments of all channels together follow from those of each, so it takes them from the same source.
     """
 
-    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+    def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         means, variances = source(x).unbind(1)
         mean = means.mean(1, keepdim=True)
         variance = (variances + (means - mean).square()).mean(1, keepdim=True)
@@ -83,7 +134,7 @@ class LayerNormalise(Normalise):
 class Chain(nn.Sequential, Measured):
     """Modules one after the other; those that are `Measured` are handed the source."""
 
-    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+    def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         for module in self:
             x = module(x, source) if isinstance(module, Measured) else module(x)
         return x
@@ -96,9 +147,11 @@ class NormalisingNetwork(Measured):
         multiple: what the sides must be multiples of.
         radius: how far in pixels an output pixel sees, given the moments; a multiple of `multiple`.
         description: class and size in a few words.
+        noisy: whether it takes noise.
     """
 
     multiple: int = 1
+    noisy: bool = False
 
     @property
     def radius(self) -> int:
@@ -108,7 +161,24 @@ class NormalisingNetwork(Measured):
     def description(self) -> str:
         return type(self).__name__
 
-    def measure(self, x: Tensor) -> list[Tensor]:
+    def sourced(self, source: Source, x: Tensor) -> Source:
+        """`source` with the noise of an image that starts at the origin, if it has none and the network needs it."""
+        if not self.noisy or source.noise is not None:
+            return source
+        height, width = x.shape[2:]
+        return Source(source.moments, noise_in(Box(0, 0, width, height)).to(x.device, x.dtype))
+
+    def further_inputs(self, x: Tensor) -> dict[str, Tensor]:
+        """What the network takes beside an image `x` that starts at the origin, by the names of ONNX inputs."""
+        noise = self.sourced(OWN, x).noise
+        return {} if noise is None else {"noise": noise.white, "coarse_noise": noise.coarse}
+
+    def with_inputs(self, x: Tensor, white: Tensor, coarse: Tensor) -> Tensor:
+        """The output for `x`, given its `further_inputs`."""
+        output: Tensor = self(x, Source(noise=Noise(white, coarse)))
+        return output
+
+    def measure(self, x: Tensor, noise: Noise | None = None) -> list[Tensor]:
         """The moments that each normalisation sees in `x`, in order of their use."""
         found: list[Tensor] = []
 
@@ -116,11 +186,11 @@ class NormalisingNetwork(Measured):
             found.append(moments(value))
             return found[-1]
 
-        self(x, record)
+        self(x, Source(record, noise))
         return found
 
-    def apply_moments(self, x: Tensor, measured: Sequence[Tensor]) -> Tensor:
-        """The output for `x`, a part of the image whose moments were `measured`."""
+    def apply_moments(self, x: Tensor, measured: Sequence[Tensor], noise: Noise | None = None) -> Tensor:
+        """The output for `x`, a part of the image whose moments were `measured`; `noise` is that of the part."""
         given = iter(measured)
-        output: Tensor = self(x, lambda _: next(given))
+        output: Tensor = self(x, Source(lambda _: next(given), noise))
         return output

@@ -15,6 +15,7 @@ __all__ = [
     "FRAME",
     "SHIFT",
     "SMALLEST",
+    "PaletteObjective",
     "StyleObjective",
     "half",
     "kept_content",
@@ -27,6 +28,8 @@ FRAME = 16
 have it painted around every image."""
 SMALLEST = 2 * FRAME + 32
 """Side in pixels of the smallest crop in which enough is left to see."""
+MEAN_SPREAD = 0.05
+"""Squared difference of mean colours that counts as 1."""
 SHIFT = 7
 """Largest random shift in pixels: one less than the stride of the deepest features that count."""
 
@@ -50,23 +53,25 @@ def shift_together(tensors: Sequence[Tensor], reach: int, generator: torch.Gener
 
 
 class StyleObjective:
-    """Distance of images from a style, and from what they show, at two scales.
+    """Distance of images from a style, and from what they show, at several scales.
 
-    The second scale is the antialiased half of the images: it sees strokes twice as large, and no grid twice.
+    Each scale after the first is the antialiased half of the one before: it sees strokes twice as large, and no grid
+    twice. Content counts at the first two.
 
     Args:
         features: the network that looks.
         styles: images (1, 3, H, W) of the style, 0..1, at the scale at which strokes are wanted.
         weights: how much of each style; only their ratios count.
+        scales: at how many scales the style is compared, at least 2.
     """
 
-    def __init__(self, features: Features, styles: Sequence[Tensor], weights: Sequence[float]) -> None:
+    def __init__(self, features: Features, styles: Sequence[Tensor], weights: Sequence[float], scales: int = 2) -> None:
         self.features = features
         self.targets: list[dict[str, Tensor]] = []
         shares = torch.tensor(weights) / sum(weights)
         images = list(styles)
         with torch.no_grad():
-            for _ in range(2):
+            for _ in range(scales):
                 found = [grams(features(image)) for image in images]
                 self.targets.append(
                     {
@@ -78,16 +83,55 @@ class StyleObjective:
 
     def __call__(self, x: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised Gram distance of `x` to the style, and content distance to `content`, both (N, 3, H, W) with
-        sides of at least 32 pixels; each is the mean of the two scales."""
+        sides of at least 16 pixels times 2 ** (scales - 1); each is the mean over its scales."""
         style_terms, content_terms = [], []
-        for target, layer in zip(self.targets, reversed(self.features.content_layers), strict=True):
-            ours = self.features(x, {*self.features.style_layers, layer})
-            with torch.no_grad():
-                theirs = self.features(content, [layer])
+        content_layers = list(reversed(self.features.content_layers))
+        for scale, target in enumerate(self.targets):
+            compared = content_layers[scale : scale + 1]
+            ours = self.features(x, {*self.features.style_layers, *compared})
             style_terms.append(gram_distance(grams({name: ours[name] for name in target}), target))
-            content_terms.append(content_distance({layer: ours[layer]}, theirs))
+            for layer in compared:
+                with torch.no_grad():
+                    theirs = self.features(content, [layer])
+                content_terms.append(content_distance({layer: ours[layer]}, theirs))
             x, content = half(x), half(content)
         return torch.stack(style_terms).mean(), torch.stack(content_terms).mean()
+
+
+class PaletteObjective:
+    """Distance of images from the colours of a style: means and covariances of RGB at three sizes, which Gram matrices
+    of features leave too gray.
+
+    Args:
+        styles: images (1, 3, H, W), 0..1; their average colours count.
+    """
+
+    def __init__(self, styles: Sequence[Tensor]) -> None:
+        moments = [self._moments(style) for style in styles]
+        self.targets = [torch.stack(values).mean(0) for values in zip(*moments, strict=True)]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The distance of a batch (N, 3, H, W), whose moments are averaged: single images may differ."""
+        means_and_covariances = [values.mean(0, keepdim=True) for values in self._moments(x)]
+        distances = [
+            F.mse_loss(ours[:, :, :1], target[:, :, :1]) / MEAN_SPREAD
+            + F.mse_loss(ours[:, :, 1:], target[:, :, 1:]) / target[:, :, 1:].square().mean().clamp_min(1e-8)
+            for ours, target in zip(means_and_covariances, self.targets, strict=True)
+        ]
+        return torch.stack(distances).mean()
+
+    @staticmethod
+    def _moments(x: Tensor) -> list[Tensor]:
+        """Mean and covariance side by side, (N, 3, 4), at each size."""
+        found = []
+        for _ in range(3):
+            pixels = x.float().flatten(2)
+            mean = pixels.mean(2, keepdim=True)
+            with torch.autocast(x.device.type, enabled=False):
+                covariance = (pixels - mean) @ (pixels - mean).transpose(1, 2) / pixels.shape[2]
+            found.append(torch.cat([mean, covariance], 2))
+            x = half(x)
+        return found
 
 
 def style_and_content(features: Features, x: Tensor, photos: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from imgtk.errors import WeightsError
 from imgtk.geometry import Extent, Geometry
-from imgtk.nn.normalise import NormalisingNetwork
+from imgtk.nn.noise import Noise
+from imgtk.nn.normalise import NormalisingNetwork, Source
 from imgtk.op import ImageOp
 from imgtk.registry import Registry, default
 from imgtk.weights import locate, read_state
@@ -100,10 +101,15 @@ def load_network(path: Path, registry: Registry | None = None) -> NormalisingNet
     return network.float()
 
 
-def paint(network: NormalisingNetwork, x: Tensor, margin: int = MARGIN) -> Tensor:
-    """What a network paints of (N, 3, H, W), which it sees `with_margin`."""
+def paint(network: nn.Module, x: Tensor, margin: int = MARGIN, noise: Noise | None = None) -> Tensor:
+    """What a network paints of (N, 3, H, W), which it sees `with_margin`.
+
+    Args:
+        network: a `NormalisingNetwork`, or what wraps one for training.
+        noise: for the image with its margin; by default that of an image which starts there.
+    """
     height, width = x.shape[2:]
-    painted: Tensor = network(with_margin(x, margin))
+    painted: Tensor = network(with_margin(x, margin), Source(noise=noise))
     return painted[..., margin : margin + height, margin : margin + width]
 
 

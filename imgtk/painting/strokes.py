@@ -12,6 +12,7 @@ from torch import Tensor
 
 from imgtk.geometry import Box, Extent, Geometry, Size, Window, cut
 from imgtk.nn.blur import blur_radius, gaussian_blur
+from imgtk.nn.noise import Noise, noise_in
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.nn.resample import resample
 from imgtk.op import MEASURED_PIXELS, in_torch
@@ -68,6 +69,7 @@ class PaintStrokes(Paint):
         package: importable name of the package that ships them.
         blend: how painting and image are put together.
         scale: size of the strokes, relative to that: 2 for twice as large.
+        seed: chooses the noise from which strokes come: another one gives the same painting with other strokes.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
@@ -77,9 +79,9 @@ class PaintStrokes(Paint):
     exact: NormalisingNetwork
     """`running` in float32."""
 
-    def __init__(self, model: str, package: str, blend: Blend, scale: float = 1.0) -> None:
+    def __init__(self, model: str, package: str, blend: Blend, scale: float = 1.0, seed: int = 0) -> None:
         super().__init__(model, package, blend.strength)
-        self.blend, self.scale = blend, scale
+        self.blend, self.scale, self.seed = blend, scale, seed
 
     @property
     def batched(self) -> bool:  # type: ignore[override]
@@ -110,7 +112,7 @@ class PaintStrokes(Paint):
         fitting = self._fitting(size)
         photo = x if fitting == size else _resampled(x.float(), fitting, None)
         network = self.running if fitting == size else self.exact  # what was resampled is too smooth for bf16
-        painting = paint(network, photo, self.margin)
+        painting = paint(network, photo, self.margin, self._noise(Box.of(fitting), photo))
         return Underpainting(photo, painting, size, self.blend.measure(painting, photo))
 
     def render(self, *inputs: Tensor, window: Window, statistics: Underpainting | None = None) -> Tensor:
@@ -122,22 +124,33 @@ class PaintStrokes(Paint):
             painted = _part(statistics.painting, image, window.output)
         else:
             large = _part(statistics.painting, image, window.input).clamp(0, 1)
-            painted = cut(self._painted_over(large, x, statistics, factor**-DETAILS), inner)
+            over = self._painted_over(large, x, statistics, factor**-DETAILS, self._noise(window.input, x))
+            painted = cut(over, inner)
         return self.blend(painted, cut(x, inner), statistics.palette, window)
 
-    def _painted_over(self, large: Tensor, x: Tensor, under: Underpainting, share: float) -> Tensor:
-        """The large strokes painted over with fine ones, where the image is `x`; `share` is that of the image in
-        what the network sees."""
+    def _painted_over(
+        self, large: Tensor, x: Tensor, under: Underpainting, share: float, noise: Noise | None
+    ) -> Tensor:
+        """The large strokes painted over with fine ones, where the image is `x` and the noise `noise`; `share` is that
+        of the image in what the network sees."""
         if under.moments is None:
             mixed = torch.lerp(under.painting, under.photo.to(under.painting.dtype), share)
-            under.moments = self.running.measure(with_margin(mixed.to(x.dtype), self.margin))
+            small = self._noise(Box.of(_size(mixed)), x)
+            under.moments = self.running.measure(with_margin(mixed.to(x.dtype), self.margin), small)
         mixed = torch.lerp(large, x.to(large.dtype), share).to(x.dtype)
-        painted = self._inside(self.running.apply_moments(with_margin(mixed, self.margin), under.moments), x)
+        painted = self._inside(self.running.apply_moments(with_margin(mixed, self.margin), under.moments, noise), x)
         return (painted + gaussian_blur(large.to(painted.dtype) - painted, SMOOTH)).clamp(0, 1)
 
     def close(self) -> None:
         super().close()
         self.__dict__.pop("exact", None)
+
+    def _noise(self, box: Box, x: Tensor) -> Noise | None:
+        """The noise for region `box` with the margin, as `x` in kind, if the network takes any."""
+        if not self.network.noisy:
+            return None
+        wide = Box(box.left - self.margin, box.top - self.margin, box.right + self.margin, box.bottom + self.margin)
+        return noise_in(wide, self.seed).to(x.device, x.dtype)
 
     def _inside(self, painted: Tensor, x: Tensor) -> Tensor:
         """What the network painted of `x`, without the margin."""

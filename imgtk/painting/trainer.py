@@ -17,14 +17,16 @@ from imgtk.metrics import kid
 from imgtk.nn.discriminators import FeatureDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance
+from imgtk.nn.noise import Noise, draw_coarse, draw_white
 from imgtk.painting.objective import SMALLEST
 from imgtk.training.adversary import Adversary, AdversarySettings, Judge, shifted
 from imgtk.training.domains import Domains, target_files
 from imgtk.training.images import CropSampler, image_tensor, load_image
+from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 
-__all__ = ["DomainsRecipe", "DomainsTrainer", "corners", "split", "stacked"]
+__all__ = ["DomainsRecipe", "DomainsTrainer", "corners", "fresh_noise", "split", "stacked"]
 
 EVERY = 10
 """One of so many target images is held out for validation."""
@@ -174,6 +176,15 @@ class DomainsTrainer(Trainer[R]):
             for photo in self.held_out[:4]
         ]
         return stacked(rows)
+
+
+def fresh_noise(batch: Tensor, margin: int = 0) -> Noise:
+    """Noise for a training step: another one for each of the images (N, 3, H, W), which are seen with a margin."""
+    height, width = (length + 2 * margin for length in batch.shape[2:])
+    one_each = batch[:, :1, :1, :1]
+    white = on_whole_batch(one_each, lambda whole: draw_white(len(whole), height, width))
+    coarse = on_whole_batch(one_each, lambda whole: draw_coarse(len(whole), height, width))
+    return Noise(white, coarse).to(batch.device, batch.dtype)
 
 
 def stacked(rows: Sequence[Tensor]) -> Tensor:

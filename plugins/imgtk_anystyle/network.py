@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgtk.nn.features import compact
-from imgtk.nn.normalise import NormalisingNetwork, Source, moments, normalised
+from imgtk.nn.normalise import OWN, NormalisingNetwork, Source, moments, normalised
 from imgtk.weights.architecture import State
 
 __all__ = ["AnyStyleNetwork", "Painter", "StyledNetwork"]
@@ -124,7 +124,7 @@ class StyledNetwork(NormalisingNetwork):
         """Receptive radius in pixels, a multiple of `multiple`: how far an output pixel sees, given the moments."""
         return 16 + 8 * len(self.painter.residuals)
 
-    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+    def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         affine = split(self.get_buffer("affine"), self.painter)
         painted: Tensor = self.painter(x, affine, self.get_buffer("palette"), source)
         return painted

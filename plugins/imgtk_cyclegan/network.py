@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgtk.nn.normalise import Chain, Measured, Normalise, NormalisingNetwork, Source, moments
+from imgtk.nn.normalise import OWN, Chain, Measured, Normalise, NormalisingNetwork, Source
 
 WITHIN = 0.98
 """Images are brought within -0.98..0.98 before their inverse tanh is taken, which has no value at 1."""
@@ -44,7 +44,7 @@ class ResidualBlock(Measured):
             Normalise(channels, affine=False),
         )
 
-    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+    def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         return x + self.conv_block(x, source)
 
 
@@ -97,7 +97,7 @@ class ResnetGenerator(NormalisingNetwork):
     def radius(self) -> int:
         return (24 if self.antialias else 16) + 8 * self.blocks
 
-    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+    def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         x = 2 * x - 1
         logits = self.model(x, source).float()
         if self.skip is not None:
@@ -117,7 +117,7 @@ class ResnetGenerator(NormalisingNetwork):
         the pixels themselves first (Park et al. 2020, appendix C.1)."""
         x, found = 2 * x - 1, []
         for index, module in enumerate(list(self.model)[: self.taps[-1] + 1]):
-            x = module(x, moments) if isinstance(module, Measured) else module(x)
+            x = module(x, OWN) if isinstance(module, Measured) else module(x)
             if index in self.taps:
                 found.append(x)
         return found

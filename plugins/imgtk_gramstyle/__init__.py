@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
-from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
+from imgtk.painting import KEEP_COLOUR, MASK, SCALE, SEED, STRENGTH
 from imgtk.params import REQUIRED, CommaList, File, Integer, Number, Param, Text
 from imgtk.weights.architecture import Architecture
 
@@ -29,7 +29,7 @@ HARSH = frozenset(("mosaic", "engraving"))
 
 
 MIX = Param("mix", CommaList(Number(0, 1)), "Share of each style after the first; equal if left out.", default=None)
-PAINTING = (STRENGTH, KEEP_COLOUR, MASK, SCALE)
+PAINTING = (STRENGTH, KEEP_COLOUR, MASK, SCALE, SEED)
 TRAINER = "imgtk_gramstyle.trainer:StyleTrainer"
 
 

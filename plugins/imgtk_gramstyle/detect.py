@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from imgtk.weights.architecture import State, conv_shape, count_layers
-from imgtk_gramstyle.network import StyleNetwork
+from imgtk_gramstyle.network import PlainStyleNetwork, StyleNetwork
 from imgtk_gramstyle.transformer import TransformerNet
 
 __all__ = ["style_network", "transformer_net"]
@@ -18,14 +18,15 @@ RUNNING = re.compile(r"(.*\.)?in\d+\.(running_mean|running_var|num_batches_track
 
 
 def style_network(state: State) -> tuple[nn.Module, State] | None:
-    """`StyleNetwork`."""
+    """`StyleNetwork`, or `PlainStyleNetwork` of earlier versions."""
     if "down1.conv.weight" not in state or "residuals.0.first.conv.weight" not in state:
         return None
     width, _ = conv_shape(state, "down2.conv.weight")
     if width % 2:
         raise ValueError(f"is {width} channels wide, an odd number")
+    kind = StyleNetwork if "mix.conv.weight" in state else PlainStyleNetwork
     with torch.device("meta"):
-        return StyleNetwork(width, count_layers(state, r"residuals\.(\d+)\.")), state
+        return kind(width, count_layers(state, r"residuals\.(\d+)\.")), state
 
 
 def transformer_net(state: State) -> tuple[nn.Module, State] | None:

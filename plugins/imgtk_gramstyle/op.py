@@ -27,7 +27,7 @@ class Stylise(PaintStrokes):
     Args:
         model: name of shipped weights, or a file.
         strength, keep_colour, mask: see `Blend`.
-        scale: see `PaintStrokes`.
+        scale, seed: see `PaintStrokes`.
         others: further weights to mix it with: the parameters of the networks are averaged.
         mix: the shares of the others, up to 1 together; the rest is `model`'s.
 
@@ -44,10 +44,11 @@ class Stylise(PaintStrokes):
         keep_colour: str | None,
         mask: Path | None,
         scale: float,
+        seed: int = 0,
         others: Sequence[str] = (),
         mix: Sequence[float] | None = None,
     ) -> None:
-        super().__init__(model, PACKAGE, Blend(strength, keep_colour, mask), scale)
+        super().__init__(model, PACKAGE, Blend(strength, keep_colour, mask), scale, seed)
         self.models = [model, *others]
         self.needs_float32 = not HARSH.isdisjoint(self.models)  # type: ignore[misc]
         mix = mix or [1 / len(self.models)] * len(others)

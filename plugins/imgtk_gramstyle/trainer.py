@@ -13,7 +13,9 @@ from imgtk.errors import ImgtkError, TrainingError
 from imgtk.image import Image
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
-from imgtk.painting.objective import FRAME, SHIFT, StyleObjective, shift_together
+from imgtk.painting.objective import SHIFT, PaletteObjective, StyleObjective, shift_together
+from imgtk.painting.op import MARGIN, paint
+from imgtk.painting.trainer import fresh_noise
 from imgtk.training import CropSampler, Recipe, Trainer
 from imgtk.training.images import image_tensor, load_image
 from imgtk.training.weights import load_init
@@ -33,31 +35,37 @@ class StyleRecipe(Recipe):
         artwork: what it shows, for the card: painter, title, year.
         style_side: longest side in pixels to which style images are brought; it sets the size of the strokes, which
             should be 8 to 20 pixels wide.
-        style_weight, content_weight, tv_weight: of normalised Gram distance, normalised content distance, and total
-            variation.
+        scales: at how many sizes of the image, each half of the one before, the style is compared.
+        style_weight, content_weight, tv_weight, palette_weight: of normalised Gram distance, normalised content
+            distance, total variation, and `PaletteObjective`; large weights of the last flatten strokes.
         backbone: feature network: "imgtk", or a SqueezeNet or VGG file.
         width, blocks: of the network. With `init` they must be those of the network to start from.
     """
 
     name: str = "style"
-    steps: int = 1800
-    batch: int = 4
-    crop: int = 224
+    steps: int = 2000
+    batch: int = 3
+    crop: int = 256
+    warmup: int = 30
+    ema: float = 0.99
     optimizer: str = "muon"
     lr: float = 2e-3
     style: str = ""
     artwork: str = ""
-    style_side: int = 640
+    style_side: int = 1100
+    scales: int = 3
     style_weight: float = 10.0
-    content_weight: float = 3.0
-    tv_weight: float = 60.0
+    content_weight: float = 4.0
+    tv_weight: float = 30.0
+    palette_weight: float = 0.3
     backbone: str = "imgtk"
-    width: int = 64
-    blocks: int = 5
+    width: int = 48
+    blocks: int = 4
 
 
 class StyleTrainer(Trainer[StyleRecipe]):
-    """Plain outputs, two scales, random shifts: see `StyleObjective`. `init` starts from another style's network,
+    """Plain outputs, several scales, random shifts: see `StyleObjective`. Crops are painted with a margin of mirrored
+    context, as images are in use, and fresh noise at each step. `init` starts from another style's network,
     which takes a third of the steps.
 
     Raises:
@@ -85,8 +93,9 @@ class StyleTrainer(Trainer[StyleRecipe]):
         self.held_out: list[Tensor] = []
 
     def prepare(self) -> None:
-        images = [image.to(self.device) for image in self.images]
-        self.objective = StyleObjective(self.features, images, [1.0] * len(images))
+        styles = [image.to(self.device) for image in self.images]
+        self.objective = StyleObjective(self.features, styles, [1.0] * len(styles), self.recipe.scales)
+        self.palette = PaletteObjective(styles)
 
     def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
         return CropSampler(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, device=device)
@@ -98,15 +107,15 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
-        inner = slice(FRAME, -FRAME)
-        painted = networks["generator"](batch)[..., inner, inner]
-        style, content = self.objective(*shift_together([painted, batch[..., inner, inner]], SHIFT))
+        painted = paint(networks["generator"], batch, MARGIN, fresh_noise(batch, MARGIN))
+        style, content = self.objective(*shift_together([painted, batch], SHIFT))
         yield (
             "generator",
             {
                 "style": recipe.style_weight * style,
                 "content": recipe.content_weight * content,
                 "tv": recipe.tv_weight * total_variation(painted),
+                "palette": recipe.palette_weight * self.palette(painted),
             },
         )
 
@@ -116,7 +125,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
         target = self.objective.targets[0]
         ratios, contents = [], []
         for photo in self.held_out:
-            before, after = self.features(photo), self.features(generator(photo))
+            before, after = self.features(photo), self.features(paint(generator, photo))
             distances = [
                 gram_distance(grams({layer: found[layer] for layer in target}), target) for found in (after, before)
             ]
@@ -127,7 +136,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     def sample(self, generator: nn.Module) -> Tensor:
         """Rows of photo and painting."""
-        rows = [torch.cat([photo, generator(photo).float()], 3)[0] for photo in self.held_out[:3]]
+        rows = [torch.cat([photo, paint(generator, photo).float()], 3)[0] for photo in self.held_out[:3]]
         width = min(row.shape[2] for row in rows)
         return torch.cat([row[:, :, :width] for row in rows], 1)
 

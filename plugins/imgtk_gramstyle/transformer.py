@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgtk.nn.normalise import Measured, Normalise, NormalisingNetwork, Source, moments
+from imgtk.nn.normalise import OWN, Measured, Normalise, NormalisingNetwork, Source
 
 __all__ = ["TransformerNet"]
 
@@ -65,7 +65,7 @@ class TransformerNet(NormalisingNetwork):
         """Receptive radius in pixels, a multiple of `multiple`."""
         return 60
 
-    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+    def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         x = x * 255
         for conv, norm in ((self.conv1, self.in1), (self.conv2, self.in2), (self.conv3, self.in3)):
             x = norm(conv(x), source).relu()

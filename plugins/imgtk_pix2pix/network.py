@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgtk.nn.normalise import Chain, Measured, Normalise, NormalisingNetwork, Source, moments
+from imgtk.nn.normalise import OWN, Chain, Measured, Normalise, NormalisingNetwork, Source
 
 __all__ = ["SmoothUNet", "TransposedUNet", "published_widths", "smooth_widths"]
 
@@ -110,7 +110,7 @@ class SmoothUNet(NormalisingNetwork):
         up = sum(2**level + 2 ** (level + 1) for level in range(len(self.widths)))
         return -(-(down + self.multiple + up + 1) // self.multiple) * self.multiple
 
-    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+    def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         ink = 1 - x
         passed = [ink]
         x = F.pixel_unshuffle(ink, 2)
@@ -162,7 +162,7 @@ class TransposedUNet(NormalisingNetwork):
             -(-sum(2**level + 2 ** (level + 1) for level in range(len(self.widths))) // self.multiple) * self.multiple
         )
 
-    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+    def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         painted: Tensor = self.model(2 * x - 1, source)
         return (painted.float() + 1) / 2
 

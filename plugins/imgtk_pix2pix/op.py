@@ -10,6 +10,7 @@ from torch import Tensor
 
 from imgtk.geometry import Geometry, Size
 from imgtk.nn.blur import gaussian_blur
+from imgtk.nn.noise import Noise
 from imgtk.op import ImageOp
 from imgtk.painting.blend import Blend
 from imgtk.painting.op import Paint, with_margin
@@ -84,10 +85,12 @@ class SketchToPhoto(PaintStrokes):
         multiple = self.network.multiple
         return Size(*(max(1, round(side * share / multiple)) * multiple for side in size))
 
-    def _painted_over(self, large: Tensor, x: Tensor, under: Underpainting, share: float) -> Tensor:
+    def _painted_over(
+        self, large: Tensor, x: Tensor, under: Underpainting, share: float, noise: Noise | None
+    ) -> Tensor:
         if under.moments is None:
             under.moments = self.exact.measure(with_margin(under.photo.float(), self.margin))
-        painted = self._inside(self.running.apply_moments(with_margin(x, self.margin), under.moments), x)
+        painted = self._inside(self.running.apply_moments(with_margin(x, self.margin), under.moments, noise), x)
         large = large.to(painted.dtype)
         detailed = painted + gaussian_blur(large - painted, SMOOTH)
         return torch.lerp(large, detailed, share**0.5).clamp(0, 1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from imgtk.nn.normalise import Chain, LayerNormalise, Measured, Normalise, NormalisingNetwork, Source, moments
+from imgtk.nn.normalise import OWN, Chain, LayerNormalise, Measured, Normalise, NormalisingNetwork, Source
 
 __all__ = ["DOMAINS", "UNIT", "Passes", "Translation"]
 
@@ -165,13 +165,13 @@ class UNIT(nn.Module):
         residuals = 2 * self.blocks * 2 * smallest
         return -(-(ends + down + residuals + up) // smallest) * smallest
 
-    def encode(self, x: Tensor, domain: str, source: Source = moments) -> Tensor:
+    def encode(self, x: Tensor, domain: str, source: Source = OWN) -> Tensor:
         """Codes (N, C, H', W') of images (N, 3, H, W), 0..1, of a domain of `DOMAINS`."""
         own: Domain = self.get_submodule(domain)  # type: ignore[assignment]
         code: Tensor = self.encoder(own.encoder(x * 2 - 1, source), source)
         return code
 
-    def decode(self, code: Tensor, domain: str, source: Source = moments) -> Tensor:
+    def decode(self, code: Tensor, domain: str, source: Source = OWN) -> Tensor:
         """Images (N, 3, H, W), 0..1, float32, of a domain, from codes of any."""
         own: Domain = self.get_submodule(domain)  # type: ignore[assignment]
         image: Tensor = own.decoder(self.decoder(code, source), source)
@@ -223,5 +223,5 @@ class Translation(NormalisingNetwork):
     def radius(self) -> int:
         return self.unit.radius
 
-    def forward(self, x: Tensor, source: Source = moments) -> Tensor:
+    def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         return self.unit.decode(self.unit.encode(x, self.origin, source), self.target, source)

@@ -18,7 +18,7 @@ from imgtk.weights import Card, read_state
 from imgtk_anystyle.network import AnyStyleNetwork
 from imgtk_anystyle.styles import StyleImages, recoloured
 from imgtk_anystyle.trainer import AnyStyleRecipe, AnyStyleTrainer
-from imgtk_gramstyle.network import StyleNetwork
+from imgtk_gramstyle.network import PlainStyleNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -65,7 +65,7 @@ def test_interrupted_and_resumed_gives_the_same_losses(data, settings, tmp_path)
 def test_it_starts_from_the_network_of_one_style(settings, tmp_path):
     """What that paints is then painted for every style, but for the colours; blocks that it lacks do nothing."""
     torch.manual_seed(0)
-    other = StyleNetwork(8, 1).eval()
+    other = PlainStyleNetwork(8, 1).eval()
     for norm in (other.down1.norm, other.up2.norm):
         torch.nn.init.uniform_(norm.weight)
         torch.nn.init.normal_(norm.bias)

@@ -1,0 +1,107 @@
+"""Noise for networks that invent texture: a function of seed and absolute position.
+
+A convolutional network gives the same output wherever it sees the same input, so over a flat area the only texture that
+it can make is a periodic one. Noise as a further input tells places apart (Ulyanov et al. 2016, "Texture networks";
+Karras et al. 2019, "A style-based generator architecture", section 3.2).
+
+The value at a position depends on nothing else, so tiles agree with the whole image, batches with single images, and
+runs and devices with each other.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imgtk.geometry import Box
+
+__all__ = ["COARSE_CHANNELS", "COARSE_STEP", "Noise", "draw_coarse", "draw_white", "noise_in"]
+
+COARSE_STEP = 4
+"""Pixels per sample of the coarse noise; boxes must start at multiples of it."""
+OCTAVES = (2, 4, 8, 16, 32)
+"""Sizes of the grains of the coarse noise, in samples: 8 to 128 pixels."""
+CHANNELS_PER_OCTAVE = 2
+COARSE_CHANNELS = CHANNELS_PER_OCTAVE * len(OCTAVES)
+PERIOD = 512
+"""Samples after which the noise repeats: 512 pixels for white noise, which has no shape to recognise, and 2048 for the
+coarse one."""
+
+
+class Noise(NamedTuple):
+    """Noise of mean 0 and about variance 1 for an image of (H, W).
+
+    Attributes:
+        white: (N, 1, H, W), independent from pixel to pixel.
+        coarse: (N, COARSE_CHANNELS, H / COARSE_STEP, W / COARSE_STEP), smooth, with grains of each size in `OCTAVES`.
+    """
+
+    white: Tensor
+    coarse: Tensor
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Noise:
+        return Noise(self.white.to(device, dtype), self.coarse.to(device, dtype))
+
+    def white_at(self, scale: int, layer: int) -> Tensor:
+        """White noise (N, 1, H / scale, W / scale) for a layer at that part of the resolution: every `scale`-th pixel,
+        from another start for each of scale ** 2 layers."""
+        row, column = divmod(layer % scale**2, scale)
+        return self.white[:, :, row::scale, column::scale]
+
+
+def noise_in(box: Box, seed: int = 0) -> Noise:
+    """The noise in a region, (1, C, h, w), float32, on the CPU.
+
+    Args:
+        box: in pixels, whose edges are multiples of `COARSE_STEP`; it may lie outside the image.
+        seed: chooses among independent fields.
+    """
+    field = _field(seed)
+    coarse = Box(*(edge // COARSE_STEP for edge in box))
+    return Noise(_periodic(field.white, box), _periodic(field.coarse, coarse))
+
+
+def draw_white(count: int, height: int, width: int) -> Tensor:
+    """White noise (count, 1, height, width) for training, from torch's own random generator."""
+    return torch.randn(count, 1, height, width)
+
+
+def draw_coarse(count: int, height: int, width: int) -> Tensor:
+    """Coarse noise for training on `count` images of (height, width), from torch's own random generator."""
+    rows, columns = height // COARSE_STEP, width // COARSE_STEP
+    octaves = []
+    for grain in OCTAVES:
+        grains = torch.randn(count, CHANNELS_PER_OCTAVE, -(-rows // grain), -(-columns // grain))
+        enlarged = F.interpolate(grains, scale_factor=float(grain), mode="bicubic")
+        octaves.append(enlarged[..., :rows, :columns])
+    return torch.cat(octaves, 1)
+
+
+@lru_cache(maxsize=4)
+def _field(seed: int) -> Noise:
+    """One period of the noise, (1, C, PERIOD, PERIOD)."""
+    generator = torch.Generator().manual_seed(seed)
+    white = torch.randn(1, 1, PERIOD, PERIOD, generator=generator)
+    octaves = []
+    for grain in OCTAVES:
+        side = PERIOD // grain
+        grains = torch.randn(1, CHANNELS_PER_OCTAVE, side, side, generator=generator)
+        wrapped = F.pad(grains, [2] * 4, mode="circular")  # as far as bicubic interpolation looks
+        octaves.append(F.interpolate(wrapped, scale_factor=float(grain), mode="bicubic"))
+    return Noise(white, torch.cat([_inner(octave) for octave in octaves], 1))
+
+
+def _inner(octave: Tensor) -> Tensor:
+    """The period in the middle of an enlarged field."""
+    margin = (octave.shape[2] - PERIOD) // 2
+    return octave[:, :, margin : margin + PERIOD, margin : margin + PERIOD]
+
+
+def _periodic(field: Tensor, box: Box) -> Tensor:
+    rows = torch.arange(box.top, box.bottom) % PERIOD
+    columns = torch.arange(box.left, box.right) % PERIOD
+    return field[:, :, rows[:, None], columns]

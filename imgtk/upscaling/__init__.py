@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from imgtk.op import OpSpec
-from imgtk.params import Choice, Integer, Number, Param, ParamType, Scale, Text
+from imgtk.params import Choice, Flag, Integer, Number, Param, ParamType, Scale, Text
 
 __all__ = ["MODEL", "SCALE", "TILEABLE", "TTA", "Mixture", "upscaler"]
 
@@ -93,6 +93,12 @@ TILEABLE = Param(
     "For textures: take the image as repeating itself, seamlessly.",
     default=None,
 )
+CONSISTENCY = Param(
+    "consistency",
+    Flag(),
+    "Tie low frequencies to the input and keep flat areas flat; by default for shipped weights only.",
+    default=None,
+)
 
 
 def upscaler(
@@ -104,6 +110,7 @@ def upscaler(
     trainer: str | None = None,
     denoise: tuple[str, str] | None = None,
     others: Sequence[str] = (),
+    cleans: Sequence[str] = (),
 ) -> OpSpec:
     """The spec of `upscale:METHOD`, an operator around an `imgtk.upscaling.network.UpscalingNetwork`.
 
@@ -114,14 +121,17 @@ def upscaler(
         denoise: names of two shipped weights that interpolate well, one of which keeps what is wrong with an image
             and the other removes it. The operator then has the parameter `denoise`.
         others: names of further shipped weights, which are only taken when `model=` names them.
+        cleans: names of shipped weights that remove noise and JPEG artefacts.
     """
-    params = (SCALE, MODEL, INTERPOLATE, *([DENOISE] if denoise else []), TTA, TILEABLE)
+    params = (SCALE, MODEL, INTERPOLATE, *([DENOISE] if denoise else []), TTA, TILEABLE, CONSISTENCY)
+    weights = tuple(dict.fromkeys((*models.values(), *(denoise or ()), *others)))
+    preset = {"models": dict(models), "package": package, "ships": weights, "cleans": tuple(cleans)}
     return OpSpec(
         name=f"upscale:{method}",
         impl="imgtk.upscaling.op:Upscale",
         summary=summary,
         params=params,
-        preset={"models": dict(models), "package": package, **({"denoise_pair": denoise} if denoise else {})},
+        preset={**preset, **({"denoise_pair": denoise} if denoise else {})},
         trainer=trainer,
-        weights=tuple(dict.fromkeys((*models.values(), *(denoise or ()), *others))),
+        weights=weights,
     )

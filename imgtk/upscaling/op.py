@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Geometry, Size, Window
@@ -17,10 +18,17 @@ from imgtk.nn.interpolation import interpolated
 from imgtk.nn.resample import resample, support
 from imgtk.op import ImageOp
 from imgtk.registry import default
+from imgtk.upscaling.consistency import consistent, context
 from imgtk.upscaling.network import UpscalingNetwork, load_network
 from imgtk.weights import locate
 
 __all__ = ["Upscale", "self_ensemble"]
+
+BORDER = 8
+"""Pixels of mirrored context at the borders of the image."""
+FINE, COARSE = 1.0, 4.0
+"""Blur of what is tied to the input, in pixels of it: for networks that keep what they see, and for those that clean,
+whose input has noise and blocks of 8 pixels that must not come back."""
 
 
 class Upscale(ImageOp):
@@ -40,6 +48,10 @@ class Upscale(ImageOp):
         denoise_pair: names of the shipped weights that keep noise, and that remove it.
         tta: 8 for the average over eight turns and flips, else 1.
         tileable: "x", "y" or "both": axes along which the image is taken as repeating itself.
+        consistency: whether low frequencies are tied to the input's, and flat areas stay flat (see `consistent`); None
+            for networks that the package ships, and not for others, which give what their own code gives.
+        ships: names of the weights that the package ships.
+        cleans: those of them that remove noise: only what is coarser than noise is tied to the input.
 
     Raises:
         ParameterError: more than one of `model`, `interpolate` and `denoise` is given.
@@ -47,6 +59,7 @@ class Upscale(ImageOp):
     """
 
     batched = True
+    windowed = True
 
     def __init__(
         self,
@@ -59,6 +72,9 @@ class Upscale(ImageOp):
         denoise_pair: tuple[str, str] | None = None,
         tta: int = 1,
         tileable: str | None = None,
+        consistency: bool | None = None,
+        ships: Sequence[str] = (),
+        cleans: Sequence[str] = (),
     ) -> None:
         given = {"model": model, "interpolate": interpolate, "denoise": denoise}
         chosen = [f"{name}=" for name, value in given.items() if value]
@@ -75,6 +91,9 @@ class Upscale(ImageOp):
         self.paths = [locate(name, package, default().packages) for name, _ in shares]
         self.scale = Fraction(scale)
         self.tta, self.tileable = tta, tileable
+        names = {name for name, _ in self.shares}
+        self.consistency = names <= set(ships) if consistency is None else consistency
+        self.sigma = FINE if names.isdisjoint(cleans) else COARSE
 
     @cached_property
     def network(self) -> UpscalingNetwork:
@@ -90,14 +109,14 @@ class Upscale(ImageOp):
         return self.paths
 
     @property
-    def windowed(self) -> bool:  # type: ignore[override]
-        """Only a fractional rest of the scale depends on where a tile lies."""
+    def resamples(self) -> bool:
+        """Whether the network's own scale is not the wanted one."""
         return self.scale != self.network.scale
 
     @cached_property
     def geometry(self) -> Geometry:
-        halo = self.network.halo
-        if self.windowed:
+        halo = self.network.halo + (context(self.sigma) if self.consistency else 0)
+        if self.resamples:
             halo += ceil(Fraction(support("bicubic", self.scale / self.network.scale), self.network.scale)) + 1
         periodic = (self.tileable in ("x", "both"), self.tileable in ("y", "both"))
         return Geometry(self.scale, halo, multiple=self.network.multiple, periodic=periodic)
@@ -109,8 +128,8 @@ class Upscale(ImageOp):
 
     def render(self, *inputs: Tensor, window: Window) -> Tensor:
         native = self.network.scale
-        enlarged = self_ensemble(self.running, inputs[0]) if self.tta == 8 else self.running(inputs[0])
-        if not self.windowed:
+        enlarged = self._enlarged(inputs[0], window)
+        if not self.resamples:
             left, top = (window.output[k] - window.input[k] * native for k in (0, 1))
             width, height = window.output.size
             return enlarged[..., top : top + height, left : left + width]
@@ -123,10 +142,38 @@ class Upscale(ImageOp):
         periodic = self.geometry.periodic
         return resample(enlarged, window.output_size, kernel="bicubic", window=between, periodic=periodic)
 
+    def _enlarged(self, x: Tensor, window: Window) -> Tensor:
+        """What the network makes of `x`, which it sees with mirrored context where the image ends: zeros, with which
+        convolutions pad, would darken the border."""
+        left, top, right, bottom = border = self._border(window)
+        seen = pad(x, (left, right, top, bottom), mode="reflect" if min(x.shape[2:]) > max(border) else "replicate")
+        seen = seen.contiguous(memory_format=torch.channels_last)
+        enlarged = self_ensemble(self.running, seen) if self.tta == 8 else self.running(seen)
+        native = self.network.scale
+        height, width = (native * length for length in x.shape[2:])
+        enlarged = enlarged[..., native * top : native * top + height, native * left : native * left + width]
+        return consistent(enlarged, x, native, self.sigma).to(x.dtype) if self.consistency else enlarged
+
+    def _border(self, window: Window) -> tuple[int, int, int, int]:
+        """Pixels of context to add on the left, above, on the right and below: `BORDER` where the input region ends
+        with the image."""
+        (width, height), (across, down), box = window.input_size, self.geometry.periodic, window.input
+        border = -(-BORDER // self.network.multiple) * self.network.multiple
+        ends = (
+            not across and box.left <= 0,
+            not down and box.top <= 0,
+            not across and box.right >= width,
+            not down and box.bottom >= height,
+        )
+        left, top, right, bottom = (border * end for end in ends)
+        return left, top, right, bottom
+
     def summary(self) -> Mapping[str, str]:
         single = len(self.shares) == 1
         weights = " + ".join(name if single else f"{share:g} {name}" for name, share in self.shares)
         facts = {"weights": weights, "network": f"{self.network.architecture}, x{self.network.scale}"}
+        if self.consistency:
+            facts["consistency"] = "low frequencies are the input's"
         if self.tta == 8:
             facts["tta"] = "average of 8 turns and flips"
         if self.tileable:

@@ -84,12 +84,11 @@ def test_colour_is_kept(name, subject):
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
 @torch.inference_mode()
 def test_flat_areas_stay_flat(name, level):
-    """No grid, no speckle, and white stays white."""
+    """No grid, no speckle, and white stays white, up to the corners."""
     op = operator(name)
-    side = 96 * op.network.multiple
-    y = op(torch.full((1, 3, side, side), level)).clamp(0, 1)[..., 64:-64, 64:-64]
-    assert y.std() < 1 / 255
-    assert (y - level).abs().max() < 3 / 255
+    side = 24 * op.network.multiple
+    y = op(torch.full((1, 3, side, side), level))
+    assert torch.equal(y, torch.full_like(y, level))
 
 
 @pytest.mark.parametrize("name", [name for name in SPECS if "gan" not in name])

@@ -1,0 +1,58 @@
+"""Ties what an upscaling network gives to what it was given."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imgtk.nn.blur import blur_radius, gaussian_blur
+
+__all__ = ["REACH", "consistent", "context"]
+
+REACH = 2
+"""Pixels around an input pixel that must be alike for it to count as flat."""
+FLAT, UNEVEN = 0.5 / 255, 2.0 / 255
+"""Local range of values up to which the input is flat, and from which it is not at all; fractions of it between."""
+
+
+def context(sigma: float) -> int:
+    """How far in input pixels `consistent` sees."""
+    return max(REACH, blur_radius(sigma)) + 2
+
+
+def consistent(enlarged: Tensor, x: Tensor, scale: int, sigma: float) -> Tensor:
+    """`enlarged`, made to agree with its input `x` in low frequencies, and flat where `x` is flat.
+
+    The difference between `x` and the enlarged image made small again is blurred, enlarged and added: one step of
+    iterative back-projection (Irani and Peleg 1991; Bahat and Michaeli 2020, "Explorable super resolution", have a
+    strict form). It bounds every colour shift. Where `x` does not vary, no network knows more than `x`.
+
+    Args:
+        enlarged: (N, 3, H * scale, W * scale).
+        x: (N, 3, H, W).
+        sigma: standard deviation of the blur in input pixels: details finer than that are left to the network.
+
+    Returns:
+        As `enlarged`, in float32.
+    """
+    enlarged, x = enlarged.float(), x.float()
+    difference = gaussian_blur(x - F.avg_pool2d(enlarged, scale), sigma)
+    result = enlarged + _enlarged(difference, scale)
+    flat = _flatness(x)
+    if not flat.any():
+        return result
+    return torch.lerp(result, _enlarged(x, scale), F.interpolate(flat, scale_factor=float(scale), mode="bilinear"))
+
+
+def _enlarged(x: Tensor, scale: int) -> Tensor:
+    """Bilinear, which leaves constants exact."""
+    return F.interpolate(x, scale_factor=float(scale), mode="bilinear") if scale > 1 else x
+
+
+def _flatness(x: Tensor) -> Tensor:
+    """(N, 1, H, W), from 0 where the neighbourhood varies to 1 where it does not."""
+    side = 2 * REACH + 1
+    highest, lowest = F.max_pool2d(x, side, 1, REACH), -F.max_pool2d(-x, side, 1, REACH)
+    spread = (highest - lowest).amax(1, keepdim=True)
+    return ((UNEVEN - spread) / (UNEVEN - FLAT)).clamp(0, 1)

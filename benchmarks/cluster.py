@@ -19,12 +19,12 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from imgtk.batch.cluster import Cluster
 
 from common import arguments, bars, record
 from folder import make_images
 from imgtk import Image, Pipeline
 from imgtk.batch import Row, list_jobs, run, run_jobs
-from imgtk.batch.cluster import Cluster
 from imgtk.engine import Settings
 from imgtk.testing import sample_image
 

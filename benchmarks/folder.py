@@ -24,6 +24,7 @@ from common import arguments, bars, record, seconds
 from imgtk import Image, Pipeline
 from imgtk.batch import run
 from imgtk.device import resolve_device, resolve_dtype
+from imgtk.io import WriteOptions
 from imgtk.testing import sample_image
 from overhead import chain
 
@@ -114,7 +115,7 @@ def rates(
                 x.cpu()
 
     def through(jobs: int | None) -> None:
-        for row in run(runner, folder / "in", folder / "out", overwrite=True, jobs=jobs):
+        for row in run(runner, folder / "in", folder / "out", write=WriteOptions(overwrite=True), jobs=jobs):
             assert row.status == "done", row.error
 
     names = ("bare operators", "folder run", "folder run, --jobs 1")

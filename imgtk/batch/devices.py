@@ -12,12 +12,12 @@ from threading import Lock
 from time import perf_counter
 from typing import Any, TypeVar
 
-from imgtk.batch.room import Room
+from imgtk.batch.memory import MemoryBudget
 from imgtk.engine.plan import Plan
 from imgtk.image import Image
 from imgtk.pipeline import Pipeline, Progress
 
-MOST = 16
+MAX_BATCH = 16
 """Images in a batch on a GPU, unless the user says otherwise. On a CPU each is computed by itself, which is quicker
 (docs/batches.md)."""
 
@@ -31,7 +31,7 @@ class _Waiting:
     notes: dict[str, None]
     plan: Callable[[Pipeline, Image], Plan]
     name: str | None
-    room: Room | None
+    budget: MemoryBudget | None
     result: Future[Image | None] = field(default_factory=Future)
 
     @property
@@ -41,8 +41,8 @@ class _Waiting:
     def finish(self, result: Image, seconds: float, notes: Sequence[str]) -> None:
         self.seconds["compute"] = self.seconds.get("compute", 0.0) + seconds
         self.notes.update(dict.fromkeys(notes))
-        if self.room:
-            self.room.enter(result.pixels.nbytes)
+        if self.budget:
+            self.budget.acquire(result.pixels.nbytes)
         self.result.set_result(result)
 
     def fail(self, error: Exception) -> None:
@@ -50,13 +50,13 @@ class _Waiting:
         self.result.set_exception(error)
 
 
-class Devices:
+class DevicePool:
     """Pipelines, one for each device, which compute what they are given one after the other.
 
     Args:
         pipelines: one for each device.
-        batch: images that are computed together at most; None for one on a CPU, and for `MOST` elsewhere. More than
-            `Pipeline.most_at_once` never are.
+        batch: maximum number of images that are computed together; None for one on a CPU and `MAX_BATCH` elsewhere.
+            There are never more than `Pipeline.most_at_once`.
         ending: whether nothing more is to be computed.
         progress: called after every tile.
     """
@@ -68,7 +68,7 @@ class Devices:
         ending: Callable[[], bool],
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        self.batch = batch or (1 if pipelines[0].device.type == "cpu" else MOST)
+        self.batch = batch or (1 if pipelines[0].device.type == "cpu" else MAX_BATCH)
         self.count = len(pipelines)
         self._pipeline = pipelines[0]  # only to ask
         self._ending, self._progress = ending, progress
@@ -82,7 +82,7 @@ class Devices:
     @contextmanager
     def running(self, *, overlapping: bool) -> Iterator[None]:
         """Within it images are computed: in a thread for each device, or in those that ask for it."""
-        with ThreadPoolExecutor(self.count) if overlapping else Here() as self._threads:
+        with ThreadPoolExecutor(self.count) if overlapping else InlineExecutor() as self._threads:
             yield
 
     def at_once(self, plan: Plan) -> int:
@@ -97,7 +97,7 @@ class Devices:
         *,
         plan: Callable[[Pipeline, Image], Plan] = Pipeline.plan_for,
         name: str | None = None,
-        room: Room | None = None,
+        budget: MemoryBudget | None = None,
     ) -> Future[Image | None]:
         """Begin to compute an image; None in the place of the result if the run ended before.
 
@@ -107,9 +107,9 @@ class Devices:
             notes: gets what was out of the ordinary.
             plan: by what plan; images whose plans come from several such functions share no batch.
             name: as for a call of `Pipeline`.
-            room: what the result enters; the caller has it leave.
+            budget: what the result takes its bytes from; the caller releases them.
         """
-        waiting = _Waiting(image, seconds, notes, plan, name, room)
+        waiting = _Waiting(image, seconds, notes, plan, name, budget)
         with self._lock:
             self._waiting.append(waiting)
         self._threads.submit(self._next)
@@ -177,8 +177,8 @@ class Devices:
             waiting.finish(result, seconds, pipeline.notes)
 
 
-class Here(Executor):
-    """Does at once, in the caller's thread, what it is given."""
+class InlineExecutor(Executor):
+    """An executor that does what it is given at once, in the caller's thread."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()

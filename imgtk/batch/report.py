@@ -81,9 +81,9 @@ class Report:
         self._owners = {row.get("output"): row["path"] for row in self._rows.values() if row.get("output")}
         self._file: BinaryIO | None = None
 
-    def owner(self, output: Path) -> str | None:
+    def owner(self, output: str) -> str | None:
         """The path of the image whose result `output` is, as far as the report knows."""
-        return self._owners.get(str(output))
+        return self._owners.get(output)
 
     def open(self, again: Set[str]) -> None:
         """Begin to write, without the rows of the images in `again`, which are done once more, and of folders that

@@ -11,9 +11,12 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from imgtk.batch.folders import made_folders
+from imgtk.batch.jobs import Job
+from imgtk.batch.options import RunOptions
 from imgtk.batch.report import Report, Row
-from imgtk.batch.runner import Order, run_jobs
-from imgtk.batch.sources import Job, list_jobs, made_folders
+from imgtk.batch.runner import run_jobs
+from imgtk.batch.sources import list_jobs
 from imgtk.errors import ReadError, UsageError
 from imgtk.pipeline import Pipeline
 
@@ -25,7 +28,7 @@ def watch(
     pipelines: Sequence[Pipeline],
     folder: str | Path,
     output: Path | None,
-    order: Order,
+    options: RunOptions,
     *,
     stop: Event,
     suffix: str | None = None,
@@ -43,7 +46,7 @@ def watch(
     Args:
         folder: what is watched.
         interval: seconds between two looks.
-        pipelines, output, order, suffix, recursive, report, threads: as for `list_jobs` and `run_jobs`.
+        pipelines, output, options, suffix, recursive, report, threads: as for `list_jobs` and `run_jobs`.
             The report of an earlier run is gone on with; the last row of an image counts.
 
     Yields:
@@ -75,9 +78,9 @@ def watch(
             changed = [job for job in arrived if job.source in taken]  # whatever their times: they may have moved here
             seen = {job.source: state for job, state in states.items()}
             taken |= {job.source: seen[job.source] for job in arrived}
-            again = replace(order, writing=replace(order.writing, overwrite=True))
+            again = replace(options, write=replace(options.write, overwrite=True))
             for row in chain(
-                run_jobs(pipelines, new, order, resume=True, **how) if new else (),
+                run_jobs(pipelines, new, replace(options, resume=True), **how) if new else (),
                 run_jobs(pipelines, changed, again, **how) if changed else (),
             ):
                 if ledger:

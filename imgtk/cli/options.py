@@ -80,7 +80,7 @@ _PIPELINE_OPTIONS = (
         "--pipeline-file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Take the pipeline from FILE: its text, or YAML if FILE ends in .yaml or .yml.",
+        help="Read the pipeline from FILE: its text, or YAML if FILE ends in .yaml or .yml.",
     ),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …"),
     click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format."),

@@ -33,48 +33,56 @@ if TYPE_CHECKING:
 FORMATS = ("jpg", "png", "webp", "tif", "bmp", "gif", "mp4", "mov", "mkv", "webm")
 
 
-def place(text: str) -> Path | str:
-    """What `-o` names: a path, or, in a store, a URL."""
-    return text if "://" in text else Path(text)
-
-
 @click.command()
 @click.argument("words", nargs=-1, metavar="PIPELINE INPUT...")
-@click.option("-o", "--output", type=place, metavar="PATH", help="A file for one image or one clip, else a folder.")
-@click.option("--recursive", is_flag=True, help="Take the folders in a folder, too.")
-@click.option("--resume", is_flag=True, help="Skip what an earlier run has done; go on within clips and large ones.")
-@click.option("--watch", "watching", is_flag=True, help="Go on with the images that arrive in a folder, until Ctrl-C.")
+@click.option("-o", "--output", metavar="PATH|URL", help="A file for one image or one clip; otherwise a folder.")
+@click.option("--recursive", is_flag=True, help="Include the folders in a folder.")
+@click.option("--resume", is_flag=True, help="Skip what an earlier run has done, and continue what it has begun.")
+@click.option("--watch", "watching", is_flag=True, help="Process images as they arrive in a folder, until Ctrl-C.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Images at a time.  [default: processors + 2]")
 @click.option(
-    "--batch", type=click.IntRange(1), metavar="N", help="Small ones computed together.  [default: 16; 1 on a CPU]"
+    "--batch",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Maximum batch size for small images.  [default: 16; 1 on a CPU]",
 )
-@click.option("--report", "report_file", type=click.Path(path_type=Path), help="Write a JSON line per image.")
+@click.option(
+    "--report", "report_file", type=click.Path(path_type=Path), help="Write a line of JSON per image to a file."
+)
 @click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.")
-@click.option("--codec", metavar="NAME", help="Encoder of clips.  [default: the clip's codec]")
-@click.option("--crf", type=click.FloatRange(0, 63), help="Quality of clips, in the encoder's scale; lower is better.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("--quality", type=click.IntRange(1, 100), help="Quality of JPEG and WebP.  [default: 95]")
+@click.option("--codec", metavar="NAME", help="Encoder for clips.  [default: the clip's codec]")
+@click.option("--crf", type=click.FloatRange(0, 63), help="Quality of clips, on the encoder's scale; lower is better.")
 @click.option(
     "--deflicker",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.0,
     help="Reduce flicker in clips: 0 to 1, such as 0.7.",
 )
-@click.option("--fps", type=Rate(), help="Of a clip made of images.  [default: timestamps.txt beside them, or 25]")
+@click.option("--fps", type=Rate(), help="Frame rate of a clip made of images.  [default: their timestamps.txt, or 25]")
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="ray: share a cluster's machines.")
-@click.option("--ray-address", metavar="auto|HOST:PORT", help="The cluster.  [default: RAY_ADDRESS, or this machine]")
-@click.option("--ray-cores", type=click.IntRange(1), metavar="N", help="Of each worker.  [default: 4; a GPU's share]")
-@click.option("--ray-workers", type=click.IntRange(1), metavar="N", help="At most.  [default: as many as fit]")
+@click.option(
+    "--engine", type=click.Choice(["local", "ray"]), default="local", help="Where to compute: here, or on Ray."
+)
+@click.option(
+    "--ray-address", metavar="auto|HOST:PORT", help="Ray cluster to use.  [default: RAY_ADDRESS, or this machine]"
+)
+@click.option(
+    "--ray-cores", type=click.IntRange(1), metavar="N", help="CPU cores per worker.  [default: 4; a GPU's share]"
+)
+@click.option(
+    "--ray-workers", type=click.IntRange(1), metavar="N", help="Maximum number of workers.  [default: as many as fit]"
+)
 @pipeline_options
 @max_pixels_option
-@click.option("--quiet", is_flag=True, help="No progress bar, no names of outputs.")
+@click.option("--quiet", is_flag=True, help="Show no progress bar and no names of outputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per image.")
 @click.pass_obj
 def run(
     debug: bool,
     words: tuple[str, ...],
-    output: Path | str | None,
+    output: str | None,
     recursive: bool,
     resume: bool,
     watching: bool,
@@ -99,55 +107,51 @@ def run(
     as_json: bool,
     settings: Settings,
 ) -> int:
-    """Send each INPUT through PIPELINE: an image or a clip, a folder of images, a quoted pattern, or @FILE, a list.
+    """Run PIPELINE on each INPUT: an image or clip, a folder of images, a quoted pattern, or @FILE with a list of them.
+    Inputs and -o can also be URLs such as s3://bucket/photos.
 
-    cat.jpg becomes cat.imgtk.jpg in the current folder, and the images of the folder pets go into pets.imgtk; -o
-    names another place. What the input's format cannot hold becomes a PNG. Nothing is replaced without --overwrite.
+    Without -o, cat.jpg becomes cat.imgtk.jpg in the current folder, and the images of the folder pets go into
+    pets.imgtk. Images that do not fit their input's format are written as PNG. Existing files are kept unless you pass
+    --overwrite.
 
     With -o out.mp4, the images of a folder, pattern or list become one clip. With --format png (jpg, tif, bmp), the
     frames of a clip become images in a folder.
 
-    An image that fails does not stop the others. The exit code is 0 if all went well, 1 if images failed, 2 if what
-    was asked for makes no sense.
+    An image that fails does not stop the others. The exit code is 0 if everything worked, 1 if images failed, and 2 if
+    the command is wrong.
     """
     text, inputs = split_words(words, pipeline_file)
     if overwrite and (resume or watching):
-        raise click.UsageError("--overwrite replaces what --resume and --watch keep: choose one")
-    if watching and len(inputs) != 1:
-        raise click.UsageError("--watch takes one folder")
+        raise click.UsageError("--resume and --watch keep existing results and cannot be combined with --overwrite")
+    if watching and (len(inputs) != 1 or "://" in f"{inputs[0]} {output}"):
+        raise click.UsageError("--watch takes one folder of this machine")
     if engine == "local" and (ray_address or ray_cores or ray_workers):
-        raise click.UsageError("--ray-address, --ray-cores and --ray-workers belong to --engine ray")
+        raise click.UsageError("--ray-address, --ray-cores and --ray-workers need --engine ray")
     if engine == "ray" and watching:
-        raise click.UsageError("--watch is for this machine alone: leave out --engine ray")
-    from imgtk.batch import Order, list_jobs, run_jobs, watch
-    from imgtk.batch.stores import is_url, list_stored, run_stored
+        raise click.UsageError("--watch works on this machine only: leave out --engine ray")
+    from imgtk.batch import RunOptions, list_jobs, run_jobs, watch
+    from imgtk.batch.processor import moves
     from imgtk.io import MAX_PIXELS, WriteOptions
     from imgtk.io.quiet import audible
-    from imgtk.video.formats import Encoding, is_clip
+    from imgtk.video.formats import Encoding
 
-    stored = any(map(is_url, (*inputs, output)))
-    if stored and (len(inputs) != 1 or output is None or watching):
-        raise click.UsageError("from or to a store, one INPUT is taken, and -o names the folder of the results")
     naming: dict[str, Any] = {"suffix": suffix, "recursive": recursive}
-    if isinstance(output, str) or stored:
-        found, stores = list_stored(inputs[0], str(output), **naming)
-    else:
-        found, stores = [] if watching else list_jobs(inputs, output, **naming), None
+    found = [] if watching else list_jobs(inputs, output, **naming)
     if fps and not any(job.frames for job in found):
-        raise click.UsageError("--fps is for a folder, pattern or list of images that become one clip: -o out.mp4")
+        raise click.UsageError("--fps needs a folder, pattern or list of images that become one clip: -o out.mp4")
     several = len(found) != 1
     settings = replace(settings, overwrite=overwrite or resume or watching)
     pipelines = [
         build_pipeline(text, pipeline_file, replace(settings, device=name))
         for name in (settings.device.split(",") if engine == "local" else ["cpu"])
     ]
-    cluster = None
+    on_ray = None
     if engine == "ray":
-        from imgtk.batch.cluster import Cluster
+        from imgtk.batch.ray import Cluster, ray_engine
 
-        cluster = Cluster(pipelines[0].yaml(), settings, ray_address, ray_cores, ray_workers)
-    writing = WriteOptions(overwrite, quality, depth=int(depth) if depth else None)
-    order = Order(writing, Encoding(codec, crf, deflicker, fps), max_pixels or MAX_PIXELS, batch)
+        on_ray = ray_engine(Cluster(pipelines[0].yaml(), settings, ray_address, ray_cores, ray_workers))
+    write = WriteOptions(overwrite, quality, depth=int(depth) if depth else None)
+    options = RunOptions(write, Encoding(codec, crf, deflicker, fps), max_pixels or MAX_PIXELS, batch, resume)
     tally = Tally(len(found))
     worst = 0
     try:
@@ -156,21 +160,18 @@ def run(
             tile_bar(
                 "" if several else found[0].source.name,
                 quiet or several,
-                unit="tiles" if several or not (found[0].frames or is_clip(found[0].source)) else "frames",
+                unit="tiles" if several or not moves(found[0]) else "frames",
             ) as progress,
             image_bar(tally, quiet or not several or watching) as advance,
         ):
             how: dict[str, Any] = {"report": report_file, "stop": stop}
             if watching:
-                assert not isinstance(output, str)
-                rows = watch(pipelines, inputs[0], output, order, threads=jobs, **naming, **how)
+                rows = watch(
+                    pipelines, inputs[0], Path(output) if output else None, options, threads=jobs, **naming, **how
+                )
             else:
-                how |= {"threads": jobs if several or cluster else 1}
-                how |= {"resume": resume, "progress": progress, "engine": cluster}
-                if stores:
-                    rows = run_stored(pipelines, found, stores, order, **how)
-                else:
-                    rows = run_jobs(pipelines, found, order, **how)
+                threads = jobs if several or on_ray else 1
+                rows = run_jobs(pipelines, found, options, threads=threads, progress=progress, engine=on_ray, **how)
             for row in rows:
                 tally.add(row)
                 advance()
@@ -179,13 +180,13 @@ def run(
                     worst = max(worst, FAILED if several and code not in (0, UNEXPECTED) else code)
     except WriteError as error:
         if (tally.rows or resume) and not error.hint:
-            error.hint = f"{'The same command' if watching else 'With --resume, the same command'} goes on from here."
+            error.hint = f"Run the same command{'' if watching else ' with --resume'} to continue."
         raise
     finally:
         if (several or resume) and tally.rows and not quiet:
             click.echo(tally.summary(), err=True)
     if stop.is_set() and sum(tally.rows.values()) < len(found):
-        click.echo("interrupted\n  The same command with --resume goes on.", err=True)
+        click.echo("interrupted\n  Run the same command with --resume to continue.", err=True)
         return INTERRUPTED
     return worst
 

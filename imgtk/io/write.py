@@ -27,6 +27,10 @@ from imgtk.io.quiet import audible
 from imgtk.io.temporary import temporary
 
 QUALITY = 95
+EXISTS_HINT = "Choose another name, or replace it with --overwrite (overwrite=True)."
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors of a disk that is full, or cannot be written to at all."""
+
 _SEGMENT_BYTES = 65533  # what a segment of JPEG holds (ITU-T T.81, B.1.1.4)
 _XMP_HEADER = 29  # bytes of it that name the packet (XMP Specification Part 3, 1.1.3)
 
@@ -143,7 +147,7 @@ def check_place(path: Path, overwrite: bool, *, folder: bool = False) -> None:
     if os.path.exists(path) and not overwrite:
         raise WriteError(
             f"cannot write {path}: it exists",
-            hint="Choose another name, or replace it with --overwrite (overwrite=True).",
+            hint=EXISTS_HINT,
         )
     if not os.access(directory, os.W_OK | os.X_OK):
         if _is_read_only(directory):

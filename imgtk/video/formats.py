@@ -90,7 +90,8 @@ class Encoding:
     Attributes:
         codec: name of FFmpeg's encoder or codec; None for the clip's own, where it can be written.
         crf: constant quality, lower is better, in the encoder's own scale; None for `QUALITY`.
-        deflicker: share of the previous result that is held where nothing changes, 0 to 1 (excluded); for animations too.
+        deflicker: share of the previous result that is held where nothing changes, 0 to 1 (excluded); for animations,
+            too.
         rate: frames per second, where images become frames; None for what the file of their times tells, or else 25.
     """
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from threading import Event, Lock, current_thread
@@ -17,8 +18,8 @@ import PIL.Image
 import pytest
 
 from imgtk import Pipeline
-from imgtk.batch import Row, run, runner
-from imgtk.batch.room import Room
+from imgtk.batch import Row, engine, list_jobs, processor, run
+from imgtk.batch.memory import MemoryBudget
 from imgtk.errors import DeviceError, UsageError, WriteError
 from imgtk.image import Image
 from imgtk.io import WriteOptions, write
@@ -60,9 +61,7 @@ def test_hostile_folder(make: Make, double: Pipeline, jobs: int) -> None:
     assert [json.loads(line) for line in Path("report.jsonl").read_text().splitlines()] == [
         row.to_dict() for row in rows
     ]
-    assert [row.path for row in rows] == [
-        str(job.source) for job in runner.list_jobs(["in"], Path("o"), recursive=True)
-    ]
+    assert [row.path for row in rows] == [str(job.source) for job in list_jobs(["in"], Path("o"), recursive=True)]
 
 
 def test_stages_overlap_within_bounds(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +86,7 @@ def test_stages_overlap_within_bounds(make: Make, double: Pipeline, monkeypatch:
         return call
 
     monkeypatch.setattr(Pipeline, "__call__", watched("compute", Pipeline.__call__))
-    monkeypatch.setattr(runner.Line, "_through", watched("image", runner.Line._through))
+    monkeypatch.setattr(processor.Processor, "_through", watched("image", processor.Processor._through))
     assert len(list(run(double, "in", "out", jobs=4))) == 24
     assert most == {"compute": 1, "image": 4}
     assert len(threads) == 1
@@ -113,28 +112,28 @@ def test_several_devices_share_the_images(make: Make, monkeypatch: pytest.Monkey
     assert set(used) == {id(pipeline) for pipeline in pipelines}
 
 
-def test_room() -> None:
+def test_memory_budget() -> None:
     """What is too large for it enters, but alone."""
-    room = Room(10)
-    room.enter(25)
+    budget = MemoryBudget(10)
+    budget.acquire(25)
     entered = Event()
 
     def enter() -> None:
-        with room.holding(3):
+        with budget.holding(3):
             entered.set()
 
-    with runner.ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool:
         pool.submit(enter)
         assert not entered.wait(0.05)
-        room.leave(25)
+        budget.release(25)
         assert entered.wait(20)
-    assert room.taken == 0
+    assert budget.taken == 0
 
 
 def test_large_images_take_turns(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for nothing, one image is read at a time, and one waits to be written: it still comes to an end."""
     make(*(f"in/{k}.png" for k in range(12)))
-    monkeypatch.setattr(runner, "SHARE", 0)
+    monkeypatch.setattr(processor, "SHARE", 0)
     assert [row.status for row in run(double, "in", "out", jobs=6)] == ["done"] * 12
 
 
@@ -246,7 +245,7 @@ def full(*_: object, **__: object) -> None:
 def test_a_full_disk_ends_the_run(make: Make, double: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not every image is computed in vain, what was done is in the report, and the rest can be resumed."""
     make(*(f"in/{k:02}.png" for k in range(40)))
-    monkeypatch.setattr(runner, "AHEAD", 2)
+    monkeypatch.setattr(engine, "AHEAD", 2)
     rows: list[Row] = []
     with pytest.raises(WriteError, match="No space left"):  # noqa: PT012
         for row in run(double, "in", "out", report="r.jsonl", jobs=3):
@@ -306,7 +305,7 @@ def test_results_that_somebody_takes_away(make: Make, double: Pipeline, monkeypa
         write(image, path, options).rename(f"{path.stem}.taken.png")
         return path
 
-    monkeypatch.setattr(runner, "write", taken)
+    monkeypatch.setattr(processor, "write", taken)
     rows = list(run(double, "in", "out", report="r.jsonl"))
     assert [(row.status, row.sha256) for row in rows] == [("done", None)] * 2
 
@@ -319,7 +318,7 @@ def test_no_memory_for_one_image(make: Make, double: Pipeline, monkeypatch: pyte
             raise MemoryError
         return write(image, path, options)
 
-    monkeypatch.setattr(runner, "write", hungry)
+    monkeypatch.setattr(processor, "write", hungry)
     rows = list(run(double, "in", "out"))
     assert [row.status for row in rows] == ["done", "failed", "done"]
     assert "out of memory" in str(rows[1].error)

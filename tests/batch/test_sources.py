@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from imgtk.batch.sources import list_jobs, without_conflicts
+from imgtk.batch.conflicts import without_conflicts
+from imgtk.batch.sources import list_jobs
 from imgtk.errors import ReadError, UsageError
 from tests.batch.conftest import Make
 

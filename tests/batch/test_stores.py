@@ -17,9 +17,9 @@ import pytest
 from click.testing import CliRunner
 
 from imgtk import Pipeline
-from imgtk.batch import run, stores
-from imgtk.batch import stored as stored_line
+from imgtk.batch import run, store, transfer
 from imgtk.cli import main
+from imgtk.errors import UsageError
 from imgtk.io.temporary import temporary
 from tests.batch.conftest import Make, broken
 
@@ -115,6 +115,29 @@ def test_between_a_store_and_this_machine(make: Make) -> None:
     assert [path.name for path in Path("back").iterdir()] == ["a.png"]
 
 
+def test_python_takes_what_the_command_takes(make: Make, double: Pipeline) -> None:
+    """URLs, files and folders, also together; one image may become a file, and a folder here resumes as any other."""
+    make("in/a.png", "in/b.jpg", "c.png")
+    upload("in", "photos")
+    rows = list(run(double, ["memory://photos", "c.png"], "memory://large"))
+    assert [row.output for row in rows] == [f"memory:///large/{name}" for name in ("a.png", "b.jpg", "c.png")]
+    assert set(stored("large")) == {"a.png", "b.jpg", "c.png"}
+    rows = list(run(double, ["memory://photos", "c.png"], "memory://large", resume=True))
+    assert {row.status for row in rows} == {"skipped"}
+    (row,) = run(double, "memory://photos/b.jpg", "one.png")
+    assert (row.path, row.output) == ("memory:///photos/b.jpg", "one.png")
+    list(run(double, "memory://photos", "out"))
+    (Path("out") / "a.png").unlink()
+    assert [row.status for row in run(double, "memory://photos", "out", resume=True)] == ["done", "skipped"]
+
+
+def test_an_image_that_another_ones_result_would_replace(make: Make, double: Pipeline) -> None:
+    make("in/a.png", "in/in/a.png")
+    upload("in", "all/in")
+    with pytest.raises(UsageError, match=r"would replace the image memory:///all/in/a\.png"):
+        list(run(double, "memory://all/in", "memory://all", recursive=True))
+
+
 def test_a_store_that_fails(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png", "in/b.png")
     upload("in", "photos")
@@ -131,7 +154,7 @@ def test_a_store_that_is_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> No
     """Not every image is tried in vain; the rest can be resumed."""
     make(*(f"in/{k:02}.png" for k in range(40)))
     upload("in", "photos")
-    monkeypatch.setattr(stored_line, "REFUSED", 6)
+    monkeypatch.setattr(transfer, "MAX_REFUSALS", 6)
     words = ["memory://photos", "-o", "memory://large", "--report", "r.jsonl", "--jobs", "2"]
     with monkeypatch.context() as broken:
         broken.setattr(type(MEMORY), "get_file", refuse)
@@ -152,7 +175,7 @@ def test_images_that_have_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> N
     """They are no sign of a store that is."""
     make(*(f"in/{k}.png" for k in range(9)))
     upload("in", "photos")
-    monkeypatch.setattr(stored_line, "REFUSED", 2)
+    monkeypatch.setattr(transfer, "MAX_REFUSALS", 2)
     real = type(MEMORY).get_file
 
     def only_one(self: Any, name: str, target: str) -> None:
@@ -194,7 +217,8 @@ def test_what_a_killed_run_has_left(make: Make, monkeypatch: pytest.MonkeyPatch)
         (folder / "photo.png").touch()
     Path("out").mkdir()
     (Path("out") / its.name).touch()
-    assert command("in", "-o", f"file://{Path('out').resolve()}")[0] == 0
+    upload("in", "photos")
+    assert command("memory://photos", "-o", f"file://{Path('out').resolve()}")[0] == 0
     assert [path.name for path in Path("out").iterdir()] == ["a.png"]
     assert list(Path("scratch").iterdir()) == [mine]
     assert command("bad", "-o", f"file://{Path('none').resolve()}")[0] == 1
@@ -205,7 +229,7 @@ def test_a_store_that_says_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) 
     make("in/a.png")
     upload("in", "photos")
     over = Event()
-    monkeypatch.setattr(stores, "ANSWER", 0.05)
+    monkeypatch.setattr(store, "ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(type(MEMORY), "isfile", lambda *_: over.wait(5))
     for words in (["memory://photos", "-o", "memory://x"], ["memory://photos/*", "-o", "x"]):
         result = CliRunner().invoke(main, [*RUN, *words])
@@ -234,7 +258,6 @@ def test_a_store_that_may_not_be_listed(make: Make, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("words", "message", "code"),
     [
-        (["memory://photos", "a.png", "-o", "memory://out"], "one INPUT is taken", 2),
         (["memory://photos"], "-o names the folder of the results", 2),
         (["memory://photos", "-o", "memory://photos"], "the results would lie among the images", 2),
         (["memory://nothing", "-o", "memory://out"], "there are no images in memory://nothing", 1),

@@ -14,7 +14,7 @@ import PIL.Image
 import pytest
 
 from imgtk import Pipeline
-from imgtk.batch import Order, Row, watch
+from imgtk.batch import Row, RunOptions, watch
 from imgtk.errors import ReadError, UsageError
 from tests.batch.conftest import Make, image
 
@@ -39,7 +39,7 @@ def nothing() -> None:
 
 
 def watched(double: Pipeline, *steps: Look, **options: Any) -> Iterator[Row]:
-    return watch([double], "in", Path("out"), Order(), stop=Looks(*steps), **options)
+    return watch([double], "in", Path("out"), RunOptions(), stop=Looks(*steps), **options)
 
 
 def test_files_are_taken_when_they_have_settled(make: Make, double: Pipeline) -> None:
@@ -135,4 +135,4 @@ def test_mistakes(make: Make, double: Pipeline) -> None:
         list(watched(double, lambda: Path("in").rename("away") and None, nothing))
     Path("away").rename("in")
     with pytest.raises(UsageError, match="among the images"):
-        list(watch([double], "in", Path("in"), Order(), stop=Looks()))
+        list(watch([double], "in", Path("in"), RunOptions(), stop=Looks()))

@@ -158,7 +158,7 @@ def test_exit_codes_and_summary(cli: Cli, tmp_path: Path) -> None:
         (("in/*.png",), 2, "-o"),
         (("@list", "-o", "out"), 2, "cannot read the list list"),
         (("in", "-o", "in"), 2, "among the images"),
-        (("", "-o", "out"), 2, "no name"),
+        (("", "-o", "out"), 2, "an input path is empty"),
         (("in", "-o", "in/0000.png"), 2, "name a folder"),
         (("in", "-o", "plain"), 2, "is a file"),
         (("in", "-o", "out", "--report", "plain"), 1, "exists"),
@@ -207,7 +207,7 @@ def test_a_disk_that_fills_up_midway(cli: Cli, tmp_path: Path, monkeypatch: pyte
     assert result.exit_code == 1
     assert result.stderr.count("error: ") == 1
     assert "3 done, 27 left" in result.stderr
-    assert result.stderr.endswith("No space left on device\n  With --resume, the same command goes on from here.\n")
+    assert result.stderr.endswith("No space left on device\n  Run the same command with --resume to continue.\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")

@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import av
+import fsspec
 import numpy as np
 import PIL.Image
 import pytest
 from click.testing import CliRunner, Result
 
 from imgtk.batch import Row, list_jobs, run
-from imgtk.batch.sources import without_conflicts
-from imgtk.batch.stores import list_stored
+from imgtk.batch.conflicts import without_conflicts
 from imgtk.cli import main
 from imgtk.errors import UsageError
 from imgtk.image import Image
+from imgtk.io import WriteOptions
 from imgtk.io.temporary import remove_segments, segments_folder, temporary
 from imgtk.pipeline import Pipeline
 from imgtk.video.folder import AT_ONCE
@@ -205,7 +206,7 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     assert names("out") == ["in"]
     Path("file").write_text("mine")
     make(tmp_path / "file.mp4", times=(0, 3600))
-    assert "it is a file" in str(once("file.mp4", ".", suffix="png", overwrite=True).error)
+    assert "it is a file" in str(once("file.mp4", ".", suffix="png", write=WriteOptions(overwrite=True)).error)
     assert Path("file").read_text() == "mine"
 
 
@@ -383,7 +384,7 @@ def test_rates(tmp_path: Path) -> None:
 def test_every_kind_of_result_even_of_one_image(tmp_path: Path, target: str) -> None:
     for folder, count in (("one", 1), ("two", 2)):
         images(folder, [f"{index}.jpg" for index in range(count)])
-        row = once(folder, target, DOUBLE, overwrite=True)
+        row = once(folder, target, DOUBLE, write=WriteOptions(overwrite=True))
         assert (row.error, row.size) == (None, (96, 64))
         assert (row.path, row.output) == (folder, target)
         if target.endswith(("gif", "webp", "apng")):
@@ -404,7 +405,7 @@ def test_a_image_that_is_named_stays_one() -> None:
 def test_the_result_is_no_frame_of_itself() -> None:
     images("in")
     for _ in range(2):
-        assert once("in", "in/out.webp", overwrite=True).error is None
+        assert once("in", "in/out.webp", write=WriteOptions(overwrite=True)).error is None
         with PIL.Image.open("in/out.webp") as image:
             assert image.n_frames == 3
 
@@ -510,12 +511,12 @@ def test_stores_are_refused(tmp_path: Path) -> None:
     images("in")
     make(tmp_path / "in/a.mp4", times=(0, 3600))
     animation(tmp_path / "in/fox.gif")
-    here = tmp_path.as_uri()
+    fsspec.filesystem("memory").put(str(tmp_path / "in"), "/clips/", recursive=True)
     with pytest.raises(UsageError, match="store"):
-        list_stored(f"{here}/in", f"{here}/out.mp4")
+        list_jobs(["memory://clips/in"], "memory://clips/out.mp4")
     with pytest.raises(UsageError, match="store"):
-        list_stored(f"{here}/in/*.mp4", f"{here}/out", suffix="png")
-    result = cli(SAME, f"{here}/in", "-o", "out", "--format", "jpg")
+        list_jobs(["memory://clips/in/*.mp4"], "memory://clips/out", suffix="png")
+    result = cli(SAME, "memory://clips/in", "-o", "out", "--format", "jpg")
     assert "from or to a store" in result.stderr
     assert names("out") == ["1.jpg", "2.jpg", "3.jpg"]
 

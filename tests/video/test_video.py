@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from imgtk.batch import run, runner
+from imgtk.batch import processor, run
 from imgtk.cli import main
 from imgtk.errors import ReadError, WriteError
 from imgtk.pipeline import Pipeline
@@ -403,7 +403,7 @@ def test_one_clip_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Each holds several frames in memory."""
     for name in "abcd":
         make(tmp_path / f"{name}.mkv", times=(0, 3600))
-    running, most, converted = [], [], runner.convert
+    running, most, converted = [], [], processor.convert
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         running.append(1)
@@ -414,7 +414,7 @@ def test_one_clip_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         finally:
             running.pop()
 
-    monkeypatch.setattr(runner, "convert", counted)
+    monkeypatch.setattr(processor, "convert", counted)
     rows = run(Pipeline(SAME, device="cpu"), f"{tmp_path}/*.mkv", tmp_path / "out", jobs=4)
     assert [row.status for row in rows] == ["done"] * 4
     assert most == [1, 1, 1, 1]

@@ -10,20 +10,22 @@ import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 from threading import Event
 from typing import Any
 
+import fsspec
 import pytest
 from click.testing import CliRunner
 
 from imgtk import Pipeline
-from imgtk.batch import Row, cluster, connection, list_jobs, run, run_jobs
-from imgtk.batch.cluster import Cluster, Task, Worker
-from imgtk.batch.runner import Order
-from imgtk.batch.sources import Job
-from imgtk.batch.stores import Stores, list_stored, run_stored
+from imgtk.batch import Job, Row, RunOptions, list_jobs, run, run_jobs
+from imgtk.batch.ray import Cluster, config, connection, pool, ray_engine
+from imgtk.batch.ray.worker import Task, Worker
+from imgtk.batch.store import StorePlace
 from imgtk.cli import main
 from imgtk.engine import Settings
 from imgtk.errors import ClusterError, UsageError
@@ -46,9 +48,9 @@ def two_cores() -> Iterator[None]:
 def on_cluster(
     out: str = "out", *, resume: bool = False, report: Path | None = None, stop: Event | None = None, **options: Any
 ) -> Iterator[Row]:
-    engine = Cluster(PIPELINE.yaml(), Settings(**options), cores=1)
-    jobs = list_jobs(["in"], Path(out), recursive=True)
-    yield from run_jobs([PIPELINE], jobs, resume=resume, report=report, stop=stop, engine=engine)
+    engine = ray_engine(Cluster(PIPELINE.yaml(), Settings(**options), cores=1))
+    jobs = list_jobs(["in"], out, recursive=True)
+    yield from run_jobs([PIPELINE], jobs, RunOptions(resume=resume), report=report, stop=stop, engine=engine)
 
 
 def contents(*folders: str) -> dict[str, bytes]:
@@ -95,9 +97,9 @@ def test_between_stores(make: Make, two_cores: None) -> None:
     broken(Path("in/0"))
     double = Pipeline("upscale:nearest x2", device="cpu")
     here = list(run(double, "in", "here", recursive=True))
-    jobs, places = list_stored(f"file://{Path('in').resolve()}", f"file://{Path('out').resolve()}", recursive=True)
-    engine = Cluster(double.yaml(), cores=1)
-    rows = list(run_stored([double], jobs, places, Order(), report=Path("r.jsonl"), engine=engine))
+    engine = ray_engine(Cluster(double.yaml(), cores=1))
+    words = (f"file://{Path(name).resolve()}" for name in ("in", "out"))
+    rows = list(run(double, *words, recursive=True, report="r.jsonl", engine=engine))
     assert Counter(row.status for row in rows) == Counter(row.status for row in here)
     assert {row.sha256 for row in rows} == {row.sha256 for row in here}
     assert contents("out") == contents("here")
@@ -121,13 +123,13 @@ def test_a_worker_that_dies_loses_nothing(make: Make, two_cores: None, monkeypat
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().image(job)
 
-    monkeypatch.setattr(cluster, "Worker", Mortal)
+    monkeypatch.setattr(pool, "Worker", Mortal)
     rows = {row.path: row for row in on_cluster()}
     assert Counter(row.status for row in rows.values()) == {"done": 13, "failed": 2}
     assert Path("once died").read_text().split() == ["done"]
     deaths = Path("poison died").read_text().split()
     assert set(deaths) == {"done"}
-    assert len(deaths) in (cluster.TRIES, cluster.TRIES - 1)  # "once" may have taken the first worker away from it
+    assert len(deaths) in (pool.TRIES, pool.TRIES - 1)  # "once" may have taken the first worker away from it
     assert "3 workers have died of it" in str(rows["in/poison.png"].error)
     assert "it exists" in str(rows["in/taken.png"].error)
     assert Path("out/taken.png").read_bytes() == taken
@@ -148,7 +150,7 @@ def test_a_worker_that_dies_loses_nothing(make: Make, two_cores: None, monkeypat
 def test_the_cluster_is_gone(make: Make, two_cores: None, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png")
     here = connection._here()
-    for module in (cluster, connection):
+    for module in (pool, connection):
         monkeypatch.setattr(module, "INTERVAL", 0.01)
     monkeypatch.setattr(connection, "GONE", 0.02)
     monkeypatch.setattr(connection, "_answers", lambda address: address == here and part == "head")
@@ -171,22 +173,22 @@ def test_without_images_to_do_no_cluster_is_needed(make: Make, monkeypatch: pyte
     make("in/a.png")
     pytest.importorskip("ray")
     list(run(PIPELINE, "in", "out"))
-    monkeypatch.setattr(cluster, "connected", None)
+    monkeypatch.setattr(pool, "connected", None)
     assert [row.status for row in on_cluster(resume=True)] == ["skipped"]
 
 
 def test_a_place_that_is_not_the_same(tmp_path: Path) -> None:
     """Results must not end up on the disks of workers."""
-    order, beacon = Order(), tmp_path / "beacon"
-    task = Task(PIPELINE.yaml(), Settings(), order, 1, tmp_path, beacon)
+    options, beacon = RunOptions(), tmp_path / "beacon"
+    task = Task(PIPELINE.yaml(), Settings(), options, 1, tmp_path, beacon)
     here = Path.cwd()
     try:
         (unseen, nowhere, other) = [
             Worker(one).begin()
             for one in (
                 task,
-                Task(PIPELINE.yaml(), Settings(), order, 1, tmp_path / "nowhere", beacon),
-                Task(PIPELINE.yaml(), Settings(), order, 1, tmp_path, beacon, version="0.0"),
+                Task(PIPELINE.yaml(), Settings(), options, 1, tmp_path / "nowhere", beacon),
+                Task(PIPELINE.yaml(), Settings(), options, 1, tmp_path, beacon, version="0.0"),
             )
         ]
     finally:
@@ -197,22 +199,38 @@ def test_a_place_that_is_not_the_same(tmp_path: Path) -> None:
 
 
 def test_a_store_that_a_machine_cannot_reach(tmp_path: Path) -> None:
-    for source in ("memory://nowhere", f"file://{tmp_path}/nowhere"):
-        order = Order(stores=Stores(source, "memory://out"))
-        told = Worker(Task(PIPELINE.yaml(), Settings(), order, 1, tmp_path, None)).begin()
-        assert f"cannot read {source}: there is no such file" in str(told)
-        assert "`ray start`" in str(told)
+    places = frozenset({StorePlace("memory://nowhere")})
+    told = Worker(Task(PIPELINE.yaml(), Settings(), RunOptions(), 1, tmp_path, None, places=places)).begin()
+    assert "cannot read memory://nowhere: there is no such file" in str(told)
+    assert "`ray start`" in str(told)
+
+
+def test_a_worker_between_stores(make: Make, tmp_path: Path) -> None:
+    """Images are fetched and results sent by the worker itself."""
+    memory = fsspec.filesystem("memory")
+    (path,) = make("in/a.png")
+    memory.pipe_file("/ray-in/a.png", path.read_bytes())
+    (job,) = list_jobs(["memory://ray-in"], "memory://ray-out")
+    task = Task("upscale:nearest x2", Settings(device="cpu"), RunOptions(), 1, tmp_path, None)
+    document = Pipeline(task.pipeline, device="cpu").yaml()
+    worker = Worker(replace(task, pipeline=document, places=frozenset({job.origin})))
+    assert isinstance(worker.begin(), str)
+    row, failure = worker.image(job)
+    assert failure is None
+    assert row
+    assert (row.path, row.output) == ("memory:///ray-in/a.png", "memory:///ray-out/a.png")
+    assert sha256(memory.cat_file("/ray-out/a.png")).hexdigest() == row.sha256
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--engine", "ray", "--ray-address", "somewhere"], "is no address of a Ray cluster"),
+        (["--engine", "ray", "--ray-address", "somewhere"], "is not the address of a Ray cluster"),
         (["--engine", "ray", "--ray-address", "127.0.0.1:1"], "there is no Ray cluster at 127.0.0.1:1"),
         (["--engine", "ray", "--ray-address", "auto"], "there is no Ray cluster that this machine belongs to"),
         (["--engine", "ray", "--device", "cuda:1"], "the device cuda:1 is one machine's"),
         (["--engine", "ray", "--watch"], "leave out --engine ray"),
-        (["--ray-cores", "2"], "belong to --engine ray"),
+        (["--ray-cores", "2"], "need --engine ray"),
     ],
 )
 def test_mistakes(make: Make, words: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,19 +302,19 @@ def test_a_token_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "find_spec", lambda name: True)
+    monkeypatch.setattr(config, "find_spec", lambda name: True)
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    assert Cluster("").place == "10.0.0.1:6379"
-    assert Cluster("", address="auto").place == "auto"
+    assert Cluster("").head == "10.0.0.1:6379"
+    assert Cluster("", address="auto").head == "auto"
     monkeypatch.setenv("RAY_ADDRESS", "local")
-    assert Cluster("").place is None
+    assert Cluster("").head is None
     monkeypatch.setenv("RAY_ADDRESS", "ray://10.0.0.1:10001")
-    with pytest.raises(UsageError, match="is no address of a Ray cluster"):
+    with pytest.raises(UsageError, match="is not the address of a Ray cluster"):
         Cluster("")
 
 
 def test_ray_is_not_installed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    monkeypatch.setattr(config, "find_spec", lambda name: None)
     make("in/a.png")
     result = CliRunner().invoke(main, ["run", "adjust:saturation 0.5", "in", "-o", "out", "--engine", "ray"])
     assert result.exit_code == 1

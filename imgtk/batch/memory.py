@@ -7,28 +7,34 @@ from contextlib import contextmanager
 from threading import Condition
 
 
-class Room:
-    """Bytes that images may occupy together. One that is larger than all of it enters alone."""
+class MemoryBudget:
+    """Bytes that the images of a run may occupy together. An image that is larger than the budget enters alone.
+
+    Args:
+        size: bytes of the budget.
+    """
 
     def __init__(self, size: int) -> None:
         self.size, self.taken = size, 0
         self._changed = Condition()
 
-    def enter(self, size: int) -> None:
-        """Wait until there is room for so many bytes, and take it."""
+    def acquire(self, size: int) -> None:
+        """Wait until `size` bytes are free, and take them."""
         with self._changed:
             self._changed.wait_for(lambda: not self.taken or self.taken + size <= self.size)
             self.taken += size
 
-    def leave(self, size: int) -> None:
+    def release(self, size: int) -> None:
+        """Give back `size` bytes."""
         with self._changed:
             self.taken -= size
             self._changed.notify_all()
 
     @contextmanager
     def holding(self, size: int) -> Iterator[None]:
-        self.enter(size)
+        """Hold `size` bytes for the time of a block."""
+        self.acquire(size)
         try:
             yield
         finally:
-            self.leave(size)
+            self.release(size)

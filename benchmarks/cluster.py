@@ -19,12 +19,12 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from imgtk.batch.cluster import Cluster
 
 from common import arguments, bars, record
 from folder import make_images
 from imgtk import Image, Pipeline
 from imgtk.batch import Row, list_jobs, run, run_jobs
+from imgtk.batch.ray import Cluster, ray_engine
 from imgtk.engine import Settings
 from imgtk.testing import sample_image
 
@@ -74,7 +74,7 @@ def shared(folder: Path, count: int, workers: int) -> list[dict[str, Any]]:
     results = []
     for many in sorted({1, workers}):
         jobs = list_jobs([str(folder / "small")], folder / f"small-{many}")
-        engine = Cluster(pipeline.yaml(), Settings(device="cpu"), cores=1, workers=many)
+        engine = ray_engine(Cluster(pipeline.yaml(), Settings(device="cpu"), cores=1, workers=many))
         rate = timed(run_jobs([pipeline], jobs, engine=engine), skip=count // 4)[1]
         results.append({"pipeline": f"{SHARED} of {count} images of 256x192, {many} workers", "photos_per_s": rate})
     return results
@@ -85,7 +85,7 @@ def handed_out(folder: Path, count: int, workers: int) -> dict[str, Any]:
     make_images(folder / "tiny", count)
     pipeline = Pipeline("upscale:nearest x2", device="cpu")
     jobs = list_jobs([str(folder / "tiny")], folder / "tiny-out", recursive=True)
-    engine = Cluster(pipeline.yaml(), Settings(device="cpu"), cores=1, workers=workers)
+    engine = ray_engine(Cluster(pipeline.yaml(), Settings(device="cpu"), cores=1, workers=workers))
     rate = timed(run_jobs([pipeline], jobs, engine=engine))[1]
     return {"pipeline": f"{pipeline} of {count} tiny images, {workers} workers", "photos_per_s": rate}
 

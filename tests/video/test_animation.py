@@ -12,6 +12,7 @@ import pytest
 
 from imgtk.batch import Row, run
 from imgtk.errors import MemoryLimitError
+from imgtk.io import WriteOptions
 from imgtk.pipeline import Pipeline
 from imgtk.video.formats import Encoding
 from tests.video.clips import codec_of, image, make, times_of
@@ -193,13 +194,13 @@ def test_a_disk_that_takes_only_a_part(tmp_path: Path, files_end_at: Any, suffix
 @pytest.mark.parametrize(
     ("name", "options", "problem"),
     [
-        ("out.gif", {"quality": 50}, "GIF has no"),
-        ("out.png", {"quality": 50}, "PNG has no"),
+        ("out.gif", {"write": WriteOptions(quality=50)}, "GIF has no"),
+        ("out.png", {"write": WriteOptions(quality=50)}, "PNG has no"),
         ("out.webp", {"clips": Encoding("libx264")}, "for clips"),
         ("out.gif", {"clips": Encoding(crf=20)}, "for clips"),
-        ("out.png", {"depth": 16}, "--depth is for images"),
-        ("out.mkv", {"depth": 16}, "--depth is for images"),
-        ("out.mkv", {"quality": 50}, "--crf"),
+        ("out.png", {"write": WriteOptions(depth=16)}, "--depth is for images"),
+        ("out.mkv", {"write": WriteOptions(depth=16)}, "--depth is for images"),
+        ("out.mkv", {"write": WriteOptions(quality=50)}, "--crf"),
     ],
 )
 def test_options_of_other_formats(tmp_path: Path, name: str, options: dict[str, Any], problem: str) -> None:

@@ -13,6 +13,7 @@ from imgtk.errors import ImgtkError, TrainingError
 from imgtk.image import Image
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
+from imgtk.nn.regularity import regularity, smooth_image
 from imgtk.painting.objective import SHIFT, PaletteObjective, StyleObjective, shift_together
 from imgtk.painting.op import MARGIN, paint
 from imgtk.painting.trainer import fresh_noise
@@ -121,7 +122,8 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """`gram_ratio`: normalised Gram distance to the style, of painted photos relative to the photos themselves.
-        `content`: normalised content distance between both. Means over the held-out photos."""
+        `content`: normalised content distance between both. Means over the held-out photos. `regularity`: of what is
+        painted over a smooth image (see `imgtk.nn.regularity`)."""
         target = self.objective.targets[0]
         ratios, contents = [], []
         for photo in self.held_out:
@@ -132,7 +134,12 @@ class StyleTrainer(Trainer[StyleRecipe]):
             ratios.append((distances[0] / distances[1]).item())
             kept = [layer for layer in self.features.content_layers if layer in before]
             contents.append(content_distance(after, {layer: before[layer] for layer in kept}).item())
-        return {"gram_ratio": sum(ratios) / len(ratios), "content": sum(contents) / len(contents)}
+        smooth = smooth_image().to(self.device, memory_format=torch.channels_last)
+        return {
+            "gram_ratio": sum(ratios) / len(ratios),
+            "content": sum(contents) / len(contents),
+            "regularity": regularity(paint(generator, smooth).cpu()),
+        }
 
     def sample(self, generator: nn.Module) -> Tensor:
         """Rows of photo and painting."""

@@ -48,6 +48,7 @@ setup(
         "torch>=2.4",
         "numpy>=1.26",
         "tifffile>=2024.8",
+        "imagecodecs>=2024.6",  # decodes what tifffile finds: LZW, Zstandard, packed bits, CMYK and Lab
         "fsspec>=2024.2",
         "opencv-python-headless>=4.8",
         "pillow>=11.1",

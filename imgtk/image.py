@@ -28,8 +28,10 @@ class Metadata:
         xmp: the XMP packet.
         dpi: pixels per inch, horizontal and vertical.
         text: PNG text chunks and comparable comments, by keyword.
+        iptc: the records of IPTC-IIM, as JPEG (in APP13) and TIFF hold them.
         pyramid: whether the file holds reduced versions of the image, too (TIFF).
         geo: where on Earth the image lies (GeoTIFF).
+        warnings: what else the file held and imgtk leaves out, each in a few words: "OME-XML".
     """
 
     icc: bytes | None = None
@@ -37,8 +39,10 @@ class Metadata:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
+    iptc: bytes | None = None
     pyramid: bool = False
     geo: GeoReference | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

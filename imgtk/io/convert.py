@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
-from PIL import ImageCms
 
 from imgtk.errors import ReadError
 from imgtk.image import Image, Metadata
 from imgtk.io import metadata as meta
 from imgtk.io.depth import to_depth
+from imgtk.io.srgb import from_cmyk, from_lab
 
 _SUPPORTED = "a path, a PIL image, an array (H, W) or (H, W, 1..4), or a tensor (C, H, W) or (1, C, H, W)"
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -130,8 +129,10 @@ def _samples(image: PIL.Image.Image, icc: bytes | None) -> tuple[np.ndarray, boo
         return *_deep_gray(np.asarray(image), key), False
     if mode == "F":
         return np.asarray(image, np.float32)[..., None], False, False
-    if mode in ("CMYK", "LAB"):
-        return np.asarray(_to_srgb(image, icc)), False, True
+    if mode == "CMYK":
+        return from_cmyk(np.asarray(image), icc), False, True
+    if mode == "LAB":
+        return from_lab(np.asarray(image), signed=False), False, True
     if mode in ("1", "L", "LA", "La"):
         target = "LA" if mode in ("LA", "La") or key is not None else "L"
     else:
@@ -152,35 +153,6 @@ def _deep_gray(values: np.ndarray, key: int | None) -> tuple[np.ndarray, bool]:
     if key is None:
         return gray[..., None], False
     return np.dstack([gray, (gray != key) * np.uint16(65535)]), True
-
-
-def _to_srgb(image: PIL.Image.Image, icc: bytes | None) -> PIL.Image.Image:
-    """RGB of CMYK or Lab, through the image's own profile where it has a usable one."""
-    srgb = ImageCms.createProfile("sRGB")
-    try:
-        if image.mode == "LAB":
-            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-        elif icc:
-            source = ImageCms.ImageCmsProfile(BytesIO(icc))
-        else:
-            return image.convert("RGB")
-        return _as_image(
-            ImageCms.profileToProfile(
-                image,
-                source,
-                srgb,
-                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                outputMode="RGB",
-                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-            )
-        )
-    except (ImageCms.PyCMSError, OSError):
-        return image.convert("RGB")
-
-
-def _as_image(image: PIL.Image.Image | None) -> PIL.Image.Image:
-    assert image is not None  # profileToProfile returns None only when it works in place
-    return image
 
 
 def to_pil(image: Image) -> PIL.Image.Image:

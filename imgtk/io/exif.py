@@ -26,7 +26,7 @@ _SHORT, _LONG = 3, 4
 
 # Tags of the main directory that tell of the image, not of how one file stores it: descriptions, camera, software,
 # dates, artist, copyright, rating, and the Windows title, comment, author, keywords and subject.
-_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
+DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
 
 
 @dataclass
@@ -139,7 +139,7 @@ def parse(block: bytes) -> PIL.Image.Exif:
 def descriptive_tags(exif: PIL.Image.Exif) -> dict[int, Any]:
     """Tags that belong to the image in whatever file it lies, directories of tags as dictionaries."""
     with without_warnings():
-        tags = {tag: exif[tag] for tag in _DESCRIPTIVE if tag in exif}
+        tags = {tag: exif[tag] for tag in DESCRIPTIVE if tag in exif}
         camera, position = dict(exif.get_ifd(EXIF_IFD)), dict(exif.get_ifd(GPS_IFD))
         if INTEROP_IFD in camera:
             camera[INTEROP_IFD] = dict(exif.get_ifd(INTEROP_IFD))

@@ -6,12 +6,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import PIL.Image
 from PIL import UnidentifiedImageError
@@ -23,7 +23,7 @@ from imgtk.image import Image, Metadata
 from imgtk.io import metadata as meta
 from imgtk.io import png, tiff
 from imgtk.io.convert import SIDEWAYS, assembled, from_pillow, oriented
-from imgtk.io.quiet import without_native_messages, without_warnings
+from imgtk.io.quiet import without_warnings
 
 MAX_PIXELS = 250_000_000
 """Images above this size are refused unless the caller raises the limit. 250 megapixels are 750 MB of 8-bit colour:
@@ -127,12 +127,10 @@ def _pillow_header(image: ImageFile, *, gray: bool, depth: int = 8) -> Header:
     return Header(_upright(Size(*image.size), turned), channels, deep, metadata, turned, whole)
 
 
-def _tiff_header(file: BinaryIO, page: Any) -> Header:
-    turned = tiff.orientation(page)
-    deep = 8 if page.bitspersample <= 8 else 32 if page.sampleformat == 3 else 16
-    channels = tiff.colours(page) + (tiff.alpha(page)[0] > 0)
-    size = _upright(Size(page.imagewidth, page.imagelength), turned)
-    return Header(size, channels, deep, tiff.metadata(file, page), turned, tiff.decoded_whole(page))
+def _tiff_header(file: BinaryIO, page: tiff.Page) -> Header:
+    size = _upright(page.size, page.orientation)
+    channels = page.colours + page.has_alpha
+    return Header(size, channels, page.depth, tiff.metadata(file, page), page.orientation, page.decoded_whole)
 
 
 def _upright(size: Size, orientation: int) -> Size:
@@ -227,13 +225,13 @@ def pillow_image(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
         yield image
 
 
-def _tiff_pages(file: BinaryIO, max_pixels: int) -> list[Any]:
+def _tiff_pages(file: BinaryIO, max_pixels: int) -> list[tiff.Page]:
     """The images in a TIFF file, known to be such as imgtk reads, not yet decoded; at least one."""
     pages = tiff.pages(file)
     if not pages:
         _check_frames(0, "pages")
     for page in pages:
-        check_size(page.imagewidth, page.imagelength, max_pixels)
+        check_size(*page.size, max_pixels)
         tiff.check_segments(file, page)
     return pages
 
@@ -241,14 +239,10 @@ def _tiff_pages(file: BinaryIO, max_pixels: int) -> list[Any]:
 def _decoded_tiff(file: BinaryIO, path: Path, max_pixels: int) -> Image:
     page, *others = _tiff_pages(file, max_pixels)
     _check_frames(1 + len(others), "pages")
-    metadata = tiff.metadata(file, page)
-    if tiff.is_deep(page):
-        samples, has_alpha = tiff.decode_deep(file, page)
-        turned = oriented(samples, tiff.orientation(page))
-        return assembled(turned, has_alpha=has_alpha, metadata=meta.upright(metadata), path=path)
-    file.seek(0)
-    with without_native_messages(), _without_pillows_limit(), PIL.Image.open(file, formats=("TIFF",)) as image:
-        return from_pillow(image, path, metadata)
+    with _without_pillows_limit() if page.by_pillow else nullcontext():
+        samples = oriented(tiff.decoded(file, page), page.orientation)
+    metadata = meta.upright(tiff.metadata(file, page))
+    return assembled(samples, has_alpha=page.has_alpha, metadata=metadata, path=path)
 
 
 @contextmanager
@@ -278,7 +272,7 @@ def _check_frames(frames: int, what: str = "frames") -> None:
     if frames > 1:
         hint = f"Save the {what[:-1]} that you want to a file of its own, and give that file."
         if what == "pages":
-            hint += " Or have `imgtk run` do them one by one: pip install 'imgtk[large]'."
+            hint += " Or have `imgtk run` do them one by one."
         raise ReadError(f"it has {frames} {what}, and imgtk works on single images", hint=hint)
 
 

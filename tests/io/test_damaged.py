@@ -191,9 +191,14 @@ def test_previews_do_not_count(tmp_path):
     assert read(tmp_path / "a.jpg").size == image.size
 
 
-def test_camera_raw(tmp_path):
+@pytest.mark.parametrize("photometric", [32803, 34892])
+@pytest.mark.parametrize("inside", [False, True])
+def test_camera_raw(tmp_path, inside, photometric):
     """Whose first image is a thumbnail, which must not pass for the photo."""
-    tifffile.imwrite(tmp_path / "a.nef", sample_image().pixels, photometric="rgb", subfiletype=1)
+    samples = sample_image("gray", "uint16").pixels[..., 0] if photometric == 32803 else sample_image().pixels
+    with tifffile.TiffWriter(tmp_path / "a.nef") as file:
+        file.write(sample_image().pixels, photometric="rgb", subfiletype=1, subifds=int(inside), metadata=None)
+        file.write(samples, photometric=photometric, metadata=None)
     assert "camera raw" in refusal(tmp_path / "a.nef")
 
 
@@ -254,7 +259,7 @@ def test_no_pixels(tmp_path):
 def test_samples_that_no_image_has(tmp_path):
     for samples in (np.full((4, 4), 100000, np.uint32), np.full((4, 4), -1, np.int16), np.zeros((4, 4, 3), np.int32)):
         tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb" if samples.ndim == 3 else "minisblack")
-        assert "imgtk reads samples of 8 or 16 bits" in refusal(tmp_path / "a.tif")
+        assert "imgtk reads whole numbers of up to 16 bits without sign" in refusal(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4, 3), np.nan, np.float32), photometric="rgb")
     assert "not a number" in refusal(tmp_path / "a.tif")
 

@@ -20,7 +20,7 @@ from samples import chunk, exif, metadata, png, same, sample_image
 from imgtk.errors import ReadError, WriteError
 from imgtk.geometry import Box, Size
 from imgtk.image import Image, Metadata
-from imgtk.io import WriteOptions, read, tiff, write
+from imgtk.io import WriteOptions, read, write
 from imgtk.io.large import DiskImage, Raster, check_encoder, check_installed, opened, output, raster, vips
 from imgtk.io.read import read_headers
 
@@ -268,7 +268,7 @@ def test_writes_what_is_written(tmp_path: Path, suffix: str, kind: str, dtype: s
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_pyramids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, big: bool) -> None:
-    monkeypatch.setattr(tiff, "_BIG", 0 if big else 2**32)
+    monkeypatch.setattr("imgtk.io.tiff.encode._BIG", 0 if big else 2**32)
     image = sample_image("rgba", dtype, (1100, 601), metadata=Metadata(pyramid=True))
     write(image, tmp_path / "whole.tif")
     written(tmp_path / "rows.tif", image)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from samples import KINDS, same, sample_image
 
 from imgtk.image import Image
-from imgtk.io import WriteOptions, png, read, tiff, write
+from imgtk.io import WriteOptions, png, read, write
 
 SIZES = [(1, 1), (1, 9), (9, 1), (13, 7), (700, 501)]
 
@@ -75,7 +75,7 @@ def test_other_programs_read_the_same_tiff(tmp_path, kind, dtype):
 
 
 def test_big_tiff(tmp_path, monkeypatch):
-    monkeypatch.setattr(tiff, "_BIG", 0)
+    monkeypatch.setattr("imgtk.io.tiff.encode._BIG", 0)
     image = sample_image("rgba", "uint16", (300, 900))
     path = write(image, tmp_path / "a.tif")
     assert path.read_bytes()[:4] == b"II+\0"

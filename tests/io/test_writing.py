@@ -131,7 +131,11 @@ def test_onto_the_file_it_came_from(tmp_path):
     assert same(read(write(read(path), path, WriteOptions(overwrite=True))), sample_image())
 
 
-SAVERS = {".png": "imgtk.io.png.zlib.crc32", ".tif": "imgtk.io.tiff.zlib.compress", ".jpg": "PIL.Image.Image.save"}
+SAVERS = {
+    ".png": "imgtk.io.png.zlib.crc32",
+    ".tif": "imgtk.io.tiff.encode.zlib.compress",
+    ".jpg": "PIL.Image.Image.save",
+}
 
 
 @pytest.mark.parametrize(

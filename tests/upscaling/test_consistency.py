@@ -13,7 +13,9 @@ from imgtk.upscaling.consistency import REACH, consistent, context
 @pytest.mark.parametrize("scale", [1, 2, 4])
 def test_colour_shifts_are_taken_back(scale: int) -> None:
     x = sample_image(40, 32)
-    shifted = interpolate(x, scale_factor=float(scale), mode="bilinear") + torch.tensor([0.1, -0.05, 0.2])[:, None, None]
+    shifted = (
+        interpolate(x, scale_factor=float(scale), mode="bilinear") + torch.tensor([0.1, -0.05, 0.2])[:, None, None]
+    )
     result = consistent(shifted, x, scale, 1.0)
     assert (result.mean((2, 3)) - x.mean((2, 3))).abs().max() < 1e-3
     assert (avg_pool2d(result, scale) - x).abs().mean() < 0.2 * (avg_pool2d(shifted, scale) - x).abs().mean()

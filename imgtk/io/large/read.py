@@ -88,14 +88,14 @@ def opened(path: Path, header: Header, page: int, beside: Path, max_memory: int)
         ReadError: if it is damaged, or does not fit into memory and cannot be decoded by rows.
         WriteError: if there is no space for the pixels.
     """
-    if header.whole and (page or header.nbytes > max_memory):
+    if header.whole and header.nbytes > max_memory:
         raise ReadError(
             f"cannot read {path}: {header.whole} is not decoded in pieces, and all of it takes "
-            f"{header.nbytes / 1e9:.3g} GB",
-            hint="Raise --max-memory, or convert it to a TIFF of 8 or 16 bits, gray or RGB.",
+            f"{header.nbytes / 1e6:,.3g} MB",
+            hint="Raise --max-memory, or convert it to a TIFF in tiles.",
         )
     metadata, turned, strips = meta.upright(header.metadata), header.orientation, _strips(path, header, page)
-    if header.whole:
+    if header.whole and not _in_tiff(path):
         image = read(path, max_pixels=header.size.pixels)
         metadata, turned, strips = image.metadata, 1, _whole(image, header.channels)
         del image
@@ -112,6 +112,11 @@ def opened(path: Path, header: Header, page: int, beside: Path, max_memory: int)
         channels = 1 if header.channels < 3 else 3
         has_alpha = header.channels > channels and not opaque
         yield DiskImage(header.size, channels, has_alpha, dtype, metadata, samples, turned)
+
+
+def _in_tiff(path: Path) -> bool:
+    with reading(path) as file:
+        return is_tiff(file)
 
 
 def _opaque(dtype: np.dtype[Any]) -> float:
@@ -132,6 +137,4 @@ def _strips(path: Path, header: Header, page: int) -> Iterator[np.ndarray]:
         if not is_tiff(file):
             yield from vips.decoded(path, "png" if file.read(1) == png.SIGNATURE[:1] else "jpeg")
             return
-        described = tiff.pages(file)[page]
-        for strip in vips.decoded(path, "tiff", described.index):
-            yield tiff.arranged(strip, described)
+        yield from tiff.strips(file, tiff.pages(file)[page])

@@ -15,7 +15,7 @@ from imgtk.errors import ReadError
 from imgtk.io.large.raster import Raster
 
 _STRIP_BYTES = 1 << 24
-_TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32, "double": np.float64}
+_TYPES = {"uchar": np.uint8, "ushort": np.uint16}
 
 
 def installed() -> bool:
@@ -49,19 +49,17 @@ def message(error: Exception) -> str:
     return str(error).strip().rpartition("\n")[2].strip()
 
 
-def decoded(path: Path, kind: str, page: int = 0) -> Iterator[np.ndarray]:
+def decoded(path: Path, kind: str) -> Iterator[np.ndarray]:
     """The samples (h, W, C) in a file by strips of rows, top to bottom, neither turned nor with their colours changed.
 
     Args:
-        kind: "jpeg", "png" or "tiff".
-        page: of a TIFF file, counted from 0, reduced versions too.
+        kind: "jpeg" or "png".
 
     Raises:
         ReadError: if the file is damaged.
     """
     pyvips = _library()
-    options = {"page": page} if kind == "tiff" else {}
-    options |= {"unlimited": True} if kind != "jpeg" else {}
+    options = {"unlimited": True} if kind == "png" else {}
     try:
         image = getattr(pyvips.Image, f"{kind}load")(os.fsencode(path), access="sequential", fail_on="error", **options)
         dtype, region = np.dtype(_TYPES[image.format]), pyvips.Region.new(image)

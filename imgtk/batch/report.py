@@ -66,12 +66,12 @@ class Report:
 
     Args:
         path: the file.
-        resume: go on with the file if it exists. A last line that is cut short is dropped.
+        resume: continue the file if it exists. A last line that is cut short is dropped.
         overwrite: replace it if it exists.
 
     Raises:
-        WriteError: if it cannot be written, or exists and is neither to be gone on with nor replaced.
-        UsageError: if what is to be gone on with is not a report.
+        WriteError: if it cannot be written, or exists and is to be neither continued nor replaced.
+        UsageError: if the file to continue is not a report.
     """
 
     def __init__(self, path: Path, *, resume: bool = False, overwrite: bool = False) -> None:
@@ -139,10 +139,10 @@ def _rows(path: Path) -> dict[str, dict[str, Any]]:
             rows[row["path"]] = row
         except (ValueError, TypeError, KeyError):
             raise UsageError(
-                f"{path} is no report: line {number} is not an image's", hint="Name another file."
+                f"{path} is not a report: line {number} is not about an image", hint="Name another file."
             ) from None
     if torn and not rows and not torn.startswith(b"{"):
-        raise UsageError(f"{path} is no report")
+        raise UsageError(f"{path} is not a report")
     return rows
 
 

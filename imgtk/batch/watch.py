@@ -47,7 +47,7 @@ def watch(
         folder: what is watched.
         interval: seconds between two looks.
         pipelines, output, options, suffix, recursive, report, threads: as for `list_jobs` and `run_jobs`.
-            The report of an earlier run is gone on with; the last row of an image counts.
+            The report of an earlier run is continued; the last row of an image counts.
 
     Yields:
         What became of each image.
@@ -58,7 +58,7 @@ def watch(
         ImgtkError: as `run_jobs` does.
     """
     if not os.path.isdir(folder):
-        raise UsageError(f"{folder} cannot be watched: it is no folder")
+        raise UsageError(f"cannot watch {folder}: it is not a folder")
     for pipeline in pipelines:
         pipeline.check()
     _states(folder, output, suffix, recursive)  # finds mistakes

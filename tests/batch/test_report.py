@@ -56,7 +56,7 @@ def test_resuming(tmp_path: Path) -> None:
 def test_other_files_are_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="is no report"):
+    with pytest.raises(UsageError, match="is not a report"):
         Report(path, resume=True)
     with pytest.raises(WriteError, match="exists"):
         Report(path)

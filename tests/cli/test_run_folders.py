@@ -162,7 +162,7 @@ def test_exit_codes_and_summary(cli: Cli, tmp_path: Path) -> None:
         (("in", "-o", "in/0000.png"), 2, "name a folder"),
         (("in", "-o", "plain"), 2, "is a file"),
         (("in", "-o", "out", "--report", "plain"), 1, "exists"),
-        (("in", "-o", "out", "--report", "plain", "--resume"), 2, "plain is no report"),
+        (("in", "-o", "out", "--report", "plain", "--resume"), 2, "plain is not a report"),
         (("in", "-o", "out", "--report", "no/r.jsonl"), 1, "no does not exist"),
         (("in", "-o", "out", "--jobs", "0"), 2, "--jobs"),
     ],

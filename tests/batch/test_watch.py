@@ -128,7 +128,7 @@ def test_later_images_do_not_replace_results(make: Make, double: Pipeline) -> No
 
 
 def test_mistakes(make: Make, double: Pipeline) -> None:
-    with pytest.raises(UsageError, match="in cannot be watched"):
+    with pytest.raises(UsageError, match="cannot watch in: it is not a folder"):
         list(watched(double))
     make("in/a.png")
     with pytest.raises(ReadError, match="gone"):

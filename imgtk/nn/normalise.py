@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgtk.geometry import Box
-from imgtk.nn.noise import Noise, noise_in
+from imgtk.nn.noise import COARSE_CHANNELS, COARSE_STEP, Noise, noise_in
 
 __all__ = [
     "OWN",
@@ -79,23 +79,30 @@ class Measured(nn.Module):
 
 
 class AddNoise(Measured):
-    """Add white noise times a learned gain per channel (Karras et al. 2019, section 3.2).
+    """Add noise times a learned gain per channel (Karras et al. 2019, section 3.2).
 
     Args:
         channels: of its input.
         scale: pixels of the image per pixel of its input, across and down.
-        layer: which of scale ** 2 independent fields it takes.
+        layer: which of scale ** 2 independent fields of white noise it takes.
+        coarse: add coarse noise, too; for a scale of `COARSE_STEP`.
     """
 
-    def __init__(self, channels: int, scale: int, layer: int) -> None:
+    def __init__(self, channels: int, scale: int, layer: int, *, coarse: bool = False) -> None:
         super().__init__()
+        assert not coarse or scale == COARSE_STEP, "coarse noise has one resolution"
         self.scale, self.layer = scale, layer
         self.gain = nn.Parameter(torch.full((channels,), 0.1))
+        self.coarse = nn.Conv2d(COARSE_CHANNELS, channels, 1, bias=False) if coarse else None
+        if self.coarse is not None:
+            nn.init.normal_(self.coarse.weight, std=0.05)
 
     def forward(self, x: Tensor, source: Source) -> Tensor:
-        assert source.noise is not None, "networks with AddNoise call `sourced` first"
-        white = source.noise.white_at(self.scale, self.layer).to(x.dtype)
-        return torch.addcmul(x, self.gain.to(x.dtype)[:, None, None], white)
+        noise = source.noise
+        assert noise is not None, "networks with AddNoise call `sourced` first"
+        white = noise.white_at(self.scale, self.layer).to(x.dtype)
+        y = torch.addcmul(x, self.gain.to(x.dtype)[:, None, None], white)
+        return y if self.coarse is None else y + self.coarse(noise.coarse.to(x.dtype))
 
 
 class Normalise(Measured):

@@ -18,6 +18,7 @@ from imgtk.nn.discriminators import FeatureDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance
 from imgtk.nn.noise import Noise, draw_coarse, draw_white
+from imgtk.nn.regularity import regularity, smooth_image
 from imgtk.painting.objective import SMALLEST
 from imgtk.training.adversary import Adversary, AdversarySettings, Judge, shifted
 from imgtk.training.domains import Domains, target_files
@@ -151,7 +152,8 @@ class DomainsTrainer(Trainer[R]):
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """`kid`: kernel distance on our features (not Inception's, so no figures of papers compare) between painted
         photos and held-out paintings, times 1000, and `kid_photos`, the same for the photos as they are. `content`:
-        normalised content distance between photos and what was painted of them."""
+        normalised content distance between photos and what was painted of them. `regularity`: of what is painted over
+        a smooth image (see `imgtk.nn.regularity`)."""
         painted = [self.painted(generator, photo.to(self.device)).float().clamp(0, 1) for photo in self.held_out]
         contents = []
         layer = self.features.content_layers[1]
@@ -163,6 +165,7 @@ class DomainsTrainer(Trainer[R]):
             "kid": 1000 * kid(self._embedded(painted), paintings),
             "kid_photos": 1000 * kid(self._embedded(self.held_out), paintings),
             "content": sum(contents) / len(contents),
+            "regularity": regularity(self.painted(generator, smooth_image().to(self.device)).float().cpu()),
         }
 
     def _embedded(self, images: Sequence[Tensor]) -> Tensor:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
-from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
+from imgtk.painting import KEEP_COLOUR, MASK, SCALE, SEED, STRENGTH
 from imgtk.params import REQUIRED, Param, Text
 from imgtk.weights.architecture import Architecture
 
-OPTIONS = (STRENGTH, SCALE, KEEP_COLOUR, MASK)
+OPTIONS = (STRENGTH, SCALE, KEEP_COLOUR, MASK, SEED)
 IMPL = "imgtk_cyclegan.op:Translate"
 TRAINER = "imgtk_cyclegan.trainer:TranslationTrainer"
 

@@ -34,5 +34,11 @@ def resnet_generator(state: State) -> tuple[ResnetGenerator, State] | None:
         if not UNUSED.search(name)
     }
     with torch.device("meta"):
-        network = ResnetGenerator(features, blocks, antialias=first == ANTIALIASED, skip="skip.weight" in state)
+        network = ResnetGenerator(
+            features,
+            blocks,
+            antialias=first == ANTIALIASED,
+            skip="skip.weight" in state,
+            noise=f"model.{first}.noise.gain" in state,
+        )
     return network, tensors

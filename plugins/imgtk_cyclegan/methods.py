@@ -1,7 +1,8 @@
 """What keeps a translated image the same image: the way back (CycleGAN) or its own patches (CUT).
 
 A method is a module around the networks that it trains. Called with photos and paintings (N, 3, H, W), 0..1, it gives
-what it made of them and its weighted losses; what a discriminator says comes on top (`imgtk_cyclegan.trainer`).
+what it made of them and its weighted losses; what a discriminator says comes on top (`imgtk_cyclegan.trainer`). It is
+also given `drawn`, which gives a `Source` with fresh noise for a batch.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss, normalize
 
+from imgtk.nn.normalise import OWN, Source
 from imgtk_cyclegan.network import ResnetGenerator
 
 __all__ = ["Contrast", "Cycle", "Fakes"]
@@ -21,8 +23,15 @@ TEMPERATURE = 0.07
 EMBEDDING = 256
 """Length of the vectors by which patches are compared (Park et al. 2020, appendix C.1)."""
 
+Drawn = Callable[[Tensor], Source]
+
 Fakes = dict[str, Tensor]
 """Translated images by the domain that they should belong to: "paintings", and "photos" if there is a way back."""
+
+
+def own(x: Tensor) -> Source:
+    """For generators that take no noise."""
+    return OWN
 
 
 class Cycle(nn.Module):
@@ -38,10 +47,12 @@ class Cycle(nn.Module):
         self.there, self.back = build(), build()
         self.cycle, self.identity = cycle, identity
 
-    def forward(self, photos: Tensor, paintings: Tensor) -> tuple[Fakes, dict[str, Tensor]]:
-        painted, kept_paintings = self.there(torch.cat([photos, paintings])).chunk(2)
-        developed, kept_photos = self.back(torch.cat([paintings, photos])).chunk(2)
-        cycle = _distance(self.back(painted), photos) + _distance(self.there(developed), paintings)
+    def forward(self, photos: Tensor, paintings: Tensor, drawn: Drawn = own) -> tuple[Fakes, dict[str, Tensor]]:
+        both, turned = torch.cat([photos, paintings]), torch.cat([paintings, photos])
+        painted, kept_paintings = self.there(both, drawn(both)).chunk(2)
+        developed, kept_photos = self.back(turned, drawn(turned)).chunk(2)
+        photos_again, paintings_again = self.back(painted, drawn(painted)), self.there(developed, drawn(developed))
+        cycle = _distance(photos_again, photos) + _distance(paintings_again, paintings)
         identity = _distance(kept_paintings, paintings) + _distance(kept_photos, photos)
         losses = {"cycle": self.cycle * cycle, "identity": self.identity * identity}
         return {"paintings": painted, "photos": developed}, losses
@@ -66,9 +77,9 @@ class Contrast(nn.Module):
             nn.Sequential(nn.Linear(width, EMBEDDING), nn.ReLU(), nn.Linear(EMBEDDING, EMBEDDING)) for width in widths
         )
 
-    def forward(self, photos: Tensor, paintings: Tensor) -> tuple[Fakes, dict[str, Tensor]]:
+    def forward(self, photos: Tensor, paintings: Tensor, drawn: Drawn = own) -> tuple[Fakes, dict[str, Tensor]]:
         given = torch.cat([photos, paintings])
-        made = self.there(given)
+        made = self.there(given, drawn(given))
         with torch.no_grad():
             keys = self.there.encode(given)
         losses = []

@@ -11,10 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgtk.nn.normalise import OWN, Chain, Measured, Normalise, NormalisingNetwork, Source
+from imgtk.nn.normalise import OWN, AddNoise, Chain, Measured, Normalise, NormalisingNetwork, Source
 
 WITHIN = 0.98
 """Images are brought within -0.98..0.98 before their inverse tanh is taken, which has no value at 1."""
+NORMALISED = 3
+"""Modules of a residual block up to its first normalisation."""
 
 
 class Blur(nn.Module):
@@ -32,8 +34,11 @@ class Enlarge(nn.Module):
 
 
 class ResidualBlock(Measured):
-    def __init__(self, channels: int) -> None:
+    """Two convolutions beside a skip; with noise after the first where `noise` is given."""
+
+    def __init__(self, channels: int, noise: AddNoise | None = None) -> None:
         super().__init__()
+        self.noise = noise
         self.conv_block = Chain(
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3),
@@ -45,7 +50,10 @@ class ResidualBlock(Measured):
         )
 
     def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
-        return x + self.conv_block(x, source)
+        if self.noise is None:
+            return x + self.conv_block(x, source)
+        y = self.noise(self.conv_block[:NORMALISED](x, source), source)
+        return x + self.conv_block[NORMALISED:](y, source)
 
 
 class ResnetGenerator(NormalisingNetwork):
@@ -59,13 +67,17 @@ class ResnetGenerator(NormalisingNetwork):
             there are strided and transposed convolutions, which leave a checkerboard.
         skip: paint onto the image as it is without its details (means of 4x4 pixels), whose colours a matrix
             changes, so that only the rest has to be learnt; not in published files.
+        noise: add noise in the residual blocks, coarse and fine, and in the enlarging stages, so that flat areas get
+            strokes in place of a weave; not in published files.
     """
 
     multiple = 8  # two pixels, which can be mirrored, are left at a quarter
 
-    def __init__(self, features: int = 64, blocks: int = 9, *, antialias: bool = False, skip: bool = False) -> None:
+    def __init__(
+        self, features: int = 64, blocks: int = 9, *, antialias: bool = False, skip: bool = False, noise: bool = False
+    ) -> None:
         super().__init__()
-        self.features, self.blocks, self.antialias = features, blocks, antialias
+        self.features, self.blocks, self.antialias, self.noisy = features, blocks, antialias, noise
         modules: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, features, 7), *_activation(features)]
         self.taps = [0]
         for width in (2 * features, 4 * features):
@@ -73,14 +85,16 @@ class ResnetGenerator(NormalisingNetwork):
             modules += [nn.Conv2d(width // 2, width, 3, 1 if antialias else 2, 1), *_activation(width)]
             modules += [Blur()] if antialias else []
         self.taps += [len(modules), len(modules) + blocks // 2]
-        modules += [ResidualBlock(4 * features) for _ in range(blocks)]
-        for width in (2 * features, features):
+        wide = 4 * features
+        modules += [ResidualBlock(wide, AddNoise(wide, 4, i, coarse=True) if noise else None) for i in range(blocks)]
+        for width, scale in ((2 * features, 2), (features, 1)):
             modules += (
                 [Enlarge(), nn.Conv2d(2 * width, width, 3, padding=1)]
                 if antialias
                 else [nn.ConvTranspose2d(2 * width, width, 3, 2, 1, output_padding=1)]
             )
-            modules += _activation(width)
+            normalise, rectify = _activation(width)
+            modules += [normalise, AddNoise(width, scale, 0), rectify] if noise else [normalise, rectify]
         self.model = Chain(*modules, nn.ReflectionPad2d(3), nn.Conv2d(features, 3, 7))
         self.skip = nn.Conv2d(3, 3, 1) if skip else None
         if self.skip is not None:
@@ -90,7 +104,7 @@ class ResnetGenerator(NormalisingNetwork):
 
     @property
     def description(self) -> str:
-        kind = ", antialiased" if self.antialias else ""
+        kind = (", antialiased" if self.antialias else "") + (", noise" if self.noisy else "")
         return f"ResnetGenerator, {self.blocks} blocks, {self.features} features{kind}"
 
     @property
@@ -98,6 +112,7 @@ class ResnetGenerator(NormalisingNetwork):
         return (24 if self.antialias else 16) + 8 * self.blocks
 
     def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
+        source = self.sourced(source, x)
         x = 2 * x - 1
         logits = self.model(x, source).float()
         if self.skip is not None:
@@ -115,9 +130,10 @@ class ResnetGenerator(NormalisingNetwork):
     def encode(self, x: Tensor) -> list[Tensor]:
         """What the first half of the network makes of images (N, 3, H, W): features (N, C, H', W') of five depths,
         the pixels themselves first (Park et al. 2020, appendix C.1)."""
+        source = self.sourced(OWN, x)
         x, found = 2 * x - 1, []
         for index, module in enumerate(list(self.model)[: self.taps[-1] + 1]):
-            x = module(x, OWN) if isinstance(module, Measured) else module(x)
+            x = module(x, source) if isinstance(module, Measured) else module(x)
             if index in self.taps:
                 found.append(x)
         return found

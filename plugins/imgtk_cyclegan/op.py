@@ -16,7 +16,7 @@ class Translate(PaintStrokes):
     Args:
         model: name of shipped weights, or a file.
         strength, keep_colour, mask: see `Blend`.
-        scale: see `PaintStrokes`.
+        scale, seed: see `PaintStrokes`.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
@@ -25,5 +25,7 @@ class Translate(PaintStrokes):
 
     needs_float32 = True
 
-    def __init__(self, model: str, strength: float, keep_colour: str | None, mask: Path | None, scale: float) -> None:
-        super().__init__(model, "imgtk_cyclegan", Blend(strength, keep_colour, mask), scale)
+    def __init__(
+        self, model: str, strength: float, keep_colour: str | None, mask: Path | None, scale: float, seed: int = 0
+    ) -> None:
+        super().__init__(model, "imgtk_cyclegan", Blend(strength, keep_colour, mask), scale, seed)

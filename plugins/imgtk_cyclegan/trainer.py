@@ -15,8 +15,9 @@ from torch.nn.functional import pad
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
 from imgtk.nn.discriminators import PatchDiscriminator
+from imgtk.nn.normalise import OWN, Source
 from imgtk.painting.objective import kept_content
-from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, stacked
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise, stacked
 from imgtk.training.pool import ImagePool
 from imgtk.training.weights import load_init
 from imgtk.weights import locate
@@ -35,7 +36,7 @@ class TranslationRecipe(DomainsRecipe):
         method: "cycle" (CycleGAN: both directions) or "cut" (from photos to paintings only, in about half the time).
         back, back_summary: name and summary of the weights from paintings to photos, which CycleGAN learns as well.
         init: a file that such a run has exported; the way back is read from the file `back` beside it.
-        features, blocks, antialias, skip: of the generators.
+        features, blocks, antialias, skip, noise: of the generators.
         adversarial, cycle, identity, contrast: weights of the losses.
         patches: at each of five depths, for CUT.
         pool: earlier images that the discriminators see again; 0 for none.
@@ -51,6 +52,7 @@ class TranslationRecipe(DomainsRecipe):
     blocks: int = 6
     antialias: bool = True
     skip: bool = True
+    noise: bool = True
     adversarial: float = 1.0
     cycle: float = 1.0
     identity: float = 0.5
@@ -60,7 +62,7 @@ class TranslationRecipe(DomainsRecipe):
     discriminator_layers: int = 3
 
     def generator(self) -> ResnetGenerator:
-        return ResnetGenerator(self.features, self.blocks, antialias=self.antialias, skip=self.skip)
+        return ResnetGenerator(self.features, self.blocks, antialias=self.antialias, skip=self.skip, noise=self.noise)
 
 
 class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
@@ -95,7 +97,7 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         if isinstance(self.method, Cycle):
             starts[self.method.back] = file.with_name(f"{self.recipe.back}.safetensors")
         for network, start in starts.items():
-            load_init(network, str(start), "imgtk_cyclegan", settings="features, blocks, antialias and skip")
+            load_init(network, str(start), "imgtk_cyclegan", settings="features, blocks, antialias, skip and noise")
 
     def judge_of_pixels(self) -> nn.Module:
         recipe = self.recipe
@@ -105,7 +107,7 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         real = dict(zip(("photos", "paintings"), batch.split(3, 1), strict=True))
-        fakes, losses = networks["generator"](real["photos"], real["paintings"])
+        fakes, losses = networks["generator"](real["photos"], real["paintings"], self._drawn)
         for domain in self.pools:
             judge = networks[f"judge of {domain}"].requires_grad_(False)
             verdict = self.adversary.generator_loss(self.looking(judge), fakes[domain], real[domain])
@@ -119,6 +121,9 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
             earlier = pool.swap(fakes[domain])
             losses = self.adversary.discriminator_losses(self.looking(judge), real[domain], earlier)
             yield f"judge of {domain}", losses
+
+    def _drawn(self, batch: Tensor) -> Source:
+        return Source(noise=fresh_noise(batch)) if self.recipe.noise else OWN
 
     def state(self) -> dict[str, Any]:
         return {domain: pool.state() for domain, pool in self.pools.items()}

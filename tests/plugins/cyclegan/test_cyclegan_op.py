@@ -10,6 +10,8 @@ from imgtk.errors import WeightsError
 from imgtk.metrics import psnr
 from imgtk.registry import default
 from imgtk.testing import check_op, sample_image
+from imgtk.weights import Card, save
+from imgtk_cyclegan.network import ResnetGenerator
 from tests.plugins.cyclegan.conftest import random_generator
 
 SIZES = ((61, 47), (32, 33), (1, 19), (23, 1))
@@ -24,6 +26,21 @@ def build(path, **params):
 
 def test_it_keeps_every_promise_of_an_operator(network_file):
     check_op("translate:cyclegan", sizes=SIZES, model=str(network_file))
+
+
+def test_with_noise_it_keeps_them_too(tmp_path):
+    torch.manual_seed(0)
+    network = ResnetGenerator(4, 1, antialias=True, skip=True, noise=True).eval()
+    torch.nn.init.normal_(network.model[-1].weight, std=0.1)
+    save(tmp_path / "noisy.safetensors", network.state_dict(), Card("noisy", "", "", "", ""))
+    file = str(tmp_path / "noisy.safetensors")
+    check_op("translate:cyclegan", sizes=SIZES, model=file)
+    x = sample_image(64, 48)
+    first, again, other = (build(file, seed=seed)(x) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert (first - other).abs().mean() > 1e-3
+    flat = build(file)(torch.full((1, 3, 64, 64), 0.5))
+    assert flat.std() > 1e-3  # strokes, where a network without noise has nothing to tell places apart
 
 
 @torch.inference_mode()

@@ -60,7 +60,7 @@ def test_cyclegan_exports_both_directions(photos, settings, tmp_path):
         card = Card.read(weights.with_name(f"{name}.toml"))
         assert card.name == name
         assert card.trained.startswith("CycleGAN, trained for 6 iterations")
-        assert set(card.scores["validation"]) == {"kid", "kid_photos", "kid_back", "content"}
+        assert set(card.scores["validation"]) == {"kid", "kid_photos", "kid_back", "content", "regularity"}
     assert (tmp_path / "run" / "best" / "painting2photo.safetensors").exists()
     op = default().spec("translate:cyclegan").build(model=str(weights))
     op.to(torch.device("cpu"), torch.float32)

@@ -73,7 +73,7 @@ def test_it_is_trained_exported_and_used_and_resumed_exactly(data, settings, tmp
     assert {"photo_judge/adversarial", "painting_judge/adversarial", "validation/kid"} < figures
     card = Card.read(weights.with_suffix(".toml"))
     assert card.architecture.startswith("UNIT, 2 + 2 blocks, 4 channels")
-    assert set(card.scores["validation"]) == {"kid", "kid_photos", "content"}
+    assert set(card.scores["validation"]) == {"kid", "kid_photos", "content", "regularity"}
     assert cv2.imread(str(tmp_path / "whole/samples/0000004.png")).shape[1] >= 3 * 32
     assert isinstance(load_unit(weights), UNIT)
     op = spec.build(model=str(weights), to="photo")

@@ -29,9 +29,11 @@ class Metadata:
         dpi: pixels per inch, horizontal and vertical.
         text: PNG text chunks and comparable comments, by keyword.
         iptc: the records of IPTC-IIM, as JPEG (in APP13) and TIFF hold them.
+        xmp_extension: what XMP in JPEG holds beyond a segment.
+        cicp: code points of ITU-T H.273 for the colours, as PNG has them; `icc` says the same if a profile can.
         pyramid: whether the file holds reduced versions of the image, too (TIFF).
         geo: where on Earth the image lies (GeoTIFF).
-        warnings: what else the file held and imgtk leaves out, each in a few words: "OME-XML".
+        warnings: what was out of the ordinary, and what the file held besides: "OME-XML is left out".
     """
 
     icc: bytes | None = None
@@ -40,6 +42,8 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
     iptc: bytes | None = None
+    xmp_extension: bytes | None = None
+    cicp: tuple[int, int, int, int] | None = None
     pyramid: bool = False
     geo: GeoReference | None = None
     warnings: tuple[str, ...] = ()

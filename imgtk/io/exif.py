@@ -23,6 +23,9 @@ _WIDTHS = (0x0100, 0xA002)  # ImageWidth, PixelXDimension
 _HEIGHTS = (0x0101, 0xA003)  # ImageLength, PixelYDimension
 _THUMBNAIL_START, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _SHORT, _LONG = 3, 4
+_WHOLE = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}  # types of whole numbers, whatever a tag should have
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of a value of each type
+_JPEG = b"\xff\xd8"
 
 # Tags of the main directory that tell of the image, not of how one file stores it: descriptions, camera, software,
 # dates, artist, copyright, rating, and the Windows title, comment, author, keywords and subject.
@@ -60,7 +63,8 @@ class _Block:
             yield _Entry(self._get("H", at), self._get("H", at + 2), at + 8)
 
     def value(self, entry: _Entry) -> int:
-        return self._get("H" if entry.type == _SHORT else "I", entry.at) if entry.type in (_SHORT, _LONG) else 0
+        code = _WHOLE.get(entry.type)
+        return self._get(code, entry.at) if code else 0
 
     def set(self, entry: _Entry, value: int) -> None:
         struct.pack_into(self.order + "HII", self.data, entry.at - 6, _LONG, 1, value)
@@ -79,10 +83,29 @@ class _Block:
             return
         start, length = self.number(directory, _THUMBNAIL_START), self.number(directory, _THUMBNAIL_LENGTH)
         struct.pack_into(self.order + "I", self.data, link, 0)
-        if start and start + length >= len(self.data):
+        if self.data[start : start + 2] != _JPEG:
+            return
+        stop = min(start + length, len(self.data))
+        if any(first < stop and start < last for first, last in self._used()):
+            return
+        if stop == len(self.data):
             del self.data[start:]
-        elif start:
-            self.data[start : start + length] = bytes(length)
+        else:
+            self.data[start:stop] = bytes(stop - start)
+
+    def _used(self) -> Iterator[tuple[int, int]]:
+        """Where the header, the directories that are kept and their values lie."""
+        yield 0, 8
+        camera = self.number(self.first, EXIF_IFD)
+        inner = (camera, self.number(self.first, GPS_IFD), self.number(camera, INTEROP_IFD))
+        for directory in (self.first, *inner):
+            if directory:
+                yield directory, directory + 6 + 12 * self._get("H", directory)
+            for entry in self.entries(directory):
+                size = self._get("I", entry.at - 4) * _SIZES.get(entry.type, 1)
+                if size > 4:
+                    place = self._get("I", entry.at)
+                    yield place, place + size
 
 
 def is_block(data: bytes) -> bool:

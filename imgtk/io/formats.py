@@ -19,6 +19,7 @@ class Format:
         alpha: whether it holds transparency.
         max_side: longest side in pixels.
         lossy: whether it takes `quality`.
+        metadata: the attributes of `Metadata` that it holds.
     """
 
     name: str
@@ -27,13 +28,18 @@ class Format:
     alpha: bool = False
     max_side: int = 2**31 - 1
     lossy: bool = False
+    metadata: tuple[str, ...] = ()
 
 
-JPEG = Format("JPEG", (".jpg", ".jpeg"), max_side=65_500, lossy=True)  # 65,500 is libjpeg's limit
-PNG = Format("PNG", (".png",), depths=(8, 16), alpha=True)
-WEBP = Format("WebP", (".webp",), alpha=True, max_side=16_383, lossy=True)
-TIFF = Format("TIFF", (".tif", ".tiff"), depths=(8, 16, 32), alpha=True)
-BMP = Format("BMP", (".bmp",))
+# The longest side is libjpeg's limit.
+JPEG = Format("JPEG", (".jpg", ".jpeg"), max_side=65_500, lossy=True, metadata=("icc", "exif", "xmp", "dpi", "iptc"))
+PNG = Format("PNG", (".png",), depths=(8, 16), alpha=True, metadata=("icc", "exif", "xmp", "dpi", "text", "cicp"))
+WEBP = Format("WebP", (".webp",), alpha=True, max_side=16_383, lossy=True, metadata=("icc", "exif", "xmp"))
+
+TIFF = Format(
+    "TIFF", (".tif", ".tiff"), depths=(8, 16, 32), alpha=True, metadata=("icc", "exif", "xmp", "dpi", "iptc", "geo")
+)
+BMP = Format("BMP", (".bmp",), metadata=("dpi",))
 
 FORMATS = (JPEG, PNG, WEBP, TIFF, BMP)
 

@@ -11,29 +11,69 @@ from PIL import ImageCms
 
 from imgtk.image import Metadata
 from imgtk.io import exif as exif_block
+from imgtk.io import jpeg
 
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|>))([1-8])")
+_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
+
+# What tells of something beside the image, as attributes and as elements of XMP.
+_BESIDE = {
+    "the gain map (Ultra HDR)": (
+        re.compile(rb"\s+(hdrgm|HDRGainMap):\w+\s*=\s*(\"[^\"]*\"|'[^']*')"),
+        re.compile(rb"\s*<((?:hdrgm|HDRGainMap):\w+)[^>]*?(?:/>|>.*?</\1>)", re.DOTALL),
+    ),
+    "the clip of a motion photo": (
+        re.compile(rb"\s+(GCamera|Camera):(MotionPhoto|MicroVideo)\w*\s*=\s*(\"[^\"]*\"|'[^']*')"),
+        re.compile(rb"\s*<((?:GCamera|Camera):(?:MotionPhoto|MicroVideo)\w*)[^>]*?(?:/>|>.*?</\1>)", re.DOTALL),
+    ),
+}
+_DIRECTORY = re.compile(rb"\s*<(G?Container:Directory)[^>]*?(?:/>|>.*?</\1>)", re.DOTALL)
 _RAW_EXIF = "Raw profile type exif"  # ImageMagick's way to put EXIF into PNG before the eXIf chunk existed
 _PNG_XMP = "XML:com.adobe.xmp"
 
 
 def of_pillow(image: PIL.Image.Image) -> Metadata:
-    """Metadata of a Pillow image, with the orientation as the file states it. Of a PNG file that is not loaded, those
-    before the pixels."""
+    """Metadata of a Pillow image, with the orientation as the file states it."""
     info = image.info
     stream = getattr(image, "png", None)  # as long as the image is not loaded
     texts = stream.im_text if stream else getattr(image, "text", {})
     text = {key: str(value) for key, value in texts.items() if key not in (_RAW_EXIF, _PNG_XMP)}
     if image.format != "PNG" and info.get("comment"):  # in PNG it is one of the texts
         text["Comment"] = _decoded(info["comment"])
-    exif = _exif(image)
+    exif, (dpi, warnings) = _exif(image), _resolution(image)
+    xmp, gone = truthful(_xmp(image))
+    segments = getattr(image, "applist", ())
+    if any(name == "APP2" and data.startswith(_GAIN_MAP) for name, data in segments) and not gone:
+        gone = ["the gain map (Ultra HDR) is left out"]
+    if image.format == "MPO" and not gone:
+        warnings.append("further images of the file are left out")
     return Metadata(
         icc=valid_profile(info.get("icc_profile")),
         exif=exif,
-        xmp=_xmp(image),
-        dpi=_dpi(image, exif),
+        xmp=xmp,
+        dpi=_stated(image, dpi, exif),
         text=text,
+        iptc=jpeg.resources(info),
+        xmp_extension=jpeg.extended_xmp(segments) if xmp and b"HasExtendedXMP" in xmp else None,
+        warnings=(*warnings, *gone),
     )
+
+
+def warned(metadata: Metadata, warning: str) -> Metadata:
+    return replace(metadata, warnings=(*metadata.warnings, warning))
+
+
+def truthful(xmp: bytes | None) -> tuple[bytes | None, list[str]]:
+    """The XMP packet without what it says of a gain map or of a clip beside the image; and warnings of that."""
+    warnings = []
+    for what, forms in _BESIDE.items():
+        without = xmp or b""
+        for form in forms:
+            without = form.sub(b"", without)
+        if xmp and without != xmp:
+            xmp = _DIRECTORY.sub(b"", without)
+            warnings.append(f"{what} is left out")
+    return xmp, warnings
 
 
 def orientation(metadata: Metadata) -> int:
@@ -99,11 +139,19 @@ def _xmp(image: PIL.Image.Image) -> bytes | None:
     return xmp.encode() if isinstance(xmp, str) else xmp
 
 
-def _dpi(image: PIL.Image.Image, exif: bytes | None) -> tuple[float, float] | None:
+def _resolution(image: PIL.Image.Image) -> tuple[tuple[float, float] | None, list[str]]:
+    """What Pillow says of the resolution, and a warning of pixels that are not square."""
     dpi = image.info.get("dpi")
-    if dpi is None or min(dpi) <= 0:
+    density, unit = image.info.get("jfif_density"), image.info.get("jfif_unit")
+    if unit == 0 and density and density[0] != density[1] and min(density) > 0:
+        return None, [f"the shape of pixels, {density[0]}:{density[1]}, is left out"]
+    return (None if dpi is None or min(dpi) <= 0 else dpi), []
+
+
+def _stated(image: PIL.Image.Image, dpi: tuple[float, float] | None, exif: bytes | None) -> tuple[float, float] | None:
+    """The resolution, if the file states it: else Pillow gives 72 dpi to JPEG and 1 to TIFF."""
+    if dpi is None or (image.format == "TIFF" and tuple(dpi) == (1, 1)):
         return None
-    # Where files state none, Pillow gives 72 dpi to JPEG and 1 to TIFF.
     if image.format in ("JPEG", "MPO") and not image.info.get("jfif_unit"):
         return (float(dpi[0]), float(dpi[1])) if exif_block.states_resolution(exif or b"") else None
-    return None if image.format == "TIFF" and tuple(dpi) == (1, 1) else (float(dpi[0]), float(dpi[1]))
+    return float(dpi[0]), float(dpi[1])

@@ -15,12 +15,11 @@ import numpy as np
 
 from imgtk.errors import ReadError
 from imgtk.image import Metadata
+from imgtk.io.png_chunks import METRES_PER_INCH, SIGNATURE, chunk
 from imgtk.io.quiet import without_native_messages
 from imgtk.io.rows import Rows
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels; 11.2.1
-_METRES_PER_INCH = 0.0254
 _STRIP_BYTES = 1 << 20
 _COMPRESSION_LEVEL = 4  # a tenth larger than zlib's default of 6, in half the time
 
@@ -33,20 +32,6 @@ def bit_depth(head: bytes) -> int:
 def is_gray(head: bytes) -> bool:
     """Whether the PNG file that starts with `head` is gray, with or without alpha (11.2.1)."""
     return head[25] in (0, 4)
-
-
-def without_pixels(file: BinaryIO) -> bytes:
-    """The PNG file with its pixels left out, so that what follows them, metadata too, is met before them."""
-    kept = [file.read(len(SIGNATURE))]
-    while len(head := file.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
-        if kind == b"IEND":
-            break
-        if kind in (b"IDAT", b"fdAT"):
-            file.seek(length + 4, 1)
-        else:
-            kept.append(head + file.read(length + 4))
-    return b"".join([*kept, _chunk(b"IDAT", b""), _chunk(b"IEND", b"")])
 
 
 def scaled_key(key: int, depth: int) -> int:
@@ -85,35 +70,33 @@ def write(file: BinaryIO, pixels: Rows, metadata: Metadata) -> None:
     """Write (H, W, C), uint8 or uint16, C from 1 to 4; the second or fourth channel is alpha."""
     height, width, channels = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8 * pixels.dtype.itemsize, _COLOUR_TYPES[channels], 0, 0, 0)
-    file.write(SIGNATURE + _chunk(b"IHDR", header))
-    for chunk in _metadata_chunks(metadata):
-        file.write(chunk)
+    file.write(SIGNATURE + chunk(b"IHDR", header))
+    for block in _metadata_chunks(metadata):
+        file.write(block)
     compressor = zlib.compressobj(_COMPRESSION_LEVEL, strategy=zlib.Z_FILTERED)
     for strip in _filtered(pixels):
         if data := compressor.compress(strip):
-            file.write(_chunk(b"IDAT", data))
-    file.write(_chunk(b"IDAT", compressor.flush()) + _chunk(b"IEND", b""))
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+            file.write(chunk(b"IDAT", data))
+    file.write(chunk(b"IDAT", compressor.flush()) + chunk(b"IEND", b""))
 
 
 def _metadata_chunks(metadata: Metadata) -> Iterator[bytes]:
     """11.3: colour space, resolution, EXIF, XMP and texts, in an order that suits before the pixels."""
+    if metadata.cicp:
+        yield chunk(b"cICP", bytes(metadata.cicp))
     if metadata.icc:
-        yield _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc))
+        yield chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc))
     if metadata.dpi:
-        x, y = (min(round(dpi / _METRES_PER_INCH), 2**31 - 1) for dpi in metadata.dpi)
-        yield _chunk(b"pHYs", struct.pack(">IIB", x, y, 1))
+        x, y = (min(round(dpi / METRES_PER_INCH), 2**31 - 1) for dpi in metadata.dpi)
+        yield chunk(b"pHYs", struct.pack(">IIB", x, y, 1))
     if metadata.exif:
-        yield _chunk(b"eXIf", metadata.exif)
+        yield chunk(b"eXIf", metadata.exif)
     if metadata.xmp:
-        yield _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
+        yield chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
     for key, value in metadata.text.items():
         keyword = key.encode("latin-1", "replace")[:79].replace(b"\0", b"")
         if keyword:
-            yield _chunk(b"iTXt", keyword + b"\0\0\0\0\0" + value.replace("\0", "").encode("utf-8", "replace"))
+            yield chunk(b"iTXt", keyword + b"\0\0\0\0\0" + value.replace("\0", "").encode("utf-8", "replace"))
 
 
 def _filtered(pixels: Rows) -> Iterator[bytes]:

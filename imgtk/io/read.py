@@ -20,8 +20,8 @@ from PIL.ImageFile import ImageFile
 from imgtk.errors import ReadError
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
+from imgtk.io import bmp, jpeg, png, png_chunks, tiff
 from imgtk.io import metadata as meta
-from imgtk.io import png, tiff
 from imgtk.io.convert import SIDEWAYS, assembled, from_pillow, oriented
 from imgtk.io.quiet import without_warnings
 
@@ -106,15 +106,22 @@ def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Head
         if is_tiff(file):
             return [_tiff_header(file, page) for page in _tiff_pages(file, max_pixels)]
         head = _head(file)
-        is_png = head.startswith(png.SIGNATURE)
-        with pillow_image(BytesIO(png.without_pixels(file)) if is_png else file, max_pixels) as image:
-            if not is_png:
-                return [_pillow_header(image, gray=image.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "F"))]
-            return [_pillow_header(image, gray=png.is_gray(head), depth=max(8, png.bit_depth(head)))]
+        if bitmap := bmp.header(file):
+            check_size(*bitmap.size, max_pixels)
+            channels = 4 if bitmap.masks[3] else 3
+            return [Header(bitmap.size, channels, 8, Metadata(dpi=bitmap.dpi), 1, "BMP")]
+        if head.startswith(png.SIGNATURE):
+            metadata = png_chunks.metadata(file)
+            with pillow_image(BytesIO(png_chunks.without_pixels(file)), max_pixels) as image:
+                return [_pillow_header(image, metadata, gray=png.is_gray(head), depth=max(8, png.bit_depth(head)))]
+        with pillow_image(file, max_pixels) as image:
+            gray = image.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "F")
+            return [_pillow_header(image, _metadata(file, image), gray=gray, endless=not _has_end(file, image))]
 
 
-def _pillow_header(image: ImageFile, *, gray: bool, depth: int = 8) -> Header:
-    metadata = meta.of_pillow(image)
+def _pillow_header(
+    image: ImageFile, metadata: Metadata, *, gray: bool, depth: int = 8, endless: bool = False
+) -> Header:
     turned = meta.orientation(metadata)
     deep = {"F": 32, "I": 16}.get(image.mode.partition(";")[0], depth)
     channels = (1 if gray else 3) + image.has_transparency_data
@@ -124,7 +131,20 @@ def _pillow_header(image: ImageFile, *, gray: bool, depth: int = 8) -> Header:
         whole = f"progressive {kind}"
     if image.mode in ("CMYK", "LAB"):
         whole = f"{kind} with colours as {image.mode}"
+    if endless:
+        whole = f"{kind} without an end"
     return Header(_upright(Size(*image.size), turned), channels, deep, metadata, turned, whole)
+
+
+def _has_end(file: BinaryIO, image: ImageFile) -> bool:
+    """Whether the end marker of a JPEG is somewhere in the last megabyte."""
+    if image.format not in ("JPEG", "MPO"):
+        return True
+    at = file.tell()
+    file.seek(max(0, file.seek(0, 2) - (1 << 20)))
+    found = b"\xff\xd9" in file.read()
+    file.seek(at)
+    return found
 
 
 def _tiff_header(file: BinaryIO, page: tiff.Page) -> Header:
@@ -198,17 +218,41 @@ def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
     if is_tiff(file):
         return _decoded_tiff(file, path, max_pixels)
     head = _head(file)
+    if bitmap := bmp.header(file):
+        check_size(*bitmap.size, max_pixels)
+        samples = bmp.decoded(file, bitmap)
+        return assembled(samples, has_alpha=bool(bitmap.masks[3]), metadata=Metadata(dpi=bitmap.dpi), path=path)
+    if head.startswith(png.SIGNATURE):
+        return _decoded_png(file, head, path, max_pixels)
     with pillow_image(file, max_pixels) as image:
-        depth = png.bit_depth(head) if image.format == "PNG" else 8
+        metadata = _metadata(file, image)
+        try:
+            return from_pillow(image, path, metadata)
+        except OSError:
+            file.seek(0)
+            data = jpeg.completed(file.read()) if image.format in ("JPEG", "MPO") else None
+            if data is None:
+                raise
+    with pillow_image(BytesIO(data), max_pixels) as image:
+        return from_pillow(image, path, meta.warned(metadata, "the end of the file is missing, and no pixel"))
+
+
+def _metadata(file: BinaryIO, image: ImageFile) -> Metadata:
+    return meta.of_pillow(image)
+
+
+def _decoded_png(file: BinaryIO, head: bytes, path: Path, max_pixels: int) -> Image:
+    metadata, depth = png_chunks.metadata(file), png.bit_depth(head)
+    data = png_chunks.pixels_alone(file)
+    with pillow_image(BytesIO(data), max_pixels) as image:
         if depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
             image.info["transparency"] = png.scaled_key(image.info["transparency"], depth)
-        decoded = from_pillow(image, path)  # also finds damage, which OpenCV would pass over
-        if depth == 16:
-            file.seek(0)
-            samples = png.decode_deep(file.read(), image.info.get("transparency"))
-            samples = oriented(samples, meta.orientation(meta.of_pillow(image)))
-            return assembled(samples, has_alpha=samples.shape[2] in (2, 4), metadata=decoded.metadata, path=path)
-        return decoded
+        decoded = from_pillow(image, path, metadata)  # also finds damage, which OpenCV would pass over
+        if depth < 16:
+            return decoded
+        samples = png.decode_deep(data, image.info.get("transparency"))
+        samples = oriented(samples, meta.orientation(metadata))
+        return assembled(samples, has_alpha=samples.shape[2] in (2, 4), metadata=decoded.metadata, path=path)
 
 
 @contextmanager

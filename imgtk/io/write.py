@@ -8,7 +8,6 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,10 +17,10 @@ import PIL.Image
 from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
-from imgtk.io import exif, png, tiff
+from imgtk.io import jpeg, png, tiff
+from imgtk.io.carried import fitting
 from imgtk.io.depth import to_depth
 from imgtk.io.formats import BMP, JPEG, PNG, TIFF, WEBP, Format, format_of
-from imgtk.io.metadata import valid_profile
 from imgtk.io.options import WriteOptions
 from imgtk.io.quiet import audible
 from imgtk.io.temporary import temporary
@@ -30,9 +29,6 @@ QUALITY = 95
 EXISTS_HINT = "Choose another name, or replace it with --overwrite (overwrite=True)."
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors of a disk that is full, or cannot be written to at all."""
-
-_SEGMENT_BYTES = 65533  # what a segment of JPEG holds (ITU-T T.81, B.1.1.4)
-_XMP_HEADER = 29  # bytes of it that name the packet (XMP Specification Part 3, 1.1.3)
 
 
 def check_target(
@@ -122,7 +118,8 @@ def write(image: Image, path: str | Path, options: WriteOptions = WriteOptions()
     target = format_of(path)
     samples = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
     samples = to_depth(samples, options.depth or natural_depth(samples.dtype, target))
-    metadata = fitting(image.metadata, image.size, image.gray, target, path)
+    metadata = fitting(image.metadata, image.size, image.gray, target)
+    warn(path, metadata)
     with replacing(path) as file:
         if target is PNG:
             png.write(file, samples, metadata)
@@ -180,30 +177,12 @@ def natural_depth(dtype: np.dtype[Any], target: Format) -> int:
     return depth if depth in target.depths else 8
 
 
-def fitting(metadata: Metadata, size: Size, gray: bool, target: Format, path: Path) -> Metadata:
-    """What `target` can hold of the metadata, true for an image of that size. A profile of another colour space
-    than the pixels', and what exceeds a JPEG segment, are left out; the latter with a warning."""
-    metadata = replace(
-        metadata,
-        exif=metadata.exif and exif.resized(metadata.exif, size),
-        icc=valid_profile(metadata.icc, colours=b"GRAY" if gray and target is not WEBP else b"RGB "),
-        geo=metadata.geo and metadata.geo.resized(size),
-    )
-    if target is not JPEG:
-        return metadata
-    return replace(
-        metadata,
-        exif=_fitting_segment("EXIF", metadata.exif, _SEGMENT_BYTES - len(b"Exif\0\0"), path),
-        xmp=_fitting_segment("XMP", metadata.xmp, _SEGMENT_BYTES - _XMP_HEADER, path),
-    )
-
-
-def _fitting_segment(name: str, value: bytes | None, room: int, path: Path) -> bytes | None:
-    if not value or len(value) <= room:
-        return value
-    with audible():
-        warnings.warn(f"{path}: {name} of {len(value)} bytes is too large for JPEG and left out", stacklevel=4)
-    return None
+def warn(path: Path, metadata: Metadata) -> None:
+    """Warn of what did not fit into a file; of what its format never holds, `Metadata.warnings` tell."""
+    for warning in metadata.warnings:
+        if "too large" in warning:
+            with audible():
+                warnings.warn(f"{path}: {warning}", stacklevel=3)
 
 
 def write_by_pillow(
@@ -213,13 +192,14 @@ def write_by_pillow(
     image = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     params: dict[str, Any] = {"dpi": metadata.dpi or (0, 0)}  # Pillow would state 96 in BMP
     if target is not BMP:
-        params |= {"icc_profile": metadata.icc, "xmp": metadata.xmp, "quality": options.quality or QUALITY}
+        params |= {"icc_profile": metadata.icc, "quality": options.quality or QUALITY}
         params |= {"exif": metadata.exif and b"Exif\0\0" + metadata.exif}
     if target is JPEG:
-        comment = metadata.text.get("Comment", "").encode()[:_SEGMENT_BYTES]
+        comment = metadata.text.get("Comment", "").encode()[: jpeg.SEGMENT_BYTES]
         params |= {"subsampling": "4:4:4", "comment": comment}
+        params |= {"extra": jpeg.segments(metadata)}
     if target is WEBP:
-        params |= {"lossless": options.lossless, "exact": options.lossless}
+        params |= {"xmp": metadata.xmp, "lossless": options.lossless, "exact": options.lossless}
     image.save(Stream(file), target.name, **{name: value for name, value in params.items() if value})  # type: ignore[arg-type]
 
 

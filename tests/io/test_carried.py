@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -15,6 +17,8 @@ from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
 from imgtk.io import WriteOptions, read, write
 from imgtk.io import exif as exif_block
+from imgtk.io.carried import fitting
+from imgtk.io.formats import format_of
 
 
 def camera(block: bytes | None) -> tuple[object, ...]:
@@ -165,3 +169,39 @@ def test_comments_of_any_encoding():
     PIL.Image.new("L", (2, 2)).save(data, "JPEG", comment=b"caf\xe9\0")
     with PIL.Image.open(data) as source:
         assert Image.of(source).metadata.text == {"Comment": "café"}
+
+
+@pytest.mark.parametrize("start", [12, 26, 90])
+def test_a_thumbnail_that_overlaps_is_no_thumbnail(start):
+    """Its offset, in a damaged block, is where other things lie."""
+    block = bytearray(with_thumbnail("<"))
+    struct.pack_into("<I", block, 38 + 2 + 8, start)
+    block[start : start + 2] = block[start : start + 2] if start < 80 else b"no"
+    kept = exif_block.upright(bytes(block))
+    assert len(kept) == len(block)
+    assert exif_block.parse(kept)[271] == "Makers"
+    assert exif_block.parse(kept).get_ifd(1) == {}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "lost"),
+    [
+        (".jpg", {"a text is left out"}),
+        (".png", {"IPTC is left out"}),
+        (".webp", {"IPTC is left out", "2 texts are left out", "the resolution is left out"}),
+        (".tif", {"2 texts are left out"}),
+        (
+            ".bmp",
+            {
+                "IPTC is left out",
+                "2 texts are left out",
+                "EXIF is left out",
+                "XMP is left out",
+                "the ICC profile is left out",
+            },
+        ),
+    ],
+)
+def test_what_is_lost_is_told(suffix, lost):
+    kept = fitting(replace(metadata(), iptc=b"\x1c\2\5\0\1a"), Size(2, 3), False, format_of(Path(f"a{suffix}")))
+    assert set(kept.warnings) == lost

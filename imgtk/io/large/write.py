@@ -14,12 +14,13 @@ from imgtk.errors import WriteError
 from imgtk.geometry import Box, Size
 from imgtk.image import Metadata
 from imgtk.io import png, tiff
+from imgtk.io.carried import fitting
 from imgtk.io.formats import JPEG, PNG, TIFF, format_of
 from imgtk.io.large import vips
 from imgtk.io.large.kept import Drafts
 from imgtk.io.large.raster import Raster, raster
 from imgtk.io.options import WriteOptions
-from imgtk.io.write import QUALITY, fitting, replacing, write_by_pillow
+from imgtk.io.write import QUALITY, replacing, warn, write_by_pillow
 
 _ROWS = 256  # of a reduced version that are computed at a time
 
@@ -53,7 +54,8 @@ class Output:
         Raises:
             WriteError: if the format is encoded as a whole, and that does not fit into memory.
         """
-        metadata = fitting(metadata, samples.size, samples.shape[2] < 3, self.format, self.path)
+        metadata = fitting(metadata, samples.size, samples.shape[2] < 3, self.format)
+        warn(self.path, metadata)
         if self._tiff:
             self._tiff.add(samples, metadata, tiled=True)
             self._add_pyramid(samples, tiff.levels(samples) if metadata.pyramid else 0)

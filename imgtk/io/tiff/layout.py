@@ -54,7 +54,7 @@ class Page:
         ifd: its directory, as tifffile knows it.
         first: the first directory of the file, which has what is said of the file as a whole.
         mask: the directory of its transparency mask; None without one.
-        warnings: what in the file belongs to it, and is left out.
+        warnings: what in the file belongs to it, and is left out, in words.
     """
 
     ifd: Any
@@ -188,7 +188,7 @@ def _with_masks(ifds: Iterable[Any], first: Any) -> Iterator[Page]:
                 yield page
             page = Page(ifd, first)
         elif page.has_alpha or ifd.samplesperpixel > 1 or ifd.shape[:2] != (page.size.height, page.size.width):
-            page = Page(page.ifd, first, page.mask, (*page.warnings, "a further transparency mask"))
+            page = Page(page.ifd, first, page.mask, (*page.warnings, "a further transparency mask is left out"))
         else:
             page = Page(page.ifd, first, ifd, page.warnings)
     if page:

@@ -39,14 +39,14 @@ def metadata(file: BinaryIO, page: Page) -> Metadata:
         if form.match(str(tags.get(_DESCRIPTION, ""))):
             del tags[_DESCRIPTION]
             if what != "the description for tifffile":  # which has the shape only
-                warnings.append(what)
+                warnings.append(f"{what} is left out")
     if further := ifd.samplesperpixel - page.stored - (page.alpha[0] > 0):
-        warnings.append("a further channel" if further == 1 else f"{further} further channels")
+        warnings.append("a further channel is left out" if further == 1 else f"{further} further channels are left out")
     icc = valid_profile(ifd.tags.valueof(_ICC))
     if _beyond_pillow(ifd) and (exif.EXIF_IFD in ifd.tags or exif.GPS_IFD in ifd.tags):
-        warnings.append("EXIF of big-endian BigTIFF")
+        warnings.append("EXIF of big-endian BigTIFF is left out")
     if ifd.photometric not in CONVERTED and {_WHITE_POINT, _PRIMARIES, _TRANSFER} & {*ifd.tags.keys()} and not icc:
-        warnings.append("the colours' white point, primaries or transfer function")
+        warnings.append("white point, primaries or transfer function of the colours are left out")
     xmp = ifd.tags.valueof(_XMP)
     return Metadata(
         icc=icc if icc and icc[16:20] == (b"GRAY" if page.colours == 1 else b"RGB ") else None,

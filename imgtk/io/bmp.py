@@ -1,0 +1,79 @@
+"""BMP with channels at unusual places of a pixel, which Pillow does not read.
+
+The header is that of Microsoft's documentation: BITMAPFILEHEADER, BITMAPINFOHEADER and BITMAPV4HEADER.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from imgtk.errors import ReadError
+from imgtk.geometry import Size
+
+_BITFIELDS, _ALPHABITFIELDS = 3, 6
+_METRES_PER_INCH = 0.0254
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """What the header says.
+
+    Attributes:
+        size: in pixels.
+        bits: of a pixel, 16 or 32.
+        masks: which of them are red, green, blue and alpha; 0 for no alpha.
+        start: where the pixels are in the file.
+        upside_down: whether the first row is the lowest, as is the rule.
+        dpi: the resolution, if it is stated.
+    """
+
+    size: Size
+    bits: int
+    masks: tuple[int, int, int, int]
+    start: int
+    upside_down: bool
+    dpi: tuple[float, float] | None
+
+
+def header(file: BinaryIO) -> Bitmap | None:
+    """The header of a BMP file with masks; None of other files."""
+    file.seek(0)
+    head = file.read(14 + 56)
+    file.seek(0)
+    if len(head) < 66 or head[:2] != b"BM":
+        return None
+    (start,) = struct.unpack_from("<I", head, 10)
+    length, width, height, _, bits, compression, _, x, y = struct.unpack_from("<IiiHHIIii", head, 14)
+    if compression not in (_BITFIELDS, _ALPHABITFIELDS) or bits not in (16, 32) or length < 40:
+        return None
+    has_alpha = compression == _ALPHABITFIELDS or length >= 56
+    red, green, blue, alpha = struct.unpack("<4I", head[54:70].ljust(16, b"\0"))
+    dpi = (x * _METRES_PER_INCH, y * _METRES_PER_INCH) if x > 0 and y > 0 else None
+    masks = (red, green, blue, alpha if has_alpha else 0)
+    return Bitmap(Size(width, abs(height)), bits, masks, start, height > 0, dpi)
+
+
+def decoded(file: BinaryIO, bitmap: Bitmap) -> np.ndarray:
+    """(H, W, 3 or 4), uint8, with alpha as the last channel if there is a mask for it."""
+    width, height = bitmap.size
+    line = -(-width * bitmap.bits // 32) * 4  # rows are filled up to four bytes
+    file.seek(bitmap.start)
+    data = file.read(line * height)
+    if len(data) < line * height or not all(bitmap.masks[:3]):
+        raise ReadError("the image in it is damaged or cut short")
+    rows = np.frombuffer(data, f"<u{bitmap.bits // 8}").reshape(height, -1)[:, :width].astype(np.uint64)
+    samples = np.dstack([_channel(rows, mask) for mask in bitmap.masks if mask])
+    return samples[::-1] if bitmap.upside_down else samples
+
+
+def _channel(rows: np.ndarray, mask: int) -> np.ndarray:
+    lowest = (mask & -mask).bit_length() - 1
+    largest = mask >> lowest
+    if largest & (largest + 1):
+        raise ReadError(f"the bits of a channel are not side by side ({mask:#x})")
+    values = (rows & np.uint64(mask)) >> np.uint64(lowest)
+    return ((values * np.uint64(255) + np.uint64(largest // 2)) // np.uint64(largest)).astype(np.uint8)

@@ -57,8 +57,9 @@ def measure(name: str, size: Size, repeat: int) -> list[dict[str, Any]]:
         begin = perf_counter()
         pipeline.plan(size)
         start[way] = perf_counter() - begin
-        worst[way] = int(np.abs(pipeline(image).numpy() - exact).max())
-        assert not pipeline.notes, pipeline.notes
+        result = pipeline(image)
+        worst[way] = int(np.abs(result.numpy() - exact).max())
+        assert not result.notes, result.notes
         functions[way], runtimes[way] = partial(pipeline, image), backend
     times = seconds(functions, repeat)
     return [

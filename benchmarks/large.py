@@ -53,7 +53,7 @@ def measure(pipeline: str, source: Path, suffix: str, max_memory: int) -> dict[s
     return {
         "input_megapixels": size.pixels / 1e6,
         "input": str(size),
-        "output": f"{result}{suffix}",
+        "output": f"{result.size}{suffix}",
         "seconds": seconds,
         "seconds_per_megapixel": seconds / size.pixels * 1e6,
         "peak_mb": peak / 1e6,

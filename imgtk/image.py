@@ -58,12 +58,14 @@ class Image:
         alpha: (H, W) opacity, straight (not premultiplied), in the dtype of `pixels`; None when fully opaque.
         metadata: what else the file carried.
         path: where it was read from.
+        notes: of a result, what was out of the ordinary when it was computed, for people.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     metadata: Metadata = field(default_factory=Metadata)
     path: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> Size:

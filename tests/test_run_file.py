@@ -45,9 +45,10 @@ def both(tmp_path: Path, text: str, source: Path, suffix: str = ".tif", **settin
     """The result computed in memory, and that computed on the disk."""
     pipeline = Pipeline(text, device="cpu", **{"dtype": "fp32", "tile": 48} | settings)
     write(pipeline(source), tmp_path / f"memory{suffix}")
-    size = pipeline.run_file(source, tmp_path / f"disk{suffix}")
+    result = pipeline.run_file(source, tmp_path / f"disk{suffix}")
     memory, disk = read(tmp_path / f"memory{suffix}"), read(tmp_path / f"disk{suffix}")
-    assert size == memory.size
+    assert result.path == tmp_path / f"disk{suffix}"
+    assert result.size == memory.size
     assert memory.metadata == disk.metadata
     assert sorted(os.listdir(tmp_path)) == sorted({source.name, f"memory{suffix}", f"disk{suffix}"})
     return memory, disk
@@ -88,7 +89,7 @@ def test_transparency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 
 def test_statistics_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a style's normalisation, from a thumbnail: the results differ by its rounding at most."""
-    for module in ("imgtk.pipeline", "imgtk.engine.plan"):
+    for module in ("imgtk.engine.statistics", "imgtk.engine.plan"):
         monkeypatch.setattr(f"{module}.MEASURED_PIXELS", 90 * 70)
     memory, disk = both(tmp_path, "style:monet", sample(tmp_path / "a.png"), tile=96)
     assert np.abs(memory.pixels.astype(int) - disk.pixels).max() <= 2
@@ -120,7 +121,7 @@ def test_what_must_be_seen_whole(tmp_path: Path) -> None:
         small.run_file(source, tmp_path / "b.tif")
     assert os.listdir(tmp_path) == ["a.png"]
     large_enough = Pipeline("resize:area width=200", device="cpu", max_memory=20_000_000)
-    assert large_enough.run_file(source, tmp_path / "b.tif") == (200, 150)
+    assert large_enough.run_file(source, tmp_path / "b.tif").size == (200, 150)
 
 
 def test_only_regions_are_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

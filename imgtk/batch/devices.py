@@ -38,9 +38,9 @@ class _Waiting:
     def kind(self) -> tuple[Any, ...]:
         return self.image.size, self.image.pixels.dtype, self.plan
 
-    def finish(self, result: Image, seconds: float, notes: Sequence[str]) -> None:
+    def finish(self, result: Image, seconds: float) -> None:
         self.seconds["compute"] = self.seconds.get("compute", 0.0) + seconds
-        self.notes.update(dict.fromkeys(notes))
+        self.notes.update(dict.fromkeys(result.notes))
         if self.budget:
             self.budget.acquire(result.pixels.nbytes)
         self.result.set_result(result)
@@ -174,7 +174,7 @@ class DevicePool:
             return
         seconds = (perf_counter() - start) / len(images)
         for waiting, result in zip(images, results, strict=True):
-            waiting.finish(result, seconds, pipeline.notes)
+            waiting.finish(result, seconds)
 
 
 class InlineExecutor(Executor):

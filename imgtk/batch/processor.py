@@ -18,6 +18,7 @@ from imgtk.batch.report import Row, digest
 from imgtk.batch.timing import timed
 from imgtk.device import available_memory, resolve_device
 from imgtk.engine.plan import Plan
+from imgtk.engine.saves import NAME
 from imgtk.errors import DeviceError, MemoryLimitError, PluginError, UsageError, WeightsError, WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
@@ -25,7 +26,7 @@ from imgtk.io import WriteOptions, check_target, large, write
 from imgtk.io.formats import format_of
 from imgtk.io.read import Header, read_headers
 from imgtk.io.write import DISK_FULL
-from imgtk.pipeline import NAME, Pipeline, Progress
+from imgtk.pipeline import Pipeline, Progress
 from imgtk.video import formats as video
 from imgtk.video.animation import is_animation
 from imgtk.video.formats import is_clip
@@ -150,7 +151,7 @@ class Processor:
         with timed(seconds, "compute"):
             size = pipeline.output_size(header.size)
             target, writing = self._destination(job, header.depth, header.has_alpha, size)
-            size = pipeline.run_file(
+            result = pipeline.run_file(
                 job.source,
                 target,
                 writing,
@@ -159,8 +160,7 @@ class Processor:
                 progress=self._progress,
                 name=job.name,
             )
-            notes = tuple(pipeline.notes)
-        return Row(str(job.source), "done", str(target), size, seconds, digest(target), notes)
+        return Row(str(job.source), "done", str(target), result.size, seconds, digest(target), result.notes)
 
     def _clip(self, job: Job, seconds: dict[str, float], key: str | None) -> Row | None:
         if self._saves:

@@ -18,10 +18,11 @@ from imgtk.batch.report import Report, Row
 from imgtk.batch.resume import finished, without_existing
 from imgtk.batch.sources import list_jobs
 from imgtk.batch.transfer import scratch
+from imgtk.engine.saves import NAME
 from imgtk.errors import UsageError
 from imgtk.io import MAX_PIXELS, WriteOptions
 from imgtk.io.temporary import remove_leftovers, remove_segments
-from imgtk.pipeline import NAME, Pipeline, Progress
+from imgtk.pipeline import Pipeline, Progress
 from imgtk.video.formats import AS_BEFORE, Encoding
 
 

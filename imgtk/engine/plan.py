@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import isqrt
 from typing import Any
@@ -79,6 +79,7 @@ class Plan:
         tile: side of a tile in pixels of the input image; None when the whole image is one tile.
         device: all stages run on it.
         peak: bytes that one tile is expected to need at its peak; None when it was not worth measuring.
+        notes: what the user should know of it.
     """
 
     stages: tuple[Stage, ...]
@@ -86,6 +87,7 @@ class Plan:
     tile: int | None
     device: torch.device
     peak: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def input_size(self) -> Size:
@@ -262,6 +264,11 @@ def demands(stages: Sequence[Stage], target: int, box: Box) -> list[Box | None]:
                 asked = Box.of(stages[i].size)
             wanted[i] = union(wanted[i], asked)
     return wanted
+
+
+def stored_bytes(stages: Iterable[Stage]) -> int:
+    """Bytes of what is stored on the way."""
+    return sum(stage.size.pixels * 3 * stage.dtype.itemsize for stage in stages if stage.stored)
 
 
 def tiled(plan: Plan, side: int) -> Plan:

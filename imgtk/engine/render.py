@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from imgtk.engine.plan import SMALLEST_TILE, Plan, Stage, demands
 from imgtk.engine.region import need, tiles
 from imgtk.errors import ImgtkError, MemoryLimitError
 from imgtk.geometry import Box, Extent, Size, cut
-from imgtk.language.graph import INPUT
+from imgtk.language.graph import INPUT, SAVE
 
 Source = Callable[[Box], Tensor]
 """Gives a region of the input images as (N, 3, H, W), float32, 0..1, on the CPU."""
@@ -67,6 +68,16 @@ class Renderer:
                 cut(result, box).copy_(tile)
         self.stored[index] = result
         return result
+
+    def store_all(self, save: Callable[[int, Tensor], None]) -> None:
+        """Compute the stages that are to be stored, in order; `save` those of that name; measure what tiles need."""
+        for index, stage in enumerate(self.plan.stages):
+            if stage.extent is Extent.STATISTICS and self.plan.tile is not None and index not in self.statistics:
+                self.statistics[index] = self.measure(index)
+            if stage.stored:
+                pixels = self.store(index)
+                if stage.label == SAVE:
+                    save(index, pixels)
 
     def stored_or_input(self, index: int) -> Tensor:
         """All of a stage that was stored, or of the input image."""
@@ -209,8 +220,8 @@ class Renderer:
             if stage.op.windowed:
                 known = {"statistics": self._measured(index)} if stage.extent is Extent.STATISTICS else {}
                 return stage.op.render(*inputs, window=needed.window, **known)
-            if stage.extent is Extent.WHOLE and self.report:
-                stage.op.on_step = partial(self._report_step, stage)
+            if stage.extent is Extent.WHOLE:
+                stage.op.on_step = partial(self._report_step, stage) if self.report else None
             if index in self.statistics:
                 result = stage.op.apply(inputs[0], self.statistics[index])
             else:
@@ -247,6 +258,17 @@ def _readers(stages: tuple[Stage, ...], target: int, wanted: list[Box | None]) -
                 readers[i] += 1
     readers[target] += 1
     return readers
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn what torch raises when memory runs out into a MemoryLimitError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise MemoryLimitError(f"out of memory: {error}", hint="Try a smaller --tile or --max-memory.") from None
 
 
 def out_of_memory(error: BaseException) -> bool:

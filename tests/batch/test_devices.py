@@ -10,7 +10,9 @@ import PIL.Image
 import pytest
 
 from imgtk import Pipeline
+from imgtk import pipeline as pipeline_module
 from imgtk.batch import run
+from imgtk.engine.session import Session
 from imgtk.errors import ImgtkError, UsageError
 from imgtk.image import Image
 from imgtk.testing import sample_image
@@ -55,13 +57,13 @@ def images(count: int = 3) -> list[Image]:
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images were rendered at the same time, each time."""
     counts: list[int] = []
-    rendered = Pipeline._rendered
+    rendered = pipeline_module.render_images
 
-    def counted(self: Pipeline, images: list[Image], *others: Any) -> list[Image]:
+    def counted(session: Session, images: list[Image], *others: Any) -> list[Image]:
         counts.append(len(images))
-        return rendered(self, images, *others)
+        return rendered(session, images, *others)
 
-    monkeypatch.setattr(Pipeline, "_rendered", counted)
+    monkeypatch.setattr(pipeline_module, "render_images", counted)
     return counts
 
 
@@ -125,14 +127,14 @@ def test_images_of_several_kinds(make: Make) -> None:
 
 def test_one_that_fails_fails_alone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make(*(f"in/{k}.png" for k in range(8)))
-    rendered = Pipeline._rendered
+    rendered = pipeline_module.render_images
 
-    def picky(self: Pipeline, images: list[Image], *others: Any) -> list[Image]:
+    def picky(session: Session, images: list[Image], *others: Any) -> list[Image]:
         if any(one.path and one.path.name == "5.png" for one in images):
             raise ImgtkError("this one")
-        return rendered(self, images, *others)
+        return rendered(session, images, *others)
 
-    monkeypatch.setattr(Pipeline, "_rendered", picky)
+    monkeypatch.setattr(pipeline_module, "render_images", picky)
     rows = list(run(Pipeline("adjust:gamma 2", device="cpu"), "in", "out", jobs=8, batch=8))
     assert [row.error for row in rows] == [None] * 5 + ["this one"] + [None] * 2
 

@@ -39,7 +39,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def thumbnails(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("imgtk.pipeline", "imgtk.engine.plan"):
+    for module in ("imgtk.engine.statistics", "imgtk.engine.plan"):
         monkeypatch.setattr(f"{module}.MEASURED_PIXELS", 10_000)
     monkeypatch.setattr("imgtk.painting.strokes.TINY", 2_500)
     assert planning.MEASURED_PIXELS == 10_000

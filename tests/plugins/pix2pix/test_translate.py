@@ -78,7 +78,7 @@ def test_large_sketches_take_their_colours_from_a_small_version(smooth_file, mon
 
 def test_the_small_version_of_a_large_sketch_ends_where_the_sketch_does(smooth_file, monkeypatch):
     """Nothing is mirrored to make its sides multiples: what is chosen on it would lie beside the things."""
-    for module in ("imgtk.pipeline", "imgtk.engine.plan"):
+    for module in ("imgtk.engine.statistics", "imgtk.engine.plan"):
         monkeypatch.setattr(f"{module}.MEASURED_PIXELS", 5000)
     seen, measure = [], SketchToPhoto.measure
     monkeypatch.setattr(SketchToPhoto, "measure", lambda op, x: seen.append(x) or measure(op, x))

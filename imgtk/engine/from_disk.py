@@ -1,0 +1,208 @@
+"""Runs from file to file, with neither the image nor the result in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from imgtk.engine.pixels import FAINT, alpha_region, quantised, region_of, resized_alpha, shrunk
+from imgtk.engine.plan import Plan, Stage, stored_bytes
+from imgtk.engine.region import tiles
+from imgtk.engine.render import Progress, Renderer, memory_errors
+from imgtk.engine.saves import check_saves
+from imgtk.engine.session import Session
+from imgtk.engine.statistics import thumbnail_statistics
+from imgtk.errors import MemoryLimitError, WriteError
+from imgtk.geometry import Box, Extent, Size, cut
+from imgtk.io import check_target
+from imgtk.io.depth import to_depth
+from imgtk.io.formats import TIFF, format_of
+from imgtk.io.options import WriteOptions
+from imgtk.io.read import Header
+from imgtk.io.write import natural_depth
+from imgtk.language.graph import INPUT, SAVE
+
+if TYPE_CHECKING:
+    from imgtk.io.large import DiskImage, Output
+
+__all__ = ["FileResult", "exceeds_memory", "render_file"]
+
+AT_ONCE = 1 << 20
+"""Pixels of a tile that are made whole numbers at a time on their way to the disk."""
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What a run from file to file gave.
+
+    Attributes:
+        path: the file that was written.
+        size: of its (first) image.
+        notes: what was out of the ordinary.
+    """
+
+    path: Path
+    size: Size
+    notes: tuple[str, ...] = ()
+
+
+def exceeds_memory(session: Session, image: Header) -> bool:
+    """Whether an image, its result and what is stored on the way take more than half of the session's memory; the tiles
+    have the rest."""
+    stages = session.stages(image.size, session.dtype_of(image.depth))
+    result = image.nbytes * stages[session.graph.output].size.pixels // image.size.pixels
+    return image.nbytes + result + stored_bytes(stages) > session.memory // 2
+
+
+def render_file(
+    session: Session,
+    source: Path,
+    headers: Sequence[Header],
+    target: Path,
+    files: Mapping[int, Path],
+    options: WriteOptions,
+    *,
+    made: str | None,
+    progress: Callable[[Progress], None] | None,
+) -> FileResult:
+    """Render the pages of `source` one by one into `target`.
+
+    Args:
+        headers: of each page.
+        files: what `save` stages write, by their ids.
+        made: what the result is made from, in words: what is computed is kept until the file is written, and a later
+            run of the same words goes on with it. None to keep nothing.
+        options: as for `imgtk.io.write`.
+        progress: called after every tile.
+
+    Raises:
+        ReadError: if the source cannot be read, or only as a whole and is too large for that.
+        WriteError: if the format cannot hold the result, or the disk has no space for it.
+        MemoryLimitError: if an operator must see the whole image, and that does not fit into memory.
+        ImgtkError: of other kinds, for what goes wrong on the way.
+    """
+    from imgtk.io.large import check_encoder, drafts, opened, output
+
+    _check_pages(source, len(headers), target, files)
+    plans = [_plan_in_pieces(session, header) for header in headers]
+    replacing = session.settings.overwrite
+    total = 0
+    for header, plan in zip(headers, plans, strict=True):
+        sixteen_bit, size = header.depth == 16, plan.output_size
+        channels = 3 + header.has_alpha if session.colours[plan.output] else header.channels
+        check_target(target, options, sixteen_bit=sixteen_bit, size=size)
+        check_encoder(target, size, channels, session.memory)
+        check_saves(plan, files, overwrite=replacing, has_alpha=False, sixteen_bit=sixteen_bit)
+        total += size.pixels * channels * (options.depth or header.depth) // 8
+    notes: list[str] = []
+    with drafts(target, made) as kept, output(target, total, session.memory, kept, options) as result:
+        for page, (header, plan) in enumerate(zip(headers, plans, strict=True)):
+            with opened(source, header, page, target, session.memory) as image:
+                check_target(target, WriteOptions(overwrite=True), has_alpha=image.has_alpha)
+                check_saves(plan, files, overwrite=replacing, has_alpha=image.has_alpha, sixteen_bit=False)
+                notes += _render_page(session, plan, image, result, options.depth, files, progress)
+    return FileResult(target, plans[0].output_size, tuple(notes))
+
+
+def _check_pages(source: Path, pages: int, target: Path, files: Mapping[int, Path]) -> None:
+    """Raise WriteError where a file of several pages cannot be written as such."""
+    if pages > 1 and format_of(target) is not TIFF:
+        raise WriteError(
+            f"cannot write {target}: {source} has {pages} pages, which only TIFF holds",
+            hint="Write .tif.",
+        )
+    if pages > 1 and files:
+        raise WriteError(
+            f"{source} has {pages} pages, and `save` stages would write them all to one file",
+            hint="Leave out `save`.",
+        )
+
+
+def _plan_in_pieces(session: Session, image: Header) -> Plan:
+    """The plan for an image on the disk, where what is saved need not be stored. Tiles take at most half of the memory:
+    libraries, and what is on its way from and to the disk, need some, too."""
+    dtype = session.dtype_of(image.depth)
+    _check_whole(session.stages(image.size, dtype), session.memory)
+    plan = session.plan(image.size, dtype, session.memory // 2)
+    stages = (replace(stage, stored=False) if stage.label == SAVE else stage for stage in plan.stages)
+    return replace(plan, stages=tuple(stages))
+
+
+def _check_whole(stages: Sequence[Stage], memory: int) -> None:
+    """Raise MemoryLimitError where what operators must see as a whole does not fit into `memory` bytes."""
+    whole = [
+        stage for stage in stages if stage.op and (stage.extent is Extent.WHOLE or any(stage.op.geometry.periodic))
+    ]
+    needed = stored_bytes(stage for stage in stages if stage.label != SAVE)
+    if any(INPUT in stage.inputs for stage in whole):
+        needed += stages[INPUT].size.pixels * 3 * stages[INPUT].dtype.itemsize
+    if whole and needed > memory:
+        raise MemoryLimitError(
+            f"{whole[0].label} must see the whole image at once, and that takes {needed / 1e9:.3g} GB; "
+            f"{memory / 1e9:.3g} GB may be used",
+            hint="Make the image smaller before this stage, raise --max-memory, or leave the stage out.",
+        )
+
+
+def _render_page(
+    session: Session,
+    plan: Plan,
+    image: DiskImage,
+    result: Output,
+    depth: int | None,
+    files: Mapping[int, Path],
+    progress: Callable[[Progress], None] | None,
+) -> list[str]:
+    """Render an image on the disk into `result`, and what `save` stages name into `files`; gives notes."""
+    from imgtk.io.large import output
+
+    opacity = FAINT if plan.output_size != image.size else 0.0
+    notes: list[str] = []
+    with session.running, memory_errors(), torch.inference_mode():
+        plan = session.placed(plan)
+        renderer = Renderer(plan, partial(region_of, image, opacity), report=progress)
+        renderer.statistics.update(thumbnail_statistics(session, plan, partial(shrunk, image, opacity)))
+        renderer.store_all(lambda index, tensor: None)
+        for index, file in files.items():
+            size = plan.stages[index].size.pixels * 3 * image.dtype.itemsize
+            with output(file, size, session.memory, result.drafts) as saved:
+                notes += _render_stage(session, renderer, image, index, saved, None)
+        notes += _render_stage(session, renderer, image, plan.output, result, depth)
+    return [*notes, *plan.notes, *renderer.notes]
+
+
+def _render_stage(
+    session: Session, renderer: Renderer, image: DiskImage, index: int, result: Output, depth: int | None
+) -> list[str]:
+    """Render a stage of an image on the disk into `result`, with `depth` bits per sample; gives notes."""
+    size = renderer.plan.stages[index].size
+    gray = image.channels == 1 and not session.colours[index]
+    depth = depth or natural_depth(image.dtype, result.format)
+    periodic = session.periodic
+    whole_alpha = None  # what lies at the opposite border is not in a region
+    if image.has_alpha and any(periodic):
+        whole_alpha = resized_alpha(image.read(Box.of(image.size))[..., -1], size, periodic)
+    shape = (size.height, size.width, (1 if gray else 3) + image.has_alpha)
+    dtype = to_depth(np.empty(0, image.dtype), depth).dtype
+    with result.draft(shape, dtype) as samples:
+        notes = [f"{samples.done} of {size.height} rows were there from an earlier run"] if samples.done else []
+        for box, tile in renderer.stream(index, below=samples.done):
+            rows = max(1, AT_ONCE // box.size.width)
+            for band in tiles(box.size, Size(box.size.width, rows)):
+                pixels, place = quantised(cut(tile, band), image.dtype, gray), band.shifted(box.left, box.top)
+                if pixels.dtype.kind == "f" and np.isnan(pixels).any():
+                    raise WriteError(f"cannot write {result.path}: some values of the image are not numbers")
+                if whole_alpha is not None:
+                    alpha = whole_alpha[place.top : place.bottom, place.left : place.right]
+                    pixels = np.dstack([pixels, alpha])
+                elif image.has_alpha:
+                    pixels = np.dstack([pixels, alpha_region(image, place, size)])
+                samples.write(place, to_depth(pixels, depth))
+        result.add(samples, image.metadata)
+    return notes

@@ -66,7 +66,7 @@ def public(as_json: bool, markdown: bool) -> None:
 @click.option("--summary", default="", help="What they are, on one line.")
 @force_option
 def add(file: Path, name: str | None, licence: str, summary: str, force: bool) -> None:
-    """Add the weights in FILE (.safetensors, .pth …) to your own.
+    """Add the weights in FILE (.safetensors, .pth, .param of ncnn …) to your own.
 
     Architecture and scale are told from the tensors. They are stored as safetensors in half precision, and the network
     is run from both files to see that it does the same.

@@ -79,7 +79,9 @@ SCALE = Param(
     default=Fraction(4),
     positional=True,
 )
-MODEL = Param("model", Text(), "Name of weights (see `imgtk models`), or a .safetensors or .pth file.", default=None)
+MODEL = Param(
+    "model", Text(), "Name of weights (see `imgtk models`), or a .safetensors, .pth or .param file.", default=None
+)
 INTERPOLATE = Param(
     "interpolate", Mixture(), "Instead of model=: average the parameters of several, in these shares.", default=None
 )

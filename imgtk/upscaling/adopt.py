@@ -21,6 +21,7 @@ from imgtk.upscaling.network import UpscalingNetwork, load_network
 from imgtk.weights.card import Card
 from imgtk.weights.checkpoint import read_state, save
 from imgtk.weights.download import Report, check_address, download, place
+from imgtk.weights.ncnn import weights_file
 from imgtk.weights.public import public_models
 from imgtk.weights.store import added, digest, files, folder, nearest, store
 
@@ -103,7 +104,7 @@ def add(
         licence=licence,
         scale=original.scale,
         origin=origin or file.name,
-        origin_sha256=digest(file),
+        origin_sha256=digest(weights_file(file)),
     )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ class Card:
         scale: output pixels per input pixel; None for networks that keep the size.
         scores: by benchmark, the score by metric: `{"Set5": {"psnr_y": 31.5}}`.
         origin: the address or the name of the file that weights of others were converted from; empty for ours.
-        origin_sha256: hex digest of that file.
+        origin_sha256: hex digest of that file; of a pair of ncnn's files, that of the `.bin`.
         sha256: hex digest of the weights file; `save` fills it in.
     """
 

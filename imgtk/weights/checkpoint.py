@@ -17,6 +17,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from imgtk.errors import WeightsError
+from imgtk.weights import ncnn
 from imgtk.weights.card import Card
 from imgtk.weights.store import digest
 
@@ -44,6 +45,7 @@ NOT_WEIGHTS = {
     b"version https://git-lfs": "a Git LFS pointer (run `git lfs pull` where it came from)",
     b"\x1f\x8b": "a gzip archive (unpack it first)",
     b"7z": "a 7z archive (unpack it first)",
+    ncnn.BINARY_PARAM: "a .param.bin of ncnn (the .param text and its .bin are needed)",
     # torch.save writes pickles of protocol 2.
     **{b"\x80%c" % protocol: "a Python pickle of another program, which could run code" for protocol in (3, 4, 5)},
 }
@@ -52,10 +54,11 @@ NOT_WEIGHTS = {
 def read_state(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, on the CPU, in the file's dtypes.
 
-    The format is told from the content, not from the suffix: safetensors, or what `torch.save` writes (zip, or the
-    older plain pickle). The state dict may be the file's whole content or lie in one of `CONTAINERS`; prefixes of
-    wrappers are removed, and what lies outside the wrapper is left out. Where the content is several state dicts by
-    name, the tensors are "name.tensor".
+    The format is told from the content, not from the suffix: safetensors, what `torch.save` writes (zip, or the older
+    plain pickle), or the `.param` of ncnn, whose `.bin` lies beside it (or the `.bin`, beside its `.param`; the result
+    is then an `NcnnState`, in float32). The state dict may be the file's whole content or lie in one of `CONTAINERS`;
+    prefixes of wrappers are removed, and what lies outside the wrapper is left out. Where the content is several state
+    dicts by name, the tensors are "name.tensor".
 
     Raises:
         WeightsError: the file is missing, empty, truncated, of another kind, holds anything but tensors, needs code to
@@ -70,6 +73,11 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         raise WeightsError(f"cannot read {path}: {error.strerror}", hint="Check the path.") from None
     if not head:
         raise WeightsError(f"{path} is empty", hint="Download or copy it again.")
+    pair = ncnn.pair(path, head)
+    if pair:
+        state: dict[str, Tensor] = ncnn.read_ncnn(*pair)
+        _check(state, path, pair[1].stat().st_size)
+        return state
     if head[8:9] == b"{" and not _is_text(head):
         content = _read_safetensors(path)
     else:

@@ -21,7 +21,7 @@ from imgtk.weights.public import public_models
 
 __all__ = ["added", "digest", "files", "folder", "locate", "nearest", "remove", "shipped", "store"]
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".param")
 
 
 def folder(package: str) -> Path:

@@ -1,7 +1,8 @@
 """RRDBNet and SRVGGNetCompact told from the tensors of a checkpoint.
 
 RRDBNet is found under three public namings, each of which is a table of substitutions to ours (BasicSR's):
-old ESRGAN (2018), the ESRGAN repository and BSRGAN, BasicSR and Real-ESRGAN.
+old ESRGAN (2018), the ESRGAN repository and BSRGAN, BasicSR and Real-ESRGAN. In files of ncnn both are found by what
+the network computes (`imgtk_esrgan.ncnn`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from math import isqrt
 import torch
 
 from imgtk.weights.architecture import State, conv_shape, count_layers, renamed
+from imgtk.weights.ncnn import NcnnState
+from imgtk_esrgan.ncnn import compact_state, rrdb_state
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
 __all__ = ["compact", "rrdb"]
@@ -32,7 +35,10 @@ OLD_ESRGAN = (
 
 def rrdb(state: State) -> tuple[RRDBNet, State] | None:
     """RRDBNet under any of its namings."""
-    state = _to_basicsr(state)
+    named = rrdb_state(state) if isinstance(state, NcnnState) else _to_basicsr(state)
+    if named is None:
+        return None
+    state = named
     if not any(name.startswith("body.0.rdb1.") for name in state):
         return None
     features, channels = conv_shape(state, "conv_first.weight")
@@ -66,17 +72,22 @@ def _to_basicsr(state: State) -> State:
 
 def compact(state: State) -> tuple[SRVGGNetCompact, State] | None:
     """SRVGGNetCompact: a plain numbered stack."""
-    if "body.0.weight" not in state:
+    named = compact_state(state) if isinstance(state, NcnnState) else state
+    if named is None or "body.0.weight" not in named:
         return None
+    state = named
     layers = count_layers(state, r"body\.(\d+)\.")
     features, channels = conv_shape(state, "body.0.weight")
     out_channels, _ = conv_shape(state, f"body.{layers - 1}.weight")
-    scale = isqrt(out_channels // 3)
-    if channels != 3 or 3 * scale**2 != out_channels or not 1 <= scale <= 16:
+    shuffle = isqrt(out_channels // 3)
+    if channels != 3 or 3 * shuffle**2 != out_channels or not 1 <= shuffle <= 16:
         raise ValueError(
             f"takes {channels} channels and has {out_channels} before the pixel shuffle, so its scale cannot be told"
         )
     if layers < 3 or layers % 2 == 0:
         raise ValueError(f"has {layers} layers, which is no stack of convolutions with PReLU between")
+    scale = int(state["output_scale"]) if "output_scale" in state else shuffle
+    if not 1 <= scale <= shuffle:
+        raise ValueError(f"shuffles to x{shuffle}, and then says that its scale is {scale}")
     with torch.device("meta"):
-        return SRVGGNetCompact(features=features, convs=(layers - 3) // 2, scale=scale), state
+        return SRVGGNetCompact(features=features, convs=(layers - 3) // 2, scale=scale, shuffle=shuffle), state

@@ -145,16 +145,22 @@ class SRVGGNetCompact(UpscalingNetwork):
         features: channels of the stack.
         convs: hidden convolutions between the first and the last one.
         scale: output pixels per input pixel.
+        shuffle: the factor of the pixel shuffle; by default `scale`. Where it is larger, the result is resized to
+            `scale` by a bicubic that does not antialias, as in Real-ESRGAN's animevideov3 for x2 and x3. Such a network
+            has a buffer `output_scale`, by which its checkpoints are told from those of others.
     """
 
-    def __init__(self, features: int = 64, convs: int = 16, scale: int = 4) -> None:
+    def __init__(self, features: int = 64, convs: int = 16, scale: int = 4, shuffle: int | None = None) -> None:
         super().__init__()
         self.scale = scale
+        self.shuffle = shuffle or scale
+        if self.shuffle != scale:
+            self.register_buffer("output_scale", torch.tensor(scale))
         widths = [3, *[features] * (convs + 1)]
         layers: list[nn.Module] = []
         for width, following in pairwise(widths):
             layers += [nn.Conv2d(width, following, 3, padding=1), nn.PReLU(following)]
-        layers.append(nn.Conv2d(features, 3 * scale**2, 3, padding=1))
+        layers.append(nn.Conv2d(features, 3 * self.shuffle**2, 3, padding=1))
         self.body = nn.Sequential(*layers)
         # PyTorch's default initialisation shrinks the signal in every layer, until the first layers' gradients vanish
         # under Adam's epsilon. PReLU starts with slope 0.25.
@@ -166,12 +172,16 @@ class SRVGGNetCompact(UpscalingNetwork):
 
     @property
     def halo(self) -> int:
-        """Receptive radius in input pixels: one for each convolution, the first and the last included."""
-        return len(self.body) // 2 + 1
+        """Receptive radius in input pixels: one for each convolution, the first and the last included, and one for the
+        bicubic, where there is one."""
+        return len(self.body) // 2 + 1 + (self.shuffle != self.scale)
 
     @property
     def description(self) -> str:
         return f"SRVGGNetCompact, {len(self.body) // 2 - 1} convolutions"
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.body(x), self.scale) + F.interpolate(x, scale_factor=self.scale, mode="nearest")
+        x = F.pixel_shuffle(self.body(x), self.shuffle) + F.interpolate(x, scale_factor=self.shuffle, mode="nearest")
+        if self.shuffle != self.scale:
+            x = F.interpolate(x, scale_factor=self.scale / self.shuffle, mode="bicubic")
+        return x

@@ -45,7 +45,7 @@ setup(
     package_dir={name: f"plugins/{name}" for name in BUILT_IN},
     package_data={"": ["*.safetensors", "*.toml", "py.typed"]},
     install_requires=[
-        "torch>=2.4",
+        "torch>=2.5",
         "numpy>=1.26",
         "tifffile>=2024.8",
         "imagecodecs>=2024.6",  # decodes what tifffile finds: LZW, Zstandard, packed bits, CMYK and Lab

@@ -6,7 +6,7 @@ This module imports no torch: plugins describe their architectures with it when 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -65,23 +65,35 @@ def network_of(state: State, architectures: Iterable[Architecture], source: str 
             of the wrong shape or kind.
     """
     known = list(architectures)
-    hint = "Known are " + "; ".join(f"{a.name} ({a.origins})" for a in known) + "."
-    for architecture in known:
-        try:
-            found = architecture.detector()(state)
-        except (KeyError, IndexError) as error:
-            raise WeightsError(f"{source} looks like {architecture.name}, but {error} is missing", hint=hint) from None
-        except ValueError as error:
-            raise WeightsError(f"{source} looks like {architecture.name}, but it {error}", hint=hint) from None
-        if found:
-            network, tensors = found
-            _compare(network, tensors, source, hint)
-            network.load_state_dict(tensors, assign=True)
-            return network.eval().requires_grad_(False)
+    hint = "Available: " + "; ".join(f"{a.name} ({a.origins})" for a in known) + "."
+    for inner in (state, *_attributes(state)):
+        for architecture in known:
+            try:
+                found = architecture.detector()(inner)
+            except (KeyError, IndexError) as error:
+                raise WeightsError(
+                    f"{source} looks like {architecture.name}, but {error} is missing", hint=hint
+                ) from None
+            except ValueError as error:
+                raise WeightsError(f"{source} looks like {architecture.name}, but it {error}", hint=hint) from None
+            if found:
+                network, tensors = found
+                _compare(network, tensors, source, hint)
+                network.load_state_dict(tensors, assign=True)
+                return network.eval().requires_grad_(False)
     names = ", ".join(sorted(state)[:4])
     raise WeightsError(
         f"{source}: the architecture is not known; its {len(state)} tensors begin with {names}", hint=hint
     )
+
+
+def _attributes(state: State) -> Iterator[State]:
+    """The networks that a Lightning module may hold in its attributes; only looked for in a state dict that is no
+    network's, for networks have parts of such names, too."""
+    for name in ("model.", "net.", "network."):
+        inner = {key.removeprefix(name): value for key, value in state.items() if key.startswith(name)}
+        if inner:
+            yield inner
 
 
 def _compare(network: nn.Module, state: State, source: str, hint: str) -> None:

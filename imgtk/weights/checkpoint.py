@@ -26,11 +26,21 @@ if TYPE_CHECKING:
 
 __all__ = ["read_state", "save"]
 
-CONTAINERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net", "g_ema")
-"""Keys under which training programs put the state dict, the preferred first (averaged before raw weights)."""
+AVERAGED = ("params_ema", "net_g_ema", "netG_ema", "generator_ema", "g_ema", "ema_state_dict", "ema_model", "ema")
+"""What averaged weights are called, which are better than the raw ones beside them."""
 
-WRAPPED = re.compile(r"((module|_orig_mod|netG|generator)\.)+")
-"""What wrappers (data-parallel, compiled, a GAN's pair of networks) put before the names of the tensors."""
+RAW = ("params", "state_dict", "model_state_dict", "model", "network", "net", "net_g", "netG", "generator", "shadow")
+CONTAINERS = (*AVERAGED, *RAW)
+"""Keys under which training programs put the state dict, the preferred first."""
+
+WRAPPERS = (
+    re.compile(rf"((module|_orig_mod|model)\.)*({'|'.join(AVERAGED)})\.((module|_orig_mod)\.)*"),
+    re.compile(r"(model\.(?=(net_g|netG|generator)\.)|(module|_orig_mod|net_g|netG|generator)\.)+"),
+)
+"""What wrappers (averaged, data-parallel, compiled, a GAN's pair of networks) put before the names of the tensors."""
+
+COUNTERS = ("total_ops", "total_params")
+"""Names of buffers that the program thop leaves in networks whose work it has counted."""
 
 STATE_DICT = "Save the network's state_dict() and nothing else."
 
@@ -51,14 +61,39 @@ NOT_WEIGHTS = {
 }
 
 
+class _LeftOut:
+    """Takes the place of a value that is not needed, whatever it would be made of."""
+
+    def __init__(self, *parts: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+NOT_NEEDED: list[Any] = [
+    type(name, (_LeftOut,), {"__module__": module})
+    for module, names in {
+        "numpy.core.multiarray": ("scalar", "_reconstruct"),
+        "numpy._core.multiarray": ("scalar", "_reconstruct"),
+        "numpy": ("ndarray", "dtype"),
+        "argparse": ("Namespace",),
+        "pathlib": ("PosixPath", "WindowsPath"),
+    }.items()
+    for name in names
+]
+"""What stands for the figures, arrays, options and paths that training programs keep beside the weights."""
+
+
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, on the CPU, in the file's dtypes.
+    """The tensors of a checkpoint by name, on the CPU, in the file's dtypes; those of 8 bits as float16, which holds
+    them exactly.
 
     The format is told from the content, not from the suffix: safetensors, what `torch.save` writes (zip, or the older
     plain pickle), or the `.param` of ncnn, whose `.bin` lies beside it (or the `.bin`, beside its `.param`; the result
     is then an `NcnnState`, in float32). The state dict may be the file's whole content or lie in one of `CONTAINERS`;
-    prefixes of wrappers are removed, and what lies outside the wrapper is left out. Where the content is several state
-    dicts by name, the tensors are "name.tensor".
+    prefixes of wrappers are removed, and what lies outside the wrapper is left out, as are `COUNTERS`. Where the
+    content is several state dicts by name, the tensors are "name.tensor".
 
     Raises:
         WeightsError: the file is missing, empty, truncated, of another kind, holds anything but tensors, needs code to
@@ -114,7 +149,7 @@ def _read_pickle(path: Path, head: bytes, size: int) -> Any:
                 members = archive.infolist()
             _check_claim(sum(member.file_size for member in members), path, size)
             mmap = all(member.compress_type == zipfile.ZIP_STORED for member in members)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(NOT_NEEDED):
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except WeightsError:
@@ -149,16 +184,34 @@ def _damaged(path: Path, kind: str, error: Exception) -> WeightsError:
 def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
     for _ in range(3):  # containers nest, but not endlessly
         if not isinstance(content, Mapping):
-            raise WeightsError(f"{path} holds a {type(content).__name__}, not a state dict", hint=STATE_DICT)
-        content = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), content)
+            raise WeightsError(f"{path} holds a {_kind(content)}, not a state dict", hint=STATE_DICT)
+        content = next((content[key] for key in CONTAINERS if _has_tensors(content.get(key))), content)
     if content and all(isinstance(value, Mapping) for value in content.values()):  # several networks, by name
         content = {f"{name}.{inner}": value for name, part in content.items() for inner, value in part.items()}
     state = {str(name): value for name, value in content.items()}
-    inside = {WRAPPED.sub("", name): value for name, value in state.items() if WRAPPED.match(name)}
-    return inside or state
+    state = {name: value for name, value in state.items() if name.rpartition(".")[2] not in COUNTERS}
+    for wrapper in WRAPPERS:
+        inside = {wrapper.sub("", name, 1): value for name, value in state.items() if wrapper.match(name)}
+        state = inside or state
+    return state
+
+
+def _has_tensors(content: object, depth: int = 3) -> bool:
+    """Whether it is a mapping with tensors, or with such a mapping."""
+    import torch
+
+    if not isinstance(content, Mapping) or not depth:
+        return False
+    values = content.values()
+    return any(isinstance(value, torch.Tensor) or _has_tensors(value, depth - 1) for value in values)
+
+
+def _kind(value: object) -> str:
+    return "value of another program" if isinstance(value, _LeftOut) else type(value).__name__
 
 
 def _check(state: dict[str, Tensor], path: Path, size: int) -> None:
+    """Refuse what is no weights, and make numbers of 8 bits, with which nothing can be computed, float16."""
     import torch
 
     if not state:
@@ -166,13 +219,25 @@ def _check(state: dict[str, Tensor], path: Path, size: int) -> None:
     needed = 0
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
-            raise WeightsError(f"{path}: {name!r} is a {type(value).__name__}, not a tensor", hint=STATE_DICT)
+            raise WeightsError(f"{path}: {name!r} is a {_kind(value)}, not a tensor", hint=STATE_DICT)
         if value.device.type != "cpu" or value.layout != torch.strided or value.is_quantized:
             raise WeightsError(f"{path}: {name!r} is not a plain tensor (sparse, quantised or without data)")
         needed += value.numel() * value.element_size()
     _check_claim(needed, path, size)
+    eight_bits = (torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz)
+    usual = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     for name, value in state.items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
+        if not value.is_floating_point():
+            continue
+        if value.dtype in eight_bits:
+            state[name] = value = value.half()
+        elif value.dtype not in usual:
+            kind = str(value.dtype).removeprefix("torch.")
+            raise WeightsError(
+                f"{path}: {name!r} holds {kind}, which only means something together with scales of its own",
+                hint="Get the weights in float16, bfloat16 or float32.",
+            )
+        if not torch.isfinite(value).all():
             raise WeightsError(
                 f"{path}: {name!r} has values that are NaN or infinite",
                 hint="The training that made it went wrong; use an earlier checkpoint.",

@@ -3,8 +3,11 @@ import pickle
 import struct
 import warnings
 import zipfile
+from argparse import Namespace
 from collections import OrderedDict
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -25,9 +28,11 @@ def assert_is_state(state):
 
 
 @pytest.mark.parametrize(
-    "keys", [(), ("params",), ("state_dict",), ("model_state_dict",), ("model", "net"), ("g_ema",)]
+    "keys", [(), ("params",), ("state_dict",), ("model", "net"), ("g_ema",), ("net_g",), ("netG",), ("ema", "shadow")]
 )
-@pytest.mark.parametrize("prefix", ["", "module.", "netG.", "generator.", "_orig_mod.module."])
+@pytest.mark.parametrize(
+    "prefix", ["", "module.", "netG.", "generator.", "_orig_mod.module.", "net_g.", "model.net_g.", "net_g_ema.module."]
+)
 def test_containers_and_prefixes(tmp_path, keys, prefix):
     content = OrderedDict((prefix + name, value) for name, value in STATE.items())
     for key in reversed(keys):
@@ -45,6 +50,69 @@ def test_the_generator_is_taken_out_of_a_gan(tmp_path):
     gan = {f"netG.{name}": value for name, value in STATE.items()}
     torch.save({"state_dict": {**gan, "netD.conv.weight": torch.ones(1)}}, tmp_path / "gan.ckpt")
     assert_is_state(read_state(tmp_path / "gan.ckpt"))
+
+
+def test_averaged_weights_are_preferred_by_their_names(tmp_path):
+    names = {f"net_g_ema.{name}": value for name, value in STATE.items()}
+    torch.save({"state_dict": {"net_g.conv.weight": torch.zeros(1), **names}}, tmp_path / "gan.ckpt")
+    assert_is_state(read_state(tmp_path / "gan.ckpt"))
+
+
+def test_a_container_without_tensors_is_passed_over(tmp_path):
+    torch.save({"ema": {"decay": 0.999}, "net": {"name": "x"}, "netG": STATE, "netD": STATE}, tmp_path / "net.pth")
+    assert_is_state(read_state(tmp_path / "net.pth"))
+
+
+def test_counters_of_thop_are_left_out(tmp_path):
+    counters = {name: torch.zeros(1, dtype=torch.float64) for name in ("total_ops", "conv.total_params")}
+    torch.save({**STATE, **counters}, tmp_path / "net.pth")
+    assert_is_state(read_state(tmp_path / "net.pth"))
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_what_is_kept_beside_the_weights_is_not_needed(tmp_path, old):
+    beside = {
+        "psnr": np.float64(31.2),
+        "losses": np.arange(3.0),
+        "objects": np.array([{"a": 1}], object),
+        "dtype": np.dtype("f4"),
+        "options": Namespace(lr=np.float32(1e-4), out=Path("out")),
+        "path": Path("a"),
+    }
+    torch.save({"state_dict": STATE, **beside}, tmp_path / "net.ckpt", _use_new_zipfile_serialization=not old)
+    before = torch.serialization.get_safe_globals()
+    assert_is_state(read_state(tmp_path / "net.ckpt"))
+    assert torch.serialization.get_safe_globals() == before
+
+
+def test_arrays_in_place_of_tensors_are_named(tmp_path):
+    torch.save({"a": np.ones(3)}, tmp_path / "net.pth")
+    with pytest.raises(WeightsError, match="'a' is a value of another program, not a tensor"):
+        read_state(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("form", ["pth", "safetensors"])
+@pytest.mark.parametrize(
+    "dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz]
+)
+def test_numbers_of_8_bits_become_float16_exactly(tmp_path, dtype, form):
+    bits = torch.arange(256, dtype=torch.int16).to(torch.uint8).view(dtype)
+    finite = bits[torch.isfinite(bits.float())]
+    path = tmp_path / f"net.{form}"
+    (torch.save if form == "pth" else save_file)({"a": finite}, path)
+    value = read_state(path)["a"]
+    assert value.dtype == torch.float16
+    assert torch.equal(value.float(), finite.float())
+    (torch.save if form == "pth" else save_file)({"a": bits}, path)
+    with pytest.raises(WeightsError, match="NaN"):
+        read_state(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e8m0fnu, torch.float4_e2m1fn_x2])
+def test_numbers_that_need_scales_are_refused(tmp_path, dtype):
+    torch.save({"a": torch.ones(4, dtype=torch.uint8).view(dtype)}, tmp_path / "net.pth")
+    with pytest.raises(WeightsError, match="scales of its own"):
+        read_state(tmp_path / "net.pth")
 
 
 def test_several_networks_in_one_file(tmp_path):

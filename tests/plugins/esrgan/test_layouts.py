@@ -168,3 +168,13 @@ def test_what_is_no_known_network_is_refused_with_what_is(case):
     assert caught.value.message.startswith("folder/net.pth")
     assert "SRVGGNetCompact" in str(caught.value)
     assert len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize("prefix", ["model.", "net.", "network."])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_networks_in_attributes_of_a_lightning_module(prefix, layout):
+    network = rrdb()
+    inner = {f"{prefix}{name}": value for name, value in LAYOUTS[layout](network.state_dict()).items()}
+    found = build({**inner, "loss.vgg.weight": torch.ones(1)})
+    with torch.inference_mode():
+        assert torch.equal(found(X), network.eval()(X))

@@ -13,7 +13,8 @@ BUILT_IN = sorted(path.name for path in (HERE / "plugins").glob("imgtk_*"))
 VERSION = search(r'__version__ = "(.+?)"', (HERE / "imgtk/__init__.py").read_text(encoding="utf-8"))
 assert VERSION
 
-TRAIN = ["lightning-fabric>=2.4", "filelock>=3.12", "tensorboard>=2.15", "pytorch-optimizer>=4.0"]
+# imgtk.training.fabric sets a private flag of Fabric, which the tests check for the versions below the cap
+TRAIN = ["lightning-fabric>=2.4,<2.7", "filelock>=3.12", "tensorboard>=2.15", "pytorch-optimizer>=4.0"]
 DEMO = ["scikit-image>=0.22"]
 BENCH = ["matplotlib>=3.8"]
 OPENVINO = ["openvino>=2024.4"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +41,7 @@ class Setting(click.ParamType):
 @click.option("--validation", type=folder, help="Folder of images to validate on.  [default: some of --data]")
 @click.option("--recipe", help="A recipe that the plugin ships, or a .toml file.")
 @click.option("--set", "settings", type=Setting(), multiple=True, help="Change a setting of the recipe; repeatable.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps …")
 @click.option(
     "--devices",
@@ -72,14 +75,16 @@ def train(
 ) -> None:
     """Train the network of operator OP, and write its weights and their card into --out.
 
-    A run that was interrupted goes on with --resume exactly as if it had not been.
+    An interrupted run continues with --resume, exactly as if it had not been interrupted.
     """
     spec = default().spec(op)
-    from imgtk.training.processes import is_first
+    from imgtk.training.processes import is_rank_zero, silence_libraries
     from imgtk.training.run import train as run_training
 
+    silence_libraries()
     with ExitStack() as stack:
-        show = None if quiet or not is_first() else stack.enter_context(_Bar())
+        stack.enter_context(reported_once())
+        show = None if quiet or not is_rank_zero() else stack.enter_context(_Bar())
         weights = run_training(
             spec,
             data,
@@ -95,8 +100,25 @@ def train(
             threads=threads,
             report=show,
         )
-    if is_first():
+    if is_rank_zero():
         click.echo(weights)
+
+
+@contextmanager
+def reported_once() -> Iterator[None]:
+    """Ends all processes of a run but the first without a word, where all raise the same error.
+
+    torchrun ends the others as soon as one ends, so they wait until the first has reported the error.
+    """
+    from imgtk.training.processes import CollectiveError, is_rank_zero
+
+    try:
+        yield
+    except CollectiveError:
+        if is_rank_zero():
+            raise
+        time.sleep(0.5)
+        sys.exit(1)
 
 
 class _Bar:

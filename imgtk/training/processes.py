@@ -7,10 +7,13 @@ names say in a single process, too.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import traceback
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -23,13 +26,14 @@ from torch import Tensor, distributed
 from imgtk.errors import ImgtkError, TrainingError
 
 __all__ = [
-    "CommonError",
-    "agree",
+    "CollectiveError",
+    "all_ranks_equal",
     "batch_mean",
     "in_processes",
-    "is_first",
+    "is_rank_zero",
     "on_whole_batch",
     "process_mean",
+    "silence_libraries",
     "started_elsewhere",
 ]
 
@@ -44,8 +48,8 @@ RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"
 REPORT, RESULT, FAILURE = "report", "result", "failure"
 
 
-class CommonError(TrainingError):
-    """An error that all processes of a run raise together: it is enough if the first one tells it."""
+class CollectiveError(TrainingError):
+    """An error that all processes of a run raise together. It is enough if one of them, `is_rank_zero`, reports it."""
 
 
 def started_elsewhere() -> bool:
@@ -62,8 +66,8 @@ def started_elsewhere() -> bool:
     return LightningEnvironment().creates_processes_externally or any(kind.detect() for kind in launchers)
 
 
-def is_first() -> bool:
-    """Whether this process is the one that prints, or starts the one that does, going by what launchers set."""
+def is_rank_zero() -> bool:
+    """Whether this process is the one that prints, or starts it. Told from the variables that launchers set."""
     return not any(int(os.environ.get(name, "0")) for name in RANKS)
 
 
@@ -137,20 +141,30 @@ def _lost(child: SpawnProcess) -> TrainingError:
     child.join()
     code = child.exitcode or 0
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return TrainingError(f"{child.name} {how}", hint="Go on with --resume; if memory ran out, with a smaller batch.")
+    return TrainingError(f"{child.name} {how}", hint="Continue with --resume; if memory ran out, use a smaller batch.")
 
 
 def _work(place: dict[str, str], pipe: Connection, target: Callable[[Any, Report], Any], job: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its children
     Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(place)
+    silence_libraries()
     try:
         pipe.send((RESULT, target(job, lambda status: pipe.send((REPORT, status)))))
     except ImgtkError as error:
-        kind = CommonError if isinstance(error, CommonError) else TrainingError  # other kinds may not be picklable
+        # other kinds may not be picklable
+        kind = CollectiveError if isinstance(error, CollectiveError) else TrainingError
         pipe.send((FAILURE, kind(error.message, hint=error.hint)))
     except BaseException as error:
         pipe.send((FAILURE, _RemoteError(f"{type(error).__name__}: {error}", traceback.format_exc())))
+
+
+def silence_libraries() -> None:
+    """Silence what Fabric and torch say about themselves, for all of this process: for programs, not for libraries."""
+    with suppress(ImportError):
+        import lightning_fabric  # noqa: F401  (it sets its own level when it is imported)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".broadcast_buffers. is deprecated")  # its successor is younger than torch 2.4
 
 
 class _RemoteError(RuntimeError):
@@ -167,8 +181,8 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def agree(value: object) -> bool:
-    """Whether all processes came here with the same `value`."""
+def all_ranks_equal(value: object) -> bool:
+    """Whether `value` is the same in all processes; each must call this."""
     if not _several():
         return True
     values: list[Any] = [None] * distributed.get_world_size()

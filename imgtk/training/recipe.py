@@ -7,10 +7,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from imgtk.errors import TrainingError
+from imgtk.op import OpSpec
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -102,6 +104,29 @@ def load_recipe(kind: type[R], path: Path | None, overrides: Mapping[str, str]) 
             raise TrainingError(f"cannot read the recipe {path}: {error}") from None
         recipe = _updated(recipe, document, str(path))
     return _updated(recipe, overrides, "--set")
+
+
+def shipped_recipes(spec: OpSpec) -> dict[str, Path]:
+    """The TOML files in the folder `recipes` of the package that an operator's trainer is in, by name."""
+    if spec.trainer is None:
+        return {}
+    folder = Path(str(resources.files(spec.trainer.partition(":")[0].partition(".")[0]))) / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def recipe_file(spec: OpSpec, recipe: str | None) -> Path | None:
+    """The TOML file that `recipe` names: a path, or one of `shipped_recipes`; None for None.
+
+    Raises:
+        TrainingError: no shipped recipe has that name.
+    """
+    if recipe is None or Path(recipe).suffix == ".toml":
+        return None if recipe is None else Path(recipe)
+    shipped = shipped_recipes(spec)
+    if recipe not in shipped:
+        names = ", ".join(shipped) or "none"
+        raise TrainingError(f"{spec.name} has no recipe {recipe!r}", hint=f"Available: {names}. Or give a .toml file.")
+    return shipped[recipe]
 
 
 def _updated(recipe: R, values: Mapping[str, Any], source: str) -> R:

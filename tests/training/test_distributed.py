@@ -23,9 +23,10 @@ from filelock import FileLock
 from torch import Tensor, distributed, nn
 
 from imgtk.cli import main
+from imgtk.cli.train import reported_once
 from imgtk.errors import ReadError, TrainingError
 from imgtk.op import OpSpec
-from imgtk.training.processes import agree, batch_mean, in_processes, on_whole_batch
+from imgtk.training.processes import all_ranks_equal, batch_mean, in_processes, on_whole_batch
 from imgtk.training.run import train
 from imgtk_esrgan.trainer import ESRGAN, Compact, CompactRecipe, ESRGANRecipe
 
@@ -130,12 +131,13 @@ def all_runs(folders: tuple[Path, Path], report: object) -> list[str]:
         lambda: train(spec(Troubled), data, out / "whole", overrides=LONG, **options),
         lambda: train(spec(Troubled), other_images(data, out), out / "images", **options),
         lambda: with_nan(lambda: train(spec(Troubled), data, out / "nan", overrides=LONG, **options)),
-        lambda: (agree(1), agree(distributed.get_rank())),
+        lambda: (all_ranks_equal(1), all_ranks_equal(distributed.get_rank())),
     ]
     results = []
     for run in runs:
         try:
-            results.append(str(run()))
+            with reported_once():
+                results.append(str(run()))
         except TrainingError as error:
             results.append(error.message)
         except SystemExit as end:
@@ -246,7 +248,8 @@ def test_processes_do_not_outlive_their_parent(tmp_path: Path) -> None:
         "if __name__ == '__main__':\n    in_processes(2, 1, orphan, None, None)\n"
     )
     (tmp_path / "script.py").write_text(script)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
     process = subprocess.Popen([sys.executable, str(tmp_path / "script.py")], env=environment)
     children: list[psutil.Process] = []
     while process.poll() is None:
@@ -309,4 +312,4 @@ def test_a_single_process_is_the_whole_batch() -> None:
     values = torch.arange(4.0, requires_grad=True)
     assert batch_mean(values).item() == 1.5
     assert on_whole_batch(values, lambda x: 2 * x).tolist() == [0, 2, 4, 6]
-    assert agree(object())
+    assert all_ranks_equal(object())

@@ -14,6 +14,7 @@ from imgtk.errors import PluginError, TrainingError, WeightsError
 from imgtk.op import OpSpec
 from imgtk.training import Recipe, Trainer
 from imgtk.training.adversary import AdversarySettings
+from imgtk.training.fabric import allow_double_backward
 from imgtk.training.run import train
 from imgtk.training.trainer import build_trainer, trainer_type
 from imgtk.training.weights import load_init
@@ -134,3 +135,19 @@ def test_weights_to_start_from(tmp_path: Path) -> None:
     assert error.value.hint == "Set width to those of the network to start from."
     with pytest.raises(WeightsError, match="nowhere"):
         load_init(network, str(tmp_path / "nowhere.pth"), "imgtk.nn")
+
+
+def test_the_private_flag_of_fabric_means_what_it_is_taken_for() -> None:
+    """`allow_double_backward` sets it. If this fails with a new version of Fabric, penalties need another way."""
+    from lightning_fabric import Fabric
+
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    network = nn.Linear(3, 1)
+    network, _ = fabric.setup(network, torch.optim.SGD(network.parameters(), lr=0.1))
+    x = torch.rand(2, 3, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"fabric\.backward"):
+        torch.autograd.grad(network(x).sum(), x, create_graph=True)
+    with allow_double_backward():
+        (slope,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
+    fabric.backward(slope.square().sum())
+    assert network.weight.grad is not None

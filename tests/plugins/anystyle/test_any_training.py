@@ -12,8 +12,8 @@ from imgtk.errors import TrainingError
 from imgtk.nn.losses import style_distance
 from imgtk.registry import default
 from imgtk.testing import sample_image
-from imgtk.training.recipe import load_recipe
-from imgtk.training.run import _recipe_file, train
+from imgtk.training.recipe import load_recipe, recipe_file
+from imgtk.training.run import train
 from imgtk.weights import Card, read_state
 from imgtk_anystyle.network import AnyStyleNetwork
 from imgtk_anystyle.styles import StyleImages, recoloured
@@ -170,7 +170,7 @@ def test_one_flat_style_does_not_decide():
 
 
 def test_the_shipped_recipe_is_readable():
-    plan = load_recipe(AnyStyleRecipe, _recipe_file(default().spec("style:any"), "any"), {})
+    plan = load_recipe(AnyStyleRecipe, recipe_file(default().spec("style:any"), "any"), {})
     assert plan.name == "any"
     assert plan.licence == "Apache-2.0"
     assert plan.summary

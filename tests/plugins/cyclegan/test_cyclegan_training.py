@@ -10,8 +10,8 @@ from imgtk.nn.discriminators import FeatureDiscriminator, PatchDiscriminator
 from imgtk.painting.op import load_network
 from imgtk.registry import default
 from imgtk.testing import sample_image
-from imgtk.training.recipe import load_recipe
-from imgtk.training.run import _recipe_file, train
+from imgtk.training.recipe import load_recipe, recipe_file
+from imgtk.training.run import train
 from imgtk.weights import Card
 from imgtk_cyclegan.methods import Contrast, Cycle
 from imgtk_cyclegan.network import ResnetGenerator
@@ -241,7 +241,7 @@ def test_what_is_refused(photos, settings, tmp_path):
 
 @pytest.mark.parametrize("name", ["photo2monet", "photo2monet-cut"])
 def test_shipped_recipes_are_readable(name):
-    plan = load_recipe(TranslationRecipe, _recipe_file(SPEC, name), {})
+    plan = load_recipe(TranslationRecipe, recipe_file(SPEC, name), {})
     assert plan.name == name
     assert plan.licence == "Apache-2.0"
     assert plan.summary

@@ -11,8 +11,7 @@ from imgtk.nn.features import load_features
 from imgtk.nn.losses import gram_distance, grams
 from imgtk.registry import default
 from imgtk.testing import check_op
-from imgtk.training.recipe import load_recipe
-from imgtk.training.run import _recipe_file
+from imgtk.training.recipe import load_recipe, recipe_file
 from imgtk.weights import Card, digest, locate, shipped
 from imgtk_gramstyle import STYLES
 from imgtk_gramstyle.gram import resized
@@ -69,10 +68,10 @@ def test_it_keeps_every_promise_of_an_operator(name):
 @pytest.mark.parametrize(("subject", "side"), [("astronaut", 256), ("coffee", 384)])
 @torch.inference_mode()
 def test_gram_distance_falls_by_60_percent(name, subject, side, shared):
-    recipe_file = _recipe_file(default().spec(f"style:{name}"), name)
+    path = recipe_file(default().spec(f"style:{name}"), name)
     from imgtk_gramstyle.trainer import StyleRecipe
 
-    recipe = load_recipe(StyleRecipe, recipe_file, {})
+    recipe = load_recipe(StyleRecipe, path, {})
     features = load_features()
     style = resized(Image.open(shared / PICTURES[name]).tensor().contiguous(), recipe.style_side)
     target, x = grams(features(style)), photo(subject, side)

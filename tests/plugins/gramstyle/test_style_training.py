@@ -122,11 +122,10 @@ def test_teachers_that_do_not_fit(features_file, tmp_path):
 
 @pytest.mark.parametrize("recipe", ["monet", "starry-night", "great-wave", "composition", "features"])
 def test_shipped_recipes_are_readable(recipe):
-    from imgtk.training.recipe import load_recipe
-    from imgtk.training.run import _recipe_file
+    from imgtk.training.recipe import load_recipe, recipe_file
 
     name, kind = ("style:gram", FeatureRecipe) if recipe == "features" else ("style:fast", StyleRecipe)
-    plan = load_recipe(kind, _recipe_file(default().spec(name), recipe), {})
+    plan = load_recipe(kind, recipe_file(default().spec(name), recipe), {})
     assert plan.name == recipe
     assert plan.licence == "Apache-2.0"
     assert plan.summary

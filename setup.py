@@ -21,6 +21,8 @@ OPENVINO = ["openvino>=2024.4"]
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18"]
 VIDEO = ["av>=17"]
 LARGE = ["pyvips>=3.0", "pyvips-binary>=8.16"]
+HEIC = ["pi-heif>=0.20"]  # LGPL, decodes only
+RAW = ["rawpy>=0.21"]
 RAY = ["ray>=2.40"]
 LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
 TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *ONNX, *VIDEO, *LARGE]
@@ -71,6 +73,8 @@ setup(
         "onnx": ONNX,
         "video": VIDEO,
         "large": LARGE,
+        "heic": HEIC,
+        "raw": RAW,
         "ray": RAY,
         "train": TRAIN,
         "test": [*TRAIN, *TEST],

@@ -31,6 +31,7 @@ class Metadata:
         iptc: the records of IPTC-IIM, as JPEG (in APP13) and TIFF hold them.
         xmp_extension: what XMP in JPEG holds beyond a segment.
         cicp: code points of ITU-T H.273 for the colours, as PNG has them; `icc` says the same if a profile can.
+        lossless: whether the file is a WebP that keeps every pixel, which others do not.
         pyramid: whether the file holds reduced versions of the image, too (TIFF).
         geo: where on Earth the image lies (GeoTIFF).
         warnings: what was out of the ordinary, and what the file held besides: "OME-XML is left out".
@@ -44,6 +45,7 @@ class Metadata:
     iptc: bytes | None = None
     xmp_extension: bytes | None = None
     cicp: tuple[int, int, int, int] | None = None
+    lossless: bool = False
     pyramid: bool = False
     geo: GeoReference | None = None
     warnings: tuple[str, ...] = ()

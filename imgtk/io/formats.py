@@ -44,7 +44,8 @@ BMP = Format("BMP", (".bmp",), metadata=("dpi",))
 FORMATS = (JPEG, PNG, WEBP, TIFF, BMP)
 
 WRITABLE = tuple(suffix for form in FORMATS for suffix in form.suffixes)
-READABLE = (*WRITABLE, ".gif", ".avif", ".mpo", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm")
+_OTHERS = (".gif", ".avif", ".mpo", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm")
+READABLE = (*WRITABLE, *_OTHERS)
 """Suffixes of the files that are taken for images in folders; a file that is named is read whatever its suffix."""
 
 

@@ -43,9 +43,9 @@ def completed(data: bytes) -> bytes | None:
     return data + _EOI if same else None
 
 
-def bits(data: bytes) -> int:
-    """Bits per sample, as the frame header says; 8 if there is none."""
-    return next((payload[0] for marker, payload in _segments(data) if marker in _FRAMES and payload), 8)
+def frame(data: bytes) -> bytes:
+    """The frame header (B.2.2): bits per sample, height, width, components; empty if there is none."""
+    return next((payload for marker, payload in _segments(data) if marker in _FRAMES), b"")
 
 
 def _has_all_scans(data: bytes) -> bool:

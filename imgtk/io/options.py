@@ -14,7 +14,7 @@ class WriteOptions:
     Attributes:
         overwrite: whether files that exist may be replaced.
         quality: of JPEG and lossy WebP, 1 to 100; None for 95. JPEG colour is not subsampled.
-        lossless: whether WebP keeps every pixel.
+        lossless: whether WebP keeps every pixel. Without `quality` it does, too, for images from such a file.
         depth: bits per sample: 8, 16 (PNG, TIFF) or 32 (floating point; TIFF). None keeps the depth of integers; floats
             stay floats in TIFF and become 8 bits elsewhere.
     """

@@ -7,12 +7,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import PIL.Image
 from PIL import UnidentifiedImageError
 from PIL.ImageFile import ImageFile
@@ -20,10 +21,12 @@ from PIL.ImageFile import ImageFile
 from imgtk.errors import ReadError
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
-from imgtk.io import bmp, jpeg, png, png_chunks, tiff
+from imgtk.io import bmp, codecs, colour, jpeg, png, png_chunks, tiff
 from imgtk.io import metadata as meta
+from imgtk.io.containers import avif_colours, is_lossless_webp
 from imgtk.io.convert import SIDEWAYS, assembled, from_pillow, oriented
 from imgtk.io.quiet import without_warnings
+from imgtk.io.signatures import HEIC, RAW, Signature, signature
 
 MAX_PIXELS = 250_000_000
 """Images above this size are refused unless the caller raises the limit. 250 megapixels are 750 MB of 8-bit colour:
@@ -32,7 +35,7 @@ more than cameras make, less than what files of a few hundred kilobytes can hold
 # What Pillow may open: formats with one image of 8 bits in them, or known to `png` and `tiff`. Others are either not
 # decoded by Pillow itself (EPS starts Ghostscript) or would lose bits without a word (JPEG 2000).
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "AVIF")
-_READABLE = "imgtk reads JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF and PNM."
+_READABLE = "imgtk reads JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG XL, JPEG 2000 and PNM."
 
 
 def read(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -103,9 +106,14 @@ def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Head
         ReadError: as `read` does, but for damaged pixels and several pages.
     """
     with reading(Path(path)) as file:
-        if is_tiff(file):
-            return [_tiff_header(file, page) for page in _tiff_pages(file, max_pixels)]
         head = _head(file)
+        if (other := _other(file, head)) and other != HEIC:
+            return [_other_header(file, other, Path(path), max_pixels)]
+        if is_tiff(file):
+            pages = _tiff_pages(file, max_pixels)
+            if not pages:
+                return [_other_header(file, RAW, Path(path), max_pixels)]
+            return [_tiff_header(file, page) for page in pages]
         if bitmap := bmp.header(file):
             check_size(*bitmap.size, max_pixels)
             channels = 4 if bitmap.masks[3] else 3
@@ -117,6 +125,35 @@ def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Head
         with pillow_image(file, max_pixels) as image:
             gray = image.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "F")
             return [_pillow_header(image, _metadata(file, image), gray=gray, endless=not _has_end(file, image))]
+
+
+def _other(file: BinaryIO, head: bytes) -> Signature | None:
+    """The format, if it is one that has a library of its own. Raises ReadError if that is not installed."""
+    found = signature(head)
+    if found is None and head[:3] == b"\xff\xd8\xff" and jpeg.frame(file.read(1 << 20))[:1] == b"\x0c":
+        found = codecs.JPEG_12
+    file.seek(0)
+    if found and not found.readable:
+        raise ReadError(f"it is {found.name}", hint=found.hint)
+    return found
+
+
+def _other_header(file: BinaryIO, kind: Signature, path: Path, max_pixels: int) -> Header:
+    image = _decoded_other(file, kind, path, max_pixels)
+    channels, depth = np.atleast_3d(image.numpy()).shape[2], 8 * image.pixels.itemsize
+    return Header(image.size, channels, depth, image.metadata, 1, kind.name.partition(" ")[2])
+
+
+def _decoded_other(file: BinaryIO, kind: Signature, path: Path, max_pixels: int) -> Image:
+    if kind == RAW:
+        check_size(*codecs.raw_size(file), max_pixels)
+        file.seek(0)
+        metadata = Metadata(warnings=("metadata are left out, as far as there are any",))
+        return assembled(codecs.develop(file), has_alpha=False, metadata=metadata, path=path)
+    data = file.read()
+    check_size(*codecs.size(kind, data), max_pixels)
+    samples, metadata = codecs.decode(kind, data)
+    return assembled(samples, has_alpha=samples.shape[2] in (2, 4), metadata=metadata, path=path)
 
 
 def _pillow_header(
@@ -215,9 +252,11 @@ def is_tiff(file: BinaryIO) -> bool:
 
 
 def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
+    head = _head(file)
+    if (other := _other(file, head)) and other != HEIC:
+        return _decoded_other(file, other, path, max_pixels)
     if is_tiff(file):
         return _decoded_tiff(file, path, max_pixels)
-    head = _head(file)
     if bitmap := bmp.header(file):
         check_size(*bitmap.size, max_pixels)
         samples = bmp.decoded(file, bitmap)
@@ -238,7 +277,15 @@ def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
 
 
 def _metadata(file: BinaryIO, image: ImageFile) -> Metadata:
-    return meta.of_pillow(image)
+    metadata = meta.of_pillow(image)
+    if image.format == "WEBP":
+        return replace(metadata, lossless=is_lossless_webp(file))
+    if image.format != "AVIF":
+        return metadata
+    points, bits = avif_colours(file)
+    if points and not metadata.icc:
+        metadata = replace(metadata, cicp=(*points[:2], 0, 1), icc=colour.of_code_points(*points[:2]))
+    return metadata if bits == 8 else meta.warned(metadata, f"{bits} bits per sample have become 8")
 
 
 def _decoded_png(file: BinaryIO, head: bytes, path: Path, max_pixels: int) -> Image:
@@ -258,11 +305,17 @@ def _decoded_png(file: BinaryIO, head: bytes, path: Path, max_pixels: int) -> Im
 @contextmanager
 def pillow_image(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
     """The image in any file but TIFF, known to be one that imgtk reads, not yet decoded."""
+    formats: tuple[str, ...] = _FORMATS
+    if signature(_head(file)) == HEIC:
+        import pi_heif
+
+        pi_heif.register_heif_opener()
+        formats = ("HEIF",)
     with _without_pillows_limit():
-        opened = PIL.Image.open(file, formats=_FORMATS)
+        opened = PIL.Image.open(file, formats=formats)
     with opened as image:
         check_size(image.width, image.height, max_pixels)
-        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a photo with a preview
+        frames = 1 if image.format in ("MPO", "HEIF") else getattr(image, "n_frames", 1)  # photos with previews
         _check_frames(frames)
         if image.format == "PPM" and _is_deep_colour(image):
             raise ReadError("imgtk does not read PNM colour of 16 bits", hint="Convert it to PNG or TIFF.")
@@ -270,8 +323,14 @@ def pillow_image(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
 
 
 def _tiff_pages(file: BinaryIO, max_pixels: int) -> list[tiff.Page]:
-    """The images in a TIFF file, known to be such as imgtk reads, not yet decoded; at least one."""
-    pages = tiff.pages(file)
+    """The images in a TIFF file, known to be such as imgtk reads, not yet decoded; none of camera raw."""
+    try:
+        pages = tiff.pages(file)
+    except tiff.RawError:
+        if not RAW.readable:
+            raise
+        file.seek(0)
+        return []
     if not pages:
         _check_frames(0, "pages")
     for page in pages:
@@ -281,7 +340,10 @@ def _tiff_pages(file: BinaryIO, max_pixels: int) -> list[tiff.Page]:
 
 
 def _decoded_tiff(file: BinaryIO, path: Path, max_pixels: int) -> Image:
-    page, *others = _tiff_pages(file, max_pixels)
+    pages = _tiff_pages(file, max_pixels)
+    if not pages:
+        return _decoded_other(file, RAW, path, max_pixels)
+    page, *others = pages
     _check_frames(1 + len(others), "pages")
     with _without_pillows_limit() if page.by_pillow else nullcontext():
         samples = oriented(tiff.decoded(file, page), page.orientation)

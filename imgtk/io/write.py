@@ -199,7 +199,8 @@ def write_by_pillow(
         params |= {"subsampling": "4:4:4", "comment": comment}
         params |= {"extra": jpeg.segments(metadata)}
     if target is WEBP:
-        params |= {"xmp": metadata.xmp, "lossless": options.lossless, "exact": options.lossless}
+        lossless = options.lossless or (metadata.lossless and options.quality is None)
+        params |= {"xmp": metadata.xmp, "lossless": lossless, "exact": lossless}
     image.save(Stream(file), target.name, **{name: value for name, value in params.items() if value})  # type: ignore[arg-type]
 
 

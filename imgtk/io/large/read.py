@@ -115,8 +115,12 @@ def opened(path: Path, header: Header, page: int, beside: Path, max_memory: int)
 
 
 def _in_tiff(path: Path) -> bool:
+    """Whether the image is a page of a TIFF file, and not camera raw."""
     with reading(path) as file:
-        return is_tiff(file)
+        try:
+            return is_tiff(file) and bool(tiff.pages(file))
+        except tiff.RawError:
+            return False
 
 
 def _opaque(dtype: np.dtype[Any]) -> float:

@@ -2,12 +2,13 @@
 
 from imgtk.io.tiff.decode import decoded, strips
 from imgtk.io.tiff.encode import Writer, halved, levels, write
-from imgtk.io.tiff.layout import MAGIC, Page, check_segments, pages
+from imgtk.io.tiff.layout import MAGIC, Page, RawError, check_segments, pages
 from imgtk.io.tiff.tags import metadata
 
 __all__ = [
     "MAGIC",
     "Page",
+    "RawError",
     "Writer",
     "check_segments",
     "decoded",

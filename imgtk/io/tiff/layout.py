@@ -16,6 +16,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, SAMPLEFORMAT
 
 from imgtk.errors import ReadError
 from imgtk.geometry import Size
+from imgtk.io.signatures import RAW
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its warnings are ours to report
 
@@ -44,6 +45,10 @@ _RGB_INSIDE = (
 )  # codecs that leave YCbCr
 PIECE = 1 << 24  # bytes of pixels that are decoded at a time, more or less
 _LARGE = 1 << 28  # bytes of a strip or tile above which it is not a piece any more
+
+
+class RawError(ReadError):
+    """It is a camera raw file."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ def pages(file: BinaryIO) -> list[Page]:
     inner = [sub for ifd in chain if ifd.subifds for sub in ifd.pages]
     file.seek(8)
     if file.read(2) == b"CR" or any(ifd.photometric in _RAW for ifd in (*chain, *inner)):
-        raise ReadError("it is a camera raw file", hint=RAW_HINT)
+        raise RawError(f"it is {RAW.name}", hint=RAW.hint)
     found = list(_with_masks(_full_size(chain, inner), chain[0]))
     for page in found:
         _check(page)
@@ -162,9 +167,6 @@ def pages(file: BinaryIO) -> list[Page]:
             if ifd is not None:
                 _cut(ifd)
     return found
-
-
-RAW_HINT = "Develop it, and give the developed image."
 
 
 def _full_size(chain: list[Any], inner: list[Any]) -> list[Any]:

@@ -1,0 +1,126 @@
+"""Formats that imagecodecs and rawpy decode: JPEG XL, JPEG 2000, JPEG of 12 bits, camera raw."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+import imagecodecs
+import numpy as np
+
+from imgtk.errors import ReadError
+from imgtk.geometry import Size
+from imgtk.image import Metadata
+from imgtk.io import jpeg
+from imgtk.io.metadata import valid_profile
+from imgtk.io.signatures import JPEG_2000, JPEG_XL, Signature
+
+JPEG_12 = Signature("a JPEG of 12 bits", "imagecodecs")
+_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # ISO/IEC 18181-1, SizeHeader
+
+
+def size(kind: Signature, data: bytes) -> Size:
+    """The size that the file states, without decoding it.
+
+    Raises:
+        ReadError: if it states none.
+    """
+    try:
+        if kind == JPEG_XL:
+            return _jpeg_xl_size(data)
+        if kind == JPEG_2000:
+            return _siz(data)[0]
+        payload = jpeg.frame(data)
+        height, width = struct.unpack_from(">HH", payload, 1)
+        return Size(width, height)
+    except (struct.error, IndexError, ValueError):
+        raise ReadError("the image in it is damaged or cut short") from None
+
+
+def decode(kind: Signature, data: bytes) -> tuple[np.ndarray, Metadata]:
+    """Samples (H, W, C), uint8, uint16 or float32, upright; a second or fourth channel is alpha."""
+    if kind == JPEG_XL:
+        samples, bits, icc = imagecodecs.jpegxl_decode(data), 0, None
+    elif kind == JPEG_2000:
+        samples, bits, icc = imagecodecs.jpeg2k_decode(data), _siz(data)[1], _profile(data)
+    else:
+        samples, bits, icc = imagecodecs.jpeg8_decode(data), 12, None
+    samples = np.asarray(samples)
+    if samples.ndim == 2:
+        samples = samples[..., None]
+    if samples.ndim != 3 or samples.shape[2] > 4 or samples.dtype.kind not in "uf":
+        raise ReadError(f"imgtk does not read {kind.name} with samples {samples.shape} of {samples.dtype}")
+    if samples.dtype.kind == "f":
+        samples = samples.astype(np.float32)
+    elif samples.itemsize == 2 and 8 < bits < 16:
+        full = 2**bits - 1
+        samples = ((samples.astype(np.uint32) * 65535 + full // 2) // full).astype(np.uint16)
+    what = "metadata are" if icc or kind == JPEG_12 else "metadata and profile are"
+    return samples, Metadata(icc=icc, warnings=(f"{what} left out, as far as there are any",))
+
+
+def develop(file: BinaryIO) -> np.ndarray:
+    """The image that rawpy (LibRaw) makes of a camera raw file: (H, W, 3), uint16, sRGB, upright."""
+    import rawpy
+
+    with rawpy.imread(file) as raw:
+        developed: np.ndarray = raw.postprocess(use_camera_wb=True, output_bps=16)
+    return developed
+
+
+def raw_size(file: BinaryIO) -> Size:
+    """The size that `develop` gives."""
+    import rawpy
+
+    with rawpy.imread(file) as raw:
+        width, height, turned = raw.sizes.width, raw.sizes.height, raw.sizes.flip in (5, 6)
+    return Size(height, width) if turned else Size(width, height)
+
+
+def _siz(data: bytes) -> tuple[Size, int]:
+    """Size and bits of the first component, of a JPEG 2000 codestream (ISO/IEC 15444-1, A.5.1)."""
+    at = data.index(b"\xff\x4f\xff\x51") + 8
+    width, height, left, top = struct.unpack_from(">4I", data, at)
+    bits = data[at + 34]
+    if bits & 0x80:
+        raise ReadError("its samples are whole numbers with sign")
+    return Size(width - left, height - top), bits + 1
+
+
+def _profile(data: bytes) -> bytes | None:
+    """The ICC profile in the colr box of JP2 (ISO/IEC 15444-1, I.5.3.3)."""
+    at = data.find(b"colr\2", 0, data.find(b"jp2c"))
+    if at < 0:
+        return None
+    start = at + 7
+    return valid_profile(data[start : start + int.from_bytes(data[start : start + 4], "big")])
+
+
+def _jpeg_xl_size(data: bytes) -> Size:
+    """ISO/IEC 18181-1, SizeHeader: bits from the least significant one on."""
+    if not data.startswith(b"\xff\x0a"):
+        start = min(at for at in (data.find(b"jxlc"), data.find(b"jxlp")) if at >= 0)
+        data = data[data.index(b"\xff\x0a", start) :]
+    bits = _Bits(data[2:16])
+    small = bits.take(1)
+    height = bits.side(small)
+    ratio = bits.take(3)
+    if ratio:
+        across, down = _RATIOS[ratio - 1]
+        return Size(height * across // down, height)
+    return Size(bits.side(small), height)
+
+
+class _Bits:
+    def __init__(self, data: bytes) -> None:
+        self._value = int.from_bytes(data, "little")
+
+    def take(self, count: int) -> int:
+        taken = self._value & ((1 << count) - 1)
+        self._value >>= count
+        return taken
+
+    def side(self, small: int) -> int:
+        if small:
+            return (self.take(5) + 1) * 8
+        return 1 + self.take((9, 13, 18, 30)[self.take(2)])

@@ -23,6 +23,7 @@ from imgtk.errors import DeviceError, MemoryLimitError, PluginError, UsageError,
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.io import WriteOptions, check_target, large, write
+from imgtk.io.carried import left_out
 from imgtk.io.formats import format_of
 from imgtk.io.read import Header, read_headers
 from imgtk.io.write import DISK_FULL
@@ -140,7 +141,8 @@ class Processor:
                 sha256 = digest(target)
         finally:
             self._computed.release(result.pixels.nbytes)
-        return Row(str(job.source), "done", str(target), result.size, seconds, sha256, tuple(notes))
+        warnings = left_out(result.metadata, result.size, result.gray, target)
+        return Row(str(job.source), "done", str(target), result.size, seconds, sha256, tuple(notes), warnings)
 
     def _in_pieces(
         self, pipeline: Pipeline, job: Job, header: Header, seconds: dict[str, float], key: str | None
@@ -160,7 +162,8 @@ class Processor:
                 progress=self._progress,
                 name=job.name,
             )
-        return Row(str(job.source), "done", str(target), result.size, seconds, digest(target), result.notes)
+        warnings = left_out(header.metadata, result.size, header.channels < 3, target)
+        return Row(str(job.source), "done", str(target), result.size, seconds, digest(target), result.notes, warnings)
 
     def _clip(self, job: Job, seconds: dict[str, float], key: str | None) -> Row | None:
         if self._saves:

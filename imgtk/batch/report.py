@@ -28,6 +28,7 @@ class Row:
         sha256: of the file of the result, in hex; None if it failed, if it is a folder, or if somebody has taken it
             away already.
         notes: what was out of the ordinary.
+        warnings: what of the image is not in the result: metadata that imgtk or the format does not hold.
         exception: why it failed.
     """
 
@@ -38,6 +39,7 @@ class Row:
     seconds: Mapping[str, float] = field(default_factory=dict)
     sha256: str | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     exception: Exception | None = None
 
     @property
@@ -58,6 +60,7 @@ class Row:
             "size": list(self.size) if self.size else None,
             "seconds": {stage: round(seconds, 4) for stage, seconds in self.seconds.items()},
             "sha256": self.sha256,
+            "warnings": list(self.warnings),
         }
 
 

@@ -176,7 +176,8 @@ def run(
                 tally.add(row)
                 advance()
                 with audible():  # the threads that read images silence libraries, and with them standard error
-                    code = show(row, quiet=quiet, as_json=as_json, debug=debug)
+                    single = not (several or watching)
+                    code = show(row, quiet=quiet, as_json=as_json, debug=debug, single=single)
                     worst = max(worst, FAILED if several and code not in (0, UNEXPECTED) else code)
     except WriteError as error:
         if (tally.rows or resume) and not error.hint:
@@ -197,10 +198,12 @@ class Tally:
     def __init__(self, total: int) -> None:
         self.total = total
         self.rows: Counter[str] = Counter()
+        self.warned = 0
         self.started = perf_counter()
 
     def add(self, row: Row) -> None:
         self.rows[row.status] += 1
+        self.warned += bool(row.warnings)
 
     @property
     def worked_on(self) -> int:
@@ -217,14 +220,19 @@ class Tally:
     def summary(self) -> str:
         counts = [f"{self.rows[status]} {status}" for status in ("done", "failed", "skipped") if self.rows[status]]
         left = self.total - sum(self.rows.values())
+        counts += [f"{self.warned} with warnings (see --report)"] if self.warned else []
         words = [*counts, *([f"{left} left"] if left > 0 else []), *([self.rate()] if self.worked_on else [])]
         return ", ".join(words)
 
 
-def show(row: Row, *, quiet: bool, as_json: bool, debug: bool) -> int:
-    """Print what became of an image, above the bar. Gives the exit code for it."""
+def show(row: Row, *, quiet: bool, as_json: bool, debug: bool, single: bool = False) -> int:
+    """Print what became of an image, above the bar. Gives the exit code for it.
+
+    Args:
+        single: whether it is the only one, so that its warnings are printed, which are counted otherwise.
+    """
     code = report(row.exception, where=row.path, debug=debug) if row.exception else 0
-    for note in () if quiet else row.notes:
+    for note in () if quiet else (*row.notes, *(row.warnings if single else ())):
         click.echo(f"note: {row.path}: {note}", file=sys.stderr)
     if as_json:
         tell(json.dumps(row.to_dict()))

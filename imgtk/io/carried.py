@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from imgtk.geometry import Size
 from imgtk.image import Metadata
 from imgtk.io import colour, exif
-from imgtk.io.formats import JPEG, WEBP, Format
+from imgtk.io.formats import JPEG, WEBP, Format, format_of
 from imgtk.io.metadata import valid_profile
 
 _SEGMENT_BYTES = 65533  # what a segment of JPEG holds (ITU-T T.81, B.1.1.4)
@@ -67,6 +68,12 @@ def fitting(metadata: Metadata, size: Size, gray: bool, target: Format) -> Metad
         kept = replace(kept, xmp=kept.xmp and _HAS_EXTENSION.sub(b"", kept.xmp), xmp_extension=None)
         lost.append("XMP beyond 64 kB is left out")
     return replace(kept, warnings=tuple(lost))
+
+
+def left_out(metadata: Metadata, size: Size, gray: bool, path: Path) -> tuple[str, ...]:
+    """What of an image is not in the file `path` that it is written to, in words: what reading left out, and what the
+    format does not hold."""
+    return (*metadata.warnings, *fitting(metadata, size, gray, format_of(path)).warnings)
 
 
 def _in_segments(metadata: Metadata) -> tuple[Metadata, list[str]]:

@@ -24,7 +24,7 @@ def test_lines_are_there_at_once(tmp_path: Path) -> None:
     report.add(Row("b\udcff.png", "failed", exception=ZeroDivisionError("oh\ndear")))
     assert rows(path)[0] == {
         "path": "a.png", "output": "out/a.png", "status": "done", "error": None, "size": [4, 2],
-        "seconds": {"read": 0.1234}, "sha256": "ab"
+        "seconds": {"read": 0.1234}, "sha256": "ab", "warnings": []
     }  # fmt: skip
     assert rows(path)[1]["path"] == "b\udcff.png"
     assert rows(path)[1]["error"] == "unexpected ZeroDivisionError: oh"

@@ -70,6 +70,7 @@ def test_several_images_and_one_that_fails(cli: Cli, photo: Path) -> None:
     assert [row["status"] for row in rows] == ["done", "failed", "done"]
     assert list(rows[0].pop("seconds")) == ["read", "compute", "write"]
     assert rows[0].pop("sha256") == sha256(Path("out/a.jpg").read_bytes()).hexdigest()
+    assert rows[0].pop("warnings") == []
     assert rows[0] == {"path": "a.jpg", "output": "out/a.jpg", "size": [20, 15], "status": "done", "error": None}
     assert "b.jpg" in rows[1]["error"]
     assert rows[1]["output"] is None

@@ -17,6 +17,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from click.testing import Result
+from PIL.PngImagePlugin import PngInfo
 
 from imgtk import pipeline as pipeline_module
 from imgtk.errors import MemoryLimitError
@@ -149,6 +150,22 @@ def test_exit_codes_and_summary(cli: Cli, tmp_path: Path) -> None:
     assert "1 failed, 2 skipped" in result.stderr
     assert result.stderr.count("error: ") == 1
     assert cli("run", DOUBLE, "in", "-o", "out", "--resume", "--overwrite").exit_code == 2
+
+
+def test_what_is_not_carried_is_reported_and_counted(cli: Cli, tmp_path: Path) -> None:
+    first, _ = images(tmp_path / "in", 2)
+    info = PngInfo()
+    info.add_text("Title", "t")
+    with PIL.Image.open(first) as image:
+        image.save(first, pnginfo=info)
+    result = cli("run", DOUBLE, "in", "-o", "out", "--format", "jpg", "--report", "r")
+    assert result.exit_code == 0
+    assert "2 done, 1 with warnings (see --report)" in result.stderr
+    rows = {row["path"]: row["warnings"] for row in map(json.loads, lines(Path("r")))}
+    assert rows == {"in/0000.png": ["a text is left out"], "in/0001.png": []}
+    result = cli("run", DOUBLE, first, "-o", "one.jpg")
+    assert result.stderr == f"note: {first}: a text is left out\n"
+    assert cli("run", DOUBLE, first, "-o", "one.png").stderr == ""
 
 
 @pytest.mark.parametrize(

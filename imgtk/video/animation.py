@@ -37,6 +37,7 @@ _SHARE = 0.5
 
 _LONGEST = {"GIF": 65_535, "WEBP": 16_383, "PNG": 2**31 - 1}
 _STEPS = {"GIF": 10, "WEBP": 1, "PNG": 1}  # milliseconds that durations are multiples of
+_HIDDEN = 255  # index of the colour of a GIF that is not shown
 _SHOWN = 128  # opacity from which on a pixel of a GIF is shown
 
 
@@ -205,6 +206,9 @@ class AnimationWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if error is None and self._frames:
+            if self._format == "GIF" and any("transparency" in frame.info for frame in self._frames):
+                for frame in self._frames:  # what follows a frame that does not name it would be opaque
+                    frame.info["transparency"] = _HIDDEN
             first, *others = self._frames
             file: Any = Stream(self._file)
             first.save(file, self._format, save_all=True, append_images=others, **self._options())
@@ -236,7 +240,11 @@ class AnimationWriter:
         carried = {"icc_profile": metadata.icc, "exif": metadata.exif and b"Exif\0\0" + metadata.exif}
         carried |= {"xmp": metadata.xmp} if self._format == "WEBP" else {}
         options |= {"loop": self._loops} | {name: value for name, value in carried.items() if value}
-        return options | ({"quality": self._quality} if self._format == "WEBP" else {})
+        if self._format != "WEBP":
+            return options
+        transparent = any(np.asarray(frame.getchannel("A")).min() < 255 for frame in self._frames)
+        # Where frames refer to earlier ones, libwebp 1.6 loses what is transparent in some of them.
+        return options | {"quality": self._quality} | ({"kmax": 1} if transparent else {})
 
 
 def _indexed(image: PIL.Image.Image) -> PIL.Image.Image:
@@ -246,6 +254,6 @@ def _indexed(image: PIL.Image.Image) -> PIL.Image.Image:
     indexed = opaque.quantize(palette=palette, dither=PIL.Image.Dither.FLOYDSTEINBERG)
     if image.mode in ("LA", "RGBA"):
         hidden = image.getchannel("A").point(lambda alpha: 255 * (alpha < _SHOWN))
-        indexed.paste(255, mask=hidden)
-        indexed.info["transparency"] = 255
+        indexed.paste(_HIDDEN, mask=hidden)
+        indexed.info["transparency"] = _HIDDEN
     return indexed

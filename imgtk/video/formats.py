@@ -75,6 +75,13 @@ QUALITY = {
 """The option that holds the quality of each encoder constant, and what it is without `--crf`: hard to tell from the
 frames themselves at normal size, which the encoders' own defaults, made for streaming, are not."""
 
+ALPHA_IN = {"libvpx": ("matroska", "webm"), "libvpx-vp9": ("matroska", "webm"), "libx265": ()}
+"""The muxers that keep the transparency of encoders which lose it in others, without a word: that of WebM lies beside
+the frames, and libx265 takes such frames but does not open."""
+
+ALPHA_OPTIONS = {"libvpx": {"auto-alt-ref": "0"}}
+"""What encoders need to write transparency."""
+
 _MPEG = ("mpeg1video", "mpeg2video", "mpeg4", "mjpeg")
 _MPEG_QUALITY = 3
 _LAMBDA = 118  # FF_QP2LAMBDA of FFmpeg's libavutil/avutil.h: its unit of quality

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from imgtk.errors import ReadError
 from imgtk.io import MAX_PIXELS
+from imgtk.video.decode import Decoded, Decoder
 from imgtk.video.formats import USUAL_RATE
 from imgtk.video.frames import Form, Frame
 from imgtk.video.pixels import FrameImages
@@ -49,19 +50,16 @@ class Clip:
         self.path = Path(path)
         self.files = (self.path,)
         self.notes: list[str] = []
-        self._damaged = 0
-        self._read = 0
+        self._damaged = self._interlaced = self._read = 0
         with _opened(self.path) as container:  # once for the first frame, and then from the start
             first = self._first_frame(container, max_pixels)
             with self._reading():
                 self._images = FrameImages(first)
                 self.first = self._images(first)
-        if first.interlaced_frame:
-            self.notes.append("it is interlaced: both fields of a frame are worked on as one image")
         self.container = _open(self.path)
         self.stream = _stream(self.container, self.path)
-        self.stream.thread_type = "AUTO"
-        self.form = self._form()
+        self._decoder = Decoder(self.stream)
+        self.form = self._form(first.format.name)
         self.length = self.stream.frames or int(self._seconds() * self.form.rate)
 
     def __enter__(self) -> Clip:
@@ -85,9 +83,8 @@ class Clip:
                     if packet.dts is not None or packet.size:
                         yield packet
                     continue
-                for frame in self._decoded(packet):
-                    pts = frame.pts if frame.pts is not None else frame.dts
-                    duration = frame.duration or usual
+                for frame, pts, shown in self._decoded(packet, self._decoder):
+                    duration = shown or usual
                     if pts is None or (last is not None and pts <= last[0]):  # times of frames must rise
                         pts = 0 if last is None else last[0] + (last[1] if pts is None else 1)
                     last = (pts, duration)
@@ -98,6 +95,11 @@ class Clip:
                         yield Frame(self._images(frame), pts, duration)
         if not self._read:  # which several threads may find where one did not
             raise ReadError(f"cannot read {self.path}: no frame can be decoded")
+        if self._interlaced:
+            self.notes.append(
+                "it is interlaced: both fields of a frame are worked on as one image, and the result is progressive; "
+                "deinterlace it before, as by `ffmpeg -i IN -vf bwdif OUT`"
+            )
         if self._damaged:
             self.notes.append(f"damaged frames, as they could be decoded: {self._damaged}")
         if self._read < self.stream.frames:
@@ -106,12 +108,12 @@ class Clip:
         if end + _LACKING < told:
             self.notes.append(f"it should last {told:.1f} seconds, and ends after {end:.1f}")
 
-    def _form(self) -> Form:
+    def _form(self, pixel_format: str) -> Form:
         context, images, shape = self.stream.codec_context, self._images, self.stream.sample_aspect_ratio
         assert self.stream.time_base
         return Form(
             context.codec.canonical_name,
-            context.pix_fmt or "yuv420p",
+            pixel_format,
             images.colours,
             self.stream.time_base,
             self.stream.guessed_rate or self.stream.average_rate or USUAL_RATE,
@@ -141,18 +143,18 @@ class Clip:
                 hint=f"If you trust the file, raise the limit with --max-pixels {size.width * size.height}.",
             )
         with self._reading():
+            decoder = Decoder(stream)
             for packet in container.demux(stream):
-                for frame in self._decoded(packet):
-                    self._read = self._damaged = 0
-                    return frame
+                for decoded in self._decoded(packet, decoder):
+                    self._damaged = self._interlaced = self._read = 0
+                    return decoded.frame
         raise ReadError(f"cannot read {self.path}: no frame can be decoded")
 
-    def _decoded(self, packet: av.Packet) -> list[av.VideoFrame]:
+    def _decoded(self, packet: av.Packet, decoder: Decoder) -> list[Decoded]:
         """The frames that a packet completes. What comes before the first frame that can be decoded, as where a
         broadcast was joined, is passed over; damage further on is an error."""
-        assert isinstance(packet.stream, VideoStream)
         try:
-            frames = packet.stream.decode(packet)
+            frames = list(decoder(packet))
         except av.error.InvalidDataError:
             if not self._read:
                 return []
@@ -160,7 +162,8 @@ class Clip:
             at = float((packet.pts or packet.dts or 0) * packet.time_base)
             raise ReadError(f"it is damaged or cut short at {at:.2f} seconds") from None
         self._read += len(frames)
-        self._damaged += sum(frame.is_corrupt for frame in frames)
+        self._damaged += sum(decoded.frame.is_corrupt for decoded in frames)
+        self._interlaced += sum(bool(decoded.frame.interlaced_frame) for decoded in frames)
         return frames
 
     @contextmanager

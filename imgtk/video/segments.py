@@ -19,8 +19,9 @@ from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.io.temporary import remove_leftovers, remove_segments, segments_folder, temporary
-from imgtk.video.formats import Encoding, container_of
+from imgtk.video.formats import ALPHA_IN, Encoding, container_of
 from imgtk.video.frames import Form
+from imgtk.video.pixels import has_alpha
 from imgtk.video.read import Clip
 from imgtk.video.write import ClipWriter
 
@@ -28,7 +29,8 @@ FRAMES = 100
 """Frames of a segment. Each begins anew, with a frame that refers to no other one, as encoders do every 250 by
 themselves."""
 
-_CONTAINERS = (".mp4", ".mov")  # which keep times exactly, and between them hold what is written
+_CONTAINERS = (".mp4", ".mov", ".mkv")
+"""Those that keep times exactly, and then one that rounds them to milliseconds, but holds the transparency of WebM."""
 
 
 class SegmentedWriter:
@@ -61,10 +63,10 @@ class SegmentedWriter:
     ) -> None:
         with ClipWriter(path, target, size, form, encoding, clip, transparent=transparent, trial=True) as whole:
             self.notes = whole.notes
-            encoder = whole.encoder
+            encoder, alpha = whole.encoder, has_alpha(av.VideoFormat(whole.pixel_format))
         self._path, self._target, self._clip, self._form, self._size = path, target, clip, form, size
         self._encoding = Encoding(encoder, encoding.crf)
-        self._suffix = next((one for one in _CONTAINERS if encoder in _codecs(one)), None)
+        self._suffix = next((one for one in _CONTAINERS if _holds(one, encoder, alpha)), None)
         if self._suffix is None:
             raise WriteError(
                 f"cannot write {target}: {encoder} cannot be written in segments",
@@ -173,9 +175,11 @@ def _segments(folder: Path) -> list[tuple[int, int, Path]]:
     return found
 
 
-def _codecs(suffix: str) -> set[str]:
-    with av.open(os.devnull, "w", format=suffix[1:]) as container:
-        return container.supported_codecs
+def _holds(suffix: str, encoder: str, alpha: bool) -> bool:
+    """Whether files with this suffix hold what an encoder writes."""
+    muxer = container_of(Path(f"segment{suffix}")).muxer
+    with av.open(os.devnull, "w", format=muxer) as container:
+        return encoder in container.supported_codecs and not (alpha and muxer not in ALPHA_IN.get(encoder, (muxer,)))
 
 
 def _time(packet: av.Packet) -> float:

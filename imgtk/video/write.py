@@ -18,12 +18,31 @@ from av.video.stream import VideoStream
 from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
-from imgtk.video.formats import ANY, ENCODERS, SMALLEST, Container, Encoding, container_of, quality_options
+from imgtk.video.formats import (
+    ALPHA_IN,
+    ALPHA_OPTIONS,
+    ANY,
+    ENCODERS,
+    SMALLEST,
+    Container,
+    Encoding,
+    container_of,
+    quality_options,
+)
 from imgtk.video.frames import Form
 from imgtk.video.pixels import Frames, has_alpha, is_deep
 from imgtk.video.read import Clip
 
-_OWN_TAGS = ("encoder", "duration", "rotate", "major_brand", "minor_version", "compatible_brands", "vendor_id")
+_OWN_TAGS = (
+    "encoder",
+    "duration",
+    "rotate",
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "vendor_id",
+    "alpha_mode",
+)
 """Metadata that tell of the file that they are in, not of the clip."""
 
 _LEFT_OUT = ("data", "unknown")
@@ -87,10 +106,12 @@ class ClipWriter:
             )
         try:
             self.encoder = self._encoder(kind, encoding.codec)
-            self.pixel_format = self._pixel_format(transparent)
+            self.pixel_format = self._pixel_format(kind, transparent)
             self._frames = Frames(self.pixel_format, form.colours)
             self._streams: dict[int, Stream] = {}
             options = quality_options(self.encoder, encoding.crf)
+            if has_alpha(av.VideoFormat(self.pixel_format)):
+                options |= ALPHA_OPTIONS.get(self.encoder, {})
             if clip is None:
                 self._stream = self._add_frames(size, options)
             else:
@@ -167,7 +188,7 @@ class ClipWriter:
             raise WriteError(f"cannot write {self._target}: {asked} is a codec for {codec.type}")
         return codec.name
 
-    def _pixel_format(self, transparent: bool) -> str:
+    def _pixel_format(self, kind: Container, transparent: bool) -> str:
         """The one of the encoder's formats of pixels that is nearest to the clip's."""
         own, codec = self._form.pixel_format, Codec(self.encoder, "w")
         if not self._form.codec and codec.lossy:
@@ -175,6 +196,8 @@ class ClipWriter:
         own = "yuv420p10le" if own.startswith("gray") and self._form.deep else own
         own = "rgba" if own == "pal8" else "yuv420p" if own.startswith("gray") else own.replace("yuvj", "yuv")
         names = [one.name for one in codec.video_formats or []] or [own]
+        if kind.muxer not in ALPHA_IN.get(self.encoder, (kind.muxer,)):
+            names = [name for name in names if not has_alpha(av.VideoFormat(name))]
         if own in names:
             return own
         best, _ = find_best_pix_fmt_of_list(names, own, has_alpha=self._form.alpha)
@@ -187,13 +210,17 @@ class ClipWriter:
 
     def _transparency(self) -> WriteError:
         return WriteError(
-            f"cannot write {self._target}: the clip has transparency, which {self.encoder} cannot hold",
+            f"cannot write {self._target}: the clip has transparency, which {self.encoder} "
+            f"cannot hold in {self._target.suffix}",
             hint="Write .webm with --codec libvpx-vp9, .mov with --codec prores_ks, or .mkv with --codec ffv1.",
         )
 
     def _add_frames(self, size: Size, options: dict[str, str]) -> VideoStream:
         if self._template is not None:
-            return self._container.add_stream_from_template(self._template, opaque=True)
+            copy = self._container.add_stream_from_template(self._template, opaque=True)
+            if alpha := self._template.metadata.get("alpha_mode"):
+                copy.metadata["alpha_mode"] = alpha
+            return copy
         smallest = SMALLEST.get(self.encoder, 1)
         if min(size) < smallest:
             raise WriteError(

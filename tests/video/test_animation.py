@@ -94,6 +94,22 @@ def test_transparency(tmp_path: Path, suffix: str) -> None:
         assert np.array_equal(old[..., 3], new[..., 3])
 
 
+@pytest.mark.parametrize("target", SUFFIXES)
+@pytest.mark.parametrize("shown", ["lflfl", "frf", "lrlr", "nfn", "fnf"])
+def test_transparency_between_full_frames(tmp_path: Path, shown: str, target: str) -> None:
+    """Frames that show their left or right half, all or nothing."""
+    columns = {"l": slice(24, 48), "r": slice(0, 24), "f": slice(0), "n": slice(48)}
+    frames = []
+    for index, kind in enumerate(shown):
+        frame = np.dstack([image(index), np.full((32, 48), 255, np.uint8)])
+        frame[:, columns[kind], 3] = 0
+        frames.append(PIL.Image.fromarray(frame))
+    frames[0].save(tmp_path / "in.png", save_all=True, append_images=frames[1:], duration=100)
+    through("adjust:gamma 1", tmp_path / "in.png", tmp_path / f"out.{target}")
+    for frame, (new, _) in zip(frames, frames_in(tmp_path / f"out.{target}"), strict=True):
+        assert np.array_equal(np.asarray(frame)[..., 3], new[..., 3])
+
+
 def test_times_do_not_drift(tmp_path: Path) -> None:
     """GIF knows hundredths only: what one frame loses the next one gets."""
     source = animation(tmp_path / "in.png", durations=[33] * 9)

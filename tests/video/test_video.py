@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from imgtk.cli import main
 from imgtk.errors import ReadError, WriteError
 from imgtk.pipeline import Pipeline
 from imgtk.video.formats import Encoding
+from imgtk.video.frames import Frame
 from imgtk.video.read import Clip
 from tests.video.clips import (
     UNEVEN,
@@ -198,6 +199,92 @@ def test_transparency_is_kept_or_refused(cli: Cli, tmp_path: Path) -> None:
     assert not (tmp_path / "out.mp4").exists()
 
 
+def transparent(path: Path, codec: str = "libvpx-vp9", alphas: Sequence[int] = (40, 90, 140, 255)) -> Path:
+    """A clip whose left halves are transparent, each frame in its own way."""
+    with av.open(path, "w") as out:
+        options = {"auto-alt-ref": "0"} if codec == "libvpx" else {}
+        stream = out.add_stream(
+            codec, rate=10, options={"crf": "4", "b": "0" if codec != "libvpx" else "1M", **options}
+        )
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuva420p"
+        for index, alpha in enumerate(alphas):
+            rgba = np.dstack([image(index), np.full((32, 48), 255, np.uint8)])
+            rgba[:, :24, 3] = alpha
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, "rgba").reformat(format="yuva420p")))
+        out.mux(stream.encode(None))
+    return path
+
+
+def alphas_of(path: Path) -> list[int]:
+    """What the left halves of frames have."""
+    with Clip(path) as clip:
+        images = [item.image for item in clip if isinstance(item, Frame)]
+    return [255 if one.alpha is None else int(one.alpha[4, 4]) for one in images]
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",)])
+@pytest.mark.parametrize("target", ["out.webm", "out.mkv"])
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_transparency_of_webm(cli: Cli, tmp_path: Path, codec: str, target: str, options: tuple[str, ...]) -> None:
+    transparent(tmp_path / "in.webm", codec)
+    assert cli("run", DOUBLE, "in.webm", "-o", target, "--codec", "libvpx-vp9", *options).exit_code == 0
+    assert np.abs(np.subtract(alphas_of(tmp_path / target), (40, 90, 140, 255))).max() <= 4
+
+
+@pytest.mark.parametrize("alphas", [(40, 90), (255, 40)])
+@pytest.mark.parametrize(
+    "options", [("out.mp4",), ("out.mov",), ("out.webm", "--codec", "libsvtav1"), ("out.mkv", "--codec", "libx265")]
+)
+def test_transparency_that_would_be_lost_is_refused(
+    cli: Cli, tmp_path: Path, options: tuple[str, ...], alphas: tuple[int, ...]
+) -> None:
+    transparent(tmp_path / "in.webm", alphas=alphas)
+    refused = cli("run", DOUBLE, "in.webm", "-o", *options)
+    assert refused.exit_code == 1
+    assert "transparency" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in.webm"]
+
+
+def test_frames_with_transparency_become_images_that_hold_it(cli: Cli, tmp_path: Path) -> None:
+    transparent(tmp_path / "in.webm")
+    refused = cli("run", SAME, "in.webm", "-o", "frames", "--format", "jpg")
+    assert refused.exit_code == 1
+    assert "transparency" in refused.stderr
+    assert cli("run", SAME, "in.webm", "-o", "images", "--format", "png").exit_code == 0
+
+
+def test_an_opaque_clip_that_could_have_transparency_becomes_any(cli: Cli, tmp_path: Path) -> None:
+    transparent(tmp_path / "in.webm", alphas=(255, 255))
+    assert cli("run", SAME, "in.webm", "-o", "out.mp4").exit_code == 0
+    assert len(times_of(tmp_path / "out.mp4")) == 2
+
+
+def test_empty_packets_repeat_the_frame_before(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "full.mkv", codec="mjpeg", pixel_format="yuvj420p", time_base=Fraction(1, 25), times=range(7))
+    with av.open(tmp_path / "full.mkv") as full, av.open(tmp_path / "in.nut", "w") as out:
+        stream = out.add_stream_from_template(full.streams.video[0])
+        for index, packet in enumerate(full.demux(video=0)):
+            if packet.dts is None:
+                continue
+            kept = packet if index in (0, 3) else av.Packet(b"")
+            kept.pts = kept.dts = packet.pts
+            kept.duration, kept.time_base, kept.stream = 40, packet.time_base, stream
+            out.mux(kept)
+    (tmp_path / "in.nut").rename(tmp_path / "in.avi")
+    assert cli("run", SAME, "in.avi", "-o", "out.mkv", "--codec", "ffv1").exit_code == 0
+    assert times_of(tmp_path / "out.mkv") == times_of(tmp_path / "full.mkv")
+    shades = [quarters(frame)[1, 1, 0] for frame in frames_of(tmp_path / "out.mkv")]
+    assert len(set(shades[:3])) == len(set(shades[3:])) == 1
+    assert shades[0] + 50 < shades[3]
+
+
+def test_interlaced_clips_get_a_note(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "in.mp4", options={"x264-params": "tff=1"}, size=(64, 64))
+    result = cli("run", SAME, "in.mp4", "-o", "out.mp4")
+    assert result.exit_code == 0
+    assert "interlaced" in result.stderr
+
+
 def test_codec_and_quality(cli: Cli, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     with av.open(tmp_path / "in.mp4", "w") as out:
@@ -312,7 +399,7 @@ def test_a_clip_of_which_no_frame_can_be_decoded(tmp_path: Path, monkeypatch: py
     read = Clip.after
 
     def nothing(self: Clip, skipped: int) -> Any:
-        self._decoded = lambda packet: []  # type: ignore[method-assign]
+        self._decoded = lambda packet, decoder: []  # type: ignore[method-assign]
         return read(self, skipped)
 
     monkeypatch.setattr(Clip, "after", nothing)

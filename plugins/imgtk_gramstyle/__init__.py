@@ -12,7 +12,7 @@ from imgtk.params import REQUIRED, CommaList, File, Integer, Number, Param, Text
 from imgtk.weights.architecture import Architecture
 
 STYLES = {
-    "monet": "Paint as Claude Monet painted the Woman with a Parasol.",
+    "monet": "Paint as Claude Monet painted his Water Lilies.",
     "starry-night": "Paint as Vincent van Gogh painted The Starry Night.",
     "great-wave": "Print as Katsushika Hokusai printed The Great Wave off Kanagawa.",
     "composition": "Paint as Wassily Kandinsky painted Composition VII.",
@@ -20,7 +20,7 @@ STYLES = {
     "mosaic": "Lay as a Roman mosaic of ducks was laid.",
     "engraving": "Cut as the Brothers Dalziel cut their wood engravings.",
     "pointillism": "Paint in dots, as Paul Signac painted La Calanque.",
-    "water-lilies": "Paint as Claude Monet painted his Water Lily Pond.",
+    "water-lilies": "Paint as Claude Monet painted the bridge over his Water Lily Pond.",
     "wheat-field": "Paint as Vincent van Gogh painted his Wheat Field with Cypresses.",
 }
 """The shipped styles: `style:NAME`, and one file of weights each."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +38,8 @@ class StyleRecipe(Recipe):
         artwork: what it shows, for the card: painter, title, year.
         style_side: longest side in pixels to which style images are brought; it sets the size of the strokes, which
             should be 8 to 20 pixels wide.
+        style_denoise: strength of the non-local means by which canvas grain is taken from style images, in 8-bit steps;
+            0 for none.
         scales: at how many sizes of the image, each half of the one before, the style is compared.
         style_weight, content_weight, tv_weight, palette_weight: of normalised Gram distance, normalised content
             distance, total variation, and `PaletteObjective`; large weights of the last flatten strokes.
@@ -54,6 +58,7 @@ class StyleRecipe(Recipe):
     style: str = ""
     artwork: str = ""
     style_side: int = 1100
+    style_denoise: float = 0.0
     scales: int = 3
     style_weight: float = 10.0
     content_weight: float = 4.0
@@ -82,7 +87,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
         if not recipe.style:
             raise TrainingError("no style image to learn from", hint="Name it: --set style=FILE")
         try:
-            images = [Image.open(name.strip()).tensor() for name in recipe.style.split(",")]
+            images = [smoothed(Image.open(name.strip()), recipe.style_denoise) for name in recipe.style.split(",")]
         except ImgtkError as error:
             raise TrainingError(f"the style image cannot be used: {error.message}") from None
         self.images = [resized(image.contiguous(), recipe.style_side) for image in images]
@@ -153,3 +158,12 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     def history(self, trained: str) -> str:
         return f"{super().history(trained)}, features: {Path(self.recipe.backbone).stem}"
+
+
+def smoothed(image: Image, strength: float) -> Tensor:
+    """The colours of an image, (1, 3, H, W), 0..1, without grain: what networks see of a canvas, they paint."""
+    if not strength:
+        return image.tensor()
+    pixels = (image.tensor()[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    pixels = cv2.fastNlMeansDenoisingColored(pixels, None, strength, strength, 5, 15)
+    return Image.of(pixels).tensor()

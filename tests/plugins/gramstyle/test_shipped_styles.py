@@ -17,8 +17,8 @@ from imgtk_gramstyle import STYLES
 from imgtk_gramstyle.gram import resized
 
 PICTURES = {
-    "monet": "monet/albarji_monet.jpg",
-    "starry-night": "styles/vangogh_starry_night.jpg",
+    "monet": "styles2/monet_water_lilies_1919.webp",
+    "starry-night": "styles/vangogh_starry_night_moma_1200.jpg",
     "great-wave": "styles/hokusai_great_wave.jpg",
     "composition": "styles/kandinsky_composition_vii.jpg",
     "scream": "styles/munch_the_scream.webp",

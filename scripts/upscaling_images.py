@@ -59,11 +59,15 @@ def cobbles(side: int = 64, stones: int = 26) -> np.ndarray:
     return small.round().clip(0, 255).astype(np.uint8)
 
 
-def worn(pixels: np.ndarray) -> np.ndarray:
+def degraded(pixels: np.ndarray) -> np.ndarray:
     """The image after Gaussian noise of 5 levels and JPEG of quality 40."""
     noisy = pixels + np.random.default_rng(0).normal(0, 5, pixels.shape)
+    return compressed(noisy.round().clip(0, 255).astype(np.uint8), 40)
+
+
+def compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
     file = io.BytesIO()
-    Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=40)
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
     return np.asarray(Image.open(file))
 
 
@@ -72,25 +76,25 @@ def operators() -> None:
     row("operators", [run(f"upscale:{name} x4", cat())[60:220, 60:220] for name in names])
 
 
-def real() -> None:
-    texts = ("upscale:bicubic x4", "upscale:esrgan x4", "upscale:esrgan x4 model=esrgan-x4-real")
-    row("real", [run(text, worn(cat()))[40:232, 40:232] for text in texts])
-
-
 def scales() -> None:
-    """x2 of the cat, and x1 of a worn image twice as large."""
+    """x2 of the cat, and x1 of a degraded image twice as large."""
     photo = np.asarray(Image.fromarray(data.chelsea()).crop((84, 84, 228, 228)))
     pair = [run("upscale:bicubic x2", cat()), run("upscale:esrgan x2 model=esrgan-x2", cat())]
-    row("scales", [*pair, worn(photo), run("upscale:esrgan x1", worn(photo))])
+    row("scales", [*pair, degraded(photo), run("upscale:esrgan x1", degraded(photo))])
 
 
 def interpolate() -> None:
-    mixtures = [f"rrdb-x4:{1 - share},esrgan-x4:{share}" for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    mixtures = [f"rrdb-x4:{1 - share},esrgan-x4-clean:{share}" for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     row("interpolate", [run(f"upscale:esrgan interpolate={mixture}", cat())[40:232, 40:232] for mixture in mixtures])
 
 
 def denoise() -> None:
-    row("denoise", [run(f"upscale:esrgan denoise={share}", worn(cat()))[40:232, 40:232] for share in (0, 0.5, 1)])
+    """A face in a photo saved as JPEG of quality 80."""
+    face = np.asarray(
+        Image.fromarray(data.astronaut()).resize((256, 256), Image.Resampling.BOX).crop((82, 18, 136, 72))
+    )
+    texts = ("upscale:bicubic x4", *(f"upscale:esrgan denoise={share}" for share in (0, 0.5)), "upscale:esrgan")
+    row("denoise", [run(text, compressed(face, 80)) for text in texts])
 
 
 def tta() -> None:
@@ -108,5 +112,5 @@ def tileable() -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("operators", "real", "scales", "interpolate", "denoise", "tta", "tileable"):
+    for name in sys.argv[1:] or ("operators", "scales", "interpolate", "denoise", "tta", "tileable"):
         globals()[name]()

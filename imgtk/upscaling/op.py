@@ -26,7 +26,7 @@ __all__ = ["Upscale", "self_ensemble"]
 
 BORDER = 8
 """Pixels of mirrored context at the borders of the image."""
-FINE, COARSE = 1.0, 4.0
+FINE, COARSE = 1.0, 3.0
 """Blur of what is tied to the input, in pixels of it: for networks that keep what they see, and for those that clean,
 whose input has noise and blocks of 8 pixels that must not come back."""
 
@@ -44,7 +44,7 @@ class Upscale(ImageOp):
         model: name of weights, or a file; by default that of `models` whose native scale is the smallest not
             below `scale`, or else the largest.
         interpolate: instead of `model`: several of them, with shares that add up to 1 (about: they are normalised).
-        denoise: 0..1, the share of the second of `denoise_pair`; at 0 the network is that of `models`.
+        denoise: 0..1, the share of the second of `denoise_pair`; None for the network of `models`.
         denoise_pair: names of the shipped weights that keep noise, and that remove it.
         tta: 8 for the average over eight turns and flips, else 1.
         tileable: "x", "y" or "both": axes along which the image is taken as repeating itself.
@@ -68,7 +68,7 @@ class Upscale(ImageOp):
         package: str,
         model: str | None = None,
         interpolate: Sequence[tuple[str, float]] | None = None,
-        denoise: float = 0.0,
+        denoise: float | None = None,
         denoise_pair: tuple[str, str] | None = None,
         tta: int = 1,
         tileable: str | None = None,
@@ -77,14 +77,14 @@ class Upscale(ImageOp):
         cleans: Sequence[str] = (),
     ) -> None:
         given = {"model": model, "interpolate": interpolate, "denoise": denoise}
-        chosen = [f"{name}=" for name, value in given.items() if value]
+        chosen = [f"{name}=" for name, value in given.items() if value is not None]
         if len(chosen) > 1:
             raise ParameterError(
                 f"{' and '.join(chosen)} cannot be combined: each says which network to take", hint="Leave one out."
             )
         native = min((known for known in models if known >= scale), default=max(models, default=0))
         shares = list(interpolate or [(model or models[native], 1.0)])
-        if denoise:
+        if denoise is not None:
             assert denoise_pair is not None, "an operator with denoise= has a pair of weights"
             shares = [(name, share) for name, share in zip(denoise_pair, (1 - denoise, denoise), strict=True) if share]
         self.shares = shares

@@ -86,7 +86,10 @@ INTERPOLATE = Param(
     "interpolate", Mixture(), "Instead of model=: average the parameters of several, in these shares.", default=None
 )
 DENOISE = Param(
-    "denoise", Number(0, 1), "How much noise and JPEG artefacts are removed: 0 keeps them, 1 is the default weights.", default=None
+    "denoise",
+    Number(0, 1),
+    "How much noise and JPEG artefacts are removed: 0 keeps them, 1 is the default weights.",
+    default=None,
 )
 TTA = Param("tta", Views(), "8 averages over the image's turns and flips: 8 times the work.", default=1)
 TILEABLE = Param(

@@ -59,7 +59,7 @@ def test_a_style_is_trained_exported_and_used(photos, settings, tmp_path):
     found = losses(tmp_path / "run")
     assert sum(found[-3:]) < sum(found[:3])
     card = Card.read(weights.with_suffix(".toml"))
-    assert set(card.scores["validation"]) == {"gram_ratio", "content"}
+    assert set(card.scores["validation"]) == {"gram_ratio", "content", "regularity"}
     assert isinstance(load_network(weights), StyleNetwork)
     op = spec.build(model=str(weights))
     op.to(torch.device("cpu"), torch.float32)

@@ -51,6 +51,7 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "gif", "mp4", "mov", "mkv", "webm
 )
 @click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("--lossless", is_flag=True, help="Keep every pixel in WebP.  [default: as the input does]")
 @click.option("--quality", type=click.IntRange(1, 100), help="Quality of JPEG and WebP.  [default: 95]")
 @click.option("--codec", metavar="NAME", help="Encoder for clips.  [default: the clip's codec]")
 @click.option("--crf", type=click.FloatRange(0, 63), help="Quality of clips, on the encoder's scale; lower is better.")
@@ -91,6 +92,7 @@ def run(
     report_file: Path | None,
     suffix: str | None,
     overwrite: bool,
+    lossless: bool,
     quality: int | None,
     codec: str | None,
     crf: float | None,
@@ -150,7 +152,7 @@ def run(
         from imgtk.batch.ray import Cluster, ray_engine
 
         on_ray = ray_engine(Cluster(pipelines[0].yaml(), settings, ray_address, ray_cores, ray_workers))
-    write = WriteOptions(overwrite, quality, depth=int(depth) if depth else None)
+    write = WriteOptions(overwrite, quality, lossless, int(depth) if depth else None)
     options = RunOptions(write, Encoding(codec, crf, deflicker, fps), max_pixels or MAX_PIXELS, batch, resume)
     tally = Tally(len(found))
     worst = 0

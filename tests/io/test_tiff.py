@@ -87,6 +87,21 @@ def test_palettes_of_8_and_16_bits(tmp_path, factor):
     assert np.array_equal(both(tmp_path / "a.tif").pixels, colours.T[indices])
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_small_palettes(tmp_path, bits):
+    colours = np.arange(3 * 2**bits).reshape(3, -1) * 5 % 256
+    indices = (np.arange(9 * 7) * 5 % 2**bits).reshape(9, 7)
+    whole = np.zeros((3, 256), np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", indices.astype(np.uint8), photometric="palette", colormap=whole)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
+        page, data = file.pages[0], packed(indices, bits)
+        end = file.filehandle.seek(0, 2)
+        file.filehandle.write(data)
+        for tag, value in ((258, bits), (273, end), (279, len(data)), (320, tuple(map(int, (colours * 257).ravel())))):
+            page.tags[tag].overwrite(value)
+    assert np.array_equal(both(tmp_path / "a.tif").pixels, colours.T[indices])
+
+
 @pytest.mark.parametrize("dtype", ["int8", "int16", "uint32", "complex64"])
 def test_other_numbers_are_named(tmp_path, dtype):
     tifffile.imwrite(tmp_path / "a.tif", np.ones((4, 4), dtype), photometric="minisblack")

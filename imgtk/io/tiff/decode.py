@@ -113,7 +113,7 @@ def _arranged(samples: np.ndarray, page: Page) -> np.ndarray:
     ifd = page.ifd
     index, premultiplied = page.alpha
     if ifd.photometric == PHOTOMETRIC.PALETTE:
-        pixels = _palette(ifd)[samples[..., 0]]
+        pixels = _palette(ifd)[samples[..., 0].astype(np.intp)]  # of 1 bit they are booleans
     else:
         pixels = _converted(samples[..., : page.stored], page)
     if not index:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-NAMES = {"imgtk-sepia": "adjust:sepia", "imgtk-spandrel": "upscale:spandrel"}
+NAMES = {"imgtk-realesrgan": "upscale:realesrgan", "imgtk-sepia": "adjust:sepia", "imgtk-spandrel": "upscale:spandrel"}
 """The operator of each."""
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
         shutil.copytree(EXAMPLES / name, source, dirs_exist_ok=True, ignore=ignored)
         subprocess.run([*pip, "wheel", *offline, "--no-build-isolation", "-w", out, source], check=True, timeout=300)
-    wheels = sorted(out.glob("imgtk_s*-1.0-*.whl"))
+    wheels = sorted(out.glob("imgtk_*-1.0-*.whl"))
     assert len(wheels) == len(NAMES)
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 from imgtk.batch.places import Folder, SourceItem
@@ -40,8 +39,9 @@ class LocalPlace:
                 )
             return list(self._in_folder(path, own, recursive))
         if glob.has_magic(word) and not os.path.lexists(word):
-            root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
-            matches = (Path(match) for match in sorted(glob.glob(word, recursive=True)))
+            root = _literal(path)
+            pattern = str(Path(glob.escape(str(root))) / path.relative_to(root))
+            matches = (Path(match) for match in sorted(glob.glob(pattern, recursive=True)))
             taken = (*READABLE, *video.READABLE)
             images = [one for one in matches if one.suffix.lower() in taken and not os.path.isdir(one)]
             kept = (one for one in images if own is None or not _within(one, own))
@@ -108,6 +108,16 @@ def empty_reason(word: str, recursive: bool) -> ReadError:
     elif not recursive and any(entry.is_dir() for entry in entries):
         hint = "Use --recursive to include the folders in it."
     return ReadError(f"there are no images in {path}", hint=hint)
+
+
+def _literal(pattern: Path) -> Path:
+    """The folders that a pattern begins with: up to the first wildcard that is not the name of an existing folder."""
+    root = Path()
+    for part in pattern.parts[:-1]:
+        if glob.has_magic(part) and not os.path.isdir(root / part):
+            break
+        root /= part
+    return root
 
 
 def _lines(word: str) -> list[Path]:

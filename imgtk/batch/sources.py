@@ -59,6 +59,9 @@ def list_jobs(
         raise UsageError("no input given", hint="Name images, or folders of images.")
     if not all(inputs):  # as of "$FOLDER" that is not set; for the system it is the current folder
         raise UsageError("an input path is empty", hint="The current folder is '.'.")
+    if str(output) == "-":
+        raise UsageError("results are not written to standard output", hint="Name a file or a folder with -o.")
+    slash = str(output).endswith(("/", os.sep))  # which only a folder's name has
     results = None if output is None else _folder(str(output))
     listed = [one for word in inputs for one in _items(word, results, recursive, arriving)]
     stored = any(not one.origin.is_local for one in listed) or bool(results and not results.place.is_local)
@@ -68,16 +71,16 @@ def list_jobs(
     if stored and PurePosixPath(str(output)).suffix.lower() in video.MOVING:
         raise frames_in_store()
     path = results.path if results and results.place.is_local else None
-    if path and whole and len(inputs) == 1 and _one_clip(path) and not arriving:
+    if path and whole and len(inputs) == 1 and _one_clip(path) and not (slash or arriving):
         return [_of_frames(inputs[0], listed, path)]
     distinct: dict[tuple[Place, Path], SourceItem] = {}
     for one in listed:
         distinct.setdefault((one.origin, one.source), one)
     items = list(distinct.values())
-    if path and not (whole or len(items) > 1 or os.path.isdir(path)) and path.suffix:
+    if path and not (slash or whole or len(items) > 1 or os.path.isdir(path)) and path.suffix:
         (one,) = items
         return [Job(one.source, path, one.source.stem, fixed=True, exact=True, origin=one.origin)]
-    if path and not os.path.isdir(path):
+    if path and not (slash or os.path.isdir(path)):
         _check_folder(path)
     jobs = named(items, suffix, arriving, results.place if results else LOCAL)
     if stored and any(job.suffix for job in jobs):

@@ -32,7 +32,13 @@ class Format:
 
 
 # The longest side is libjpeg's limit.
-JPEG = Format("JPEG", (".jpg", ".jpeg"), max_side=65_500, lossy=True, metadata=("icc", "exif", "xmp", "dpi", "iptc"))
+JPEG = Format(
+    "JPEG",
+    (".jpg", ".jpeg", ".jfif", ".jpe"),
+    max_side=65_500,
+    lossy=True,
+    metadata=("icc", "exif", "xmp", "dpi", "iptc"),
+)
 PNG = Format("PNG", (".png",), depths=(8, 16), alpha=True, metadata=("icc", "exif", "xmp", "dpi", "text", "cicp"))
 WEBP = Format("WebP", (".webp",), alpha=True, max_side=16_383, lossy=True, metadata=("icc", "exif", "xmp"))
 

@@ -97,7 +97,7 @@ def write(image: Image, path: str | Path, options: WriteOptions = WriteOptions()
 
     Args:
         image: what to write.
-        path: .jpg, .jpeg, .png, .webp, .tif, .tiff or .bmp.
+        path: .jpg, .jpeg, .jfif, .jpe, .png, .webp, .tif, .tiff or .bmp.
         options: how to write it.
 
     Returns:

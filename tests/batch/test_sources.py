@@ -40,6 +40,36 @@ def test_patterns_keep_folders_from_the_first_wildcard_on(make: Make) -> None:
     assert targets("odd[1].png", out=None) == {"odd[1].png": "odd[1].imgtk.png"}
 
 
+def test_folders_whose_names_look_like_patterns_are_literal(make: Make) -> None:
+    make("[2024] Images/a.JPG", "[2024] Images/*/b.png", "2 Images/c.jpg")
+    assert targets("[2024] Images/*.JPG") == {"[2024] Images/a.JPG": "out/a.JPG"}
+    assert targets("[2024] Images/*/*.png") == {"[2024] Images/*/b.png": "out/b.png"}
+    assert targets("[12] Images/*.jpg") == {"2 Images/c.jpg": "out/2 Images/c.jpg"}
+    with pytest.raises(ReadError, match="no image matches"):
+        targets("[2024] Images/*.webp")
+
+
+@pytest.mark.parametrize("name", ["a.jfif", "a.jpe", "a.JPE", "a.JFIF"])
+def test_every_name_of_a_jpeg_is_kept(make: Make, name: str) -> None:
+    make(f"in/{name}")
+    assert targets("in") == {f"in/{name}": f"out/{name}"}
+    assert targets(f"in/{name}") == {f"in/{name}": f"out/{name}"}
+
+
+@pytest.mark.parametrize("out", ["results.v2/", "results.png/", "results.mp4/"])
+def test_a_name_that_ends_in_a_slash_is_a_folder(make: Make, out: str) -> None:
+    make("in/a.png")
+    for word in ("in/a.png", "in"):
+        (job,) = list_jobs([word], out)
+        assert job.target == Path(out) / "a.png"
+
+
+def test_standard_output_is_refused(make: Make) -> None:
+    make("a.png")
+    with pytest.raises(UsageError, match="standard output"):
+        list_jobs(["a.png"], "-")
+
+
 def test_lists_keep_what_is_written(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make("in/a.png", "in/b b.png")
     absolute = Path("in/a.png").resolve()

@@ -224,6 +224,8 @@ def _opened(path: Path) -> BinaryIO:
             raise ReadError(f"cannot read {path}: the file is empty")
         return path.open("rb")
     except FileNotFoundError:
+        if os.path.islink(path):
+            raise ReadError(f"cannot read {path}: it is a link to {os.readlink(path)}, which does not exist") from None
         raise ReadError(f"cannot read {path}: there is no such file", hint=_nearest(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a path with a null byte
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

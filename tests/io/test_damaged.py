@@ -115,6 +115,12 @@ def refusal(path, **options: object) -> str:
     return str(info.value)
 
 
+def test_a_dangling_link_is_named(tmp_path):
+    (tmp_path / "a.jpg").symlink_to("gone.jpg")
+    with pytest.raises(ReadError, match=r"it is a link to gone\.jpg, which does not exist"):
+        read(tmp_path / "a.jpg")
+
+
 def test_missing(tmp_path):
     (tmp_path / "holiday.jpg").write_bytes(b"x")
     assert f"Did you mean {tmp_path / 'holiday.jpg'}?" in refusal(tmp_path / "holidy.jpg")

@@ -31,7 +31,7 @@ def test_a_good_target(tmp_path):
 
 def test_bad_names(tmp_path):
     assert "a single image cannot be written as .gif" in problem(tmp_path / "a.gif")
-    assert ".jpg, .jpeg, .png" in problem(tmp_path / "a.gif")
+    assert ".jpg, .jpeg, .jfif, .jpe, .png" in problem(tmp_path / "a.gif")
     assert "no suffix" in problem(tmp_path / "a")
     assert "no suffix" in problem(tmp_path / ".png")
 

@@ -1,4 +1,4 @@
-"""`imgtk models`: which weights there are, and taking in those of others. Listing imports neither torch nor numpy."""
+"""`imgtk models`: which weights there are, and importing third-party ones. Listing imports neither torch nor numpy."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import click
 from imgtk.cli.catalogue import as_json
 from imgtk.cli.progress import progress, wanted
 from imgtk.cli.table import table
+from imgtk.params import REQUIRED
 from imgtk.registry import default
 from imgtk.weights.public import public_models
 from imgtk.weights.store import added, remove, shipped
 
 if TYPE_CHECKING:
-    from imgtk.upscaling.adopt import Adopted
+    from imgtk.weights.import_weights import ImportedWeights
 
 force_option = click.option("--force", is_flag=True, help="Replace weights of that name.")
 
@@ -61,24 +62,26 @@ def public(as_json: bool, markdown: bool) -> None:
 
 @models.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", help="What model= will take.  [default: the file's name]")
+@click.option("--name", help="Name for the weights.  [default: the file's name]")
 @click.option("--licence", default="unstated", show_default=True, help="Their licence, as an SPDX identifier.")
 @click.option("--summary", default="", help="What they are, on one line.")
 @force_option
 def add(file: Path, name: str | None, licence: str, summary: str, force: bool) -> None:
     """Add the weights in FILE (.safetensors, .pth, .param of ncnn …) to your own.
 
-    Architecture and scale are told from the tensors. They are stored as safetensors in half precision, and the network
+    Their architecture is recognised by the tensors. They are stored as safetensors in half precision, and the network
     is run from both files to see that it does the same.
     """
-    from imgtk.upscaling.adopt import add
+    from imgtk.weights.import_weights import add
 
-    say(add(file, name or file.stem, licence=licence, summary=summary, force=force))
+    registry = default()
+    known, packages = registry.architectures, registry.packages
+    say(add(file, name or file.stem, known, packages=packages, licence=licence, summary=summary, force=force))
 
 
 @models.command()
 @click.argument("source", metavar="NAME|URL")
-@click.option("--name", help="What model= will take.  [default: NAME, or the file's name]")
+@click.option("--name", help="Name for the weights.  [default: NAME, or the file's name]")
 @click.option("--sha256", default="", metavar="HEX", help="SHA-256 that the file must have.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @force_option
@@ -87,11 +90,13 @@ def pull(source: str, name: str | None, sha256: str, quiet: bool, force: bool) -
 
     Without a network, the message says which file to put where. Proxies are taken from the environment.
     """
-    from imgtk.upscaling.adopt import pull
+    from imgtk.weights.import_weights import pull
 
     with download_bar(quiet) as report:
-        adopted = pull(source, name, sha256=sha256, report=report, force=force)
-    say(adopted)
+        registry = default()
+        known, packages = registry.architectures, registry.packages
+        imported = pull(source, name, known, packages=packages, sha256=sha256, report=report, force=force)
+    say(imported)
 
 
 @models.command("remove")
@@ -101,16 +106,21 @@ def remove_(name: str) -> None:
     remove(name)
 
 
-def say(adopted: Adopted) -> None:
+def say(imported: ImportedWeights) -> None:
     """What was added, and how to use it."""
-    from imgtk.upscaling.adopt import TOLERANCE
+    from imgtk.weights.import_weights import TOLERANCE
 
-    card = adopted.card
-    click.echo(f"{click.style(card.name, bold=True)}: {card.architecture}, x{card.scale}, licence: {card.licence}")
+    card, architecture = imported.card, imported.architecture
+    size = f", x{card.scale}" if card.scale else ""
+    click.echo(f"{click.style(card.name, bold=True)}: {card.architecture}{size}, licence: {card.licence}")
     click.echo(f"  from {card.origin}, SHA-256 {card.origin_sha256}")
-    click.echo(f"  in {adopted.path}")
-    click.echo(f"  in half precision its output differs by at most {adopted.difference:.1g} (allowed: {TOLERANCE:.1g})")
-    click.echo(f'\n  imgtk run "{adopted.operator} x{card.scale} model={card.name}" in.jpg')
+    click.echo(f"  in {imported.path}")
+    difference = f"{imported.difference:.1g} (allowed: {TOLERANCE:.1g})"
+    click.echo(f"  in half precision its output differs by at most {difference}")
+    spec = default().spec(architecture.operator)
+    words = [spec.name, *([f"x{card.scale}"] if card.scale and spec.param("scale") else [])]
+    words += [f"{p.name}=…" for p in spec.params if p.default is REQUIRED and p.name != architecture.parameter]
+    click.echo(f'\n  imgtk run "{" ".join(words)} {architecture.parameter}={card.name}" in.jpg')
 
 
 @contextmanager

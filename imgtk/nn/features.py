@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from imgtk.errors import WeightsError
+from imgtk.weights.architecture import State
 
 Pooling = Literal["max", "average"]
 
@@ -176,7 +177,8 @@ def load_features(backbone: str | Path = "imgtk", *, pooling: Pooling = "max") -
     """A frozen feature network.
 
     Args:
-        backbone: "imgtk" for the shipped network, or a file of torchvision's squeezenet1_1, vgg16 or vgg19.
+        backbone: "imgtk" for the shipped network, or the name of added weights, or a file; of torchvision's
+            squeezenet1_1, vgg16 or vgg19.
         pooling: of the networks read from files; "average" gives smoother gradients for optimising images. Ours
             always averages.
 
@@ -185,8 +187,22 @@ def load_features(backbone: str | Path = "imgtk", *, pooling: Pooling = "max") -
     """
     from imgtk.weights import locate, read_state
 
-    path = locate("features", package="imgtk.nn") if str(backbone) == "imgtk" else Path(backbone)
-    state = {key: value for key, value in read_state(path).items() if key.startswith("features.")}
+    path = locate("features" if str(backbone) == "imgtk" else backbone, package="imgtk.nn")
+    found = recognise(read_state(path), pooling)
+    if found is None:
+        raise WeightsError(
+            f"{path}: not a feature network that imgtk knows",
+            hint="Give a file of torchvision's squeezenet1_1, vgg16 or vgg19, or leave the backbone at imgtk.",
+        )
+    network, state = found
+    network.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
+    return network.freeze()
+
+
+def recognise(state: State, pooling: Pooling = "max") -> tuple[Features, State] | None:
+    """The feature network that a state dict belongs to, on the "meta" device, and its tensors without the classifier;
+    None where it is none."""
+    state = {key: value for key, value in state.items() if key.startswith("features.")}
     builders: list[Callable[[], Features]] = [
         compact,
         lambda: squeezenet(pooling),
@@ -198,9 +214,5 @@ def load_features(backbone: str | Path = "imgtk", *, pooling: Pooling = "max") -
         with torch.device("meta"):  # no memory, no random numbers
             network = build()
         if shapes == {key: value.shape for key, value in network.state_dict().items()}:
-            network.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
-            return network.freeze()
-    raise WeightsError(
-        f"{path}: not a feature network that imgtk knows",
-        hint="Give a file of torchvision's squeezenet1_1, vgg16 or vgg19, or leave the backbone at imgtk.",
-    )
+            return network, state
+    return None

@@ -16,7 +16,7 @@ from imgtk.errors import PluginError, WeightsError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Architecture", "State", "conv_shape", "count_layers", "described", "network_of", "renamed"]
+__all__ = ["Architecture", "State", "conv_shape", "count_layers", "described", "network_of", "recognised", "renamed"]
 
 State = Mapping[str, "Tensor"]
 """Tensors by name."""
@@ -34,13 +34,17 @@ class Architecture:
             built on the "meta" device, and the state dict under the network's names; None where the tensors are not
             of this architecture. It raises ValueError, saying why, where they are but cannot be used.
         origins: the projects whose checkpoints are recognised, for messages: "ESRGAN, BSRGAN".
-        operator: name of an operator whose `model=` takes it, for the example that users are shown.
+        operator: name of an operator that takes it, for the example that users are shown.
+        parameter: the operator's parameter that names the weights.
+        inputs: how many images of equal size the network's forward takes.
     """
 
     name: str
     detect: str
     origins: str
     operator: str
+    parameter: str = "model"
+    inputs: int = 1
 
     def detector(self) -> Detector:
         """Import `detect`. Raises PluginError where that fails."""
@@ -53,7 +57,14 @@ class Architecture:
 
 
 def network_of(state: State, architectures: Iterable[Architecture], source: str = "the checkpoint") -> nn.Module:
-    """The network that a state dict belongs to, with its tensors in it, in their dtypes, ready for inference.
+    """The network that a state dict belongs to, as `recognised` gives it."""
+    return recognised(state, architectures, source)[1]
+
+
+def recognised(
+    state: State, architectures: Iterable[Architecture], source: str = "the checkpoint"
+) -> tuple[Architecture, nn.Module]:
+    """The architecture of a state dict, and its network with the tensors in it, in their dtypes, ready for inference.
 
     Args:
         state: tensors by name.
@@ -80,7 +91,7 @@ def network_of(state: State, architectures: Iterable[Architecture], source: str 
                 network, tensors = found
                 _compare(network, tensors, source, hint)
                 network.load_state_dict(tensors, assign=True)
-                return network.eval().requires_grad_(False)
+                return architecture, network.eval().requires_grad_(False)
     names = ", ".join(sorted(state)[:4])
     raise WeightsError(
         f"{source}: the architecture is not known; its {len(state)} tensors begin with {names}", hint=hint

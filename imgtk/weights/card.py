@@ -1,4 +1,4 @@
-"""Cards: what a set of weights is, how it was made and what it scores, as TOML beside the weights."""
+"""Model cards: what a set of weights is, how it was made and what it scores, as TOML beside the weights."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = ["Card"]
 
 @dataclass(frozen=True)
 class Card:
-    """The paper of one set of weights.
+    """The model card of one set of weights.
 
     Attributes:
         name: as users write it (`model=NAME`); the stem of both files.
         summary: one line for `imgtk models`; may be empty.
         architecture: network and its size, "RRDBNet, 23 blocks, 16.7 M parameters".
         trained: one sentence: iterations, from what, on which machine.
-        recipe: name of the recipe that makes the weights again; empty for weights of others.
+        recipe: name of the recipe that makes the weights again; empty for third-party weights.
         licence: SPDX identifier of the weights' licence.
         data: the sources of the training images, each with its licence.
         scale: output pixels per input pixel; None for networks that keep the size.
         scores: by benchmark, the score by metric: `{"Set5": {"psnr_y": 31.5}}`.
-        origin: the address or the name of the file that weights of others were converted from; empty for ours.
+        origin: the URL or the name of the file that third-party weights were converted from; empty for ours.
         origin_sha256: hex digest of that file; of a pair of ncnn's files, that of the `.bin`.
         sha256: hex digest of the weights file; `save` fills it in.
     """

@@ -30,7 +30,7 @@ ANY = OpSpec(
 
 @hookimpl
 def imgtk_architectures() -> list[Architecture]:
-    return [Architecture("AnyStyleNetwork", "imgtk_anystyle.detect:any_style_network", "imgtk", "style:any")]
+    return [Architecture("AnyStyleNetwork", "imgtk_anystyle.detect:any_style_network", "imgtk", "style:any", inputs=2)]
 
 
 @hookimpl

@@ -101,6 +101,13 @@ def imgtk_architectures() -> list[Architecture]:
         Architecture(
             "TransformerNet", "imgtk_gramstyle.detect:transformer_net", "PyTorch's fast_neural_style", "style:fast"
         ),
+        Architecture(
+            "Features",
+            "imgtk.nn.features:recognise",
+            "torchvision",
+            "style:gram",
+            parameter="backbone",
+        ),
     ]
 
 

@@ -39,4 +39,4 @@ def imgtk_operators() -> list[OpSpec]:
 
 @hookimpl
 def imgtk_architectures() -> list[Architecture]:
-    return [Architecture("UNIT", "imgtk_unit.detect:unit", "imgtk, UNIT", "translate:unit")]
+    return [Architecture("UNIT", "imgtk_unit.detect:unit", "imgtk, UNIT", "translate:unit", inputs=2)]

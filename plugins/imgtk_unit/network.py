@@ -177,11 +177,11 @@ class UNIT(nn.Module):
         image: Tensor = own.decoder(self.decoder(code, source), source)
         return (image.float().tanh() + 1) / 2
 
-    def forward(self, photos: Tensor, paintings: Tensor, sample: Callable[[Tensor], Tensor]) -> Passes:
+    def forward(self, photos: Tensor, paintings: Tensor, sample: Callable[[Tensor], Tensor] = torch.clone) -> Passes:
         """`Passes` of images (N, 3, H, W), sides multiples of 2 ** downs.
 
         Args:
-            sample: codes as they are decoded, given codes: noise is added.
+            sample: codes as they are decoded, given codes: in training, noise is added.
         """
         codes = self.encode(photos, "photo"), self.encode(paintings, "painting")
         sampled = [sample(code) for code in codes]

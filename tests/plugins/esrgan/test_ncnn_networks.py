@@ -90,10 +90,11 @@ def test_tiles_of_a_network_that_ends_in_a_resampling_show_no_seams(tmp_path: Pa
 
 
 def test_adding_keeps_the_scale_and_says_whose_weights_they_are(tmp_path: Path, store: Path) -> None:
-    from imgtk.upscaling.adopt import add
+    from imgtk.registry import default
+    from imgtk.weights.import_weights import add
 
     path = write(tmp_path / "video-x2.param", SRVGGNetCompact(8, 1, 2, shuffle=4), half=True)
-    card = add(path, "video").card
+    card = add(path, "video", default().architectures).card
     assert (card.scale, card.origin, card.origin_sha256) == (2, "video-x2.param", digest(path.with_suffix(".bin")))
     assert load_network(store / "video.safetensors").scale == 2
 

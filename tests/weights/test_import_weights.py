@@ -1,4 +1,4 @@
-"""Weights of others: every public layout is told, converted and compared; whatever cannot be used leaves nothing."""
+"""Third-party weights: every public layout is recognised, converted, compared; what cannot be used leaves nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,17 +15,35 @@ from torch import Tensor, nn
 
 from imgtk import Pipeline
 from imgtk.errors import UsageError, WeightsError
-from imgtk.upscaling import adopt
-from imgtk.upscaling.adopt import TOLERANCE, add, pull
+from imgtk.nn.features import load_features, squeezenet
+from imgtk.registry import default
 from imgtk.upscaling.network import load_network
-from imgtk.weights import Card, digest, read_state
+from imgtk.weights import Card, digest, import_weights, read_state
 from imgtk.weights.download import place
+from imgtk.weights.import_weights import TOLERANCE, ImportedWeights
 from imgtk.weights.public import PublicModel
+from imgtk_anystyle.network import AnyStyleNetwork
+from imgtk_cyclegan.network import ResnetGenerator
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
+from imgtk_gramstyle.network import StyleNetwork
+from imgtk_gramstyle.transformer import TransformerNet
+from imgtk_pix2pix.network import SmoothUNet, TransposedUNet, published_widths, smooth_widths
 from imgtk_srgan.network import MSRResNet, SRResNet
+from imgtk_stylizesr.network import PaintingUpscaler
+from imgtk_unit.network import UNIT
 from tests.serving import Server
 
 State = dict[str, Tensor]
+
+
+def add(file: Path, name: str, **options: Any) -> ImportedWeights:
+    registry = default()
+    return import_weights.add(file, name, registry.architectures, packages=registry.packages, **options)
+
+
+def pull(source: str, name: str | None = None, **options: Any) -> ImportedWeights:
+    registry = default()
+    return import_weights.pull(source, name, registry.architectures, packages=registry.packages, **options)
 
 
 def old_esrgan(state: State) -> State:
@@ -85,26 +104,26 @@ def test_every_public_layout_is_told_and_converted(tmp_path: Path, store: Path, 
     network = make().eval()
     file = tmp_path / "net.pth"
     torch.save({"params_ema": rename(network.state_dict())}, file)
-    adopted = add(file, "mine", licence="MIT", summary="A net.")
-    card = adopted.card
+    imported = add(file, "mine", licence="MIT", summary="A net.")
+    card = imported.card
     assert card.architecture.startswith(architecture)
-    assert f"{adopted.operator} x{card.scale}" == usage
+    assert f"{imported.architecture.operator} x{card.scale}" == usage
     assert (card.name, card.summary, card.licence) == ("mine", "A net.", "MIT")
     assert (card.origin, card.origin_sha256) == ("net.pth", digest(file))
     assert Card.read(store / "mine.toml") == card
-    assert card.sha256 == digest(adopted.path)
+    assert card.sha256 == digest(imported.path)
     assert sorted(os.listdir(store)) == ["mine.safetensors", "mine.toml"]
-    assert read_state(adopted.path).keys() == network.state_dict().keys()
+    assert read_state(imported.path).keys() == network.state_dict().keys()
     with torch.inference_mode():
         x = torch.rand(1, 3, 8, 12)
-        assert (load_network(adopted.path).float()(x) - network(x)).abs().max() < 0.01
-    assert adopted.difference <= TOLERANCE
+        assert (load_network(imported.path).float()(x) - network(x)).abs().max() < 0.01
+    assert imported.difference <= TOLERANCE
 
 
 def test_added_weights_work_by_their_name(tmp_path: Path, store: Path) -> None:
     torch.save(SRVGGNetCompact(8, 2).state_dict(), tmp_path / "net.pth")
-    adopted = add(tmp_path / "net.pth", "my.net-x4_2")
-    assert adopted.card.licence == "unstated"
+    imported = add(tmp_path / "net.pth", "my.net-x4_2")
+    assert imported.card.licence == "unstated"
     for operator in ("compact", "esrgan"):
         result = Pipeline(f"upscale:{operator} x4 model=my.net-x4_2")(torch.rand(1, 3, 5, 7))
         assert result.size == (28, 20)
@@ -145,7 +164,7 @@ def test_nothing_is_replaced_without_force(checkpoint: Path, store: Path) -> Non
 def test_what_differs_too_much_in_half_precision_is_refused(
     checkpoint: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adopt, "TOLERANCE", 1e-9)
+    monkeypatch.setattr(import_weights, "TOLERANCE", 1e-9)
     with pytest.raises(WeightsError, match="output differs by") as caught:
         add(checkpoint, "net")
     assert "model=PATH" in str(caught.value)
@@ -248,7 +267,7 @@ def test_an_interrupted_addition_leaves_nothing(checkpoint: Path, store: Path, m
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(adopt, "_difference", interrupt)
+    monkeypatch.setattr(import_weights, "_difference", interrupt)
     with pytest.raises(KeyboardInterrupt):
         add(checkpoint, "net")
     assert os.listdir(store) == []
@@ -265,9 +284,9 @@ def test_a_store_that_cannot_be_written(checkpoint: Path, monkeypatch: pytest.Mo
 
 def test_pulling_an_address(checkpoint: Path, store: Path, server: Server) -> None:
     url = server.serve("/zoo/net_v1.pth?download=1", checkpoint.read_bytes())
-    adopted = pull(url)
-    assert adopted.card.name == "net_v1"
-    assert (adopted.card.origin, adopted.card.origin_sha256) == (url, digest(checkpoint))
+    imported = pull(url)
+    assert imported.card.name == "net_v1"
+    assert (imported.card.origin, imported.card.origin_sha256) == (url, digest(checkpoint))
     with pytest.raises(UsageError, match="already"):
         pull(url)
     assert pull(url, "again").path.exists()
@@ -276,9 +295,9 @@ def test_pulling_an_address(checkpoint: Path, store: Path, server: Server) -> No
 
 def test_a_password_in_an_address_is_not_kept(checkpoint: Path, store: Path, server: Server) -> None:
     url = server.serve("/net.pth", checkpoint.read_bytes())
-    adopted = pull(url.replace("http://", "http://me:secret@"))
-    assert adopted.card.origin == url
-    assert "secret" not in adopted.path.with_suffix(".toml").read_text()
+    imported = pull(url.replace("http://", "http://me:secret@"))
+    assert imported.card.origin == url
+    assert "secret" not in imported.path.with_suffix(".toml").read_text()
 
 
 @pytest.fixture
@@ -286,7 +305,7 @@ def public(checkpoint: Path, server: Server, monkeypatch: pytest.MonkeyPatch) ->
     """Public weights that are on the server and have no published hash."""
     url = server.serve("/public.pth", checkpoint.read_bytes())
     model = PublicModel("anime", "For tests.", url, "SRVGGNetCompact", 4, "MIT")
-    monkeypatch.setattr(adopt, "public_models", lambda: (model,))
+    monkeypatch.setattr(import_weights, "public_models", lambda: (model,))
     monkeypatch.setattr("imgtk.weights.download.public_models", lambda: (model,))
     return model
 
@@ -314,7 +333,7 @@ def test_what_is_not_what_the_table_says_is_refused(
     public: PublicModel, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = PublicModel("anime", "", public.url, "RRDBNet", 4, "MIT")
-    monkeypatch.setattr(adopt, "public_models", lambda: (other,))
+    monkeypatch.setattr(import_weights, "public_models", lambda: (other,))
     with pytest.raises(WeightsError, match="holds SRVGGNetCompact x4, not RRDBNet x4"):
         pull("anime")
     assert [path.name for path in store.rglob("*.*")] == ["public.pth"]
@@ -343,3 +362,49 @@ def test_bad_names_are_refused_before_anything_is_asked(public: PublicModel, sto
         pull("anime", "monet")
     assert server.asked == []
     assert not store.exists()
+
+
+# Every architecture
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "AnyStyleNetwork": lambda: AnyStyleNetwork(8, 1, 4),
+    "Features": squeezenet,
+    "MSRResNet": lambda: MSRResNet(8, 2),
+    "PaintingUpscaler": lambda: PaintingUpscaler(8, 1),
+    "RRDBNet": lambda: RRDBNet(**SMALL),
+    "ResnetGenerator": lambda: ResnetGenerator(4, 1),
+    "SRResNet": lambda: SRResNet(8, 2),
+    "SRVGGNetCompact": lambda: SRVGGNetCompact(8, 2),
+    "SmoothUNet": lambda: SmoothUNet(smooth_widths(4, 3), 2),
+    "StyleNetwork": lambda: StyleNetwork(8, 1),
+    "TransformerNet": TransformerNet,
+    "TransposedUNet": lambda: TransposedUNet(published_widths(4, 3)),
+    "UNIT": lambda: UNIT(4, blocks=1),
+}
+
+
+def test_no_built_in_architecture_is_forgotten() -> None:
+    ours = {a.name for a in default().architectures if a.detect.startswith("imgtk")}
+    assert ours == NETWORKS.keys()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_of_every_architecture_are_imported(name: str, tmp_path: Path, store: Path) -> None:
+    torch.manual_seed(0)
+    network = NETWORKS[name]()
+    torch.save({"state_dict": network.state_dict()}, tmp_path / "net.pth")
+    imported = add(tmp_path / "net.pth", "mine")
+    assert imported.architecture.name == name
+    assert 0 <= imported.difference <= TOLERANCE
+    spec = default().spec(imported.architecture.operator)
+    assert spec.param(imported.architecture.parameter)
+    stored = read_state(imported.path)
+    assert stored.keys() == network.state_dict().keys()
+    assert Card.read(store / "mine.toml").architecture.endswith("M parameters")
+
+
+def test_added_features_are_a_backbone(tmp_path: Path, store: Path) -> None:
+    torch.manual_seed(0)
+    torch.save({**squeezenet().state_dict(), "classifier.1.weight": torch.rand(4, 512, 1, 1)}, tmp_path / "net.pth")
+    assert add(tmp_path / "net.pth", "squeeze").architecture.parameter == "backbone"
+    assert load_features("squeeze").name == "squeezenet1_1"

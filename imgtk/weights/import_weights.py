@@ -1,9 +1,10 @@
-"""Taking weights of others into the user's store: told what they are, converted, and compared with the original."""
+"""Importing third-party weights into the user's store: recognised, converted, and compared with the original."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,11 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from imgtk.errors import UsageError, WeightsError
-from imgtk.geometry import Size
-from imgtk.nn.resample import resample
-from imgtk.registry import Registry, default
-from imgtk.upscaling.network import UpscalingNetwork, load_network
+from imgtk.weights.architecture import Architecture, described, recognised
 from imgtk.weights.card import Card
 from imgtk.weights.checkpoint import read_state, save
 from imgtk.weights.download import Report, check_address, download, place
@@ -25,7 +24,7 @@ from imgtk.weights.ncnn import weights_file
 from imgtk.weights.public import public_models
 from imgtk.weights.store import added, digest, files, folder, nearest, store
 
-__all__ = ["TOLERANCE", "Adopted", "add", "pull"]
+__all__ = ["TOLERANCE", "ImportedWeights", "add", "pull"]
 
 TOLERANCE = 1 / 255
 """How far the converted network's output may be from the original's, as a share of the output's largest value (or of 1,
@@ -39,70 +38,70 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
-class Adopted:
-    """Weights that were taken into the store.
+class ImportedWeights:
+    """Weights that were added to the store.
 
     Attributes:
         card: what they are.
         path: their file.
         difference: largest difference between the outputs of the converted network and of the original one, as
             `TOLERANCE` measures it.
-        operator: one whose `model=` they suit.
+        architecture: of the network; it names an operator that takes the weights.
     """
 
     card: Card
     path: Path
     difference: float
-    operator: str
+    architecture: Architecture
 
 
 def add(
     file: str | Path,
     name: str,
+    architectures: Iterable[Architecture],
     *,
+    packages: Iterable[str] = (),
     licence: str = "unstated",
     summary: str = "",
     origin: str = "",
     force: bool = False,
     expected: tuple[str, int] | None = None,
-    registry: Registry | None = None,
-) -> Adopted:
-    """Convert a checkpoint of an upscaling network to safetensors, with a card, in the user's store.
+) -> ImportedWeights:
+    """Convert a checkpoint to safetensors, with a model card, in the user's store.
 
-    Its architecture and scale are told from its tensors, and the converted network is run beside the original one. The
-    store is only touched when all is well.
+    The architecture is recognised by the tensors, and the converted network is run beside the original one. The store
+    is only touched when all is well.
 
     Args:
         file: in any format that `imgtk.weights.read_state` reads.
-        name: what `model=` will take.
+        name: by which operators will find the weights.
+        architectures: those that are recognised, such as `imgtk.registry.default().architectures`.
+        packages: importable names of those that ship weights, whose names cannot be taken.
         licence: SPDX identifier, for the card.
         summary: one line, for the card.
         origin: where the file came from, for the card; by default its name.
         force: replace weights of that name.
         expected: the architecture's name and the scale that the file must have.
-        registry: brings the architectures, and the shipped weights, whose names cannot be taken; by default that of
-            all installed plugins.
 
     Raises:
         UsageError: the name cannot be used, or is taken.
         WeightsError: the file cannot be used, or the converted network gives something else than the original one.
     """
-    registry = registry or default()
-    target = _target(name, force, registry)
+    known = list(architectures)
+    target = _target(name, force, packages)
     file = Path(file).expanduser()
     if file.exists() and not file.is_file():
         raise WeightsError(f"{file} is not a file", hint="Name the file in it." if file.is_dir() else None)
-    original = load_network(file, registry)
-    if expected and expected != (type(original).__name__, original.scale):
-        raise WeightsError(
-            f"{file} holds {type(original).__name__} x{original.scale}, not {expected[0]} x{expected[1]} as expected"
-        )
+    architecture, original = recognised(read_state(file), known, str(file))
+    scale = getattr(original, "scale", None)
+    if expected and expected != (architecture.name, scale):
+        raise WeightsError(f"{file} holds {architecture.name} x{scale}, not {expected[0]} x{expected[1]} as expected")
     card = Card(
         name,
         summary,
-        original.architecture,
+        described(original),
         licence=licence,
-        scale=original.scale,
+        scale=scale,
         origin=origin or file.name,
         origin_sha256=digest(weights_file(file)),
     )
@@ -114,39 +113,41 @@ def add(
                 card = save(converted, original.state_dict(), card)
             except WeightsError as error:
                 raise WeightsError(f"{file} cannot be stored: {error.message.replace(str(converted), name)}") from None
-            difference = _difference(original, load_network(converted, registry))
+            _, again = recognised(read_state(converted), [architecture], name)
+            difference = _difference(original, again, architecture.inputs)
             if not difference <= TOLERANCE:  # NaN is not
                 raise WeightsError(
                     f"{file}: in half precision the network's output differs by {difference:.2g}, more than "
                     f"{TOLERANCE:.2g}; it was not added",
-                    hint="Use the file as it is: model=PATH.",
+                    hint=f"Use the file as it is: {architecture.parameter}=PATH.",
                 )
             os.replace(converted, target)
             os.replace(converted.with_suffix(".toml"), target.with_suffix(".toml"))
     except OSError as error:
         raise WeightsError(f"cannot write {target}: {error.strerror or error}") from None
-    return Adopted(card, target, difference, _operator(original, registry))
+    return ImportedWeights(card, target, difference, architecture)
 
 
 def pull(
     source: str,
-    name: str | None = None,
+    name: str | None,
+    architectures: Iterable[Architecture],
     *,
+    packages: Iterable[str] = (),
     sha256: str = "",
     report: Report | None = None,
     force: bool = False,
-    registry: Registry | None = None,
-) -> Adopted:
+) -> ImportedWeights:
     """Download weights, and `add` them.
 
     Where no hash is known, the first download is trusted, and its hash kept in the card: a later one must have it too.
 
     Args:
         source: a name of `imgtk.weights.public.public_models`, or an address.
-        name: what `model=` will take; by default the public name, or the file's in the address.
+        name: by which operators will find the weights; None for the public name, or the file's in the address.
         sha256: hex digest that the file must have; by default the published one.
         report: called as the download goes on.
-        force, registry: see `add`.
+        architectures, packages, force: see `add`.
 
     Raises:
         UsageError: the source is neither; the name cannot be used, or is taken.
@@ -155,14 +156,14 @@ def pull(
     public = next((model for model in public_models() if source in (model.name, model.url)), None)
     if public is None and "://" not in source:
         raise UsageError(
-            f"{source!r} is neither the name of public weights nor an address",
+            f"{source!r} is neither the name of public weights nor a URL",
             hint=f"{nearest(source, [model.name for model in public_models()])}`imgtk models public` lists the names.",
         )
     url = public.url if public else source
     check_address(url)
     origin = _without_login(url)
     name = name or (public.name if public else re.sub(r"\.\w+$", "", url.partition("?")[0].rpartition("/")[2]))
-    _target(name, force, registry or default())
+    _target(name, force, packages)
     pinned = next((card.origin_sha256 for card in added() if card.origin == origin), "")
     kept = place(url).exists()
     path = download(url, sha256 or (public.sha256 if public else "") or pinned, report)
@@ -175,12 +176,13 @@ def pull(
     return add(
         path,
         name,
+        architectures,
+        packages=packages,
         licence=public.licence if public else "unstated",
         summary=public.summary if public else "",
         origin=origin,
         force=force,
         expected=(public.architecture, public.scale) if public else None,
-        registry=registry,
     )
 
 
@@ -190,14 +192,14 @@ def _without_login(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _target(name: str, force: bool, registry: Registry) -> Path:
+def _target(name: str, force: bool, packages: Iterable[str]) -> Path:
     """The file in the store for new weights `name`. Raises UsageError if they cannot have it."""
     if not NAME.fullmatch(name):
         raise UsageError(
             f"weights cannot be called {name!r}",
             hint="A name has at most 100 letters, digits, dots, hyphens and underscores; --name NAME chooses it.",
         )
-    if any(name in files(folder(package)) for package in registry.packages):
+    if any(name in files(folder(package)) for package in packages):
         raise UsageError(f"{name!r} is the name of shipped weights", hint="Choose another with --name NAME.")
     target = store() / f"{name}.safetensors"
     if target.exists() and not force:
@@ -205,23 +207,31 @@ def _target(name: str, force: bool, registry: Registry) -> Path:
     return target
 
 
-def _difference(original: UpscalingNetwork, converted: UpscalingNetwork) -> float:
-    """Largest difference of their outputs on a made-up image, as a share of the original's largest value or of 1."""
-    side = -(-SIDE // original.multiple) * original.multiple
+def _difference(original: nn.Module, converted: nn.Module, inputs: int) -> float:
+    """Largest difference of their outputs on made-up images, as a share of the original's largest value or of 1."""
+    multiple = getattr(original, "multiple", 1)
+    side = -(-SIDE // multiple) * multiple
     generator = torch.Generator().manual_seed(0)
-    soft = resample(torch.rand(1, 3, 8, 8, generator=generator), Size(side, side))
-    x = (0.9 * soft + 0.1 * torch.rand(soft.shape, generator=generator)).clamp(0, 1)
+    images = []
+    for _ in range(inputs):
+        soft = interpolate(torch.rand(1, 3, 8, 8, generator=generator), size=(side, side), mode="bicubic")
+        images.append((0.9 * soft + 0.1 * torch.rand(soft.shape, generator=generator)).clamp(0, 1))
 
-    def output(network: UpscalingNetwork) -> Tensor:
-        y: Tensor = deepcopy(network).float()(x)
-        return y
+    def outputs(network: nn.Module) -> list[Tensor]:
+        return list(_tensors(deepcopy(network).float()(*images)))
 
     with torch.inference_mode():
-        expected, got = output(original), output(converted)
-        return ((got - expected).abs().amax() / expected.abs().amax().clamp(min=1)).item()
+        pairs = zip(outputs(original), outputs(converted), strict=True)
+        differences = [(got - expected).abs().amax() / expected.abs().amax().clamp(min=1) for expected, got in pairs]
+        return torch.stack(differences).amax().item()  # NaN if one is
 
 
-def _operator(network: UpscalingNetwork, registry: Registry) -> str:
-    """The operator that the network's architecture names."""
-    known = (known.operator for known in registry.architectures if known.name == type(network).__name__)
-    return next(known, "upscale:esrgan")
+def _tensors(output: object) -> Iterator[Tensor]:
+    """The tensors in what a network gives: one, or several in tuples, lists or dicts."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, Mapping):
+        yield from _tensors(list(output.values()))
+    elif isinstance(output, (tuple, list)):
+        for part in output:
+            yield from _tensors(part)

@@ -62,6 +62,7 @@ setup(
         "requests>=2.32",
         "safetensors>=0.4",
         "pyyaml>=6.0",
+        "typing-extensions>=4.10",  # Unpack, which typing has from Python 3.11 on
         "rich>=13.7",
         "psutil>=5.9",
         "tomli>=2.0; python_version < '3.11'",

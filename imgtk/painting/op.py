@@ -21,7 +21,7 @@ from imgtk.weights.architecture import network_of
 
 __all__ = ["MARGIN", "Paint", "load_network", "paint", "with_margin"]
 
-MARGIN = 32
+MARGIN = 64
 """Pixels by which images are continued on all sides while they are painted, at least: a network paints a frame along
 the borders, which no loss has seen, and which is cut off with the margin."""
 

@@ -16,8 +16,8 @@ from imgtk.image import Image
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
 from imgtk.nn.regularity import regularity, smooth_image
-from imgtk.painting.objective import SHIFT, PaletteObjective, StyleObjective, shift_together
-from imgtk.painting.op import MARGIN, paint
+from imgtk.painting.objective import FRAME, SHIFT, PaletteObjective, StyleObjective, shift_together
+from imgtk.painting.op import paint
 from imgtk.painting.trainer import fresh_noise
 from imgtk.training import CropSampler, Recipe, Trainer
 from imgtk.training.images import image_tensor, load_image
@@ -25,6 +25,8 @@ from imgtk.training.weights import load_init
 from imgtk_gramstyle.gram import resized
 from imgtk_gramstyle.network import StyleNetwork
 
+CONTEXT = 32
+"""Mirrored pixels around training crops."""
 PHOTO_SIDE = 800
 """Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""
 
@@ -113,8 +115,10 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
-        painted = paint(networks["generator"], batch, MARGIN, fresh_noise(batch, MARGIN))
-        style, content = self.objective(*shift_together([painted, batch], SHIFT))
+        painted = paint(networks["generator"], batch, CONTEXT, fresh_noise(batch, CONTEXT))
+        inner = slice(FRAME, -FRAME)
+        seen = [painted[..., inner, inner], batch[..., inner, inner]]
+        style, content = self.objective(*shift_together(seen, SHIFT))
         yield (
             "generator",
             {

@@ -29,9 +29,9 @@ def test_the_shares_decide():
 
 
 def test_shares_of_three():
-    op = build("monet+great-wave+composition", mix="0.2,0.3")
+    op = build("monet+great-wave+starry-night", mix="0.2,0.3")
     assert op.shares == pytest.approx([0.5, 0.2, 0.3])
-    assert op.summary()["weights"] == "0.5 monet + 0.2 great-wave + 0.3 composition"
+    assert op.summary()["weights"] == "0.5 monet + 0.2 great-wave + 0.3 starry-night"
     assert len(op.weight_files) == 3
 
 
@@ -40,7 +40,7 @@ def test_shares_that_do_not_fit(mix):
     with pytest.raises(ParameterError, match="mix"):
         build("monet+great-wave", mix=mix)
     with pytest.raises(ParameterError, match="up to 1 together"):
-        build("monet+great-wave+composition", mix="0.6,0.6")
+        build("monet+great-wave+starry-night", mix="0.6,0.6")
 
 
 def test_texts_and_documents_keep_them():

@@ -1,6 +1,7 @@
 """What the documents say is true: tables, links, pipelines, options and code."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -118,3 +119,11 @@ def test_figures_of_the_readme_are_the_committed_ones() -> None:
         [sys.executable, ROOT / "benchmarks" / "summary.py"], check=True, capture_output=True, encoding="utf-8"
     ).stdout
     assert f"<!-- benchmarks -->\n{printed}<!-- /benchmarks -->" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_table_of_recipes() -> None:
+    """If this fails, put the output of scripts/recipe_table.py between the marks."""
+    lines = runpy.run_path(str(ROOT / "scripts" / "recipe_table.py"))["table"]()
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert "\n".join(["<!-- recipes -->", *lines, "<!-- /recipes -->"]) in page
+    assert len(lines) - 2 == len(list(ROOT.glob("plugins/*/recipes/*.toml")))

@@ -11,6 +11,15 @@ from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
+__all__ = [
+    "FeatureDiscriminator",
+    "MultiScaleDiscriminator",
+    "PatchDiscriminator",
+    "UNetDiscriminator",
+    "VGGDiscriminator",
+    "spectrally_normalised",
+]
+
 
 class UNetDiscriminator(nn.Module):
     """A U-Net with spectral normalisation that judges every pixel (Real-ESRGAN, Wang et al. 2021, section 3.3).

@@ -20,7 +20,7 @@ from imgtk.painting.blend import Blend
 from imgtk.painting.op import Paint, paint, with_margin
 from imgtk.painting.palette import PALETTES, Palette
 
-__all__ = ["PaintStrokes"]
+__all__ = ["SMOOTH", "PaintStrokes", "Underpainting"]
 
 TINY = MEASURED_PIXELS // 4
 """Pixels of an image below which strokes become finer with the image, as things in it do: it is painted enlarged."""

@@ -15,6 +15,8 @@ from torch.nn.functional import avg_pool2d
 from imgtk.errors import ImgtkError, TrainingError
 from imgtk.io import read
 
+__all__ = ["CropSampler", "image_files", "image_tensor", "load_image", "shrink"]
+
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp"))
 STRIDE = 64
 """Pixels between the crop positions among which a draw chooses; a random offset below it is added."""

@@ -19,6 +19,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Recipe", "load_recipe", "recipe_file", "shipped_recipes"]
+
 SCHEDULES = ("cosine", "linear")
 OPTIMIZERS = ("adam", "muon")
 

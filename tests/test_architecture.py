@@ -1,0 +1,137 @@
+"""The code keeps to its structure: kits stay out of the core, no import circles, short modules, public names only."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LONGEST = 400
+KITS = ("imgtk.upscaling", "imgtk.painting")
+KIT_IMPORTS = {("imgtk.bench.protocol", "imgtk.upscaling.degradation")}
+"""Imports of kits by core modules that are still to go. Only shorten this."""
+NO_ALL = {
+    "imgtk.device",
+    "imgtk.errors",
+    "imgtk.geometry",
+    "imgtk.hookspecs",
+    "imgtk.image",
+    "imgtk.nn.features",
+    "imgtk.nn.losses",
+    "imgtk.registry",
+}
+"""Modules that plugins use and that do not declare `__all__` yet. Only shorten this."""
+
+
+def modules_below(folders: list[Path]) -> dict[str, Path]:
+    found = {}
+    for folder in folders:
+        for path in folder.rglob("*.py"):
+            parts = path.relative_to(folder.parent).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules_below([ROOT / "imgtk", *ROOT.glob("plugins/imgtk_*")])
+
+
+def at_runtime(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports that run when a module is imported: those in functions and for type checking do not."""
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from at_runtime(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for field in ("body", "orelse", "finalbody", "handlers"):
+                yield from at_runtime(getattr(node, field, []))
+
+
+def imported(node: ast.Import | ast.ImportFrom, modules: dict[str, Path]) -> set[str]:
+    """The modules of ours that an import names."""
+    if isinstance(node, ast.Import):
+        names = {alias.name for alias in node.names}
+    else:
+        assert node.level == 0, "imports are absolute"
+        inner = {f"{node.module}.{alias.name}" for alias in node.names}
+        names = {name if name in modules else str(node.module) for name in inner}
+    return names & modules.keys()
+
+
+def graph(modules: dict[str, Path]) -> dict[str, set[str]]:
+    return {
+        name: {
+            other for node in at_runtime(ast.parse(path.read_text("utf-8")).body) for other in imported(node, modules)
+        }
+        - {name}
+        for name, path in modules.items()
+    }
+
+
+def all_imports(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+
+
+def declared(path: Path) -> list[str] | None:
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names: list[str] = ast.literal_eval(node.value)
+            return names
+    return None
+
+
+def test_kits_are_for_plugins() -> None:
+    found = {
+        (name, other)
+        for name, path in MODULES.items()
+        if name.startswith("imgtk.") and not name.startswith(KITS)
+        for node in all_imports(path)
+        for other in imported(node, MODULES)
+        if other.startswith(KITS)
+    }
+    assert found == KIT_IMPORTS
+
+
+def test_no_import_circles() -> None:
+    TopologicalSorter(graph(MODULES)).prepare()
+
+
+def test_circles_inside_a_package_are_found(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "a.py").write_text("try:\n    from p import b\nexcept ImportError:\n    pass\n")
+    (folder / "b.py").write_text("class B:\n    from p.a import x\n")
+    with pytest.raises(CycleError):
+        TopologicalSorter(graph(modules_below([folder]))).prepare()
+    lazy = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import p.a\ndef f():\n    import p.a\n"
+    (folder / "b.py").write_text(lazy)
+    TopologicalSorter(graph(modules_below([folder]))).prepare()
+
+
+def test_modules_are_short() -> None:
+    lines = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {name: count for name, count in lines.items() if count > LONGEST} == {}
+
+
+def test_plugins_import_public_names_only() -> None:
+    wrong, undeclared = set(), set()
+    for name, path in MODULES.items():
+        if name.startswith("imgtk."):
+            continue
+        for node in all_imports(path):
+            if not isinstance(node, ast.ImportFrom) or not str(node.module).startswith("imgtk."):
+                continue
+            public = declared(MODULES[str(node.module)])
+            if public is None:
+                undeclared.add(str(node.module))
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}" in MODULES
+                if alias.name.startswith("_") or not (public is None or module or alias.name in public):
+                    wrong.add(f"{name} imports {node.module}.{alias.name}")
+    assert wrong == set()
+    assert undeclared == NO_ALL

@@ -88,7 +88,7 @@ def test_an_upscaler_from_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_everything_an_operator_may_have_is_mentioned() -> None:
     members = [name for name in vars(op.ImageOp) if not name.startswith("_")]
     described = [field.name for field in fields(op.OpSpec)]
-    types = [kind.__name__ for kind in op.ParamType.__subclasses__() if kind.__module__ == op.__name__]
+    types = [kind.__name__ for kind in params.ParamType.__subclasses__() if kind.__module__ == params.__name__]
     assert members
     for name in [*members, *described]:
         assert re.search(rf"^\| .*`{name}\b", PLUGINS, re.MULTILINE), name

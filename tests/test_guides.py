@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from imgtk import hookspecs, op
+from imgtk import hookspecs, op, params
 from imgtk.cli import main
 from imgtk.errors import PipelineError
 from imgtk.language import dump_yaml, load_yaml, parse, parser

@@ -23,7 +23,7 @@ def chain(text: str, device: torch.device, dtype: torch.dtype) -> list[tuple[Ima
     """The operators of a pipeline without branches, and what they compute in."""
     ops = []
     for node in parse(text, default()).nodes[INPUT + 1 :]:
-        op = default().spec(node.op).build(**node.params)
+        op = default().build(node.op, **node.params)
         precise = torch.float32 if op.needs_float32 else dtype
         op.to(device, precise)
         ops.append((op, precise))

@@ -46,7 +46,7 @@ def pixels_of(size: Size) -> np.ndarray:
 
 def compare_network(name: str, size: Size, tile: int, repeat: int, model: str | None) -> dict[str, Any]:
     params = {"scale": "x4", **({"model": model} if model else {})}
-    op = default().spec(name).build(**params)
+    op = default().build(name, **params)
     assert isinstance(op, Upscale)
     network, padding = op.network.float(), op.geometry.halo
     pixels = pixels_of(size)
@@ -73,7 +73,7 @@ def compare_network(name: str, size: Size, tile: int, repeat: int, model: str | 
 
 def compare_bicubic(size: Size, repeat: int) -> dict[str, Any]:
     """The operator on a float tensor against `cv2.resize` on the same memory."""
-    op = default().spec("upscale:bicubic").build(scale="x4")
+    op = default().build("upscale:bicubic", scale="x4")
     x = sample_image(*size)
     array = x[0].permute(1, 2, 0).numpy()
     times = seconds(

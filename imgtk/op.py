@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from imgtk.context import BuildContext
+
 __all__ = ["MEASURED_PIXELS", "ImageOp", "OpSpec"]
 
 MEASURED_PIXELS = 1 << 20
 """Pixels up to which operators of extent STATISTICS measure all of an image; of larger ones they measure a version of
 at most this size."""
+
+CONTEXT = "context"
+"""The argument by which a class asks for the `BuildContext`; no parameter may have this name."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,17 @@ class OpSpec:
     def param(self, name: str) -> Param | None:
         return next((p for p in self.params if p.name == name or p.keyword == name), None)
 
-    def build(self, **params: Any) -> ImageOp:
-        """Import the implementation and construct it. `params` are converted, by name with underscores; parameters
-        that are left out take their defaults. Raises ParameterError for an unknown, missing or wrong one, and
-        PluginError if there is no such implementation."""
+    def build(self, context: BuildContext, /, **params: Any) -> ImageOp:
+        """Import the implementation and construct it.
+
+        Args:
+            context: what the pipeline that builds gives; passed on if the class takes an argument `context`.
+            params: the parameters, by name with underscores. They are converted; those left out take their defaults.
+
+        Raises:
+            ParameterError: for an unknown, missing or wrong parameter.
+            PluginError: if there is no such implementation.
+        """
         known = {p.keyword: p for p in self.params if not isinstance(p.type, ImageInput)}
         for name in params.keys() - known.keys():
             raise ParameterError(f"{self.name} has no parameter {name!r}", hint=f"See `imgtk help {self.name}`.")
@@ -87,12 +100,17 @@ class OpSpec:
             implementation = getattr(import_module(module), attribute)
         except (ImportError, AttributeError) as error:
             raise PluginError(f"{self.name}: cannot import {self.impl}: {error}") from error
+        if CONTEXT in signature(implementation).parameters:
+            values[CONTEXT] = context
         op: ImageOp = implementation(**values)
         return op
 
 
 class ImageOp(ABC):
     """An operator, built once with its parameters and then called on images or tiles of images.
+
+    A class that loads weights or draws at random takes an argument `context`, a `BuildContext`, and looks nothing up by
+    itself.
 
     Images are float tensors (1, 3, H, W), RGB, nominally 0..1 (interpolation may overshoot), on the device and in
     the dtype of the last `to`. An operator never changes its input, gives the same output for the same input, and

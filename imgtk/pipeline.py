@@ -192,7 +192,7 @@ class Pipeline:
         check_installed(source)
         source, target = Path(source), Path(target)
         headers = read_headers(source, max_pixels=max_pixels)
-        made = (str(self), str(source), source.stat().st_mtime_ns, str(self.dtype), options.depth)
+        made = (str(self), str(source), source.stat().st_mtime_ns, str(self.dtype), self.settings.seed, options.depth)
         return from_disk.render_file(
             self._session,
             source,

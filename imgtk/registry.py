@@ -25,8 +25,9 @@ from typing import Any
 import pluggy
 
 from imgtk import hookspecs
+from imgtk.context import BuildContext
 from imgtk.errors import ImgtkError, PluginError, UsageError
-from imgtk.op import OpSpec
+from imgtk.op import CONTEXT, ImageOp, OpSpec
 from imgtk.params import REQUIRED, ImageInput, Param, ParamType
 from imgtk.weights.architecture import Architecture
 
@@ -73,6 +74,7 @@ class Registry:
         self._origin: dict[str, PluginInfo] = {}
         self._plugins: list[PluginInfo] = []
         self._architectures: list[Architecture] = []
+        self._packages: list[str] = ["imgtk.nn"]
 
     @classmethod
     def discover(cls) -> Registry:
@@ -92,9 +94,21 @@ class Registry:
         return registry
 
     @classmethod
-    def of(cls, *specs: OpSpec) -> Registry:
-        """A registry of just these operators, without plugins."""
+    def of(cls, *specs: OpSpec, architectures: Iterable[Architecture] = (), packages: Iterable[str] = ()) -> Registry:
+        """Make a registry of just these operators, without plugins.
+
+        Args:
+            specs: the operators.
+            architectures: of the networks that they may load.
+            packages: importable names of packages whose shipped weights they may name, besides their own.
+
+        Raises:
+            PluginError: if one is malformed, or of two that have one name.
+        """
         registry = cls()
+        registry._check_architectures(architectures := list(architectures), "the caller")
+        registry._architectures += architectures
+        registry._packages += packages
         for spec in specs:
             registry.add(spec)
         return registry
@@ -124,7 +138,16 @@ class Registry:
         """The packages that may ship weights, as importable names: the core's networks, and the plugins that work."""
         working = (plugin for plugin in self._plugins if not plugin.error and not plugin.skipped)
         names = dict.fromkeys(re.split("[.:]", plugin.module)[0] for plugin in working)
-        return ["imgtk.nn", *(name for name in names if hasattr(sys.modules.get(name), "__path__"))]
+        shipping = [name for name in names if hasattr(sys.modules.get(name), "__path__")]
+        return list(dict.fromkeys([*self._packages, *shipping]))
+
+    def context(self, seed: int = 0) -> BuildContext:
+        """What operators that are built with this registry are given."""
+        return BuildContext(tuple(self.architectures), tuple(self.packages), seed)
+
+    def build(self, name: str, **params: Any) -> ImageOp:
+        """Build an operator outside a pipeline. Raises as `spec` and `OpSpec.build` do."""
+        return self.spec(name).build(self.context(), **params)
 
     def spec(self, name: str) -> OpSpec:
         """The operator of that name, or the blend of several (`task:method+method`). Raises UsageError, naming the
@@ -283,6 +306,8 @@ def _check_param(param: object, op: str) -> None:
         raise PluginError(f"{op}: {param!r} is not an imgtk.params.Param with a ParamType")
     if not _PARAMETER.fullmatch(param.name):
         raise PluginError(f"{op}: parameter name {param.name!r} is not in lower case letters, digits and hyphens")
+    if param.name == CONTEXT:
+        raise PluginError(f"{op}: no parameter can be called {CONTEXT!r}: by that name imgtk passes a BuildContext")
     if isinstance(param.type, ImageInput):
         if param.default is not REQUIRED:
             raise PluginError(f"{op}: {param.name}: an image cannot have a default")

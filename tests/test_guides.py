@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from torch import nn
 
 from imgtk import hookspecs, op, params
 from imgtk.cli import main
 from imgtk.errors import PipelineError
 from imgtk.language import dump_yaml, load_yaml, parse, parser
-from imgtk.registry import RESERVED, default
+from imgtk.registry import RESERVED, Registry, default
 from imgtk.testing import check_op
 from imgtk.upscaling.network import load_network
 from imgtk.weights import Card, save
+from imgtk.weights.architecture import Architecture
 
 ROOT = Path(__file__).parents[1]
 PIPELINES = (ROOT / "docs" / "pipelines.md").read_text("utf-8")
@@ -75,14 +77,29 @@ def test_an_upscaler_from_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.syspath_prepend(tmp_path)
     state = import_module("my_upscaler.network").TinyNet(features=6).state_dict()
     save(tmp_path / "my_upscaler" / "weights" / "tiny-x2.safetensors", state, Card("tiny-x2", "", "TinyNet"))
-    default.cache_clear()
-    try:
-        check_op("upscale:tiny", scale=2, sizes=[(61, 47), (1, 1)])
-        network = load_network(tmp_path / "my_upscaler" / "weights" / "tiny-x2.safetensors")
-        assert type(network).__name__ == "TinyNet"
-    finally:
-        monkeypatch.undo()
-        default.cache_clear()
+    registry = Registry.discover()
+    check_op("upscale:tiny", scale=2, sizes=[(61, 47), (1, 1)], registry=registry)
+    file = tmp_path / "my_upscaler" / "weights" / "tiny-x2.safetensors"
+    assert type(load_network(file, registry.architectures)).__name__ == "TinyNet"
+
+
+def test_an_operator_that_asks_for_its_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It restores with a network of the registry alone, found by its name in the package."""
+    (code,) = [block for block in blocks(PLUGINS, "python") if block.startswith("# my_restorer/op.py")]
+    package = tmp_path / "my_restorer"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "op.py").write_text(code)
+    (package / "network.py").write_text(
+        "import torch\n\n\ndef detect(state):\n    return torch.nn.Conv2d(3, 3, 3, padding=1, device='meta'), state\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    network = nn.Conv2d(3, 3, 3, padding=1)
+    nn.init.dirac_(network.weight)
+    save(package / "weights" / "keep.safetensors", network.state_dict(), Card("keep", "", "Conv2d"))
+    spec = op.OpSpec("restore:mine", "my_restorer.op:Restore", "", (params.Param("model", params.Text(), ""),))
+    known = [Architecture("Conv2d", "my_restorer.network:detect", "mine", operator="restore:mine")]
+    check_op(spec, registry=Registry.of(spec, architectures=known), model="keep", sizes=[(41, 27), (1, 1)])
 
 
 def test_everything_an_operator_may_have_is_mentioned() -> None:

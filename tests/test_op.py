@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgtk.context import BuildContext
 from imgtk.errors import ParameterError, PluginError
 from imgtk.op import OpSpec
 from imgtk.params import (
@@ -42,7 +43,7 @@ def spec(*params: Param, **more: Any) -> OpSpec:
 
 
 def built(operator: OpSpec, **params: Any) -> dict[str, Any]:
-    return operator.build(**params).params  # type: ignore[attr-defined, no-any-return]
+    return operator.build(BuildContext(), **params).params  # type: ignore[attr-defined, no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -155,14 +156,14 @@ def test_build_converts_and_fills_in() -> None:
 )
 def test_build_errors_name_operator_and_parameter(params: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message) as caught:
-        spec(Param("strength", Number(0, 1), "")).build(**params)
+        spec(Param("strength", Number(0, 1), "")).build(BuildContext(), **params)
     assert caught.value.hint == "See `imgtk help task:name`."
 
 
 @pytest.mark.parametrize("impl", ["no_such_package:Class", "tests_no.such:Class", "math:NoSuchClass"])
 def test_build_of_what_is_not_there(impl: str) -> None:
     with pytest.raises(PluginError, match=f"task:name: cannot import {impl}"):
-        OpSpec("task:name", impl, "").build()
+        OpSpec("task:name", impl, "").build(BuildContext())
 
 
 def test_required_is_not_a_value() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 DTYPES = ("auto", "fp32", "fp16", "bf16")
-SETTINGS = ("device", "dtype", "backend", "tile", "max_memory")
+SETTINGS = ("device", "dtype", "backend", "tile", "max_memory", "seed")
 """The fields of `Settings` that have an option each."""
 BACKENDS = ("auto", "torch", "openvino", "onnxruntime")
 
@@ -89,6 +89,13 @@ _PIPELINE_OPTIONS = (
     ),
     click.option("--tile", type=TileSize(), help="Side of the tiles in pixels; off computes all at once."),
     click.option("--max-memory", type=Amount(1024), metavar="BYTES", help="Memory that may be used, such as 4G."),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**31 - 1),
+        default=0,
+        show_default=True,
+        help="Seed of operators that draw at random.",
+    ),
 )
 
 max_pixels_option = click.option(

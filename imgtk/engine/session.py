@@ -73,8 +73,9 @@ class Session:
         """The operators by node id. Raises what is wrong with their parameters or weights."""
         with self._building:
             if not self._ops:
+                context = self.registry.context(self.settings.seed)
                 self._ops = {
-                    index: self.registry.spec(node.op).build(**node.params)
+                    index: self.registry.spec(node.op).build(context, **node.params)
                     for index, node in enumerate(self.graph.nodes)
                     if index != INPUT and node.op != SAVE
                 }

@@ -23,6 +23,7 @@ class Settings:
         max_memory: bytes that tiles may use, and from which `imgtk run` keeps large images on the disk; None for half
             of what is free.
         overwrite: whether `save` stages may replace files.
+        seed: of operators that draw at random and have no `seed` of their own.
 
     Raises:
         UsageError: for a tile that is no size.
@@ -34,6 +35,7 @@ class Settings:
     tile: int | Literal["off"] | None = None
     max_memory: int | None = None
     overwrite: bool = False
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.tile not in (None, "off") and not (type(self.tile) is int and self.tile >= 1):
@@ -49,3 +51,4 @@ class SettingsOptions(TypedDict, total=False):
     tile: int | Literal["off"] | None
     max_memory: int | None
     overwrite: bool
+    seed: int

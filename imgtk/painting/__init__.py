@@ -42,7 +42,7 @@ KEEP_COLOUR = Param(
 )
 MASK = Param("mask", File(), "Gray image of the same size: paint only where it is white.", default=None)
 SCALE = Param("scale", Number(0.5, 4), "Size of the strokes; they grow with images over a megapixel.", default=1.0)
-SEED = Param("seed", Integer(0, 2**31 - 1), "Chooses the brush strokes: another number paints other ones.", default=0)
+SEED = Param("seed", Integer(0, 2**31 - 1), "Chooses the brush strokes; by default --seed.", default=None)
 
 
 def style_weights(operator: str, images: Sequence[Path], weights: Sequence[float] | None) -> list[float]:

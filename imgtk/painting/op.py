@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from imgtk.context import BuildContext
 from imgtk.errors import WeightsError
 from imgtk.geometry import Extent, Geometry
 from imgtk.nn.noise import Noise
 from imgtk.nn.normalise import NormalisingNetwork, Source
 from imgtk.op import ImageOp
-from imgtk.registry import Registry, default
-from imgtk.weights import locate, read_state
-from imgtk.weights.architecture import network_of
+from imgtk.registry import default
+from imgtk.weights import read_state
+from imgtk.weights.architecture import Architecture, network_of
 
 __all__ = ["MARGIN", "Paint", "load_network", "paint", "with_margin"]
 
@@ -35,6 +36,7 @@ class Paint(ImageOp):
         model: name of shipped weights, or a file.
         package: importable name of the package that ships them.
         strength: from 0 (the image itself) to 1.
+        context: of the pipeline that builds the operator.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
@@ -43,14 +45,14 @@ class Paint(ImageOp):
     batched = True
     running: NormalisingNetwork
 
-    def __init__(self, model: str, package: str, strength: float = 1.0) -> None:
-        self.model, self.strength = model, strength
-        self.path = locate(model, package, default().packages)
+    def __init__(self, model: str, package: str, strength: float = 1.0, *, context: BuildContext) -> None:
+        self.model, self.strength, self.context = model, strength, context
+        self.path = context.locate(model, package)
 
     @cached_property
     def network(self) -> NormalisingNetwork:
         """The network as stored."""
-        return load_network(self.path)
+        return load_network(self.path, self.context.architectures)
 
     @property
     def weight_files(self) -> Sequence[Path]:
@@ -89,13 +91,18 @@ class Paint(ImageOp):
             self.__dict__.pop(held, None)
 
 
-def load_network(path: Path, registry: Registry | None = None) -> NormalisingNetwork:
-    """The network in a checkpoint of any architecture that a plugin knows, on the CPU, in float32, ready for inference.
+def load_network(path: Path, architectures: Iterable[Architecture] | None = None) -> NormalisingNetwork:
+    """Load the network of a checkpoint on the CPU, in float32, ready for inference.
+
+    Args:
+        path: the checkpoint.
+        architectures: those that it may be of; None for all that installed plugins know.
 
     Raises:
         WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it does not repaint.
     """
-    network = network_of(read_state(path), (registry or default()).architectures, str(path))
+    known = default().architectures if architectures is None else architectures
+    network = network_of(read_state(path), known, str(path))
     if not isinstance(network, NormalisingNetwork):
         raise WeightsError(f"{path} holds {type(network).__name__}, which paints no images at their own size")
     return network.float()

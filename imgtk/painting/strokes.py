@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from imgtk.context import BuildContext
 from imgtk.geometry import Box, Extent, Geometry, Size, Window, cut
 from imgtk.nn.blur import blur_radius, gaussian_blur
 from imgtk.nn.noise import Noise, noise_in
@@ -69,7 +70,9 @@ class PaintStrokes(Paint):
         package: importable name of the package that ships them.
         blend: how painting and image are put together.
         scale: size of the strokes, relative to that: 2 for twice as large.
-        seed: chooses the noise from which strokes come: another one gives the same painting with other strokes.
+        seed: chooses the noise from which strokes come: another one gives the same painting with other strokes. None
+            for that of `context`.
+        context: of the pipeline that builds the operator.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
@@ -79,9 +82,18 @@ class PaintStrokes(Paint):
     exact: NormalisingNetwork
     """`running` in float32."""
 
-    def __init__(self, model: str, package: str, blend: Blend, scale: float = 1.0, seed: int = 0) -> None:
-        super().__init__(model, package, blend.strength)
-        self.blend, self.scale, self.seed = blend, scale, seed
+    def __init__(
+        self,
+        model: str,
+        package: str,
+        blend: Blend,
+        scale: float = 1.0,
+        seed: int | None = None,
+        *,
+        context: BuildContext,
+    ) -> None:
+        super().__init__(model, package, blend.strength, context=context)
+        self.blend, self.scale, self.seed = blend, scale, context.seed if seed is None else seed
 
     @property
     def batched(self) -> bool:  # type: ignore[override]

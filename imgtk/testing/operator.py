@@ -29,6 +29,7 @@ def check_op(
     sizes: Iterable[tuple[int, int]] = SIZES,
     tile: int = 24,
     tolerance: float = 1e-5,
+    registry: Registry | None = None,
     **params: Any,
 ) -> None:
     """Check that an operator keeps the promises of `ImageOp` and `Geometry`, on the CPU.
@@ -45,6 +46,7 @@ def check_op(
         tile: side of the tiles in pixels of the input; some of the sizes should be larger.
         tolerance: largest difference of a pixel between tiles and the whole. Operators whose halo is smaller than
             what their output depends on need more, and should say how much in their documentation.
+        registry: where the operator, its weights and their architectures are looked up; None for all installed plugins.
         params: the operator's parameters, by name with underscores. Further images that it takes are the input too.
 
     Raises:
@@ -55,24 +57,26 @@ def check_op(
         >>> from imgtk.testing import check_op
         >>> check_op("adjust:blur", radius=3)
     """
-    spec = default().spec(op) if isinstance(op, str) else op
+    registry = registry or default()
+    spec = registry.spec(op) if isinstance(op, str) else op
+    registry = Registry.of(spec, architectures=registry.architectures, packages=registry.packages)
     for size in (Size(*size) for size in sizes):
         for gray in (False, True):
             x = sample_image(*size, gray=gray)
             where = f"{spec.name} on {'a gray' if gray else 'a'} {size} image"
-            _check_calls(spec, params, x, where)
-            _check_engine(spec, params, x, where, tile, tolerance)
+            _check_calls(spec, registry, params, x, where)
+            _check_engine(spec, registry, params, x, where, tile, tolerance)
 
 
-def _build(spec: OpSpec, params: dict[str, Any]) -> ImageOp:
-    op = spec.build(**params)
+def _build(spec: OpSpec, registry: Registry, params: dict[str, Any]) -> ImageOp:
+    op = spec.build(registry.context(), **params)
     op.to(torch.device("cpu"), torch.float32)
     return op
 
 
-def _check_calls(spec: OpSpec, params: dict[str, Any], x: Tensor, where: str) -> None:
+def _check_calls(spec: OpSpec, registry: Registry, params: dict[str, Any], x: Tensor, where: str) -> None:
     """Promises of the operator itself, whose input the engine would have made a multiple of `Geometry.multiple`."""
-    op = _build(spec, params)
+    op = _build(spec, registry, params)
     sides = (-(-side // op.geometry.multiple) * op.geometry.multiple for side in (x.shape[3], x.shape[2]))
     size = Size(*sides)
     x = x[..., [min(i, x.shape[2] - 1) for i in range(size.height)], :]
@@ -92,7 +96,7 @@ def _check_calls(spec: OpSpec, params: dict[str, Any], x: Tensor, where: str) ->
         for tensor in inputs:
             assert torch.equal(tensor, x), f"{where}: the operator changes its input"
         assert torch.equal(op(*inputs), output), f"{where}: called again on the same input, the output differs"
-        assert torch.equal(_build(spec, params)(*inputs), output), f"{where}: built again, the output differs"
+        assert torch.equal(_build(spec, registry, params)(*inputs), output), f"{where}: built again, the output differs"
         contiguous = op(*(tensor.contiguous() for tensor in inputs))
         _assert_close(contiguous, output, 1e-4, f"{where}: the output depends on the memory layout of the input")
         if op.batched:
@@ -102,18 +106,19 @@ def _check_calls(spec: OpSpec, params: dict[str, Any], x: Tensor, where: str) ->
     op.close()
 
 
-def _check_engine(spec: OpSpec, params: dict[str, Any], x: Tensor, where: str, tile: int, tolerance: float) -> None:
+def _check_engine(
+    spec: OpSpec, registry: Registry, params: dict[str, Any], x: Tensor, where: str, tile: int, tolerance: float
+) -> None:
     """Promises that only show when the engine runs the operator."""
     converted = {name: param.convert(value, spec.name) for name, value in params.items() if (param := spec.param(name))}
     graph = Graph((Node("in"), Node(spec.name, (INPUT,) * spec.inputs, converted)), output=1)
-    registry = Registry.of(spec)
 
     def run(tile: int | Literal["off"], dtype: str = "fp32") -> Tensor:
         return Pipeline(graph, device="cpu", dtype=dtype, tile=tile, registry=registry)(x).tensor()
 
     whole = run("off")
     _assert_close(run(tile), whole, tolerance, f"{where}: tiles of {tile} differ from the whole (see Geometry.halo)")
-    if not _build(spec, params).needs_float32:
+    if not _build(spec, registry, params).needs_float32:
         agreement = psnr(run("off", "bf16"), whole)
         assert agreement >= LEAST_BF16_PSNR, (
             f"{where}: bfloat16 is {agreement:.1f} dB from float32, less than {LEAST_BF16_PSNR:.0f}; "

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from torch import nn
 
 from imgtk.errors import WeightsError
-from imgtk.registry import Registry, default
+from imgtk.registry import default
 from imgtk.weights import read_state
-from imgtk.weights.architecture import State, network_of
+from imgtk.weights.architecture import Architecture, State, network_of
 
 __all__ = ["UpscalingNetwork", "load_network"]
 
@@ -46,14 +47,18 @@ class UpscalingNetwork(nn.Module):
         return state
 
 
-def load_network(path: str | Path, registry: Registry | None = None) -> UpscalingNetwork:
-    """The network in a checkpoint of any architecture that a plugin knows, on the CPU, in the file's dtype, ready for
-    inference.
+def load_network(path: str | Path, architectures: Iterable[Architecture] | None = None) -> UpscalingNetwork:
+    """Load the network of a checkpoint on the CPU, in the file's dtype, ready for inference.
+
+    Args:
+        path: the checkpoint.
+        architectures: those that it may be of; None for all that installed plugins know.
 
     Raises:
         WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it is no upscaler.
     """
-    network = network_of(read_state(path), (registry or default()).architectures, str(path))
+    known = default().architectures if architectures is None else architectures
+    network = network_of(read_state(path), known, str(path))
     if not isinstance(network, UpscalingNetwork):
         raise WeightsError(f"{path} holds {type(network).__name__}, which is no upscaling network")
     return network

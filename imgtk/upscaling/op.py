@@ -12,15 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Geometry, Size, Window
 from imgtk.nn.interpolation import interpolated
 from imgtk.nn.resample import resample, support
 from imgtk.op import ImageOp
-from imgtk.registry import default
 from imgtk.upscaling.consistency import consistent, context
 from imgtk.upscaling.network import UpscalingNetwork, load_network
-from imgtk.weights import locate
 
 __all__ = ["Upscale", "self_ensemble"]
 
@@ -52,6 +51,7 @@ class Upscale(ImageOp):
             for networks that the package ships, and not for others, which give what their own code gives.
         ships: names of the weights that the package ships.
         cleans: those of them that remove noise: only what is coarser than noise is tied to the input.
+        context: of the pipeline that builds the operator.
 
     Raises:
         ParameterError: more than one of `model`, `interpolate` and `denoise` is given.
@@ -75,6 +75,8 @@ class Upscale(ImageOp):
         consistency: bool | None = None,
         ships: Sequence[str] = (),
         cleans: Sequence[str] = (),
+        *,
+        context: BuildContext,
     ) -> None:
         given = {"model": model, "interpolate": interpolate, "denoise": denoise}
         chosen = [f"{name}=" for name, value in given.items() if value is not None]
@@ -88,7 +90,8 @@ class Upscale(ImageOp):
             assert denoise_pair is not None, "an operator with denoise= has a pair of weights"
             shares = [(name, share) for name, share in zip(denoise_pair, (1 - denoise, denoise), strict=True) if share]
         self.shares = shares
-        self.paths = [locate(name, package, default().packages) for name, _ in shares]
+        self.context = context
+        self.paths = [context.locate(name, package) for name, _ in shares]
         self.scale = Fraction(scale)
         self.tta, self.tileable = tta, tileable
         names = {name for name, _ in self.shares}
@@ -98,7 +101,7 @@ class Upscale(ImageOp):
     @cached_property
     def network(self) -> UpscalingNetwork:
         """The network as stored, or interpolated."""
-        networks = [load_network(path) for path in self.paths]
+        networks = [load_network(path, self.context.architectures) for path in self.paths]
         if len(networks) == 1:
             return networks[0]
         names, shares = zip(*self.shares, strict=True)

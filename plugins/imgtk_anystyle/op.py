@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
+from imgtk.context import BuildContext
 from imgtk.errors import WeightsError
 from imgtk.painting import style_weights
 from imgtk.painting.blend import Blend
 from imgtk.painting.strokes import PaintStrokes
-from imgtk.registry import default
 from imgtk.weights import read_state
 from imgtk.weights.architecture import network_of
 from imgtk_anystyle.network import AnyStyleNetwork, StyledNetwork
@@ -31,6 +31,7 @@ class AnyStyle(PaintStrokes):
         weights: how much of each style image; None for equal parts.
         style_size: size at which they are looked at, relative to `STYLE_SIDE`: their strokes grow with it.
         model: name of shipped weights, or a file.
+        context: see `PaintStrokes`.
 
     Raises:
         ParameterError: another number of weights than of style images, or weights that are all 0.
@@ -48,15 +49,17 @@ class AnyStyle(PaintStrokes):
         weights: Sequence[float] | None,
         style_size: float,
         model: str,
+        *,
+        context: BuildContext,
     ) -> None:
-        super().__init__(model, "imgtk_anystyle", Blend(strength, keep_colour, mask), scale)
+        super().__init__(model, "imgtk_anystyle", Blend(strength, keep_colour, mask), scale, context=context)
         self.image, self.weights = list(image), style_weights("style:any", image, weights)
         self.images = [read_style(path, round(STYLE_SIDE * style_size)) for path in self.image]
 
     @cached_property
     def network(self) -> StyledNetwork:
         """The network that paints in the style of the images."""
-        found = network_of(read_state(self.path), default().architectures, str(self.path)).float()
+        found = network_of(read_state(self.path), self.context.architectures, str(self.path)).float()
         if not isinstance(found, AnyStyleNetwork):
             raise WeightsError(f"{self.path} holds {type(found).__name__}, which paints in no other image's style")
         with torch.inference_mode(False), torch.no_grad():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imgtk.context import BuildContext
 from imgtk.painting.blend import Blend
 from imgtk.painting.strokes import PaintStrokes
 
@@ -16,7 +17,7 @@ class Translate(PaintStrokes):
     Args:
         model: name of shipped weights, or a file.
         strength, keep_colour, mask: see `Blend`.
-        scale, seed: see `PaintStrokes`.
+        scale, seed, context: see `PaintStrokes`.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
@@ -26,6 +27,14 @@ class Translate(PaintStrokes):
     needs_float32 = True
 
     def __init__(
-        self, model: str, strength: float, keep_colour: str | None, mask: Path | None, scale: float, seed: int = 0
+        self,
+        model: str,
+        strength: float,
+        keep_colour: str | None,
+        mask: Path | None,
+        scale: float,
+        seed: int | None = None,
+        *,
+        context: BuildContext,
     ) -> None:
-        super().__init__(model, "imgtk_cyclegan", Blend(strength, keep_colour, mask), scale, seed)
+        super().__init__(model, "imgtk_cyclegan", Blend(strength, keep_colour, mask), scale, seed, context=context)

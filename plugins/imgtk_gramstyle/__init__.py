@@ -86,7 +86,7 @@ GRAM = OpSpec(
         Param("style", Number(0), "Weight of the style.", default=10.0),
         Param("content", Number(0), "Weight of the content.", default=2.0),
         Param("tv", Number(0), "Weight of smoothness (total variation).", default=30.0),
-        Param("seed", Integer(0), "Of the random shifts.", default=0),
+        Param("seed", Integer(0), "Of the random shifts; by default --seed.", default=None),
         Param("backbone", Text(), "Feature network: imgtk, or a SqueezeNet or VGG file.", default="imgtk"),
     ),
     colours=True,

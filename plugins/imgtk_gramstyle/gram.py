@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imgtk.context import BuildContext
 from imgtk.device import resolve_dtype
 from imgtk.errors import ReadError
 from imgtk.geometry import Box, Extent, Geometry, Size, Window
@@ -53,8 +54,9 @@ class GramStyle(ImageOp):
         style_size: longest side of the style images, relative to the painted one: larger gives larger strokes. They
             are not enlarged.
         style, content, tv: weights of normalised Gram distance, normalised content distance and total variation.
-        seed: of the random shifts.
+        seed: of the random shifts; None for that of `context`.
         backbone: see `load_features`.
+        context: of the pipeline that builds the operator.
 
     Attributes:
         on_step: called after every step with the number of steps done and of all.
@@ -80,15 +82,17 @@ class GramStyle(ImageOp):
         style: float,
         content: float,
         tv: float,
-        seed: int,
+        seed: int | None,
         backbone: str,
+        *,
+        context: BuildContext,
     ) -> None:
         self.image, self.weights = list(image), style_weights("style:gram", image, weights)
         self.palette = PALETTES.get(keep_colour or "")
         self.blend = Blend(strength, None if self.palette else keep_colour, mask)
         self.steps, self.size, self.style_size = steps, size, style_size
         self.style, self.content, self.tv = style, content, tv
-        self.seed, self.backbone = seed, backbone
+        self.seed, self.backbone = context.seed if seed is None else seed, backbone
         for path in self.image:
             if not path.is_file():
                 raise ReadError(f"there is no style image {path}", hint="Check the path.")

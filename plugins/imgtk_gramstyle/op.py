@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.nn.interpolation import interpolated
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.blend import Blend
 from imgtk.painting.op import load_network
 from imgtk.painting.strokes import PaintStrokes
-from imgtk.registry import default
-from imgtk.weights import locate
 from imgtk_gramstyle import HARSH
 
 __all__ = ["Stylise"]
@@ -27,7 +26,7 @@ class Stylise(PaintStrokes):
     Args:
         model: name of shipped weights, or a file.
         strength, keep_colour, mask: see `Blend`.
-        scale, seed: see `PaintStrokes`.
+        scale, seed, context: see `PaintStrokes`.
         others: further weights to mix it with: the parameters of the networks are averaged.
         mix: the shares of the others, up to 1 together; the rest is `model`'s.
 
@@ -44,11 +43,13 @@ class Stylise(PaintStrokes):
         keep_colour: str | None,
         mask: Path | None,
         scale: float,
-        seed: int = 0,
+        seed: int | None = None,
         others: Sequence[str] = (),
         mix: Sequence[float] | None = None,
+        *,
+        context: BuildContext,
     ) -> None:
-        super().__init__(model, PACKAGE, Blend(strength, keep_colour, mask), scale, seed)
+        super().__init__(model, PACKAGE, Blend(strength, keep_colour, mask), scale, seed, context=context)
         self.models = [model, *others]
         self.needs_float32 = not HARSH.isdisjoint(self.models)  # type: ignore[misc]
         mix = mix or [1 / len(self.models)] * len(others)
@@ -58,12 +59,12 @@ class Stylise(PaintStrokes):
                 hint="Give a share from 0 to 1 for each style after the first, up to 1 together.",
             )
         self.shares = [1 - sum(mix), *mix]
-        self.paths = [self.path, *(locate(other, PACKAGE, default().packages) for other in others)]
+        self.paths = [self.path, *(context.locate(other, PACKAGE) for other in others)]
 
     @cached_property
     def network(self) -> NormalisingNetwork:
         """The network as stored, or interpolated."""
-        networks = [load_network(path) for path in self.paths]
+        networks = [load_network(path, self.context.architectures) for path in self.paths]
         return networks[0] if len(networks) == 1 else interpolated(networks, self.shares, self.models)
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from imgtk.context import BuildContext
 from imgtk.geometry import Geometry, Size
 from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.noise import Noise
@@ -49,13 +50,14 @@ class Translate(Paint):
     Args:
         model: name of shipped weights, or a file.
         strength: from 0 (the image itself) to 1.
+        context: see `Paint`.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
 
-    def __init__(self, model: str, strength: float) -> None:
-        super().__init__(model, PACKAGE, strength)
+    def __init__(self, model: str, strength: float, *, context: BuildContext) -> None:
+        super().__init__(model, PACKAGE, strength, context=context)
 
     @cached_property
     def margin(self) -> int:
@@ -71,14 +73,15 @@ class SketchToPhoto(PaintStrokes):
         model: name of shipped weights, or a file.
         strength, mask: see `Blend`.
         scale: of the drawing's strokes, relative to those of drawings of 0.4 megapixels: 2 for a thick pencil.
+        context: see `Paint`.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
         ReadError: the mask cannot be read.
     """
 
-    def __init__(self, model: str, strength: float, mask: Path | None, scale: float) -> None:
-        super().__init__(model, PACKAGE, Blend(strength, mask=mask), scale)
+    def __init__(self, model: str, strength: float, mask: Path | None, scale: float, *, context: BuildContext) -> None:
+        super().__init__(model, PACKAGE, Blend(strength, mask=mask), scale, context=context)
 
     def _fitting(self, size: Size) -> Size:
         share = min(1.0, (GLANCE / size.pixels) ** 0.5) / self.scale

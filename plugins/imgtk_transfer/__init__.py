@@ -39,7 +39,7 @@ TEXTURE = OpSpec(
         Param("style-size", Number(0.1, 8), "Size of the texture relative to the image.", default=1.0),
         Param("steps", Integer(1, 8), "Passes over the image, each with smaller pieces.", default=4),
         Param("coherence", Number(0, 1), "How much pieces go by their neighbours, not by the image.", default=0.2),
-        Param("seed", Integer(0), "Of the choice among pieces that fit equally well.", default=0),
+        Param("seed", Integer(0), "Of the choice among pieces that fit equally well; by default --seed.", default=None),
     ),
     colours=True,
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from imgtk.context import BuildContext
 from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.nn.colour import luma
 from imgtk.nn.resample import resample
@@ -40,7 +41,8 @@ class TextureTransfer(ImageOp):
         style_size: longest side of the texture, relative to the image's.
         steps: passes over the image, each with smaller blocks.
         coherence: from 0, where pieces only show the image, to 1, where they only agree with each other.
-        seed: of the choice among pieces that fit equally well.
+        seed: of the choice among pieces that fit equally well; None for that of `context`.
+        context: of the pipeline that builds the operator.
 
     Attributes:
         on_step: called with the number of waves of blocks that are laid, and of all.
@@ -62,12 +64,15 @@ class TextureTransfer(ImageOp):
         style_size: float,
         steps: int,
         coherence: float,
-        seed: int,
+        seed: int | None,
+        *,
+        context: BuildContext,
     ) -> None:
         self.image, self.palette = image, PALETTES.get(keep_colour or "")
         self.blend = Blend(strength, None if self.palette else keep_colour, mask)
         self.size, self.block, self.style_size = size, block, style_size
-        self.steps, self.coherence, self.seed = steps, coherence, seed
+        self.steps, self.coherence = steps, coherence
+        self.seed = context.seed if seed is None else seed
         self.texture = read_reference(image).nan_to_num().clamp(0, 1)
 
     @property

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from imgtk.context import BuildContext
 from imgtk.errors import WeightsError
 from imgtk.painting.blend import Blend
 from imgtk.painting.strokes import PaintStrokes
-from imgtk.registry import default
 from imgtk.weights import read_state
-from imgtk.weights.architecture import network_of
+from imgtk.weights.architecture import Architecture, network_of
 from imgtk_unit.network import DOMAINS, UNIT, Translation
 
 __all__ = ["Translate", "load_unit"]
@@ -23,7 +24,7 @@ class Translate(PaintStrokes):
         to: domain of the result, of `imgtk_unit.network.DOMAINS`; the image is taken to be of the other one.
         model: name of shipped weights, or a file.
         strength, keep_colour, mask: see `Blend`.
-        scale: see `PaintStrokes`.
+        scale, context: see `PaintStrokes`.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
@@ -31,25 +32,37 @@ class Translate(PaintStrokes):
     """
 
     def __init__(
-        self, to: str, model: str, strength: float, keep_colour: str | None, mask: Path | None, scale: float
+        self,
+        to: str,
+        model: str,
+        strength: float,
+        keep_colour: str | None,
+        mask: Path | None,
+        scale: float,
+        *,
+        context: BuildContext,
     ) -> None:
-        super().__init__(model, "imgtk_unit", Blend(strength, keep_colour, mask), scale)
+        super().__init__(model, "imgtk_unit", Blend(strength, keep_colour, mask), scale, context=context)
         self.target = to
 
     @cached_property
     def network(self) -> Translation:
         """The way through the stored network that is asked for."""
         (origin,) = (domain for domain in DOMAINS if domain != self.target)
-        return Translation(load_unit(self.path), origin, self.target)
+        return Translation(load_unit(self.path, self.context.architectures), origin, self.target)
 
 
-def load_unit(path: Path) -> UNIT:
-    """The network in a checkpoint, on the CPU, in float32, ready for inference.
+def load_unit(path: Path, architectures: Iterable[Architecture]) -> UNIT:
+    """Load the network of a checkpoint on the CPU, in float32, ready for inference.
+
+    Args:
+        path: the checkpoint.
+        architectures: those that it may be of.
 
     Raises:
         WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it is not a UNIT.
     """
-    network = network_of(read_state(path), default().architectures, str(path))
+    network = network_of(read_state(path), architectures, str(path))
     if not isinstance(network, UNIT):
         raise WeightsError(
             f"{path} holds {type(network).__name__}, which does not translate in two directions",

@@ -12,7 +12,7 @@ from click.testing import Result
 
 from imgtk.cli.catalogue import usage
 from imgtk.params import Choice, Colour, Flag, Integer, Param, Scale, Text
-from imgtk.registry import default
+from imgtk.registry import Registry, default
 
 Cli = Callable[..., Result]
 
@@ -71,21 +71,23 @@ def test_broken_plugin_is_reported_and_the_rest_works(cli: Cli, photo: Path, mon
     (info / "entry_points.txt").write_text("[imgtk]\nstrange = strange_module\n")
     (site / "strange_module.py").write_text("import a_module_that_is_not_there\n")
     monkeypatch.syspath_prepend(site)
-    default.cache_clear()
-    try:
-        listed = cli("plugins").stdout
-        assert "strange" in listed
-        assert "1.2" in listed
-        assert "IMPORT FAILED: ModuleNotFoundError: No module named 'a_module_that_is_not_there'" in listed
-        assert "strange: import failed" in cli("ops").stderr
-        assert cli("doctor").exit_code == 1
-        assert cli("run", "resize:area x0.5", photo).exit_code == 0
-        monkeypatch.setenv("IMGTK_DISABLE_PLUGINS", "strange")
-        default.cache_clear()
-        assert "disabled" in cli("plugins").stdout
-    finally:
-        monkeypatch.undo()
-        default.cache_clear()
+
+    def discover() -> None:
+        registry = Registry.discover()
+        for user in ("imgtk.cli.catalogue", "imgtk.cli.doctor", "imgtk.pipeline"):
+            monkeypatch.setattr(f"{user}.default", lambda: registry)
+
+    discover()
+    listed = cli("plugins").stdout
+    assert "strange" in listed
+    assert "1.2" in listed
+    assert "IMPORT FAILED: ModuleNotFoundError: No module named 'a_module_that_is_not_there'" in listed
+    assert "strange: import failed" in cli("ops").stderr
+    assert cli("doctor").exit_code == 1
+    assert cli("run", "resize:area x0.5", photo).exit_code == 0
+    monkeypatch.setenv("IMGTK_DISABLE_PLUGINS", "strange")
+    discover()
+    assert "disabled" in cli("plugins").stdout
 
 
 def test_doctor(cli: Cli) -> None:

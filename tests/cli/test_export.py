@@ -48,7 +48,7 @@ def test_the_file_computes_what_torch_computes(op: str, sizes: list[tuple[int, i
     assert result.exit_code == 0, result.output
     assert result.stdout == "net.onnx\n"
     runtime = session(tmp_path / "net.onnx")
-    network = default().spec(op).build().network
+    network = default().build(op).network
     assert isinstance(network, nn.Module)
     for height, width in sizes:
         x = torch.rand(1 if op.startswith("style") else 2, 3, height, width)

@@ -55,7 +55,7 @@ def mask(tmp_path: Path) -> Path:
 
 
 def built(weights: Path, **params: Any) -> PaintStrokes:
-    op = default().spec("style:fast").build(model=str(weights), **params)
+    op = default().build("style:fast", model=str(weights), **params)
     op.to(torch.device("cpu"), torch.float32)
     assert isinstance(op, PaintStrokes)
     return op
@@ -149,7 +149,7 @@ def test_ways_to_keep_colours(word: str, value: str | None) -> None:
 
 def test_other_ways_to_keep_colours_are_refused() -> None:
     with pytest.raises(ParameterError, match="expected yes, no, luma, covariance or histogram"):
-        default().spec("style:fast").build(model="x", keep_colour="red")
+        default().build("style:fast", model="x", keep_colour="red")
 
 
 @torch.inference_mode()
@@ -169,7 +169,7 @@ def test_kept_colours_are_those_of_the_image(weights: Path, kind: str) -> None:
 @pytest.mark.parametrize("factor", [0.5, 3])
 def test_flat_images_stay_flat(factor: float) -> None:
     """With the sharp normalisation of a trained network, rounding errors would become a pattern."""
-    op = default().spec("style:scream").build(scale=factor)
+    op = default().build("style:scream", scale=factor)
     op.to(torch.device("cpu"), torch.float32)
     y = op(torch.tensor([0.1, 0.7, 0.3])[:, None, None].expand(1, 3, 64, 80))
     assert y.std((2, 3)).max() < 1e-3

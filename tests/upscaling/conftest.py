@@ -13,7 +13,7 @@ from torch import Tensor
 from imgtk.language.graph import INPUT, Graph, Node
 from imgtk.op import OpSpec
 from imgtk.pipeline import Pipeline
-from imgtk.registry import Registry
+from imgtk.registry import Registry, default
 from imgtk.upscaling import upscaler
 from imgtk.weights import Card, save
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
@@ -59,7 +59,7 @@ def run(files: Path, spec: OpSpec) -> Callable[..., Tensor]:
         values |= params
         converted = {name: param.convert(value, "") for name, value in values.items() if (param := spec.param(name))}
         graph = Graph((Node("in"), Node(spec.name, (INPUT,), converted)), output=1)
-        registry = Registry.of(spec)
+        registry = Registry.of(spec, architectures=default().architectures)
         return Pipeline(graph, device="cpu", dtype="fp32", tile=tile, registry=registry)(x).tensor()
 
     return run

@@ -12,6 +12,7 @@ from torch import Tensor
 from imgtk.errors import WeightsError
 from imgtk.nn.interpolation import interpolated
 from imgtk.op import OpSpec
+from imgtk.registry import default
 from imgtk.testing import check_op
 from imgtk.upscaling import upscaler
 from imgtk.upscaling.network import load_network
@@ -29,7 +30,7 @@ def mixture(files: Path, name: str, share: float) -> str:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_parameters_are_averages(files: Path, spec: OpSpec, name: str) -> None:
-    op = spec.build(interpolate=mixture(files, name, 0.25))
+    op = spec.build(default().context(), interpolate=mixture(files, name, 0.25))
     one, other = (load_network(files / f"{name}{suffix}.safetensors").state_dict() for suffix in ("", "-other"))
     for key, value in op.network.state_dict().items():  # type: ignore[attr-defined]
         if value.is_floating_point():
@@ -80,7 +81,7 @@ def test_a_deeper_first_network() -> None:
 @pytest.fixture
 def paired(files: Path, monkeypatch: pytest.MonkeyPatch) -> OpSpec:
     """An operator with denoise=, whose shipped weights are those of `files`."""
-    monkeypatch.setattr("imgtk.upscaling.op.locate", lambda name, *packages: files / f"{name}.safetensors")
+    monkeypatch.setattr("imgtk.context.locate", lambda name, *packages: files / f"{name}.safetensors")
     models = {4: "rrdb-x4", 2: "rrdb-x2"}
     return upscaler("test", "", package="imgtk_esrgan", models=models, denoise=("rrdb-x4", "rrdb-x4-other"))
 
@@ -90,7 +91,7 @@ def test_denoise_goes_from_the_first_to_the_second(paired: OpSpec, files: Path) 
     x = image(9, 7)
 
     def output(**params: object) -> Tensor:
-        op = paired.build(**params)
+        op = paired.build(default().context(), **params)
         op.to(torch.device("cpu"), torch.float32)
         return op(x)
 
@@ -104,9 +105,10 @@ def test_denoise_goes_from_the_first_to_the_second(paired: OpSpec, files: Path) 
 
 
 def test_denoise_takes_its_pair_at_every_scale(paired: OpSpec) -> None:
-    assert paired.build(scale="x2").network.scale == 2  # type: ignore[attr-defined]
-    assert paired.build(scale="x2", denoise=0.5).network.scale == 4  # type: ignore[attr-defined]
-    assert paired.build(scale="x2", denoise=0.5).summary()["weights"] == "0.5 rrdb-x4 + 0.5 rrdb-x4-other"
+    plain, between = (paired.build(default().context(), scale="x2", denoise=share) for share in (None, 0.5))
+    assert plain.network.scale == 2  # type: ignore[union-attr]
+    assert between.network.scale == 4  # type: ignore[union-attr]
+    assert between.summary()["weights"] == "0.5 rrdb-x4 + 0.5 rrdb-x4-other"
 
 
 def test_promises(paired: OpSpec, files: Path) -> None:

@@ -124,7 +124,8 @@ def test_an_ensemble_of_a_texture(run: Run, name: str) -> None:
 
 @pytest.fixture
 def registry(spec: OpSpec) -> Registry:
-    return Registry.of(spec, *(s for s in default().specs if s.name.startswith(("resize:", "adjust:"))))
+    others = [s for s in default().specs if s.name.startswith(("resize:", "adjust:"))]
+    return Registry.of(spec, *others, architectures=default().architectures)
 
 
 def texture_chain(files: Path) -> str:

@@ -87,7 +87,7 @@ def test_denoise_is_there_only_with_a_pair() -> None:
     assert plain.weights == ("a",)
     assert paired.weights == ("a", "b")
     with pytest.raises(ParameterError, match="no parameter 'denoise'"):
-        plain.build(denoise=1)
+        plain.build(default().context(), denoise=1)
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,12 @@ def test_denoise_is_there_only_with_a_pair() -> None:
 def test_one_way_of_choosing_the_network(params: dict[str, object], named: str) -> None:
     spec = upscaler("test", "", package="imgtk_esrgan", models={4: "a"}, denoise=("esrgan-x4", "rrdb-x4"))
     with pytest.raises(UsageError, match=f"{named} cannot be combined"):
-        spec.build(**params)
+        spec.build(default().context(), **params)
 
 
 def test_weights_that_are_not_there() -> None:
     with pytest.raises(WeightsError, match="'nowhere' is neither shipped"):
-        REGISTRY.spec("upscale:test").build(interpolate="esrgan-x4:0.5,nowhere:0.5")
+        REGISTRY.build("upscale:test", interpolate="esrgan-x4:0.5,nowhere:0.5")
 
 
 def test_every_network_upscaler_has_the_flags() -> None:
@@ -119,6 +119,6 @@ def test_every_network_upscaler_has_the_flags() -> None:
 
 def test_weights_of_another_plugin_are_found_by_their_name():
     """`upscale:compact model=rrdb-x4` and the like: the operator's name does not matter, nor does its plugin."""
-    spec = default().spec("upscale:compact")
-    op = Upscale(Fraction(4), models={4: "none"}, package="imgtk_gramstyle", model="rrdb-x4")
-    assert op.paths == spec.build(model="rrdb-x4").paths
+    context = default().context()
+    op = Upscale(Fraction(4), models={4: "none"}, package="imgtk_gramstyle", model="rrdb-x4", context=context)
+    assert op.paths == default().build("upscale:compact", model="rrdb-x4").paths  # type: ignore[attr-defined]

@@ -23,8 +23,8 @@ TILE_BOUND = 1 / 510
 
 def operator(name, dtype=torch.float32):
     spec = SPECS[name]
-    op = spec.build(model=name)
-    op = spec.build(model=name, scale=op.network.scale)
+    op = spec.build(default().context(), model=name)
+    op = spec.build(default().context(), model=name, scale=op.network.scale)
     op.to(CPU, dtype)
     return op
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
+from imgtk.context import BuildContext
 from imgtk.errors import PluginError
 from imgtk.upscaling.op import Upscale
 
@@ -46,6 +47,7 @@ class RealESRGAN(Upscale):
         tta: 8 for the average over eight turns and flips, else 1.
         tileable: "x", "y" or "both": axes along which the image is taken as repeating itself.
         consistency: whether low frequencies are tied to the input's; by default not, as in Real-ESRGAN itself.
+        context: of the pipeline that builds the operator.
 
     Raises:
         PluginError: the package that has the model files is not installed.
@@ -59,9 +61,17 @@ class RealESRGAN(Upscale):
         tta: int = 1,
         tileable: str | None = None,
         consistency: bool | None = None,
+        *,
+        context: BuildContext,
     ) -> None:
         super().__init__(
-            scale, models(network), "imgtk_realesrgan", tta=tta, tileable=tileable, consistency=bool(consistency)
+            scale,
+            models(network),
+            "imgtk_realesrgan",
+            tta=tta,
+            tileable=tileable,
+            consistency=bool(consistency),
+            context=context,
         )
 
     def summary(self) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from imgtk_realesrgan.op import FILES, WHEEL, RealESRGAN, models
+from imgtk_realesrgan.op import FILES, WHEEL, models
 
 import imgtk
 from imgtk.errors import ImgtkError, PluginError
@@ -35,7 +35,9 @@ def test_every_network_and_scale(pixels, network, scale):
 
 @needs_wheel
 def test_the_network_of_the_scale_is_taken():
-    names = [RealESRGAN("video", Fraction(scale)).paths[0].stem for scale in ("1.5", "2", "2.5", "3", "4", "8")]
+    scales = ("1.5", "2", "2.5", "3", "4", "8")
+    built = [default().build("upscale:realesrgan", network="video", scale=scale) for scale in scales]
+    names = [op.paths[0].stem for op in built]
     assert [name[-2:] for name in names] == ["x2", "x2", "x3", "x3", "x4", "x4"]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from imgtk.context import BuildContext
 from imgtk.errors import PluginError
 from imgtk.geometry import Extent, Geometry
 from imgtk.upscaling.op import Upscale
@@ -26,10 +27,15 @@ class SpandrelUpscale(Upscale):
         model: a file, or the name of weights in the user's store.
         tta: 8 for the average over eight turns and flips, else 1.
         tileable: "x", "y" or "both": axes along which the image is taken as repeating itself.
+        context: of the pipeline that builds the operator.
     """
 
-    def __init__(self, scale: Fraction, model: str, tta: int = 1, tileable: str | None = None) -> None:
-        super().__init__(scale, models={}, package="imgtk_spandrel", model=model, tta=tta, tileable=tileable)
+    def __init__(
+        self, scale: Fraction, model: str, tta: int = 1, tileable: str | None = None, *, context: BuildContext
+    ) -> None:
+        super().__init__(
+            scale, models={}, package="imgtk_spandrel", model=model, tta=tta, tileable=tileable, context=context
+        )
 
     @cached_property
     def network(self) -> SpandrelNetwork:

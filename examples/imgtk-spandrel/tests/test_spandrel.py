@@ -92,7 +92,7 @@ def test_keeps_what_every_operator_promises(save):
 
 
 def test_a_network_that_should_not_be_tiled_sees_the_whole_image(swinir, pixels):
-    op = default().spec("upscale:spandrel").build(scale="x2", model=str(swinir))
+    op = default().build("upscale:spandrel", scale="x2", model=str(swinir))
     assert op.geometry.extent is Extent.WHOLE
     whole, tiled = (
         imgtk.Pipeline(f"upscale:spandrel x2 model={swinir}", dtype="fp32", tile=tile)(pixels).numpy()

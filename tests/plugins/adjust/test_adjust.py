@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Size, Window
 from imgtk.op import ImageOp
@@ -19,7 +20,7 @@ SPECS = {spec.name: spec for spec in imgtk_operators()}
 
 
 def build(name: str, **params: Any) -> ImageOp:
-    return SPECS[name].build(**params)
+    return SPECS[name].build(BuildContext(), **params)
 
 
 def image(width: int = 23, height: int = 17, seed: int = 0) -> torch.Tensor:

@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def build(network_file):
     def build(image, **params):
-        op = default().spec("style:any").build(**{"image": image, "model": str(network_file), **params})
+        op = default().build("style:any", **{"image": image, "model": str(network_file), **params})
         op.to(CPU, torch.float32)
         return op
 
@@ -179,7 +179,7 @@ def test_weights_that_are_no_shares(build, styles, weights):
 
 def test_weights_of_a_network_for_one_style_are_refused(styles):
     with pytest.raises(WeightsError, match="StyleNetwork, which paints in no other"):
-        default().spec("style:any").build(image=[styles / "dark.png"], model="monet").network  # noqa: B018
+        default().build("style:any", image=[styles / "dark.png"], model="monet").network  # noqa: B018
 
 
 def test_weights_with_a_missing_tensor_are_refused(build, network_file, styles):

@@ -47,7 +47,7 @@ def test_a_network_is_trained_exported_and_used(data, settings, styles, tmp_path
     assert sum(found[-3:]) < sum(found[:3])
     assert set(Card.read(weights.with_suffix(".toml")).scores["validation"]) == {"gram_ratio", "content"}
     assert cv2.imread(str(tmp_path / "run" / "samples" / "0000010.png")).shape[1] == 256 * 3
-    op = spec.build(image=[styles / "dark.png"], model=str(weights))
+    op = spec.build(default().context(), image=[styles / "dark.png"], model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
     assert op(sample_image(32, 32)).shape == (1, 3, 32, 32)
 

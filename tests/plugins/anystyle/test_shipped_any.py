@@ -27,7 +27,7 @@ def painting(tmp_path_factory):
 
 
 def operator(path, dtype=torch.float32, **params):
-    op = default().spec("style:any").build(image=[path], **params)
+    op = default().build("style:any", image=[path], **params)
     op.to(CPU, dtype)
     return op
 

@@ -19,7 +19,7 @@ KINDS = pytest.mark.parametrize(("antialias", "skip"), [(False, False), (True, F
 
 
 def build(path, **params):
-    op = default().spec("translate:cyclegan").build(model=str(path), **params)
+    op = default().build("translate:cyclegan", model=str(path), **params)
     op.to(torch.device("cpu"), torch.float32)
     return op
 

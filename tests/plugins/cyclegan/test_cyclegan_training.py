@@ -62,7 +62,7 @@ def test_cyclegan_exports_both_directions(photos, settings, tmp_path):
         assert card.trained.startswith("CycleGAN, trained for 6 iterations")
         assert set(card.scores["validation"]) == {"kid", "kid_photos", "kid_back", "content", "regularity"}
     assert (tmp_path / "run" / "best" / "painting2photo.safetensors").exists()
-    op = default().spec("translate:cyclegan").build(model=str(weights))
+    op = default().build("translate:cyclegan", model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
     assert op(sample_image(32, 32)).shape == (1, 3, 32, 32)
 

@@ -15,7 +15,7 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 
 
 def operator(name, dtype=torch.float32):
-    op = default().spec(f"translate:{name}").build()
+    op = default().build(f"translate:{name}")
     op.to(torch.device("cpu"), dtype)
     return op
 

@@ -47,7 +47,7 @@ def test_training_gives_weights_that_the_operator_loads(
     assert card.data == ("noise", "more noise")
     assert "3 iterations" in card.trained
     assert card.scores["validation"]["psnr_y"] > 5
-    built = spec.build(model=str(weights))
+    built = spec.build(default().context(), model=str(weights))
     built.to(torch.device("cpu"), torch.float32)
     assert built(torch.rand(1, 3, 9, 7)).shape[2:] == (36, 28)
 

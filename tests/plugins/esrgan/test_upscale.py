@@ -12,11 +12,10 @@ import torch.nn.functional as F
 from imgtk.engine.region import need, tiles
 from imgtk.errors import ParameterError, WeightsError
 from imgtk.geometry import Box, Size, cut
+from imgtk.registry import default
 from imgtk.weights import Card, save
-from imgtk_esrgan import imgtk_operators
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
-SPECS = {spec.name: spec for spec in imgtk_operators()}
 CPU = torch.device("cpu")
 
 NETWORKS = {
@@ -45,7 +44,7 @@ def files(tmp_path_factory):
 @pytest.fixture
 def make(files):
     def make(model, scale="x4", dtype=torch.float32):
-        op = SPECS["upscale:compact"].build(scale=scale, model=str(files / f"{model}.safetensors"))
+        op = default().build("upscale:compact", scale=scale, model=str(files / f"{model}.safetensors"))
         op.to(CPU, dtype)
         return op
 
@@ -132,8 +131,8 @@ def test_precision_returns_after_a_tile_in_bfloat16(make):
 )
 def test_the_nearest_native_scale_is_chosen(monkeypatch, scale, model):
     asked = []
-    monkeypatch.setattr("imgtk.upscaling.op.locate", lambda name, *packages: asked.append(name))
-    SPECS["upscale:compact"].build(scale=scale)
+    monkeypatch.setattr("imgtk.context.locate", lambda name, *packages: asked.append(name))
+    default().build("upscale:compact", scale=scale)
     assert asked == [model]
 
 
@@ -147,14 +146,14 @@ def test_summary_names_weights_and_network(make):
 @pytest.mark.parametrize("scale", ["x0.5", "x65", "four", "0"])
 def test_scales_out_of_range(scale):
     with pytest.raises(ParameterError, match="scale"):
-        SPECS["upscale:esrgan"].build(scale=scale, model="x")
+        default().build("upscale:esrgan", scale=scale, model="x")
 
 
 def test_models_that_are_not_there():
     with pytest.raises(WeightsError, match=r"no file of weights nowhere\.pth"):
-        SPECS["upscale:esrgan"].build(model="nowhere.pth")
+        default().build("upscale:esrgan", model="nowhere.pth")
     with pytest.raises(WeightsError, match="Shipped are"):
-        SPECS["upscale:esrgan"].build(model="esgran-x4")
+        default().build("upscale:esrgan", model="esgran-x4")
 
 
 def test_the_plugin_imports_no_torch():
@@ -165,7 +164,7 @@ def test_the_plugin_imports_no_torch():
 @torch.inference_mode()
 def test_a_public_checkpoint(shared):
     """The anime video model of Real-ESRGAN: saved on a GPU, under `params`, in a repacked archive."""
-    op = SPECS["upscale:compact"].build(model=str(shared / "checkpoints/realesr-animevideov3.pth"))
+    op = default().build("upscale:compact", model=str(shared / "checkpoints/realesr-animevideov3.pth"))
     op.to(CPU, torch.float32)
     assert op.geometry.scale == Fraction(4)
     x = torch.from_numpy(skimage.data.astronaut()[100:148, 200:256]).permute(2, 0, 1)[None] / 255

@@ -10,7 +10,7 @@ from imgtk.testing import sample_image
 
 
 def build(name, **params):
-    op = default().spec(f"style:{name}").build(**params)
+    op = default().build(f"style:{name}", **params)
     op.to(torch.device("cpu"), torch.float32)
     return op
 

@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 def gram(features_file, style_file):
     def build(**params):
         given = {"image": style_file, "backbone": str(features_file), "steps": 3, **params}
-        op = default().spec("style:gram").build(**given)
+        op = default().build("style:gram", **given)
         op.to(CPU, torch.float32)
         return op
 
@@ -177,7 +177,7 @@ def test_through_the_engine(features_file, style_file):
 
 def test_the_image_is_needed():
     with pytest.raises(ImgtkError, match="image"):
-        default().spec("style:gram").build()
+        default().build("style:gram")
 
 
 def test_lists_of_values():

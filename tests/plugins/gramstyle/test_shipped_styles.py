@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 
 
 def operator(name, dtype=torch.float32, **params):
-    op = default().spec(f"style:{name}").build(**params)
+    op = default().build(f"style:{name}", **params)
     op.to(CPU, dtype)
     return op
 

@@ -61,7 +61,7 @@ def test_a_style_is_trained_exported_and_used(photos, settings, tmp_path):
     card = Card.read(weights.with_suffix(".toml"))
     assert set(card.scores["validation"]) == {"gram_ratio", "content", "regularity"}
     assert isinstance(load_network(weights), StyleNetwork)
-    op = spec.build(model=str(weights))
+    op = spec.build(default().context(), model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
     assert op(sample_image(32, 32)).shape == (1, 3, 32, 32)
 

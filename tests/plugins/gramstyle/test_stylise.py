@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 def build(path, **params):
-    op = default().spec("style:fast").build(model=str(path), **params)
+    op = default().build("style:fast", model=str(path), **params)
     op.to(CPU, torch.float32)
     return op
 
@@ -106,7 +106,7 @@ def test_a_gray_image_gets_colours_and_alpha_stays(network_file, tmp_path):
 @pytest.mark.parametrize("strength", ["-0.1", "1.5", "nan", "much"])
 def test_strength_out_of_range_is_refused(network_file, strength):
     with pytest.raises(ParameterError, match="strength"):
-        default().spec("style:fast").build(model=str(network_file), strength=strength)
+        default().build("style:fast", model=str(network_file), strength=strength)
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
@@ -129,7 +129,7 @@ def test_weights_with_a_missing_tensor_are_refused(network_file, tmp_path):
 
 def test_missing_weights_name_the_shipped_ones():
     with pytest.raises(WeightsError):
-        default().spec("style:fast").build(model="nowhere")
+        default().build("style:fast", model="nowhere")
 
 
 def test_the_pipeline_from_a_file_to_a_file(network_file, tmp_path):

@@ -101,6 +101,6 @@ def test_it_keeps_every_promise_of_an_operator(file):
 def test_a_missing_tensor_is_named(state, tmp_path, name):
     path = tmp_path / "broken.pth"
     torch.save({key: value for key, value in state.items() if key != name}, path)
-    op = default().spec("style:fast").build(model=str(path))
+    op = default().build("style:fast", model=str(path))
     with pytest.raises(WeightsError, match=f"{name} is missing"):
         op.to(torch.device("cpu"), torch.float32)

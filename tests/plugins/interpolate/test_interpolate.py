@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Extent, Size, Window
 from imgtk.op import ImageOp
@@ -32,7 +33,7 @@ def image(width: int, height: int) -> torch.Tensor:
 
 
 def build(name: str, **params: Any) -> ImageOp:
-    op = SPECS[name].build(**params)
+    op = SPECS[name].build(BuildContext(), **params)
     op.to(torch.device("cpu"), torch.float32)
     return op
 

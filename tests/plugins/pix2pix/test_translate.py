@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 def build(path, **params):
-    op = default().spec("translate:pix2pix").build(model=str(path), **params)
+    op = default().build("translate:pix2pix", model=str(path), **params)
     op.to(CPU, torch.float32)
     return op
 
@@ -68,7 +68,7 @@ def test_large_sketches_take_their_colours_from_a_small_version(smooth_file, mon
     whole, tiles = (_run(photo_spec(smooth_file), x, tile) for tile in ("off", 64))
     assert (whole - tiles).abs().max() <= 1e-4
     assert psnr(_run(photo_spec(smooth_file), x, 64, "bf16"), whole) > 40
-    op = SketchToPhoto(str(smooth_file), 1.0, None, 1.0)
+    op = SketchToPhoto(str(smooth_file), 1.0, None, 1.0, context=default().context())
     op.to(CPU, torch.float32)
     small = op.measure(x).painting
     assert small.shape[2] * small.shape[3] <= 64 * 64 * 1.2
@@ -94,7 +94,8 @@ def _run(spec, x, tile, dtype="fp32"):
     from imgtk.language.graph import INPUT, Graph, Node
 
     graph = Graph((Node("in"), Node(spec.name, (INPUT,), {})), output=1)
-    return Pipeline(graph, device="cpu", dtype=dtype, tile=tile, registry=Registry.of(spec))(x).tensor()
+    registry = Registry.of(spec, architectures=default().architectures)
+    return Pipeline(graph, device="cpu", dtype=dtype, tile=tile, registry=registry)(x).tensor()
 
 
 @torch.inference_mode()
@@ -163,7 +164,7 @@ def test_random_sketches_differ_in_pencil_but_not_between_equal_seeds():
 
 def test_another_kind_of_network_and_no_file(tmp_path):
     with pytest.raises(WeightsError, match="no file"):
-        default().spec("translate:pix2pix").build(model=str(tmp_path / "nowhere.pth"))
+        default().build("translate:pix2pix", model=str(tmp_path / "nowhere.pth"))
     torch.save({"weight": torch.ones(3)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match="not known"):
         build(tmp_path / "other.pth")

@@ -37,7 +37,7 @@ def test_training_gives_weights_that_the_operator_loads(
     card = Card.read(weights.with_suffix(".toml"))
     assert card.architecture.startswith({"basicsr": "MSRResNet, 1 blocks", "paper": "SRResNet, 1 blocks"}[variant])
     assert card.scores["validation"]["psnr_y"] > 5
-    built = spec.build(model=str(weights))
+    built = spec.build(default().context(), model=str(weights))
     built.to(torch.device("cpu"), torch.float32)
     assert built(torch.rand(1, 3, 9, 7)).shape[2:] == (36, 28)
 

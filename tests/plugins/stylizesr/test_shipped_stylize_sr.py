@@ -20,7 +20,7 @@ SPEC = default().spec("stylize-sr:monet")
 
 
 def operator(dtype=torch.float32):
-    op = SPEC.build()
+    op = SPEC.build(default().context())
     op.to(torch.device("cpu"), dtype)
     return op
 

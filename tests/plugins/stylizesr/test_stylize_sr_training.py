@@ -59,7 +59,7 @@ def test_what_is_written(run):
     assert card.scale == 4
     assert "10 paintings" in card.trained
     assert {"kid", "content", "psnr_y"} <= card.scores["validation"].keys()
-    built = SPEC.build(model=str(weights))
+    built = SPEC.build(default().context(), model=str(weights))
     built.to(torch.device("cpu"), torch.float32)
     assert built(torch.rand(1, 3, 8, 6)).shape[2:] == (32, 24)
 

@@ -22,7 +22,7 @@ METHODS = ("transport", "reinhard")
 
 
 def build(image: Path, **params: Any) -> ImageOp:
-    op = default().spec("style:colour").build(image=image, **params)
+    op = default().build("style:colour", image=image, **params)
     op.to(torch.device("cpu"), torch.float32)
     return op
 

@@ -20,7 +20,7 @@ from imgtk_transfer.texture import mirrored
 
 
 def build(image: Path, **params: Any) -> ImageOp:
-    op = default().spec("style:texture").build(image=image, **params)
+    op = default().build("style:texture", image=image, **params)
     op.to(torch.device("cpu"), torch.float32)
     return op
 

@@ -75,8 +75,8 @@ def test_it_is_trained_exported_and_used_and_resumed_exactly(data, settings, tmp
     assert card.architecture.startswith("UNIT, 2 + 2 blocks, 4 channels")
     assert set(card.scores["validation"]) == {"kid", "kid_photos", "content", "regularity"}
     assert cv2.imread(str(tmp_path / "whole/samples/0000004.png")).shape[1] >= 3 * 32
-    assert isinstance(load_unit(weights), UNIT)
-    op = spec.build(model=str(weights), to="photo")
+    assert isinstance(load_unit(weights, default().architectures), UNIT)
+    op = spec.build(default().context(), model=str(weights), to="photo")
     op.to(torch.device("cpu"), torch.float32)
     assert op(sample_image(32, 32)).isfinite().all()
 

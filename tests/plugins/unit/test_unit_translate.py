@@ -29,7 +29,7 @@ def network_file(tmp_path_factory):
 
 
 def build(path, **params):
-    op = default().spec("translate:unit").build(model=str(path), **params)
+    op = default().build("translate:unit", model=str(path), **params)
     op.to(CPU, torch.float32)
     return op
 
@@ -145,7 +145,7 @@ def test_gray_with_16_bits_gets_colours_and_alpha_stays(network_file):
 @pytest.mark.parametrize("wrong", [{"to": "zebra"}, {"strength": "1.5"}, {"strength": "nan"}])
 def test_wrong_parameters_are_refused(network_file, wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
-        default().spec("translate:unit").build(model=str(network_file), **wrong)
+        default().build("translate:unit", model=str(network_file), **wrong)
 
 
 def test_weights_of_another_kind_are_refused(tmp_path):
@@ -155,4 +155,4 @@ def test_weights_of_another_kind_are_refused(tmp_path):
     with pytest.raises(WeightsError, match="StyleNetwork, which does not translate in two directions"):
         build(tmp_path / "style.safetensors")
     with pytest.raises(WeightsError, match="neither shipped"):
-        default().spec("translate:unit").build(model="nowhere")
+        default().build("translate:unit", model="nowhere")

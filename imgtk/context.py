@@ -1,0 +1,40 @@
+"""`BuildContext`: what a pipeline gives the operators that it builds. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgtk.weights.architecture import Architecture
+from imgtk.weights.store import locate
+
+__all__ = ["BuildContext"]
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What operators may know of the pipeline that builds them.
+
+    `imgtk.registry.Registry.context` makes one. An operator whose class takes an argument `context` is given it.
+
+    Attributes:
+        architectures: the network architectures that the pipeline's registry knows.
+        packages: importable names of the packages whose shipped weights may be named.
+        seed: for operators that draw noise and are given no seed of their own.
+    """
+
+    architectures: tuple[Architecture, ...] = ()
+    packages: tuple[str, ...] = ()
+    seed: int = 0
+
+    def locate(self, model: str | Path, package: str) -> Path:
+        """Find the file of `model`: the name of weights, shipped or in the user's store, or a path.
+
+        Args:
+            model: the name or path.
+            package: importable name of the operator's own package: of equal names, its weights are meant.
+
+        Raises:
+            WeightsError: there is no such model.
+        """
+        return locate(model, package, self.packages)

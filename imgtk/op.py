@@ -45,7 +45,7 @@ class OpSpec:
         summary: one line, shown by `imgtk ops`.
         params: in the order in which bare words bind.
         preset: keyword arguments always passed to `impl`, for several names over one class (`style:monet`, …).
-        colours: whether the output may be in colour although the input is gray.
+        may_add_colour: whether the output may be in colour although the input is gray.
         trainer: "package.module:Class", a subclass of `imgtk.training.Trainer`, for `imgtk train NAME`.
         weights: names of shipped weights that the operator may load, the default first.
         blend: makes one operator of several that have the same `blend`: users join their names, `style:monet+scream`.
@@ -56,7 +56,7 @@ class OpSpec:
     summary: str
     params: tuple[Param, ...] = ()
     preset: Mapping[str, Any] = field(default_factory=dict)
-    colours: bool = False
+    may_add_colour: bool = False
     trainer: str | None = None
     weights: tuple[str, ...] = ()
     blend: Callable[[Sequence[OpSpec]], OpSpec] | None = None
@@ -117,22 +117,22 @@ class ImageOp(ABC):
     knows nothing of files. Most operators are a `geometry` and a `__call__`.
 
     Attributes:
-        windowed: set it if the result depends on where a tile lies (masks, vignettes, fractional scales): the engine
-            then calls `render` with the tile's `Window`, and with the `statistics` if the extent is STATISTICS.
+        position_dependent: set it if the result depends on where a tile lies (masks, vignettes, fractional scales): the
+            engine then calls `render` with the tile's `Window`, and with the `statistics` if the extent is STATISTICS.
         batched: set it if a call also takes N images at once, (N, 3, H, W), and gives for each, to rounding, what it
             gives for it alone; so must `render`, `measure` and `apply`.
         needs_float32: set it if reduced precision costs quality; the engine then computes in float32.
         on_step: WHOLE operators that take long call it, when it is set, with the number of steps done and of all.
-        backend: builds `running` in another runtime than torch; the engine sets it before `to`.
-        running: what operators with a `network` call instead of it; `to` makes it.
+        backend: builds `forward_fn` in another runtime than torch; the engine sets it before `to`.
+        forward_fn: what operators with a `network` call instead of it; `to` makes it.
     """
 
-    windowed: ClassVar[bool] = False
+    position_dependent: ClassVar[bool] = False
     batched: ClassVar[bool] = False
     needs_float32: ClassVar[bool] = False
     on_step: Callable[[int, int], None] | None = None
     backend: Callable[[nn.Module, torch.device, torch.dtype], Callable[[Tensor], Tensor]] | None = None
-    running: Callable[[Tensor], Tensor]
+    forward_fn: Callable[[Tensor], Tensor]
 
     @property
     def network(self) -> nn.Module | None:
@@ -157,10 +157,10 @@ class ImageOp(ABC):
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Load what the operator needs (weights) and move it to `device` and `dtype`, in channels_last.
 
-        By itself this makes `running` from the `network`, if there is one.
+        By itself this makes `forward_fn` from the `network`, if there is one.
         """
         if self.network is not None:
-            self.running = (self.backend or in_torch)(self.network, device, dtype)
+            self.forward_fn = (self.backend or in_torch)(self.network, device, dtype)
 
     def output_size(self, size: Size) -> Size:
         """Size of the output for an input of `size`."""
@@ -182,12 +182,12 @@ class ImageOp(ABC):
         raise NotImplementedError(f"{type(self).__name__} has extent STATISTICS and must define apply()")
 
     def render(self, *inputs: Tensor, window: Window) -> Tensor:
-        """Windowed operators: exactly the pixels of `window.output`. The inputs cover `window.input`.
+        """Position-dependent operators: exactly the pixels of `window.output`. The inputs cover `window.input`.
 
         Those of extent STATISTICS define `render(*inputs, window, statistics)`, and no `apply`. They are always given
         what they `measure`, also for an image that is rendered in one piece.
         """
-        raise NotImplementedError(f"{type(self).__name__} is windowed and must define render()")
+        raise NotImplementedError(f"{type(self).__name__} is position_dependent and must define render()")
 
     def close(self) -> None:
         """Release what the operator holds; it is not called again."""

@@ -92,8 +92,8 @@ class Backend(ABC):
         built = self._built.setdefault(network, {})
         if dtype not in built:
             try:
-                running = _on_tensors(self.compile(to_onnx(network), dtype))
-                _compare(running, network, dtype)
+                forward_fn = _on_tensors(self.compile(to_onnx(network), dtype))
+                _compare(forward_fn, network, dtype)
             except BackendError:
                 self._refused.add(network)
                 raise
@@ -101,7 +101,7 @@ class Backend(ABC):
                 self._refused.add(network)
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 raise BackendError(f"{self.name} cannot read {type(network).__name__}: {reason}") from error
-            built[dtype] = running
+            built[dtype] = forward_fn
         return built[dtype]
 
 
@@ -188,7 +188,7 @@ def _worthwhile(network: nn.Module, pixels: int) -> bool:
 
 
 def _on_tensors(run: Run) -> Callable[[Tensor], Tensor]:
-    def running(x: Tensor) -> Tensor:
+    def forward_fn(x: Tensor) -> Tensor:
         try:
             result = run(x.float().contiguous().numpy())
         except Exception as error:
@@ -197,10 +197,10 @@ def _on_tensors(run: Run) -> Callable[[Tensor], Tensor]:
             raise
         return torch.from_numpy(result).to(x.dtype)
 
-    return running
+    return forward_fn
 
 
-def _compare(running: Callable[[Tensor], Tensor], network: nn.Module, dtype: torch.dtype) -> None:
+def _compare(forward_fn: Callable[[Tensor], Tensor], network: nn.Module, dtype: torch.dtype) -> None:
     """Find out whether a network was translated faithfully: a trace may have kept what belongs to one size.
 
     Raises:
@@ -210,7 +210,7 @@ def _compare(running: Callable[[Tensor], Tensor], network: nn.Module, dtype: tor
     allowed = 1e-3 if dtype == torch.float32 else 0.05
     for height, width in SAMPLES:
         x = torch.linspace(0, 1, 3 * height * width).reshape(3, height, width)[None]
-        expected, given = reference(x), running(x)
+        expected, given = reference(x), forward_fn(x)
         scale = max(1.0, float(expected.abs().max()))
         if given.shape != expected.shape or not (given - expected).abs().max() <= allowed * scale:
             raise BackendError(f"{type(network).__name__} gives other results there than in torch")

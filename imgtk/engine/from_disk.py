@@ -95,7 +95,7 @@ def render_file(
     total = 0
     for header, plan in zip(headers, plans, strict=True):
         sixteen_bit, size = header.depth == 16, plan.output_size
-        channels = 3 + header.has_alpha if session.colours[plan.output] else header.channels
+        channels = 3 + header.has_alpha if session.in_colour[plan.output] else header.channels
         check_target(target, options, sixteen_bit=sixteen_bit, size=size)
         check_encoder(target, size, channels, session.memory)
         check_saves(plan, files, overwrite=replacing, has_alpha=False, sixteen_bit=sixteen_bit)
@@ -164,7 +164,7 @@ def _render_page(
 
     opacity = FAINT if plan.output_size != image.size else 0.0
     notes: list[str] = []
-    with session.running, memory_errors(), torch.inference_mode():
+    with session.lock, memory_errors(), torch.inference_mode():
         plan = session.placed(plan)
         renderer = Renderer(plan, partial(region_of, image, opacity), report=progress)
         renderer.statistics.update(thumbnail_statistics(session, plan, partial(shrunk, image, opacity)))
@@ -182,7 +182,7 @@ def _render_stage(
 ) -> list[str]:
     """Render a stage of an image on the disk into `result`, with `depth` bits per sample; gives notes."""
     size = renderer.plan.stages[index].size
-    gray = image.channels == 1 and not session.colours[index]
+    gray = image.channels == 1 and not session.in_colour[index]
     depth = depth or natural_depth(image.dtype, result.format)
     periodic = session.periodic
     whole_alpha = None  # what lies at the opposite border is not in a region

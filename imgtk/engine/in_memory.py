@@ -48,11 +48,11 @@ def render_images(
     opaque = [one.without_holes(opacity).pixels for one in images]
 
     def save(index: int, tensor: Tensor) -> None:
-        gray = image.gray and not session.colours[index]
+        gray = image.gray and not session.in_colour[index]
         pixels = quantised(tensor, image.pixels.dtype, gray)
         _finished(session, image, pixels, ()).save(files[index], overwrite=overwrite)
 
-    with session.running, memory_errors(), torch.inference_mode():
+    with session.lock, memory_errors(), torch.inference_mode():
         plan = session.placed(plan)
         sixteen_bit = image.pixels.dtype == np.uint16
         check_saves(plan, files, overwrite=overwrite, has_alpha=has_alpha, sixteen_bit=sixteen_bit)
@@ -81,7 +81,7 @@ def _check_memory(plan: Plan, image: Image) -> None:
 def _collected(session: Session, renderer: Renderer, images: Sequence[Image]) -> list[np.ndarray]:
     """The output's pixels (H, W, 1|3) of each image, in its sample format."""
     plan, dtype = renderer.plan, images[0].pixels.dtype
-    grays = [image.gray and not session.colours[plan.output] for image in images]
+    grays = [image.gray and not session.in_colour[plan.output] for image in images]
     if plan.output in renderer.stored:
         return [quantised(renderer.stored[plan.output], dtype, grays[0])]
     size = plan.output_size

@@ -186,7 +186,7 @@ def plan_stages(graph: Graph, ops: Mapping[int, ImageOp], size: Size, dtype: tor
 
 def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     """Mark what the kind of its operator, or of an operator that reads it, requires to be held whole."""
-    stages = _with_stored_statistics(stages, [s for s in stages if s.op and s.op.windowed])
+    stages = _with_stored_statistics(stages, [s for s in stages if s.op and s.op.position_dependent])
     notes: dict[int, str] = {}
     for index, stage in enumerate(stages):
         if stage.label == SAVE:

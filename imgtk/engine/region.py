@@ -47,7 +47,7 @@ def need(op: ImageOp, box: Box, input_size: Size, output_size: Size) -> Need:
     """What `op` needs of its input (of `input_size`) to give `box` of its output (of `output_size`)."""
     geometry = op.geometry
     scales = [geometry.scale] * 2
-    if op.windowed:
+    if op.position_dependent:
         scales = [Fraction(out, length) for out, length in zip(output_size, input_size, strict=True)]
     (across, down), (width, height) = geometry.periodic, input_size
     left, right = _reach(box.left, box.right, None if across else width, scales[0], geometry)

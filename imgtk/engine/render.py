@@ -40,7 +40,7 @@ class Renderer:
     Attributes:
         plan, source: what to render, from what.
         count: of the images that are rendered at the same time, N.
-        statistics: of the whole image, by stage id, for STATISTICS stages that are tiled or windowed.
+        statistics: of the whole image, by stage id, for STATISTICS stages that are tiled or position-dependent.
         report: called after every tile.
         notes: what happened on the way that the user should know of (smaller tiles, recomputed tiles).
     """
@@ -217,7 +217,7 @@ class Renderer:
         if override:
             stage.op.to(self.plan.device, dtype)
         try:
-            if stage.op.windowed:
+            if stage.op.position_dependent:
                 known = {"statistics": self._measured(index)} if stage.extent is Extent.STATISTICS else {}
                 return stage.op.render(*inputs, window=needed.window, **known)
             if stage.extent is Extent.WHOLE:

@@ -43,11 +43,11 @@ class Session:
     """The operators of a graph: built, with their weights loaded, on a device, and what their tiles cost.
 
     Operators are built when they are first needed, and kept. Moving them to a number format changes them for everyone,
-    so whoever computes with them holds `running`, and runs of several threads come one after the other. What only asks
+    so whoever computes with them holds `lock`, and runs of several threads come one after the other. What only asks
     for sizes waits for no run.
 
     Attributes:
-        running: held by the run that computes.
+        lock: held by the run that computes.
         dtype: the number format for 8-bit images.
 
     Raises:
@@ -62,7 +62,7 @@ class Session:
         self.dtype = resolve_dtype(settings.dtype, self.device)
         if self.backend and settings.backend != "auto":
             self.dtype = self.backend.dtype(settings.dtype, self.dtype)
-        self.running = RLock()
+        self.lock = RLock()
         self._building = RLock()
         self._ops: dict[int, ImageOp] = {}
         self._placed: dict[int, tuple[torch.dtype, Backend | None]] = {}
@@ -84,7 +84,7 @@ class Session:
     @contextmanager
     def lent(self) -> Iterator[Mapping[int, ImageOp]]:
         """The operators, for a caller that moves them by itself; nobody else uses them meanwhile."""
-        with self.running:
+        with self.lock:
             self._placed.clear()
             yield self.ops
             self._placed.clear()
@@ -95,11 +95,11 @@ class Session:
         return self.settings.max_memory or int(SHARE * available_memory(torch.device("cpu")))
 
     @cached_property
-    def colours(self) -> Sequence[bool]:
+    def in_colour(self) -> Sequence[bool]:
         """For each node, whether its image may be in colour although the input is gray."""
         found: list[bool] = []
         for index, node in enumerate(self.graph.nodes):
-            own = index != INPUT and node.op != SAVE and self.registry.spec(node.op).colours
+            own = index != INPUT and node.op != SAVE and self.registry.spec(node.op).may_add_colour
             found.append(own or any(found[i] for i in node.inputs))
         return found
 
@@ -133,7 +133,7 @@ class Session:
             UsageError: as `plan_stages`, or as `ImageOp.check`.
             MemoryLimitError: if not even the smallest tile fits.
         """
-        with self.running, torch.inference_mode():
+        with self.lock, torch.inference_mode():
             stages = self.stages(size, dtype)
             for stage in stages:
                 if stage.op is not None:
@@ -211,7 +211,7 @@ class Session:
         stages, _ = self._place(self.stages(size, dtype), None)
         renderer = Renderer(Plan(stages, self.graph.output, None, self.device), partial(cut, _ramp(side)))
         for index, stage in enumerate(stages):
-            if stage.op and stage.op.windowed and stage.extent is Extent.STATISTICS:  # as a tile has them
+            if stage.op and stage.op.position_dependent and stage.extent is Extent.STATISTICS:  # as a tile has them
                 part = -(-side // 4 // stage.op.geometry.multiple) * stage.op.geometry.multiple
                 renderer.statistics[index] = stage.op.measure(_ramp(part).to(self.device, stage.dtype))
             if stage.extent is Extent.WHOLE:

@@ -43,7 +43,7 @@ class Paint(ImageOp):
     """
 
     batched = True
-    running: NormalisingNetwork
+    forward_fn: NormalisingNetwork
 
     def __init__(self, model: str, package: str, strength: float = 1.0, *, context: BuildContext) -> None:
         self.model, self.strength, self.context = model, strength, context
@@ -68,13 +68,13 @@ class Paint(ImageOp):
         return -(-MARGIN // self.network.multiple) * self.network.multiple
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        return self._finished(self.running(with_margin(x, self.margin)), x)
+        return self._finished(self.forward_fn(with_margin(x, self.margin)), x)
 
     def measure(self, x: Tensor) -> list[Tensor]:
-        return self.running.measure(with_margin(x, self.margin))
+        return self.forward_fn.measure(with_margin(x, self.margin))
 
     def apply(self, x: Tensor, statistics: list[Tensor]) -> Tensor:
-        return self._finished(self.running.apply_moments(with_margin(x, self.margin), statistics), x)
+        return self._finished(self.forward_fn.apply_moments(with_margin(x, self.margin), statistics), x)
 
     def _finished(self, painted: Tensor, x: Tensor) -> Tensor:
         """The result for `x`, from what the network painted of it with the margin."""
@@ -87,7 +87,7 @@ class Paint(ImageOp):
         return {"weights": self.model, "network": f"{self.network.description}, {size:.2f} M parameters"}
 
     def close(self) -> None:
-        for held in ("network", "running"):
+        for held in ("network", "forward_fn"):
             self.__dict__.pop(held, None)
 
 

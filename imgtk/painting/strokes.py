@@ -78,9 +78,9 @@ class PaintStrokes(Paint):
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
 
-    windowed = True
+    position_dependent = True
     exact: NormalisingNetwork
-    """`running` in float32."""
+    """`forward_fn` in float32."""
 
     def __init__(
         self,
@@ -116,19 +116,19 @@ class PaintStrokes(Paint):
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         super().to(device, dtype)
-        exact = self.running if dtype == torch.float32 else in_torch(self.network, device, torch.float32)
+        exact = self.forward_fn if dtype == torch.float32 else in_torch(self.network, device, torch.float32)
         self.exact = cast(NormalisingNetwork, exact)
 
     def measure(self, x: Tensor) -> Underpainting:  # type: ignore[override]
         size = _size(x)
         fitting = self._fitting(size)
         photo = x if fitting == size else _resampled(x.float(), fitting, None)
-        network = self.running if fitting == size else self.exact  # what was resampled is too smooth for bf16
+        network = self.forward_fn if fitting == size else self.exact  # what was resampled is too smooth for bf16
         painting = paint(network, photo, self.margin, self._noise(Box.of(fitting), photo))
         return Underpainting(photo, painting, size, self.blend.measure(painting, photo))
 
     def render(self, *inputs: Tensor, window: Window, statistics: Underpainting | None = None) -> Tensor:
-        assert statistics is not None, "windowed STATISTICS operators are given what they measure"
+        assert statistics is not None, "position-dependent STATISTICS operators are given what they measure"
         x, inner = inputs[0], window.output.shifted(-window.input.left, -window.input.top)
         image = self._covered(statistics.measured, window.input_size)
         factor = (image.pixels / _size(statistics.painting).pixels) ** 0.5
@@ -148,9 +148,9 @@ class PaintStrokes(Paint):
         if under.moments is None:
             mixed = torch.lerp(under.painting, under.photo.to(under.painting.dtype), share)
             small = self._noise(Box.of(_size(mixed)), x)
-            under.moments = self.running.measure(with_margin(mixed.to(x.dtype), self.margin), small)
+            under.moments = self.forward_fn.measure(with_margin(mixed.to(x.dtype), self.margin), small)
         mixed = torch.lerp(large, x.to(large.dtype), share).to(x.dtype)
-        painted = self._inside(self.running.apply_moments(with_margin(mixed, self.margin), under.moments, noise), x)
+        painted = self._inside(self.forward_fn.apply_moments(with_margin(mixed, self.margin), under.moments, noise), x)
         return (painted + gaussian_blur(large.to(painted.dtype) - painted, SMOOTH)).clamp(0, 1)
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ class Upscale(ImageOp):
     """
 
     batched = True
-    windowed = True
+    position_dependent = True
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class Upscale(ImageOp):
         left, top, right, bottom = border = self._border(window)
         seen = pad(x, (left, right, top, bottom), mode="reflect" if min(x.shape[2:]) > max(border) else "replicate")
         seen = seen.contiguous(memory_format=torch.channels_last)
-        enlarged = self_ensemble(self.running, seen) if self.tta == 8 else self.running(seen)
+        enlarged = self_ensemble(self.forward_fn, seen) if self.tta == 8 else self.forward_fn(seen)
         native = self.network.scale
         height, width = (native * length for length in x.shape[2:])
         enlarged = enlarged[..., native * top : native * top + height, native * left : native * left + width]
@@ -186,7 +186,7 @@ class Upscale(ImageOp):
         return facts
 
     def close(self) -> None:
-        for held in ("network", "running"):
+        for held in ("network", "forward_fn"):
             self.__dict__.pop(held, None)
 
 

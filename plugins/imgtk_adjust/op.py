@@ -132,7 +132,7 @@ class Vignette(Adjustment):
         strength: light lost in the corners, from which k follows.
     """
 
-    windowed = True
+    position_dependent = True
 
     def __init__(self, strength: float) -> None:
         self.slope = (1 - strength) ** -0.5 - 1  # k^2, for r = 1 in the corners

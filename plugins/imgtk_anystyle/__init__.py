@@ -22,7 +22,7 @@ ANY = OpSpec(
         Param("style-size", Number(0.1, 8), "Size at which style images are looked at: 2 for twice.", default=1.0),
         Param("model", Text(), "Other weights: a .safetensors file.", default="any"),
     ),
-    colours=True,
+    may_add_colour=True,
     trainer="imgtk_anystyle.trainer:AnyStyleTrainer",
     weights=("any",),
 )

@@ -20,7 +20,7 @@ def _shipped(name: str, summary: str) -> OpSpec:
         summary=summary,
         params=OPTIONS,
         preset={"model": name},
-        colours=True,
+        may_add_colour=True,
         trainer=TRAINER,
         weights=(name,),
     )
@@ -36,7 +36,7 @@ def imgtk_operators() -> list[OpSpec]:
             impl=IMPL,
             summary="Translate with a CycleGAN or CUT network that you trained or have.",
             params=(Param("model", Text(), "Its file.", positional=True, default=REQUIRED), *OPTIONS),
-            colours=True,
+            may_add_colour=True,
             trainer=TRAINER,
         ),
     ]

@@ -54,7 +54,7 @@ def _trained(name: str, summary: str) -> OpSpec:
         summary=summary,
         params=PAINTING,
         preset={"model": name},
-        colours=True,
+        may_add_colour=True,
         trainer=TRAINER,
         weights=(name,),
         blend=_blended,
@@ -66,7 +66,7 @@ OWN = OpSpec(
     impl="imgtk_gramstyle.op:Stylise",
     summary="Paint with a style network that you trained, or found.",
     params=(Param("model", Text(), "Its .safetensors or .pth file.", positional=True, default=REQUIRED), *PAINTING),
-    colours=True,
+    may_add_colour=True,
     trainer=TRAINER,
 )
 
@@ -89,7 +89,7 @@ GRAM = OpSpec(
         Param("seed", Integer(0), "Of the random shifts; by default --seed.", default=None),
         Param("backbone", Text(), "Feature network: imgtk, or a SqueezeNet or VGG file.", default="imgtk"),
     ),
-    colours=True,
+    may_add_colour=True,
     trainer="imgtk_gramstyle.distil:FeatureTrainer",
 )
 

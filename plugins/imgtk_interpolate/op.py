@@ -36,7 +36,7 @@ class Interpolate(ImageOp):
         ParameterError: for both a scale and a side, or neither.
     """
 
-    windowed = True
+    position_dependent = True
     batched = True
     needs_float32 = True  # interpolation is cheap, and bfloat16 would keep 8 bits of each pixel
 

@@ -33,7 +33,7 @@ PHOTO = OpSpec(
         Param("scale", Number(0.25, 4), "Size of the drawing's strokes: more for a thick pencil.", default=1.0),
     ),
     preset={"model": "sketch2photo"},
-    colours=True,
+    may_add_colour=True,
     trainer=TRAINER,
     weights=("sketch2photo",),
 )
@@ -43,7 +43,7 @@ OWN = OpSpec(
     impl="imgtk_pix2pix.op:Translate",
     summary="Translate by a network that you trained on pairs, or a published pix2pix file.",
     params=(Param("model", Text(), "Its file.", positional=True, default=REQUIRED), STRENGTH),
-    colours=True,
+    may_add_colour=True,
     trainer=TRAINER,
 )
 

@@ -93,7 +93,7 @@ class SketchToPhoto(PaintStrokes):
     ) -> Tensor:
         if under.moments is None:
             under.moments = self.exact.measure(with_margin(under.photo.float(), self.margin))
-        painted = self._inside(self.running.apply_moments(with_margin(x, self.margin), under.moments, noise), x)
+        painted = self._inside(self.forward_fn.apply_moments(with_margin(x, self.margin), under.moments, noise), x)
         large = large.to(painted.dtype)
         detailed = painted + gaussian_blur(large - painted, SMOOTH)
         return torch.lerp(large, detailed, share**0.5).clamp(0, 1)

@@ -22,7 +22,7 @@ COLOUR = OpSpec(
             positional=True,
         ),
     ),
-    colours=True,
+    may_add_colour=True,
 )
 
 TEXTURE = OpSpec(
@@ -41,7 +41,7 @@ TEXTURE = OpSpec(
         Param("coherence", Number(0, 1), "How much pieces go by their neighbours, not by the image.", default=0.2),
         Param("seed", Integer(0), "Of the choice among pieces that fit equally well; by default --seed.", default=None),
     ),
-    colours=True,
+    may_add_colour=True,
 )
 
 

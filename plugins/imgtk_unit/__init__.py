@@ -30,7 +30,7 @@ def imgtk_operators() -> list[OpSpec]:
                 KEEP_COLOUR,
                 MASK,
             ),
-            colours=True,
+            may_add_colour=True,
             trainer="imgtk_unit.trainer:UNITTrainer",
             weights=("unit-monet",),
         )

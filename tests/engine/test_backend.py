@@ -63,7 +63,7 @@ class Enlarge(ImageOp):
         return [Double, SizeBound, Untraceable][self.which]().eval().requires_grad_(False)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        return self.running(x)
+        return self.forward_fn(x)
 
 
 class Centred(Enlarge):
@@ -78,7 +78,7 @@ class Centred(Enlarge):
         return x.mean((2, 3), keepdim=True)
 
     def apply(self, x: Tensor, statistics: Tensor) -> Tensor:
-        return self.running(x - statistics)
+        return self.forward_fn(x - statistics)
 
 
 @pytest.fixture

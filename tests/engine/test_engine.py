@@ -67,7 +67,7 @@ class Shade(ImageOp):
     """Subtract the mean of the whole image, and what lies to the left of a pixel, relative to the width."""
 
     geometry = Geometry(multiple=2, halo=1, extent=Extent.STATISTICS)
-    windowed = True
+    position_dependent = True
     measured: ClassVar[list[Size]] = []
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
@@ -372,7 +372,7 @@ def test_a_image_that_is_tiled_after_all_keeps_its_statistics(
     assert np.abs(Pipeline(chain, registry=registry)(gradient).numpy() - whole).max() < 1e-5
 
 
-def test_windowed_operators_are_given_statistics_of_all_of_the_image(
+def test_position_dependent_operators_are_given_statistics_of_all_of_the_image(
     registry: Registry, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_op(registry.spec("t:shade"))

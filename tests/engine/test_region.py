@@ -17,9 +17,9 @@ from imgtk.op import ImageOp
 
 
 class Fake(ImageOp):
-    def __init__(self, geometry: Geometry, windowed: bool = False) -> None:
+    def __init__(self, geometry: Geometry, position_dependent: bool = False) -> None:
         self._geometry = geometry
-        self.windowed = windowed  # type: ignore[misc]
+        self.position_dependent = position_dependent  # type: ignore[misc]
 
     @property
     def geometry(self) -> Geometry:
@@ -111,8 +111,8 @@ def test_a_periodic_image_goes_on_at_its_other_end(case: tuple[Fake, Size, Box],
     assert torch.equal(taken, expected)
 
 
-def test_windowed_operators_follow_the_ratio_of_the_sizes() -> None:
-    op = Fake(Geometry(Fraction("2.5"), halo=2), windowed=True)
+def test_position_dependent_operators_follow_the_ratio_of_the_sizes() -> None:
+    op = Fake(Geometry(Fraction("2.5"), halo=2), position_dependent=True)
     needed = need(op, Box(100, 0, 150, 10), Size(101, 7), Size(253, 18))
     assert needed.window.input.left == 100 * 101 // 253 - 2
     assert needed.rows is None

@@ -88,7 +88,7 @@ def test_large_images_have_the_colours_and_strokes_of_small_ones(weights: Path) 
     under = op.measure(x)
     painted = op.render(large, window=Window(whole, size, whole, size), statistics=under)
     wanted = gaussian_blur(resample(under.painting, size), 16)
-    error, native = ((gaussian_blur(y, 16) - wanted).square().mean() for y in (painted, op.running(large)))
+    error, native = ((gaussian_blur(y, 16) - wanted).square().mean() for y in (painted, op.forward_fn(large)))
     assert error < 0.2 * native
     assert (painted - resample(under.painting, size)).std() > 0.01
 

@@ -15,6 +15,6 @@ def imgtk_operators() -> list[OpSpec]:
             params=(
                 Param("strength", Number(0, 1), "0 changes nothing, 1 leaves one tone.", default=1.0, positional=True),
             ),
-            colours=True,
+            may_add_colour=True,
         )
     ]

@@ -65,4 +65,4 @@ class SpandrelUpscale(Upscale):
         if self.backend:
             super().to(device, dtype)
         else:
-            self.running = deepcopy(self.network).to(device=device, dtype=dtype)
+            self.forward_fn = deepcopy(self.network).to(device=device, dtype=dtype)

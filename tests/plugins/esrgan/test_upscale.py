@@ -59,7 +59,7 @@ def rendered(op, x, tile):
     for box in tiles(target, Size(tile, tile)):
         wanted = need(op, box, size, target)
         pixels = wanted.take(x, Box.of(size))
-        part = op.render(pixels, window=wanted.window) if op.windowed else cut(op(pixels), wanted.crop)
+        part = op.render(pixels, window=wanted.window) if op.position_dependent else cut(op(pixels), wanted.crop)
         cut(y, box).copy_(part)
     return y
 

@@ -25,7 +25,7 @@ def build(path, **params):
 def photo_spec(path):
     """`translate:sketch2photo` with other weights."""
     spec = default().spec("translate:sketch2photo")
-    return OpSpec(spec.name, spec.impl, spec.summary, spec.params, {"model": str(path)}, colours=True)
+    return OpSpec(spec.name, spec.impl, spec.summary, spec.params, {"model": str(path)}, may_add_colour=True)
 
 
 def test_sketching_keeps_every_promise_of_an_operator():
@@ -113,7 +113,7 @@ def test_a_published_network_paints_images_of_its_size_without_a_margin(transpos
     """What it saw beyond borders in training were zeros, and so it is here."""
     op = build(transposed_file)
     x = sample_image(32, 32)
-    torch.testing.assert_close(op(x), op.running(x))
+    torch.testing.assert_close(op(x), op.forward_fn(x))
 
 
 @torch.inference_mode()

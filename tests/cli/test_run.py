@@ -160,3 +160,13 @@ def test_quiet_says_nothing(cli: Cli, photo: Path) -> None:
 @pytest.mark.parametrize("words", [("--tile", "16"), ("--tile", "off"), ("--dtype", "fp32"), ("--max-memory", "1G")])
 def test_options_of_the_engine(cli: Cli, photo: Path, words: tuple[str, str]) -> None:
     assert cli("run", HALF, photo, "--device", "cpu", *words).exit_code == 0
+
+
+def test_seed_is_that_of_stages_without_their_own(cli: Cli, photo: Path) -> None:
+    def painted(pipeline: str, *words: str) -> bytes:
+        cli("run", pipeline, photo, "-o", "out.png", "--overwrite", *words)
+        return (photo.parent / "out.png").read_bytes()
+
+    assert painted("style:monet", "--seed", "5") == painted("style:monet seed=5") != painted("style:monet")
+    assert painted("style:monet seed=0", "--seed", "5") == painted("style:monet")
+    assert cli("run", "style:monet", photo, "--seed", "-1").exit_code == 2

@@ -252,7 +252,7 @@ def test_unusable_files_end_in_one_message_and_leave_nothing(tmp_path: Path, sto
         add(path, "net")
     assert "net.pth" in caught.value.message
     assert ".adding" not in caught.value.message
-    assert len(str(caught.value)) < 600
+    assert len(str(caught.value).replace(str(tmp_path), "")) < 530  # however long the path is
     assert not (tmp_path / "marker").exists()
     assert not store.exists() or os.listdir(store) == []
 

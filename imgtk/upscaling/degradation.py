@@ -2,11 +2,11 @@
 
 `SecondOrder` is the model of Real-ESRGAN (Wang et al. 2021, "Real-ESRGAN: Training Real-World Blind Super-Resolution
 with Pure Synthetic Data", sections 3.1 to 3.3; its ranges are those of section 4.1): blur, resize, noise and JPEG,
-twice. `Fixed` has the same steps once, all of known strength, to measure with. All work on batches and on their device,
-in float32 whatever the autocast.
+twice. `EverydayPhoto` is what phones and web sites do to photographs, once. `Fixed` has the same steps once, all of
+known strength, to measure with. All work on batches and on their device, in float32 whatever the autocast.
 
 Every random number comes from the `generator` that is passed in, a CPU one: its state is all that must be kept for a
-run to be resumed exactly. Noise is drawn on the device, by a generator that is seeded from it.
+run to be resumed exactly. `SecondOrder` and `Fixed` draw noise on the device, by a generator that is seeded from it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Generator, Tensor
 from imgtk.nn.colour import luma
 from imgtk.nn.jpeg import jpeg
 
-__all__ = ["MILD", "Fixed", "Order", "SecondOrder", "blur", "classic", "kernels", "sinc_kernels"]
+__all__ = ["MILD", "EverydayPhoto", "Fixed", "Order", "SecondOrder", "blur", "classic", "kernels", "sinc_kernels"]
 
 Range = tuple[float, float]
 
@@ -138,6 +138,56 @@ class Fixed:
         x = classic(blur(target.float(), kernel), scale)
         noise = torch.randn(x.shape, generator=_on(x.device, generator), device=x.device)
         return jpeg(x + self.noise / 255 * noise, self.quality)
+
+
+@dataclass(frozen=True)
+class EverydayPhoto:
+    """Photographs as people have them: a little blurred or noisy, sharpened by the phone, and saved as JPEG; each by
+    chance, at the size of the input.
+
+    Attributes:
+        clean: probability that nothing is done.
+        blur, sigma: probability of a Gaussian blur, and its standard deviation in pixels of the input.
+        noise, deviation: probability of Gaussian noise, and its standard deviation in 8-bit steps.
+        sharpen, amount, reach: probability of an unsharp mask, its strength, and its standard deviation in pixels.
+        compress, quality: probability of a JPEG, and its quality, 1..100.
+    """
+
+    clean: float = 0.25
+    blur: float = 0.35
+    sigma: Range = (0.3, 1.0)
+    noise: float = 0.35
+    deviation: Range = (1.0, 8.0)
+    sharpen: float = 0.35
+    amount: Range = (0.3, 1.2)
+    reach: Range = (0.6, 1.5)
+    compress: float = 0.8
+    quality: tuple[int, int] = (45, 96)
+
+    @torch.no_grad()
+    def __call__(self, target: Tensor, scale: int, generator: Generator) -> Tensor:
+        """(N, 3, H, W), 0..1, to (N, 3, H // scale, W // scale), 0..1 in steps of 1/255, on the device of `target`."""
+        clean = classic(target.float(), scale)
+        count = len(clean)
+        widest = torch.full((count,), float(RADIUS))
+
+        def smooth(x: Tensor, limits: Range) -> Tensor:
+            sigma = _uniform(count, limits, generator)
+            return blur(x, kernels(widest, sigma, sigma))
+
+        def by_chance(probability: float) -> Tensor:
+            return _column(_chance(count, probability, generator), clean)
+
+        x = torch.where(by_chance(self.blur), smooth(clean, self.sigma), clean)
+        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+        deviation = _column(_uniform(count, self.deviation, generator), x) / 255
+        x = torch.where(by_chance(self.noise), (x + deviation * noise).clamp(0, 1), x)
+        amount = _column(_uniform(count, self.amount, generator), x)
+        sharpened = (x + amount * (x - smooth(x, self.reach))).clamp(0, 1)
+        x = torch.where(by_chance(self.sharpen), sharpened, x)
+        quality = torch.randint(self.quality[0], self.quality[1] + 1, (count,), generator=generator)
+        x = torch.where(by_chance(self.compress), jpeg(x, quality), x)
+        return torch.where(by_chance(self.clean), clean, _rounded(x))
 
 
 MILD = SecondOrder(

@@ -27,9 +27,8 @@ from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 from imgtk.training.weights import load_init
-from imgtk.upscaling.degradation import MILD, SecondOrder, classic
+from imgtk.upscaling.degradation import MILD, EverydayPhoto, SecondOrder, classic
 from imgtk.upscaling.network import UpscalingNetwork, load_network
-from imgtk.upscaling.photo import EverydayPhoto
 from imgtk.upscaling.teacher import TeacherPairs, make_pairs, pairs_folder, split, taught
 from imgtk.weights import digest, locate
 from imgtk.weights.architecture import State

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from imgtk.context import BuildContext
 from imgtk.errors import WeightsError
 from imgtk.geometry import Extent, Geometry
+from imgtk.nn.border import continued
 from imgtk.nn.noise import Noise
 from imgtk.nn.normalise import NormalisingNetwork, Source
 from imgtk.op import ImageOp
@@ -122,5 +122,4 @@ def paint(network: nn.Module, x: Tensor, margin: int = MARGIN, noise: Noise | No
 
 def with_margin(x: Tensor, margin: int = MARGIN) -> Tensor:
     """(N, 3, H, W), continued by `margin` pixels on each side: mirrored, or repeated where it is too small for that."""
-    mode = "reflect" if min(x.shape[2:]) > margin else "replicate"
-    return pad(x, [margin] * 4, mode=mode).contiguous(memory_format=torch.channels_last)
+    return continued(x, margin, margin, margin, margin)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Geometry, Size, Window
+from imgtk.nn.border import continued
 from imgtk.nn.interpolation import interpolated
 from imgtk.nn.resample import resample, support
 from imgtk.op import ImageOp
@@ -148,9 +148,8 @@ class Upscale(ImageOp):
     def _enlarged(self, x: Tensor, window: Window) -> Tensor:
         """What the network makes of `x`, which it sees with mirrored context where the image ends: zeros, with which
         convolutions pad, would darken the border."""
-        left, top, right, bottom = border = self._border(window)
-        seen = pad(x, (left, right, top, bottom), mode="reflect" if min(x.shape[2:]) > max(border) else "replicate")
-        seen = seen.contiguous(memory_format=torch.channels_last)
+        left, top, right, bottom = self._border(window)
+        seen = continued(x, left, top, right, bottom)
         enlarged = self_ensemble(self.forward_fn, seen) if self.tta == 8 else self.forward_fn(seen)
         native = self.network.scale
         height, width = (native * length for length in x.shape[2:])

@@ -1,0 +1,19 @@
+"""Context for images beyond their borders."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+__all__ = ["continued"]
+
+
+def continued(x: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:
+    """Continue images (N, C, H, W) by so many pixels on each side, in channels_last.
+
+    They are mirrored about their border pixels, or these are repeated where the image is too small for that.
+    """
+    sides = (left, right, top, bottom)
+    mode = "reflect" if min(x.shape[2:]) > max(sides) else "replicate"
+    return pad(x, sides, mode=mode).contiguous(memory_format=torch.channels_last)

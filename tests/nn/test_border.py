@@ -1,0 +1,19 @@
+"""Images continued beyond their borders."""
+
+import torch
+
+from imgtk.nn.border import continued
+
+
+def test_they_are_mirrored_on_each_side_by_itself():
+    x = torch.arange(12.0).view(1, 1, 3, 4)
+    y = continued(x, 2, 1, 0, 2)
+    assert y.shape == (1, 1, 6, 6)
+    assert torch.equal(y[..., 1:4, 2:], x)
+    assert torch.equal(y[..., 0, 2:], x[..., 1, :])
+    assert torch.equal(y[..., 1:4, 0], x[..., 2])
+
+
+def test_too_small_to_be_mirrored():
+    assert torch.equal(continued(torch.full((2, 3, 1, 2), 0.5), 4, 4, 4, 4), torch.full((2, 3, 9, 10), 0.5))
+    assert continued(torch.rand(1, 3, 1, 1), 0, 0, 0, 0).shape == (1, 3, 1, 1)

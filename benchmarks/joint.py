@@ -63,7 +63,7 @@ def through(pipeline: Pipeline) -> Method:
     return method
 
 
-class Judge:
+class Measure:
     """Figures of a method."""
 
     def __init__(
@@ -125,11 +125,11 @@ def main() -> None:
             [load(file, options.side) for file in image_files(folder)] for folder in (options.photos, options.paintings)
         )
         artwork = load(options.artwork, options.side) if options.artwork else None
-        judge = Judge(photos, paintings, artwork, load_features(options.features))
+        measure = Measure(photos, paintings, artwork, load_features(options.features))
         pipelines = {text: Pipeline(text, device="cpu") for text in (options.joint, *options.cascades)}
         small = image(sample_image(options.width, options.width * 3 // 4))
         times = seconds({text: lambda p=p: p(small) for text, p in pipelines.items()}, options.repeat)
-        untouched = judge(lambda x: x)
+        untouched = measure(lambda x: x)
         rows: list[dict[str, Any]] = [
             {"pipeline": "the large photos", **{key: untouched[key] for key in ("kid", "gram", "content")}}
         ]
@@ -139,7 +139,7 @@ def main() -> None:
             rows.append(
                 {
                     "pipeline": text,
-                    **judge(through(pipeline)),
+                    **measure(through(pipeline)),
                     "seconds": times[text],
                     "joint_times_as_fast": times[text] / times[options.joint],
                     "peak_mb": (meter.peak_bytes or 0) / 1e6,

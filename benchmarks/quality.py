@@ -35,8 +35,8 @@ def write_cards(rows: list[dict[str, Any]]) -> None:
             measured = [row for row in rows if taken[row["pipeline"]] == ([path], card.scale)]
             if measured:
                 scores = {row["set"]: {key: round(row[key], 4) for key in SCORES} for row in measured}
-                paper = replace(card, scores={**card.scores, **scores}).toml()
-                path.with_suffix(".toml").write_text(paper, encoding="utf-8")
+                text = replace(card, scores={**card.scores, **scores}).toml()
+                path.with_suffix(".toml").write_text(text, encoding="utf-8")
 
 
 def weights_and_scale(text: str) -> tuple[list[Path], Fraction]:
@@ -53,7 +53,9 @@ def main() -> None:
     parser.add_argument("--scale", type=int, nargs="*", default=[4, 2])
     parser.add_argument("--ops", nargs="*", default=default_methods(), help="upscalers to measure, by name")
     parser.add_argument("--pipeline", nargs="*", default=FURTHER, help="pipelines, each at its scale; {} is any")
-    parser.add_argument("--worn", nargs="*", default=["Set5", "Set14"], help="sets that are also measured worn, at x4")
+    parser.add_argument(
+        "--degraded", nargs="*", default=["Set5", "Set14"], help="sets that are also measured degraded, at x4"
+    )
     parser.add_argument("--features", default="imgtk", help="feature network: imgtk, or a SqueezeNet or VGG file")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--cards", action="store_true", help="write the figures into the cards of the weights")
@@ -64,7 +66,7 @@ def main() -> None:
         folders = [options.data / name for name in options.sets]
         present = [folder for folder in folders if (folder / f"image_SRF_{scale}").is_dir()]
         sets = [one for folder in present for one in find_sets(folder, scale)]
-        sets += [one.worn() for one in sets if scale == 4 and one.name in options.worn]
+        sets += [one.degrade() for one in sets if scale == 4 and one.name in options.degraded]
         pipelines = [text for text in options.pipeline if {f"x{scale}", "x{}"} & set(text.split())]
         contestants = methods(options.ops, pipelines, scale)
         report = run(sets, contestants, scale, features=features, dtype=options.dtype)
@@ -77,7 +79,7 @@ def main() -> None:
 
     def draw(axes: Any) -> None:
         for name in dict.fromkeys(row["pipeline"] for row in rows if "x4" in row["pipeline"]):
-            ours = [row for row in rows if row["pipeline"] == name and "worn" not in row["set"]]
+            ours = [row for row in rows if row["pipeline"] == name and "degraded" not in row["set"]]
             place = [mean(row[key] for row in ours) for key in ("feature_distance", "psnr_y")]
             axes.plot(*place, "o")
             axes.annotate(name.removeprefix("upscale:"), place, textcoords="offset points", xytext=(6, 4))

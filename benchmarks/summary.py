@@ -50,7 +50,7 @@ def summary() -> str:
     lines += [
         "",
         f"PSNR on Y / SSIM / feature distance ({quality[0]['features']}; less is better), x4, by",
-        "`benchmarks/quality.py`; worn: the inputs are also blurred, noisy, and JPEG of quality 40:",
+        "`benchmarks/quality.py`; degraded: the inputs are also blurred, noisy, and JPEG of quality 40:",
         "",
     ]
     rows = [row for row in quality if "x4" in row["pipeline"]]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["feature_distance", "fid", "kid", "luma", "psnr", "psnr_y", "ssim", "ssim_y"]
+__all__ = ["feature_distance", "fid", "kid", "limited_luma", "psnr", "psnr_y", "ssim", "ssim_y"]
 
 
 def psnr(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
@@ -62,7 +62,7 @@ def ssim(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
     return similarity.mean().item()
 
 
-def luma(x: Tensor) -> Tensor:
+def limited_luma(x: Tensor) -> Tensor:
     """(N, 3, H, W) RGB of 0..1 to (N, 1, H, W) luma of 16..235 (ITU-R BT.601, limited range; not rounded)."""
     weights = torch.tensor([65.481, 128.553, 24.966], device=x.device, dtype=torch.float64)
     return 16 + torch.einsum("nchw,c->nhw", x.double(), weights)[:, None]
@@ -159,7 +159,9 @@ def _on_luma(metric: Callable[..., float], x: Tensor, y: Tensor, border: int) ->
     if min(height, width) <= 2 * border:
         raise ValueError(f"nothing is left of {width}x{height} pixels without a border of {border}")
     x, y = (
-        luma((image.float().clamp(0, 1) * 255).round() / 255)[:, :, border : height - border, border : width - border]
+        limited_luma((image.float().clamp(0, 1) * 255).round() / 255)[
+            :, :, border : height - border, border : width - border
+        ]
         for image in (x, y)
     )
     return metric(x, y, peak=255.0)

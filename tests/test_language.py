@@ -20,79 +20,6 @@ SEARCHED = (
 GLOSSARY = re.compile(r"<!-- glossary -->\n(.*)<!-- /glossary -->\n", re.DOTALL)
 OTHER_SENSES = re.compile(r"windowed sinc")
 """Old words that mean something else here."""
-PENDING: dict[str, set[str]] = {
-    "picture": {
-        "imgtk/bench/page.py",
-    },
-    "worn": {
-        "README.md",
-        "benchmarks/quality.py",
-        "benchmarks/summary.py",
-        "docs/benchmarks.md",
-        "docs/cli.md",
-        "docs/upscaling.md",
-        "imgtk/bench/data.py",
-        "imgtk/bench/report.py",
-        "imgtk/bench/tables.py",
-        "imgtk/cli/bench.py",
-        "plugins/imgtk_transfer/quilting.py",
-    },
-    "wear": {
-        "imgtk/bench/data.py",
-        "imgtk/bench/protocol.py",
-        "plugins/imgtk_transfer/README.md",
-    },
-    "judge": {
-        "benchmarks/joint.py",
-        "docs/benchmarks.md",
-        "docs/gan.md",
-        "docs/style.md",
-        "docs/translation.md",
-        "imgtk/nn/discriminators.py",
-        "imgtk/painting/trainer.py",
-        "imgtk/training/adversary.py",
-        "plugins/imgtk_cyclegan/README.md",
-        "plugins/imgtk_cyclegan/trainer.py",
-        "plugins/imgtk_stylizesr/trainer.py",
-        "plugins/imgtk_unit/README.md",
-        "plugins/imgtk_unit/trainer.py",
-    },
-    "products with papers": {
-        "docs/architecture.md",
-    },
-    "rooms": {
-        "docs/architecture.md",
-        "imgtk/io/carried.py",
-    },
-    "networks of others": {
-        "docs/style.md",
-    },
-    "class Order": {
-        "imgtk/upscaling/degradation.py",
-    },
-    "mistake in imgtk": {
-        "docs/cli.md",
-        "imgtk/cli/report.py",
-    },
-    "Known are": {
-        "imgtk/painting/trainer.py",
-        "imgtk/training/adversary.py",
-        "plugins/imgtk_cyclegan/trainer.py",
-    },
-    "there is no GAN": {
-        "imgtk/training/adversary.py",
-    },
-    "there is no backend": {
-        "imgtk/engine/backend.py",
-    },
-    "there is no judge": {
-        "imgtk/painting/trainer.py",
-    },
-    "is no address": {
-        "imgtk/weights/download.py",
-    },
-}
-"""Files that still have an old word, by word. Entries go, none come."""
 
 
 def table() -> str:
@@ -121,14 +48,13 @@ def uses(word: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("word", old_words())
 def test_old_words_are_gone(word: str) -> None:
-    assert set(uses(word)) - PENDING.get(word, set()) == set(), f"see the glossary in CONTRIBUTING.md for {word!r}"
+    assert set(uses(word)) == set(), f"see the glossary in CONTRIBUTING.md for {word!r}"
 
 
 def test_glossary_is_read() -> None:
     words = old_words()
     assert {"picture", "judge", "class Order", "Known are"} <= set(words)
     assert len(words) == len(set(words))
-    assert set(PENDING) <= set(words)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from imgtk.metrics import feature_distance, fid, kid, luma, psnr, psnr_y, ssim, ssim_y
+from imgtk.metrics import feature_distance, fid, kid, limited_luma, psnr, psnr_y, ssim, ssim_y
 
 
 def pair(width: int = 40, height: int = 33) -> tuple[torch.Tensor, torch.Tensor]:
@@ -38,7 +38,7 @@ def test_against_scikit_image() -> None:
 
 def test_luma_is_limited_range() -> None:
     values = torch.tensor([[0.0, 0, 0], [1, 1, 1], [1, 0, 0]]).view(3, 3, 1, 1)
-    torch.testing.assert_close(luma(values).flatten(), torch.tensor([16, 235, 81.481], dtype=torch.float64))
+    torch.testing.assert_close(limited_luma(values).flatten(), torch.tensor([16, 235, 81.481], dtype=torch.float64))
 
 
 def test_protocol_cuts_the_border_and_rounds() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imgtk.bench.protocol import CROP, SMALLEST, crop_to_multiple, downsample, wear
+from imgtk.bench.protocol import CROP, SMALLEST, crop_to_multiple, degrade, downsample
 from imgtk.bench.published import known_name, rank
 from imgtk.errors import ReadError, UsageError
 from imgtk.geometry import Size
@@ -33,14 +33,14 @@ class Pair:
         target: its file, or its pixels (H, W) or (H, W, 3), uint8.
         source: the file of the small version; None if it is made from `target`.
         multiple: to what the sides of `target` are cropped before.
-        worn: whether the small version that is made is also blurred, noisy and compressed.
+        degraded: whether the small version that is made is also blurred, noisy and compressed.
     """
 
     name: str
     target: Path | np.ndarray = field(repr=False)
     source: Path | None
     multiple: int
-    worn: bool = False
+    degraded: bool = False
 
     def check(self, scale: int) -> None:
         """Find what would keep the pair from being used, without decoding it.
@@ -69,7 +69,7 @@ class Pair:
             target = np.repeat(target[..., None], 3, axis=2)
         if self.source is None:
             target = crop_to_multiple(target, self.multiple)
-            return (wear if self.worn else downsample)(target, scale), target
+            return (degrade if self.degraded else downsample)(target, scale), target
         source = load_image(self.source)
         return source, target[: source.shape[0] * scale, : source.shape[1] * scale]
 
@@ -105,13 +105,15 @@ class BenchSet:
 
     @property
     def inputs(self) -> str:
-        """Where the small images come from: "files", "made", or "worn"."""
+        """Where the small images come from: "files", "made", or "degraded"."""
         first = self.pairs[0]
-        return "worn" if first.worn else "made" if first.source is None else "files"
+        return "degraded" if first.degraded else "made" if first.source is None else "files"
 
-    def worn(self) -> BenchSet:
-        """The set with inputs that are made, and worn (see `imgtk.bench.protocol.wear`)."""
-        return BenchSet(f"{self.name}, worn", tuple(replace(pair, source=None, worn=True) for pair in self.pairs))
+    def degrade(self) -> BenchSet:
+        """The set with inputs that are made, and degraded (see `imgtk.bench.protocol.degrade`)."""
+        return BenchSet(
+            f"{self.name}, degraded", tuple(replace(pair, source=None, degraded=True) for pair in self.pairs)
+        )
 
 
 def builtin(scale: int, crop: int | None = None) -> BenchSet:

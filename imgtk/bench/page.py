@@ -14,14 +14,14 @@ import numpy as np
 
 from imgtk.bench.crops import Comparison
 from imgtk.bench.plane import plane
-from imgtk.bench.report import METRICS, Report, SetReport
+from imgtk.bench.report import METRICS, BenchReport, SetReport
 from imgtk.bench.tables import rows, title
 from imgtk.errors import WriteError
 from imgtk.image import Image
 
 __all__ = ["check_folder", "write_page"]
 
-PAGE, PICTURES = "index.html", "crops"
+PAGE, IMAGES = "index.html", "crops"
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1880px; margin: 2em auto;
@@ -55,11 +55,11 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise WriteError(
             f"cannot write the page to {folder}: there is something in it",
-            hint=f"Choose another folder, or replace {PAGE} and {PICTURES} in it with --overwrite.",
+            hint=f"Choose another folder, or replace {PAGE} and {IMAGES} in it with --overwrite.",
         )
 
 
-def write_page(report: Report, folder: Path, *, overwrite: bool = False) -> Path:
+def write_page(report: BenchReport, folder: Path, *, overwrite: bool = False) -> Path:
     """Write `folder/index.html` with its images in `folder/crops`, whole or not at all.
 
     Returns:
@@ -72,10 +72,10 @@ def write_page(report: Report, folder: Path, *, overwrite: bool = False) -> Path
     existed = folder.is_dir()
     draft = folder / f".imgtk-{secrets.token_hex(8)}.tmp"
     try:
-        (draft / PICTURES).mkdir(parents=True)
+        (draft / IMAGES).mkdir(parents=True)
         (draft / PAGE).write_text(_page(report, draft), encoding="utf-8")
-        shutil.rmtree(folder / PICTURES, ignore_errors=True)
-        os.replace(draft / PICTURES, folder / PICTURES)
+        shutil.rmtree(folder / IMAGES, ignore_errors=True)
+        os.replace(draft / IMAGES, folder / IMAGES)
         os.replace(draft / PAGE, folder / PAGE)
         draft.rmdir()
     except BaseException as error:
@@ -86,7 +86,7 @@ def write_page(report: Report, folder: Path, *, overwrite: bool = False) -> Path
     return folder / PAGE
 
 
-def _page(report: Report, folder: Path) -> str:
+def _page(report: BenchReport, folder: Path) -> str:
     """The HTML; its images are written into `folder`."""
     methods = "".join(
         f"<li><b>{escape(result.method)}</b>: <code>{escape(result.pipeline)}</code></li>"
@@ -113,7 +113,7 @@ def _set(one: SetReport, number: int, folder: Path) -> str:
     images = list(one.results[0].figures)
     singles = "".join(f"<h4>{escape(name)}</h4>{_table(one, name)}" for name in images)
     shown = "".join(
-        _comparison(one, comparison, f"{PICTURES}/{number}-{place:02}", folder)
+        _comparison(one, comparison, f"{IMAGES}/{number}-{place:02}", folder)
         for place, comparison in enumerate(one.comparisons, 1)
     )
     crops = f"<h3>Side by side, where the methods differ most</h3>{shown}" if shown else ""

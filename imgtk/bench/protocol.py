@@ -16,7 +16,7 @@ from imgtk.nn.features import Features
 from imgtk.nn.resample import resample
 from imgtk.upscaling.degradation import Fixed
 
-__all__ = ["CROP", "SMALLEST", "crop_to_multiple", "downsample", "score", "wear"]
+__all__ = ["CROP", "SMALLEST", "crop_to_multiple", "degrade", "downsample", "score"]
 
 CROP = 12
 """Sides are cropped to multiples of this, which x2, x3 and x4 divide, so that all scales see the same image."""
@@ -44,7 +44,7 @@ def downsample(pixels: np.ndarray, scale: int) -> np.ndarray:
     return x[0].permute(1, 2, 0).to(torch.uint8).numpy()
 
 
-def wear(pixels: np.ndarray, scale: int) -> np.ndarray:
+def degrade(pixels: np.ndarray, scale: int) -> np.ndarray:
     """(H, W, 3) uint8 to (H / scale, W / scale, 3) uint8, as images get by use: a Gaussian blur of 1 pixel,
     antialiased bicubic, noise of 5 levels and JPEG of quality 40. The noise is the same at each call."""
     x = Fixed()(_tensor(pixels), scale, torch.Generator().manual_seed(0))

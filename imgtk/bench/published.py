@@ -20,8 +20,8 @@ class Published:
     ssim_y: float | None
 
 
-_PICTURES = {"Set5": 5, "Set14": 14, "BSD100": 100, "Urban100": 100}
-_ALIASES = {"b100": "BSD100", "bsds100": "BSD100", **{name.lower(): name for name in _PICTURES}}
+_IMAGES = {"Set5": 5, "Set14": 14, "BSD100": 100, "Urban100": 100}
+_ALIASES = {"b100": "BSD100", "bsds100": "BSD100", **{name.lower(): name for name in _IMAGES}}
 
 # By method: PSNR and SSIM on Set5, Set14, BSD100, Urban100.
 _FIGURES: dict[str, tuple[tuple[float, float | None], ...]] = {
@@ -43,11 +43,11 @@ def known_name(name: str) -> str | None:
 
 def rank(name: str) -> int:
     """Place of a set in the literature's order; sets that it does not know come last."""
-    return [*_PICTURES, name].index(name)
+    return [*_IMAGES, name].index(name)
 
 
 def published(name: str, images: int, scale: int) -> list[Published]:
     """The literature's figures for a set; none unless its name, its number of images and the scale are right."""
-    if scale != 4 or _PICTURES.get(name) != images:
+    if scale != 4 or _IMAGES.get(name) != images:
         return []
     return [Published(method, *figures[rank(name)]) for method, figures in _FIGURES.items()]

@@ -12,7 +12,7 @@ from imgtk.bench.crops import Comparison
 from imgtk.bench.machine import machine
 from imgtk.bench.published import Published, published
 
-__all__ = ["METRICS", "Figures", "Metric", "Report", "Result", "SetReport"]
+__all__ = ["METRICS", "BenchReport", "Figures", "Metric", "Result", "SetReport"]
 
 Figures = Mapping[str, float | None]
 """Values by the keys of `METRICS`; None where one could not be measured, absent where it was not asked for."""
@@ -82,7 +82,7 @@ class SetReport:
     Attributes:
         name: of the set.
         scale: the factor.
-        inputs: "files" if the small images came from files, "made" if they were made, "worn" if they were also
+        inputs: "files" if the small images came from files, "made" if they were made, "degraded" if they were also
             blurred, noisy and compressed.
         results: one for each method.
         comparisons: crops side by side, those first in which the methods differ most.
@@ -110,7 +110,7 @@ class SetReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """Of a whole run.
 
     Attributes:

@@ -7,11 +7,11 @@ from math import isfinite
 
 from imgtk.bench.report import Figures, Metric, SetReport
 
-__all__ = ["Row", "rows", "title"]
+__all__ = ["TableRow", "rows", "title"]
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One line.
 
     Attributes:
@@ -32,17 +32,17 @@ def title(one: SetReport) -> str:
     inputs = {
         "files": "inputs from files",
         "made": "inputs made by MATLAB's bicubic",
-        "worn": "inputs blurred, shrunk, noisy and JPEG",
+        "degraded": "inputs blurred, shrunk, noisy and JPEG",
     }[one.inputs]
     return f"{one.name}: {one.images} image{'s' * (one.images > 1)}, x{one.scale}, {inputs}"
 
 
-def rows(one: SetReport, image: str | None = None) -> list[Row]:
+def rows(one: SetReport, image: str | None = None) -> list[TableRow]:
     """One row for each method, with the means, and the published ones after them; or only the figures of `image`."""
     figures = {result.method: result.figures[image] if image else result.mean for result in one.results}
     best = {metric.key: _best(metric, list(figures.values())) for metric in one.metrics}
     found = [
-        Row(
+        TableRow(
             method,
             tuple(_text(metric, row[metric.key]) for metric in one.metrics),
             tuple(len(figures) > 1 and row[metric.key] in best[metric.key] for metric in one.metrics),
@@ -53,7 +53,7 @@ def rows(one: SetReport, image: str | None = None) -> list[Row]:
         for paper in one.published:
             values: Figures = {"psnr_y": paper.psnr_y, "ssim_y": paper.ssim_y}
             cells = tuple(_text(metric, values.get(metric.key)) for metric in one.metrics)
-            found.append(Row(f"{paper.method} (published)", cells, (False,) * len(cells), published=True))
+            found.append(TableRow(f"{paper.method} (published)", cells, (False,) * len(cells), published=True))
     return found
 
 

@@ -11,7 +11,7 @@ from imgtk.bench.crops import Comparison, compare
 from imgtk.bench.data import BenchSet
 from imgtk.bench.meter import Meter
 from imgtk.bench.protocol import score
-from imgtk.bench.report import Figures, Report, Result, SetReport
+from imgtk.bench.report import BenchReport, Figures, Result, SetReport
 from imgtk.errors import UsageError
 from imgtk.image import Image
 from imgtk.language.graph import SAVE
@@ -75,7 +75,7 @@ def run(
     backend: str = "auto",
     comparisons: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
-) -> Report:
+) -> BenchReport:
     """Measure every method on every image.
 
     Each method first runs once on the first image of a set, unmeasured, so that loading is not in the times.
@@ -129,7 +129,7 @@ def run(
         results = tuple(Result(method.name, method.pipeline, figures[method]) for method in contestants)
         reports.append(SetReport(one.name, scale, one.inputs, results, tuple(kept)))
     name = features.name if features is not None else None
-    return Report(scale, name, str(first.device), str(first.dtype).removeprefix("torch."), tuple(reports), backend)
+    return BenchReport(scale, name, str(first.device), str(first.dtype).removeprefix("torch."), tuple(reports), backend)
 
 
 def _checked(output: Image, target: np.ndarray, method: Method) -> np.ndarray:

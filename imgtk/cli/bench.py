@@ -17,7 +17,7 @@ from imgtk.cli.table import table
 
 if TYPE_CHECKING:
     from imgtk.bench.data import BenchSet
-    from imgtk.bench.report import Report, SetReport
+    from imgtk.bench.report import BenchReport, SetReport
 
 path = click.Path(path_type=Path)
 
@@ -36,7 +36,9 @@ def bench() -> None:
 @click.option("--scale", type=click.IntRange(2, 8), default=4, show_default=True, help="Factor for both sides.")
 @click.option("--lr", type=path, metavar="DIR", help="Folder of the small versions.")
 @click.option("--make-lr", is_flag=True, help="Make the small versions although there are files.")
-@click.option("--worn", is_flag=True, help="Make small versions that are also blurred, noisy and JPEG of quality 40.")
+@click.option(
+    "--degraded", is_flag=True, help="Make small versions that are also blurred, noisy and JPEG of quality 40."
+)
 @click.option("--crop", type=click.IntRange(2), metavar="N", help="Crop sides to multiples of N before shrinking.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Take only the first N images of each set.")
 @click.option("--features", default="imgtk", show_default=True, metavar="FILE|none", help="Network for the distance.")
@@ -60,7 +62,7 @@ def upscale(
     scale: int,
     lr: Path | None,
     make_lr: bool,
-    worn: bool,
+    degraded: bool,
     crop: int | None,
     limit: int | None,
     features: str,
@@ -80,8 +82,8 @@ def upscale(
     image_SRF_4; or folders of these, each a set. builtin takes images that come with scikit-image. For Set5, Set14,
     BSD100 and Urban100 at x4 the literature's figures are shown, too.
     """
-    if lr and (make_lr or worn):
-        raise click.UsageError(f"--lr and {'--make-lr' if make_lr else '--worn'} exclude each other")
+    if lr and (make_lr or degraded):
+        raise click.UsageError(f"--lr and {'--make-lr' if make_lr else '--degraded'} exclude each other")
     if lr and data == "builtin":
         raise click.UsageError("--lr needs --data")
     from imgtk.bench.page import check_folder, write_page
@@ -100,8 +102,8 @@ def upscale(
     contestants = methods(names, pipelines, scale)
     network = None if features == "none" else load_features(features)
     sets = chosen_sets(data, scale, lr, make_lr, crop, limit)
-    if worn:
-        sets = [one.worn() for one in sets]
+    if degraded:
+        sets = [one.degrade() for one in sets]
     with progress_bar(quiet) as progress:
         report = run(
             sets,
@@ -140,7 +142,7 @@ def chosen_sets(
     return [replace(one, pairs=one.pairs[:limit]) for one in found]
 
 
-def show(report: Report, per_image: bool) -> None:
+def show(report: BenchReport, per_image: bool) -> None:
     """Print a table for each set, and what its columns mean."""
     for one in report.sets:
         show_set(one, per_image)

@@ -14,7 +14,7 @@ from imgtk.engine import Settings
 from imgtk.geometry import Size
 
 FIELDS = ("stage", "op", "size", "extent", "halo", "tile", "device", "backend", "dtype", "bytes", "weights", "note")
-"""Columns of the table: fields of `imgtk.engine.plan.Row`."""
+"""Columns of the table: fields of `imgtk.engine.plan.PlanRow`."""
 
 
 class SizeType(click.ParamType):

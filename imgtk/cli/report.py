@@ -10,7 +10,7 @@ import click
 from imgtk.errors import ImgtkError
 
 FAILED, USAGE, UNEXPECTED, INTERRUPTED = 1, 2, 70, 130
-"""Exit codes: something failed; the command was wrong; a mistake in imgtk or a plugin; Ctrl-C."""
+"""Exit codes: something failed; the command was wrong; a bug in imgtk or a plugin; Ctrl-C."""
 
 
 def report(error: Exception, *, where: str = "", debug: bool = False) -> int:
@@ -38,6 +38,6 @@ def explain(error: Exception) -> tuple[str, int]:
     first = (str(error).splitlines() or [""])[0]
     return (
         f"unexpected {type(error).__name__}: {first}\n"
-        "  This is a mistake in imgtk or a plugin. Please report it, with what the same command with --debug prints.",
+        "  This is a bug in imgtk or a plugin. Please report it, with what the same command with --debug prints.",
         UNEXPECTED,
     )

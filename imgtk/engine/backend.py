@@ -170,7 +170,7 @@ def resolve_backend(name: str, device: torch.device) -> Backend | None:
         usable = device.type == "cpu" and platform.machine().lower() in ("x86_64", "amd64") and OpenVINO.installed()
         return OpenVINO(sparing=True) if usable else None
     if name not in BACKENDS:
-        raise DeviceError(f"there is no backend called {name!r}", hint=f"Use auto, torch, {', '.join(BACKENDS)}.")
+        raise DeviceError(f"unknown backend {name!r}", hint=f"Available: auto, torch, {', '.join(BACKENDS)}.")
     kind = BACKENDS[name]
     if device.type != "cpu":
         raise BackendError(

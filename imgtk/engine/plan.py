@@ -52,7 +52,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Row:
+class PlanRow:
     """One line of the table that `imgtk plan` prints; `bytes` is what the stage's output occupies while it runs."""
 
     stage: str
@@ -106,14 +106,14 @@ class Plan:
         return Size(*scaled)
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[PlanRow]:
         return list(self._rows())
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[PlanRow]:
         for index, stage in enumerate(self.stages):
             tile = self.tile_size(stage)
             held = stage.size if stage.stored or index in (INPUT, self.output) else tile
-            yield Row(
+            yield PlanRow(
                 stage=stage.name,
                 op=stage.label,
                 size=str(stage.size),

@@ -78,13 +78,13 @@ def left_out(metadata: Metadata, size: Size, gray: bool, path: Path) -> tuple[st
 
 def _in_segments(metadata: Metadata) -> tuple[Metadata, list[str]]:
     """The metadata without what exceeds a segment of JPEG."""
-    rooms = {
+    limits = {
         "exif": _SEGMENT_BYTES - len(b"Exif\0\0"),
         "xmp": _SEGMENT_BYTES - _XMP_HEADER,
         "iptc": _SEGMENT_BYTES - 100,
     }
-    sizes = {name: len(getattr(metadata, name) or b"") for name in rooms}
-    large = {name: size for name, size in sizes.items() if size > rooms[name]}
+    sizes = {name: len(getattr(metadata, name) or b"") for name in limits}
+    large = {name: size for name, size in sizes.items() if size > limits[name]}
     nothing: dict[str, Any] = dict.fromkeys(large)
     return replace(metadata, **nothing), list(_told(large))
 

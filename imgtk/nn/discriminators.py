@@ -22,7 +22,7 @@ __all__ = [
 
 
 class UNetDiscriminator(nn.Module):
-    """A U-Net with spectral normalisation that judges every pixel (Real-ESRGAN, Wang et al. 2021, section 3.3).
+    """A U-Net with spectral normalisation that rates every pixel (Real-ESRGAN, Wang et al. 2021, section 3.3).
 
     Args:
         features: channels of the first layer; 64 in the paper.
@@ -57,7 +57,7 @@ class UNetDiscriminator(nn.Module):
 
 
 class VGGDiscriminator(nn.Module):
-    """A stack of strided convolutions with batch normalisation that judges whole crops (SRGAN, Ledig et al. 2017,
+    """A stack of strided convolutions with batch normalisation that rates whole crops (SRGAN, Ledig et al. 2017,
     section 2.1.1; tensors named as in BasicSR).
 
     Args:
@@ -85,7 +85,7 @@ class VGGDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2:] != (self.SIDE, self.SIDE):
-            raise ValueError(f"the VGG discriminator judges crops of {self.SIDE} pixels, got {tuple(x.shape[2:])}")
+            raise ValueError(f"the VGG discriminator takes crops of {self.SIDE} pixels, got {tuple(x.shape[2:])}")
         for stage, half in self.LAYERS:
             x = self.get_submodule(f"conv{stage}_{half}")(x)
             if stage or half:
@@ -96,7 +96,7 @@ class VGGDiscriminator(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges overlapping patches of 70x70 pixels (pix2pix, Isola et al. 2017, section 3.2.2; tensors named as in
+    """Rates overlapping patches of 70x70 pixels (pix2pix, Isola et al. 2017, section 3.2.2; tensors named as in
     pytorch-CycleGAN-and-pix2pix, whose files load).
 
     Args:
@@ -126,7 +126,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """Patch discriminators that each judge an image at half the size of the one before (pix2pixHD, Wang et al. 2018,
+    """Patch discriminators that each rate an image at half the size of the one before (pix2pixHD, Wang et al. 2018,
     section 3.2).
 
     Args:
@@ -138,18 +138,18 @@ class MultiScaleDiscriminator(nn.Module):
 
     def __init__(self, scales: int = 3, **options: Any) -> None:
         super().__init__()
-        self.judges = nn.ModuleList(PatchDiscriminator(**options) for _ in range(scales))
+        self.discriminators = nn.ModuleList(PatchDiscriminator(**options) for _ in range(scales))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         verdicts = []
-        for judge in self.judges:
-            verdicts.append(judge(x))
+        for discriminator in self.discriminators:
+            verdicts.append(discriminator(x))
             x = avg_pool2d(x, 3, 2, 1, count_include_pad=False)
         return verdicts
 
 
 class FeatureDiscriminator(nn.Module):
-    """Judges what a frozen feature network sees in images, at each of several depths (Projected GAN, Sauer et al.
+    """Rates what a frozen feature network sees in images, at each of several depths (Projected GAN, Sauer et al.
     2021, section 3; without its random projections).
 
     It tells textures apart from its first step on, and needs few images. A kernel distance on the same features is
@@ -157,14 +157,14 @@ class FeatureDiscriminator(nn.Module):
 
     Args:
         channels: of the features, from shallow to deep.
-        width: channels of the layers that judge them.
+        width: channels of the layers that rate them.
 
     Shape: features (N, channels[i], H, W), at least 0, to a list of logits (N, 1, H, W), one for each.
     """
 
     def __init__(self, channels: Sequence[int], width: int = 64) -> None:
         super().__init__()
-        self.judges = nn.ModuleList(
+        self.discriminators = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(seen, width, 1),
                 nn.LeakyReLU(0.2),
@@ -176,7 +176,7 @@ class FeatureDiscriminator(nn.Module):
         )
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        return [judge(seen.log1p()) for judge, seen in zip(self.judges, features, strict=True)]
+        return [rate(seen.log1p()) for rate, seen in zip(self.discriminators, features, strict=True)]
 
 
 def spectrally_normalised(network: nn.Module) -> nn.Module:

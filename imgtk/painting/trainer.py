@@ -20,7 +20,7 @@ from imgtk.nn.losses import content_distance
 from imgtk.nn.noise import Noise, draw_coarse, draw_white
 from imgtk.nn.regularity import regularity, smooth_image
 from imgtk.painting.objective import SMALLEST
-from imgtk.training.adversary import Adversary, AdversarySettings, Judge, shifted
+from imgtk.training.adversary import Adversary, AdversarySettings, Discriminator, shifted
 from imgtk.training.domains import Domains, target_files
 from imgtk.training.images import CropSampler, image_tensor, load_image
 from imgtk.training.processes import on_whole_batch
@@ -31,7 +31,7 @@ __all__ = ["DomainsRecipe", "DomainsTrainer", "corners", "fresh_noise", "split",
 
 EVERY = 10
 """One of so many target images is held out for validation."""
-JUDGES = ("features", "pixels")
+DISCRIMINATORS = ("features", "pixels")
 VIEW = 192
 """Side in pixels of the parts of images whose features are compared."""
 
@@ -39,14 +39,14 @@ VIEW = 192
 @dataclass(frozen=True)
 class DomainsRecipe(AdversarySettings, Recipe):
     """Settings of a training on two domains, each of which has a discriminator. The defaults suit small networks that
-    are judged by features, and an hour of one CPU core.
+    are rated by features, and an hour of one CPU core.
 
     Attributes:
         target: folder of images of the second domain (`--data` has the first). Every tenth, by name, is held out.
         side: longest side in pixels to which the images of both domains are shrunk: crops should show things.
         backbone: feature network of the figures and losses: "imgtk", or a SqueezeNet or VGG file.
-        judge: what discriminators look at: "features" of the backbone (`FeatureDiscriminator`), with which small
-            networks become painters within minutes, or "pixels", as in the papers.
+        discriminator: what discriminators look at: "features" of the backbone (`FeatureDiscriminator`), with which
+            small networks become painters within minutes, or "pixels", as in the papers.
         discriminator_features: channels of the first layer of each discriminator.
         content: weight of `kept_content`, the distance between what images show and what is made of them.
     """
@@ -63,7 +63,7 @@ class DomainsRecipe(AdversarySettings, Recipe):
     target: str = ""
     side: int = 640
     backbone: str = "imgtk"
-    judge: str = "features"
+    discriminator: str = "features"
     discriminator_features: int = 64
     content: float = 1.0
 
@@ -74,14 +74,14 @@ R = TypeVar("R", bound=DomainsRecipe)
 class DomainsTrainer(Trainer[R]):
     """Photos and paintings without pairs; judged by distances between sets of images.
 
-    Subclasses say how a photo is painted (`painted`), and which discriminator looks at pixels (`judge_of_pixels`).
+    Subclasses say how a photo is painted (`painted`), and which discriminator looks at pixels (`pixel_discriminator`).
 
     Attributes:
         noun: what the target images are, for messages.
 
     Raises:
         TrainingError: no target images are given, or too few to hold some out; the crops are too small for the
-            content loss; the judge is unknown; or as `Adversary`.
+            content loss; the discriminator is unknown; or as `Adversary`.
     """
 
     recipe_type: ClassVar[type[Recipe]] = DomainsRecipe
@@ -97,8 +97,10 @@ class DomainsTrainer(Trainer[R]):
             raise TrainingError(
                 f"{len(self.targets) + 1} {self.noun} are too few", hint=f"There must be more than {EVERY} of them."
             )
-        if recipe.judge not in JUDGES:
-            raise TrainingError(f"there is no judge {recipe.judge!r}", hint=f"Known are {' and '.join(JUDGES)}.")
+        if recipe.discriminator not in DISCRIMINATORS:
+            raise TrainingError(
+                f"unknown discriminator {recipe.discriminator!r}", hint=f"Available: {', '.join(DISCRIMINATORS)}."
+            )
         if recipe.content and recipe.crop < SMALLEST:
             raise TrainingError(
                 f"crops of {recipe.crop} pixels are too small to show things", hint=f"Take at least {SMALLEST}."
@@ -109,7 +111,7 @@ class DomainsTrainer(Trainer[R]):
         self.held_out: list[Tensor] = []
 
     @abstractmethod
-    def judge_of_pixels(self) -> nn.Module:
+    def pixel_discriminator(self) -> nn.Module:
         """A discriminator of images (N, 3, H, W), with logits as `Adversary` takes them."""
 
     @abstractmethod
@@ -117,19 +119,19 @@ class DomainsTrainer(Trainer[R]):
         """What the generator makes of a photo: (1, 3, H, W) to the same, 0..1, sides multiples of 32."""
 
     def discriminator(self) -> nn.Module:
-        """As the recipe's `judge` and `spectral_norm` say. To be asked through `looking`."""
-        if self.recipe.judge == "pixels":
-            judge = self.judge_of_pixels()
+        """As the recipe's `discriminator` and `spectral_norm` say. To be asked through `looking`."""
+        if self.recipe.discriminator == "pixels":
+            discriminator = self.pixel_discriminator()
         else:
             seen = self.features(torch.zeros(1, 3, 32, 32)).values()
-            judge = FeatureDiscriminator([layer.shape[1] for layer in seen], self.recipe.discriminator_features)
-        return spectrally_normalised(judge) if self.recipe.spectral_norm else judge
+            discriminator = FeatureDiscriminator([layer.shape[1] for layer in seen], self.recipe.discriminator_features)
+        return spectrally_normalised(discriminator) if self.recipe.spectral_norm else discriminator
 
-    def looking(self, judge: nn.Module) -> Judge:
+    def looking(self, discriminator: nn.Module) -> Discriminator:
         """What a discriminator says of images (N, 3, H, W), which it sees `shifted`."""
-        if self.recipe.judge == "pixels":
-            return lambda images: judge(shifted(images))
-        return lambda images: judge(list(self.features(shifted(images)).values()))
+        if self.recipe.discriminator == "pixels":
+            return lambda images: discriminator(shifted(images))
+        return lambda images: discriminator(list(self.features(shifted(images)).values()))
 
     def load_images(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
         pools = [

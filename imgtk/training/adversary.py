@@ -15,12 +15,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, relu
 from imgtk.errors import TrainingError
 from imgtk.training.processes import batch_mean, on_whole_batch
 
-__all__ = ["GAN_LOSSES", "Adversary", "AdversarySettings", "GANLoss", "Judge", "shifted"]
+__all__ = ["GAN_LOSSES", "Adversary", "AdversarySettings", "Discriminator", "GANLoss", "shifted"]
 
 REACH = 7
 """One less than the stride of the patch discriminator's deepest layers."""
 
-Judge = Callable[[Tensor], "Tensor | Sequence[Tensor]"]
+Discriminator = Callable[[Tensor], "Tensor | Sequence[Tensor]"]
 """What says of images (N, C, H, W) how real they look, by one tensor of logits or several."""
 
 
@@ -106,30 +106,30 @@ class Adversary:
 
     def __init__(self, settings: AdversarySettings) -> None:
         if settings.gan not in GAN_LOSSES:
-            raise TrainingError(f"there is no GAN {settings.gan!r}", hint=f"Known are {', '.join(GAN_LOSSES)}.")
+            raise TrainingError(f"unknown GAN loss {settings.gan!r}", hint=f"Available: {', '.join(GAN_LOSSES)}.")
         if settings.gan == "wasserstein" and not settings.gradient_penalty:
             raise TrainingError(
                 "the Wasserstein loss needs a critic without steep slopes", hint="Set gradient_penalty=10 (WGAN-GP)."
             )
         self.loss, self.settings = GAN_LOSSES[settings.gan], settings
 
-    def generator_loss(self, judge: Judge, fake: Tensor, real: Tensor) -> Tensor:
-        """What the generator of `fake` minimises. Freeze the judge for it."""
-        verdicts = _several(judge(fake))
-        others = _several(judge(real)) if self.loss.relative else [None] * len(verdicts)
+    def generator_loss(self, discriminator: Discriminator, fake: Tensor, real: Tensor) -> Tensor:
+        """What the generator of `fake` minimises. Freeze the discriminator for it."""
+        verdicts = _several(discriminator(fake))
+        others = _several(discriminator(real)) if self.loss.relative else [None] * len(verdicts)
         losses = [self.loss.generator(ours, theirs) for ours, theirs in zip(verdicts, others, strict=True)]
         return torch.stack(losses).mean()
 
-    def discriminator_losses(self, judge: Judge, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    def discriminator_losses(self, discriminator: Discriminator, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """What the discriminator minimises: `adversarial`, and the penalties that are on. `fake` is detached here."""
         fake = fake.detach()
-        verdicts = zip(_several(judge(real)), _several(judge(fake)), strict=True)
+        verdicts = zip(_several(discriminator(real)), _several(discriminator(fake)), strict=True)
         losses = {"adversarial": torch.stack([self.loss.discriminator(*pair) for pair in verdicts]).mean()}
         if self.settings.r1:
-            losses["r1"] = self.settings.r1 / 2 * _squared_slope(judge, real).mean()
+            losses["r1"] = self.settings.r1 / 2 * _squared_slope(discriminator, real).mean()
         if self.settings.gradient_penalty:
             share = on_whole_batch(real, lambda images: torch.rand(len(images), 1, 1, 1, device=real.device))
-            slope = (_squared_slope(judge, torch.lerp(real.float(), fake.float(), share)) + 1e-12).sqrt()
+            slope = (_squared_slope(discriminator, torch.lerp(real.float(), fake.float(), share)) + 1e-12).sqrt()
             losses["gradient_penalty"] = self.settings.gradient_penalty * (slope - 1).square().mean()
         return losses
 
@@ -137,7 +137,8 @@ class Adversary:
 def shifted(images: Tensor) -> Tensor:
     """All of (N, C, H, W) but `REACH` random rows and columns at the borders.
 
-    The strides of judges make a grid of 8 pixels, and what they always see at the same place on it, generators paint.
+    The strides of discriminators make a grid of 8 pixels, and generators paint what discriminators always see at the
+    same place on it.
     """
     top, left = torch.randint(0, REACH + 1, (2,)).tolist()
     height, width = (side - REACH for side in images.shape[2:])
@@ -148,9 +149,9 @@ def _several(verdict: Tensor | Sequence[Tensor]) -> list[Tensor]:
     return [verdict] if isinstance(verdict, Tensor) else list(verdict)
 
 
-def _squared_slope(judge: Judge, x: Tensor) -> Tensor:
-    """Squared length (N,) of the gradient of the judge's mean verdict on each image (N, C, H, W)."""
+def _squared_slope(discriminator: Discriminator, x: Tensor) -> Tensor:
+    """Squared length (N,) of the gradient of the discriminator's mean verdict on each image (N, C, H, W)."""
     x = x.detach().float().requires_grad_(True)
-    verdict = torch.stack([logits.float().flatten(1).mean(1) for logits in _several(judge(x))]).mean(0)
+    verdict = torch.stack([logits.float().flatten(1).mean(1) for logits in _several(discriminator(x))]).mean(0)
     (gradient,) = torch.autograd.grad(verdict.sum(), x, create_graph=True)
     return gradient.float().square().sum((1, 2, 3))

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
-Report = Callable[[Any], None]
+Reporter = Callable[[Any], None]
 
 MEETING_POINT = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
 """Environment variables by which the processes of several machines find each other."""
@@ -72,7 +72,7 @@ def is_rank_zero() -> bool:
 
 
 def in_processes(
-    count: int, nodes: int, target: Callable[[Any, Report], Result], job: Any, report: Report | None
+    count: int, nodes: int, target: Callable[[Any, Reporter], Result], job: Any, report: Reporter | None
 ) -> Result:
     """`target(job, report)` in `count` new processes, which read their place from the environment.
 
@@ -116,7 +116,7 @@ def in_processes(
             child.join()
 
 
-def _collected(children: dict[Connection, SpawnProcess], report: Report | None) -> Any:
+def _collected(children: dict[Connection, SpawnProcess], report: Reporter | None) -> Any:
     results: dict[Connection, Any] = {}
     while len(results) < len(children):
         failures: list[Exception] = []
@@ -144,7 +144,7 @@ def _lost(child: SpawnProcess) -> TrainingError:
     return TrainingError(f"{child.name} {how}", hint="Continue with --resume; if memory ran out, use a smaller batch.")
 
 
-def _work(place: dict[str, str], pipe: Connection, target: Callable[[Any, Report], Any], job: Any) -> None:
+def _work(place: dict[str, str], pipe: Connection, target: Callable[[Any, Reporter], Any], job: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its children
     Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(place)

@@ -22,7 +22,17 @@ from torch import Generator, Tensor
 from imgtk.nn.colour import luma
 from imgtk.nn.jpeg import jpeg
 
-__all__ = ["MILD", "EverydayPhoto", "Fixed", "Order", "SecondOrder", "blur", "classic", "kernels", "sinc_kernels"]
+__all__ = [
+    "MILD",
+    "DegradationRound",
+    "EverydayPhoto",
+    "Fixed",
+    "SecondOrder",
+    "blur",
+    "classic",
+    "kernels",
+    "sinc_kernels",
+]
 
 Range = tuple[float, float]
 
@@ -46,7 +56,7 @@ def classic(target: Tensor, scale: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Order:
+class DegradationRound:
     """One round of blur, resize, noise and JPEG; the defaults are those of the first.
 
     Attributes:
@@ -74,7 +84,7 @@ class Order:
     quality: tuple[int, int] = (30, 95)
 
 
-SECOND = Order(
+SECOND = DegradationRound(
     blur=0.8, sigma=(0.2, 1.5), resize=(0.3, 0.4, 0.3), factor=(0.3, 1.2), noise=(1.0, 25.0), poisson=(0.05, 2.5)
 )
 
@@ -83,7 +93,7 @@ SECOND = Order(
 class SecondOrder:
     """The second-order degradation of Real-ESRGAN (Wang et al. 2021, sections 3.2 and 3.3).
 
-    Each image draws its own kernels, noise, JPEG quality and final order. The factor and the filter of a resize are
+    Each image draws its own kernels, noise, JPEG quality and final settings. The factor and the filter of a resize are
     drawn for the batch, whose images must have one size. Resizing is antialiased.
 
     Attributes:
@@ -91,8 +101,8 @@ class SecondOrder:
         final_sinc: probability of the sinc filter at the end; it comes before or after the last JPEG, by chance.
     """
 
-    first: Order = Order()
-    second: Order = SECOND
+    first: DegradationRound = DegradationRound()
+    second: DegradationRound = SECOND
     final_sinc: float = 0.8
 
     @torch.no_grad()
@@ -191,7 +201,7 @@ class EverydayPhoto:
 
 
 MILD = SecondOrder(
-    Order(
+    DegradationRound(
         sigma=(0.2, 1.8),
         sinc=0.05,
         resize=(0.1, 0.3, 0.6),
@@ -200,7 +210,9 @@ MILD = SecondOrder(
         poisson=(0.0, 0.4),
         quality=(70, 95),
     ),
-    Order(0.2, (0.2, 0.7), 0.05, (0.1, 0.2, 0.7), (0.8, 1.1), noise=(0.0, 10.0), poisson=(0.0, 1.0), quality=(30, 95)),
+    DegradationRound(
+        0.2, (0.2, 0.7), 0.05, (0.1, 0.2, 0.7), (0.8, 1.1), noise=(0.0, 10.0), poisson=(0.0, 1.0), quality=(30, 95)
+    ),
     final_sinc=0.1,
 )
 """Weaker than the paper's, most of all in the first round's noise and JPEG and the second's blur: what photos suffer
@@ -256,28 +268,28 @@ def blur(x: Tensor, kernels: Tensor) -> Tensor:
     return torch.fft.irfft2(waves, size)[..., 2 * RADIUS :, 2 * RADIUS :]
 
 
-def _worsened(x: Tensor, size: tuple[int, int], order: Order, generator: Generator) -> Tensor:
+def _worsened(x: Tensor, size: tuple[int, int], settings: DegradationRound, generator: Generator) -> Tensor:
     """`x` blurred, resized to `size` times a random factor, and noisy."""
-    x = blur(x, _random_kernels(x.shape[0], order, generator))
-    x = _resized(x, _random_size(size, order, generator), _mode(generator))
-    return _noisy(x, order, generator)
+    x = blur(x, _random_kernels(x.shape[0], settings, generator))
+    x = _resized(x, _random_size(size, settings, generator), _mode(generator))
+    return _noisy(x, settings, generator)
 
 
-def _random_kernels(count: int, order: Order, generator: Generator) -> Tensor:
+def _random_kernels(count: int, settings: DegradationRound, generator: Generator) -> Tensor:
     radius = _radii(count, generator)
     drawn = _choice(count, FAMILIES, generator)
     family, isotropic = drawn // 2, drawn % 2 == 0
     sigma, other, angle, generalised, plateau = (
         _uniform(count, limits, generator)
-        for limits in (order.sigma, order.sigma, (0.0, pi), GENERALISED_SHAPE, PLATEAU_SHAPE)
+        for limits in (settings.sigma, settings.sigma, (0.0, pi), GENERALISED_SHAPE, PLATEAU_SHAPE)
     )
     shape = torch.where(family == PLATEAU, plateau, torch.where(family == GENERALISED, generalised, 1.0))
     blurs = kernels(radius, sigma, torch.where(isotropic, sigma, other), angle, shape, family == PLATEAU)
 
     lowest = torch.where(radius < 6, pi / 3, pi / 5)
     ringing = sinc_kernels(radius, lowest + (pi - lowest) * torch.rand(count, generator=generator))
-    chosen = torch.where(_chance(count, order.sinc, generator).view(-1, 1, 1), ringing, blurs)
-    return _some(chosen, order.blur, generator)
+    chosen = torch.where(_chance(count, settings.sinc, generator).view(-1, 1, 1), ringing, blurs)
+    return _some(chosen, settings.blur, generator)
 
 
 def _some(kernels: Tensor, probability: float, generator: Generator) -> Tensor:
@@ -287,18 +299,18 @@ def _some(kernels: Tensor, probability: float, generator: Generator) -> Tensor:
     return torch.where(_chance(len(kernels), probability, generator).view(-1, 1, 1), kernels, nothing)
 
 
-def _random_size(size: tuple[int, int], order: Order, generator: Generator) -> tuple[int, int]:
-    smallest, largest = order.factor
+def _random_size(size: tuple[int, int], settings: DegradationRound, generator: Generator) -> tuple[int, int]:
+    smallest, largest = settings.factor
     factors = [_uniform(1, limits, generator).item() for limits in ((1.0, largest), (smallest, 1.0))] + [1.0]
-    factor = factors[int(_choice(1, order.resize, generator))]
+    factor = factors[int(_choice(1, settings.resize, generator))]
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def _noisy(x: Tensor, order: Order, generator: Generator) -> Tensor:
+def _noisy(x: Tensor, settings: DegradationRound, generator: Generator) -> Tensor:
     """`x` with Gaussian or Poisson noise, within 0..1."""
     count = x.shape[0]
-    gaussian, gray = (_column(_chance(count, p, generator), x) for p in (order.gaussian, order.gray))
-    sigma, strength = (_column(_uniform(count, r, generator), x) for r in (order.noise, order.poisson))
+    gaussian, gray = (_column(_chance(count, p, generator), x) for p in (settings.gaussian, settings.gray))
+    sigma, strength = (_column(_uniform(count, r, generator), x) for r in (settings.noise, settings.poisson))
     noise = _on(x.device, generator)
     x = x.clamp(0, 1)
     photons = 255 * torch.where(gray, luma(x), x)
@@ -308,8 +320,8 @@ def _noisy(x: Tensor, order: Order, generator: Generator) -> Tensor:
     return (x + torch.where(gray, added[:, :1], added)).clamp_(0, 1)
 
 
-def _qualities(count: int, order: Order, generator: Generator) -> Tensor:
-    lowest, highest = order.quality
+def _qualities(count: int, settings: DegradationRound, generator: Generator) -> Tensor:
+    lowest, highest = settings.quality
     return torch.randint(lowest, highest + 1, (count,), generator=generator)
 
 

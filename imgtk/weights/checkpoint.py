@@ -265,18 +265,21 @@ def save(path: str | Path, state: Mapping[str, Tensor], card: Card) -> Card:
     for name, value in half.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise WeightsError(f"cannot save {path}: {name!r} is not finite in half precision")
-    weights, paper = path.with_name(f".{path.name}.{os.getpid()}"), path.with_name(f".{path.stem}.toml.{os.getpid()}")
+    weights, description = (
+        path.with_name(f".{path.name}.{os.getpid()}"),
+        path.with_name(f".{path.stem}.toml.{os.getpid()}"),
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(half, weights, metadata={"format": "pt"})
         card = replace(card, sha256=digest(weights))
-        paper.write_text(card.toml(), encoding="utf-8")
-        weights.chmod(paper.stat().st_mode)  # safetensors makes files that only their owner can read
+        description.write_text(card.toml(), encoding="utf-8")
+        weights.chmod(description.stat().st_mode)  # safetensors makes files that only their owner can read
         os.replace(weights, path)
-        os.replace(paper, path.with_suffix(".toml"))
+        os.replace(description, path.with_suffix(".toml"))
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
     finally:
         weights.unlink(missing_ok=True)
-        paper.unlink(missing_ok=True)
+        description.unlink(missing_ok=True)
     return card

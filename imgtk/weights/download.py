@@ -17,7 +17,7 @@ from imgtk.weights.store import store
 if TYPE_CHECKING:
     from requests.exceptions import RequestException
 
-__all__ = ["Report", "check_address", "download", "place"]
+__all__ = ["Progress", "check_address", "download", "place"]
 
 TIMEOUT = 30
 """Seconds without an answer after which the server counts as gone."""
@@ -26,7 +26,7 @@ CHUNK = 1 << 17
 """Bytes between two writes, and two reports of progress."""
 
 
-Report = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Is told the bytes that have come, and all of them: 0 where the server does not say it."""
 
 
@@ -41,17 +41,17 @@ def place(url: str) -> Path:
 
 
 def check_address(url: str) -> None:
-    """Raise UsageError unless `url` can be the address of a file on a server."""
+    """Raise UsageError unless `url` can be the URL of a file on a server."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number or too large, brackets that do not match
         good = False
     if not good:
-        raise UsageError(f"{url!r} is no address of a file", hint="Addresses are http://… or https://….")
+        raise UsageError(f"{url!r} is not a valid URL", hint="A URL begins with http:// or https://.")
 
 
-def download(url: str, expected: str = "", report: Report | None = None) -> Path:
+def download(url: str, expected: str = "", report: Progress | None = None) -> Path:
     """The file at `url`, from its `place` if it is there already and has the right hash.
 
     The proxies and certificates that the environment names are used. A download that fails or does not have the
@@ -105,7 +105,7 @@ class _Bar:
 
     total = 0
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Progress) -> None:
         self.report, self.done = report, 0
 
     def update(self, count: int) -> None:

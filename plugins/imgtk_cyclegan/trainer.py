@@ -40,7 +40,7 @@ class TranslationRecipe(DomainsRecipe):
         adversarial, cycle, identity, contrast: weights of the losses.
         patches: at each of five depths, for CUT.
         pool: earlier images that the discriminators see again; 0 for none.
-        discriminator_layers: strided convolutions of a judge of pixels.
+        discriminator_layers: strided convolutions of a discriminator of pixels.
     """
 
     name: str = "photo2painting"
@@ -78,7 +78,7 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
     def __init__(self, recipe: TranslationRecipe) -> None:
         super().__init__(recipe)
         if recipe.method not in METHODS:
-            raise TrainingError(f"there is no method {recipe.method!r}", hint=f"Known are {', '.join(METHODS)}.")
+            raise TrainingError(f"unknown method {recipe.method!r}", hint=f"Available: {', '.join(METHODS)}.")
         self.pools = {"paintings": ImagePool(recipe.pool)}
         self.method: Cycle | Contrast
         if recipe.method == "cycle":
@@ -88,8 +88,8 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
             self.method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
         if recipe.init:
             self._start_from(locate(recipe.init, package="imgtk_cyclegan"))
-        judges = {f"judge of {domain}": self.discriminator() for domain in self.pools}
-        self.networks = {"generator": self.method, **judges}
+        discriminators = {f"discriminator of {domain}": self.discriminator() for domain in self.pools}
+        self.networks = {"generator": self.method, **discriminators}
 
     def _start_from(self, file: Path) -> None:
         """Load the weights in `file`, and those of the way back, which an export has beside them."""
@@ -99,7 +99,7 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         for network, start in starts.items():
             load_init(network, str(start), "imgtk_cyclegan", settings="features, blocks, antialias, skip and noise")
 
-    def judge_of_pixels(self) -> nn.Module:
+    def pixel_discriminator(self) -> nn.Module:
         recipe = self.recipe
         plain = recipe.spectral_norm or recipe.gradient_penalty or recipe.r1
         norm = "none" if plain else "instance"
@@ -109,18 +109,18 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         real = dict(zip(("photos", "paintings"), batch.split(3, 1), strict=True))
         fakes, losses = networks["generator"](real["photos"], real["paintings"], self._drawn)
         for domain in self.pools:
-            judge = networks[f"judge of {domain}"].requires_grad_(False)
-            verdict = self.adversary.generator_loss(self.looking(judge), fakes[domain], real[domain])
+            discriminator = networks[f"discriminator of {domain}"].requires_grad_(False)
+            verdict = self.adversary.generator_loss(self.looking(discriminator), fakes[domain], real[domain])
             losses[f"adversarial, {domain}"] = self.recipe.adversarial * verdict
             if self.recipe.content:
                 kept = kept_content(self.features, fakes[domain], real[OTHER[domain]])
                 losses[f"content, {domain}"] = self.recipe.content * kept
         yield "generator", losses
         for domain, pool in self.pools.items():
-            judge = networks[f"judge of {domain}"].requires_grad_(True)
+            discriminator = networks[f"discriminator of {domain}"].requires_grad_(True)
             earlier = pool.swap(fakes[domain])
-            losses = self.adversary.discriminator_losses(self.looking(judge), real[domain], earlier)
-            yield f"judge of {domain}", losses
+            losses = self.adversary.discriminator_losses(self.looking(discriminator), real[domain], earlier)
+            yield f"discriminator of {domain}", losses
 
     def _drawn(self, batch: Tensor) -> Source:
         return Source(noise=fresh_noise(batch)) if self.recipe.noise else OWN

@@ -22,19 +22,19 @@ def imgtk_operators() -> list[OpSpec]:
             denoise=("esrgan-x4-clean", "esrgan-x4"),
             cleans=("esrgan-x4", "esrgan-x1"),
             others=("esrgan-x2",),  # at x2, the x4 network and shrinking look better, in four times the time
-            trainer="imgtk_esrgan.trainer:ESRGAN",
+            trainer="imgtk_esrgan.trainer:ESRGANTrainer",
         ),
         _upscaler(
             "rrdb",
             "Upscale faithfully: nothing is invented (RRDBNet).",
             models={4: "rrdb-x4"},
-            trainer="imgtk_esrgan.trainer:RRDB",
+            trainer="imgtk_esrgan.trainer:RRDBTrainer",
         ),
         _upscaler(
             "compact",
             "Upscale fast (SRVGGNetCompact).",
             models={4: "compact-x4", 2: "compact-x2"},
-            trainer="imgtk_esrgan.trainer:Compact",
+            trainer="imgtk_esrgan.trainer:CompactTrainer",
         ),
     ]
 

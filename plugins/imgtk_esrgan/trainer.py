@@ -52,16 +52,16 @@ class ESRGANRecipe(GANSettings, RRDBRecipe):
     lr: float = 3e-4
 
 
-class Compact(FidelityTrainer[CompactRecipe]):
+class CompactTrainer(FidelityTrainer[CompactRecipe]):
     recipe_type = CompactRecipe
     package = "imgtk_esrgan"
 
 
-class RRDB(FidelityTrainer[RRDBRecipe]):
+class RRDBTrainer(FidelityTrainer[RRDBRecipe]):
     recipe_type = RRDBRecipe
     package = "imgtk_esrgan"
 
 
-class ESRGAN(GANTrainer[ESRGANRecipe]):
+class ESRGANTrainer(GANTrainer[ESRGANRecipe]):
     recipe_type = ESRGANRecipe
     package = "imgtk_esrgan"

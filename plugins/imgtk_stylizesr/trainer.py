@@ -46,7 +46,7 @@ class StylizeSRRecipe(DomainsRecipe):
             style's; "" for none.
         taught: weight of the L1 and the feature distance between painted photos and what the teacher paints of the
             large photos.
-        discriminator_layers: strided convolutions of a judge of pixels.
+        discriminator_layers: strided convolutions of a discriminator of pixels.
     """
 
     name: str = "stylize-sr"
@@ -74,7 +74,7 @@ class StylizeSRRecipe(DomainsRecipe):
 class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
     """One generator for two tasks, told apart by what it sees.
 
-    A photo x, shrunk from X, becomes y = G(x): judged by a discriminator that knows paintings, by the content of X at
+    A photo x, shrunk from X, becomes y = G(x): rated by a discriminator that knows paintings, by the content of X at
     full size, by the brightness of x, and, with a teacher, by what that paints of X. A painting s is shrunk and has to
     come back: paired super-resolution, which teaches the network how paint looks from near, and gives it something to
     measure against.
@@ -105,7 +105,7 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
             self.frozen = (self.features, self.teacher)
         self.networks = {"generator": network, "discriminator": self.discriminator()}
 
-    def judge_of_pixels(self) -> nn.Module:
+    def pixel_discriminator(self) -> nn.Module:
         recipe = self.recipe
         return PatchDiscriminator(3, recipe.discriminator_features, recipe.discriminator_layers, norm="none")
 
@@ -116,14 +116,14 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
         return Domains(photos, CropSampler(self.targets, recipe.crop, max_side=recipe.side, turns=False, device=device))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        recipe, judge = self.recipe, networks["discriminator"]
+        recipe, discriminator = self.recipe, networks["discriminator"]
         photos, paintings = batch.split(3, 1)
         small = self._shrunk(torch.cat([photos, paintings]))
         painted, restored = networks["generator"](small).chunk(2)
 
-        judge.requires_grad_(False)
+        discriminator.requires_grad_(False)
         brightness = luma(avg_pool2d(painted.float(), recipe.scale))
-        verdict = self.adversary.generator_loss(self.looking(judge), painted, paintings)
+        verdict = self.adversary.generator_loss(self.looking(discriminator), painted, paintings)
         losses = {
             "adversarial": recipe.adversarial * verdict,
             "content": recipe.content * kept_content(self.features, painted, photos),
@@ -138,8 +138,8 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
             distance = l1_loss(painted, wanted) + perceptual_loss(self.features, painted, wanted)
             losses["taught"] = recipe.taught * distance
         yield "generator", losses
-        judge.requires_grad_(True)
-        yield "discriminator", self.adversary.discriminator_losses(self.looking(judge), paintings, painted)
+        discriminator.requires_grad_(True)
+        yield "discriminator", self.adversary.discriminator_losses(self.looking(discriminator), paintings, painted)
 
     def _shrunk(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):

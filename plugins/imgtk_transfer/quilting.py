@@ -144,7 +144,7 @@ class Pass:
             before = self._extend(before)
         light = self._extend(self.light)
         noise = 1 + TOLERANCE * torch.rand(2 * len(places), generator=generator).to(device)
-        worn = canvas.new_zeros(1, 1, len(rows), len(columns))
+        used = canvas.new_zeros(1, 1, len(rows), len(columns))
         for wave in self.waves:
             grid = torch.tensor(wave, device=device)
             to = grid * self.step
@@ -161,9 +161,9 @@ class Pass:
                 constant += alpha * old.square().sum((1, 2))
             errors = norms[kind].sub_(wanted.flatten(1) @ features, alpha=2).add_(constant[:, None]).clamp_(min=0)
             shifts = torch.randint(len(places), (len(wave),), generator=generator).tolist()
-            dear = torch.stack([noise[s : s + len(places)] for s in shifts]) + worn.flatten()
+            dear = torch.stack([noise[s : s + len(places)] for s in shifts]) + used.flatten()
             chosen = (errors * dear).argmin(1)
-            worn += self._near(chosen, worn)
+            used += self._near(chosen, used)
             yield self._lay(canvas, there, to, places[chosen], kind)
 
     def _features(self) -> tuple[Tensor, Tensor, Tensor]:

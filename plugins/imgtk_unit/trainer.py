@@ -21,7 +21,7 @@ from imgtk_unit.network import DOMAINS, UNIT, Translation
 @dataclass(frozen=True)
 class UNITRecipe(DomainsRecipe):
     """Settings of a training. The authors (second release) have reconstruction=10, cycle=10, gan="lsgan",
-    judge="pixels".
+    discriminator="pixels".
 
     Attributes:
         reconstruction: weight of L1 between images and what their own decoder makes of their codes.
@@ -29,7 +29,7 @@ class UNITRecipe(DomainsRecipe):
         kl: weight of the mean square of the codes: the divergence from a normal distribution, with fixed variance 1.
         adversarial: weight of the GANs.
         width, blocks, shared: of the network, see `UNIT`. With `init` they must be those of the network to start from.
-        scales: at how many sizes, each half of the one before, judges of pixels look.
+        scales: at how many sizes, each half of the one before, discriminators of pixels look.
     """
 
     name: str = "unit"
@@ -54,7 +54,7 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
 
     def __init__(self, recipe: UNITRecipe) -> None:
         super().__init__(recipe)
-        smallest = 32 << (recipe.scales - 1) if recipe.judge == "pixels" else 32
+        smallest = 32 << (recipe.scales - 1) if recipe.discriminator == "pixels" else 32
         if recipe.crop < smallest or recipe.crop % 4:
             raise TrainingError(
                 f"crops of {recipe.crop} pixels do not suit",
@@ -62,9 +62,9 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
             )
         unit = UNIT(recipe.width, blocks=recipe.blocks, shared=recipe.shared)
         load_init(unit, recipe.init, "imgtk_unit", settings="width, blocks and shared")
-        self.networks = {"generator": unit, **{f"{domain}_judge": self.discriminator() for domain in DOMAINS}}
+        self.networks = {"generator": unit, **{f"{domain}_discriminator": self.discriminator() for domain in DOMAINS}}
 
-    def judge_of_pixels(self) -> nn.Module:
+    def pixel_discriminator(self) -> nn.Module:
         # with normalisation it would not see which colours there are
         return MultiScaleDiscriminator(self.recipe.scales, features=self.recipe.discriminator_features, norm="none")
 
@@ -75,12 +75,12 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
         made = dict(zip(DOMAINS[::-1], passes.translated, strict=True))
         real = dict(zip(DOMAINS, (photos, paintings), strict=True))
         origin = dict(zip(DOMAINS[::-1], (photos, paintings), strict=True))
-        judges = {domain: networks[f"{domain}_judge"] for domain in DOMAINS}
+        discriminators = {domain: networks[f"{domain}_discriminator"] for domain in DOMAINS}
 
         verdicts = []
-        for domain, judge in judges.items():
-            judge.requires_grad_(False)
-            verdicts.append(self.adversary.generator_loss(self.looking(judge), made[domain], real[domain]))
+        for domain, discriminator in discriminators.items():
+            discriminator.requires_grad_(False)
+            verdicts.append(self.adversary.generator_loss(self.looking(discriminator), made[domain], real[domain]))
         losses = {
             "reconstruction": recipe.reconstruction * _l1(passes.reconstructed, (photos, paintings)),
             "cycle": recipe.cycle * _l1(passes.returned, (photos, paintings)),
@@ -92,10 +92,10 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
             losses["content"] = recipe.content * torch.stack(kept).sum()
         yield "generator", losses
 
-        for domain, judge in judges.items():
-            judge.requires_grad_(True)
-            losses = self.adversary.discriminator_losses(self.looking(judge), real[domain], made[domain])
-            yield f"{domain}_judge", losses
+        for domain, discriminator in discriminators.items():
+            discriminator.requires_grad_(True)
+            losses = self.adversary.discriminator_losses(self.looking(discriminator), real[domain], made[domain])
+            yield f"{domain}_discriminator", losses
 
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
         return _translated(generator, photo, "photo", "painting")

@@ -157,10 +157,10 @@ def test_a_set_is_known_by_name_number_and_scale() -> None:
     assert not published("Mine", 5, 4)
 
 
-def test_worn_inputs_are_worse_the_same_each_time_and_not_the_papers() -> None:
+def test_degraded_inputs_are_worse_the_same_each_time_and_not_the_papers() -> None:
     clean = builtin(4)
-    worn = clean.worn()
-    pair = worn.pairs[0]
+    degraded = clean.degrade()
+    pair = degraded.pairs[0]
     (small, target), (plain, same) = pair.load(4), clean.pairs[0].load(4)
     assert np.array_equal(target, same)
     assert small.shape == plain.shape
@@ -168,5 +168,5 @@ def test_worn_inputs_are_worse_the_same_each_time_and_not_the_papers() -> None:
     error = np.abs(small.astype(int) - plain).mean()
     assert 3 < error < 20
     assert abs(small.mean() - plain.mean()) < 1
-    assert worn.inputs == "worn"
-    assert worn.name != clean.name
+    assert degraded.inputs == "degraded"
+    assert degraded.name != clean.name

@@ -16,19 +16,19 @@ from imgtk.bench import page
 from imgtk.bench.crops import compare
 from imgtk.bench.page import check_folder, write_page
 from imgtk.bench.plane import plane
-from imgtk.bench.report import Report, Result, SetReport
+from imgtk.bench.report import BenchReport, Result, SetReport
 from imgtk.errors import WriteError
 
 NAME = '<b>"a" & co'
 
 
-def report(psnr: float = 30.0) -> Report:
+def report(psnr: float = 30.0) -> BenchReport:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
     outputs = {"bicubic": pixels, "upscale:lanczos x4 | blend <b>": 255 - pixels}
     comparison = compare(NAME, pixels[::4, ::4], outputs, pixels, 4)
     figures = {NAME: {"psnr_y": psnr, "ssim_y": 0.9, "feature_distance": 0.1, "seconds": 0.5, "peak_bytes": None}}
     results = tuple(Result(method, method, figures) for method in outputs)
-    return Report(4, "imgtk", "cpu", "float32", (SetReport("Mine", 4, "made", results, (comparison,)),))
+    return BenchReport(4, "imgtk", "cpu", "float32", (SetReport("Mine", 4, "made", results, (comparison,)),))
 
 
 def test_the_page_is_complete_in_itself(tmp_path: Path) -> None:

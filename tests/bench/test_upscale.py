@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imgtk.bench.data import find_sets
-from imgtk.bench.report import Report, Result, SetReport
+from imgtk.bench.report import BenchReport, Result, SetReport
 from imgtk.bench.tables import rows, title
 from imgtk.bench.upscale import default_methods, methods, run
 from imgtk.errors import PipelineError, UsageError
@@ -92,10 +92,10 @@ def report_of(*figures: dict[str, float | None], name: str = "Mine") -> SetRepor
 
 def test_the_title_says_what_the_inputs_are() -> None:
     results = report_of({"psnr_y": 30.0}).results
-    titles = {kind: title(SetReport("Mine", 4, kind, results)) for kind in ("files", "made", "worn")}
+    titles = {kind: title(SetReport("Mine", 4, kind, results)) for kind in ("files", "made", "degraded")}
     assert "files" in titles["files"]
     assert "MATLAB" in titles["made"]
-    assert "MATLAB" not in titles["worn"]
+    assert "MATLAB" not in titles["degraded"]
 
 
 def test_the_best_of_each_column_is_marked() -> None:
@@ -118,7 +118,7 @@ def test_published_rows_stand_beside_ours() -> None:
 
 
 def test_a_perfect_result_is_no_invalid_json() -> None:
-    report = Report(4, None, "cpu", "float32", (report_of({"psnr_y": inf}),), backend="torch")
+    report = BenchReport(4, None, "cpu", "float32", (report_of({"psnr_y": inf}),), backend="torch")
     assert report.computed == "computed on cpu in float32 by torch"
     assert report.to_dict()["backend"] == "torch"
     document = json.dumps(report.to_dict(), allow_nan=False)

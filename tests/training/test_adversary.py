@@ -53,7 +53,7 @@ def test_losses_as_in_their_papers(name: str, real: float, fake: float, discrimi
     assert loss.generator(fakes, reals if loss.relative else None).item() == pytest.approx(generator)
 
 
-def test_a_judge_of_features_soon_tells_textures_apart() -> None:
+def test_a_discriminator_of_features_soon_tells_textures_apart() -> None:
     """From forty small images it has learnt which of two kinds of noise is which, in others as well."""
     torch.manual_seed(0)
     features = load_features()
@@ -64,29 +64,34 @@ def test_a_judge_of_features_soon_tells_textures_apart() -> None:
         return list(features(images).values())
 
     channels = [layer.shape[1] for layer in look(False, 1)]
-    judge = FeatureDiscriminator(channels, 16)
-    optimiser = torch.optim.Adam(judge.parameters(), 5e-3)
+    discriminator = FeatureDiscriminator(channels, 16)
+    optimiser = torch.optim.Adam(discriminator.parameters(), 5e-3)
     real, fake = look(True, 20), look(False, 20)
     for _ in range(30):
-        losses = [GAN_LOSSES["hinge"].discriminator(*pair) for pair in zip(judge(real), judge(fake), strict=True)]
+        losses = [
+            GAN_LOSSES["hinge"].discriminator(*pair)
+            for pair in zip(discriminator(real), discriminator(fake), strict=True)
+        ]
         optimiser.zero_grad()
         sum(losses).backward()
         optimiser.step()
     with torch.no_grad():
-        verdicts = [torch.stack([logits.mean() for logits in judge(look(smooth, 4))]) for smooth in (True, False)]
+        verdicts = [
+            torch.stack([logits.mean() for logits in discriminator(look(smooth, 4))]) for smooth in (True, False)
+        ]
     assert len(verdicts[0]) == len(channels)
     assert (verdicts[0] - verdicts[1]).mean() > 1
 
 
-def test_penalties_measure_the_slope_of_the_judge() -> None:
-    """A judge whose mean verdict is 2 times the sum of the pixels has a gradient of length 2 * sqrt(pixels)."""
+def test_penalties_measure_the_slope_of_the_discriminator() -> None:
+    """A discriminator whose mean verdict is 2 times the sum of the pixels has a gradient of length 2 * sqrt(pixels)."""
 
-    def judge(x: torch.Tensor) -> list[torch.Tensor]:
+    def discriminator(x: torch.Tensor) -> list[torch.Tensor]:
         return [2 * x.sum((1, 2, 3))[:, None], 2 * x.sum((1, 2, 3))[:, None].expand(-1, 5)]
 
     real, fake = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4, requires_grad=True)
     losses = Adversary(AdversarySettings(gan="wasserstein", r1=3.0, gradient_penalty=10.0)).discriminator_losses(
-        judge, real, fake
+        discriminator, real, fake
     )
     assert losses["r1"].item() == pytest.approx(3 / 2 * 4 * 48, rel=1e-4)
     assert losses["gradient_penalty"].item() == pytest.approx(10 * (2 * 48**0.5 - 1) ** 2, rel=1e-4)
@@ -95,16 +100,16 @@ def test_penalties_measure_the_slope_of_the_judge() -> None:
 @pytest.mark.parametrize("settings", [{"r1": 1.0}, {"gan": "wasserstein", "gradient_penalty": 10.0}])
 def test_penalties_flatten_a_discriminator(settings: dict) -> None:
     torch.manual_seed(0)
-    judge = PatchDiscriminator(features=8, layers=1, norm="none")
+    discriminator = PatchDiscriminator(features=8, layers=1, norm="none")
     with torch.no_grad():
-        for p in judge.parameters():
+        for p in discriminator.parameters():
             p.mul_(8)
-    adversary, optimizer = Adversary(AdversarySettings(**settings)), torch.optim.Adam(judge.parameters(), 1e-2)
+    adversary, optimizer = Adversary(AdversarySettings(**settings)), torch.optim.Adam(discriminator.parameters(), 1e-2)
     real, fake = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
     (name,) = settings.keys() - {"gan"}
     values = []
     for _ in range(20):
-        losses = adversary.discriminator_losses(judge, real, fake)
+        losses = adversary.discriminator_losses(discriminator, real, fake)
         values.append(losses[name].item())
         optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -113,35 +118,37 @@ def test_penalties_flatten_a_discriminator(settings: dict) -> None:
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(TrainingError, match="no GAN 'vegan'"):
+    with pytest.raises(TrainingError, match="unknown GAN loss 'vegan'"):
         Adversary(AdversarySettings(gan="vegan"))
     with pytest.raises(TrainingError, match="steep slopes"):
         Adversary(AdversarySettings(gan="wasserstein"))
 
 
 def test_the_patch_discriminator_is_the_published_one() -> None:
-    judge = PatchDiscriminator()
-    assert sum(p.numel() for p in judge.parameters()) == 2_764_737
-    assert [name for name in judge.state_dict() if name.endswith("weight")] == [
+    discriminator = PatchDiscriminator()
+    assert sum(p.numel() for p in discriminator.parameters()) == 2_764_737
+    assert [name for name in discriminator.state_dict() if name.endswith("weight")] == [
         f"model.{n}.weight" for n in (0, 2, 5, 8, 11)
     ]
-    assert judge(torch.rand(1, 3, 256, 256)).shape == (1, 1, 30, 30)
+    assert discriminator(torch.rand(1, 3, 256, 256)).shape == (1, 1, 30, 30)
     assert PatchDiscriminator(6, 8, norm="batch")(torch.rand(2, 6, 64, 64)).shape == (2, 1, 6, 6)
 
 
 def test_a_patch_is_70_pixels_wide() -> None:
-    judge = PatchDiscriminator(features=4, norm="none").double()
+    discriminator = PatchDiscriminator(features=4, norm="none").double()
     x = torch.rand(1, 3, 256, 256, dtype=torch.float64, requires_grad=True)
-    judge(x)[0, 0, 15, 15].backward()
+    discriminator(x)[0, 0, 15, 15].backward()
     seen = x.grad.abs().sum((0, 1, 2)).nonzero()
     assert seen.max() - seen.min() + 1 == 70
 
 
-def test_several_scales_are_judged_alike() -> None:
-    judge = MultiScaleDiscriminator(3, features=4, layers=2)
-    verdicts = judge(torch.rand(2, 3, 64, 64))
+def test_several_scales_are_averaged() -> None:
+    discriminator = MultiScaleDiscriminator(3, features=4, layers=2)
+    verdicts = discriminator(torch.rand(2, 3, 64, 64))
     assert [v.shape[2] for v in verdicts] == sorted((v.shape[2] for v in verdicts), reverse=True)
-    assert Adversary(AdversarySettings()).generator_loss(judge, torch.rand(2, 3, 64, 64), torch.rand(1)).ndim == 0
+    assert (
+        Adversary(AdversarySettings()).generator_loss(discriminator, torch.rand(2, 3, 64, 64), torch.rand(1)).ndim == 0
+    )
 
 
 def test_spectral_normalisation_bounds_every_layer() -> None:

@@ -28,7 +28,7 @@ from imgtk.errors import ReadError, TrainingError
 from imgtk.op import OpSpec
 from imgtk.training.processes import all_ranks_equal, batch_mean, in_processes, on_whole_batch
 from imgtk.training.run import train
-from imgtk_esrgan.trainer import ESRGAN, Compact, CompactRecipe, ESRGANRecipe
+from imgtk_esrgan.trainer import CompactRecipe, CompactTrainer, ESRGANRecipe, ESRGANTrainer
 
 TROUBLE, WITNESS, LAST = "IMGTK_TEST_TROUBLE", "IMGTK_TEST_WITNESS", "IMGTK_TEST_LAST"
 """What is to happen to the second process at the fourth step, the folder for what each process ends with, and which
@@ -79,15 +79,15 @@ class _Witness:
         torch.save(state, Path(os.environ[WITNESS]) / f"{type(self).__name__}-{rank}.pt")
 
 
-class CompactWitness(_Witness, Compact):
+class CompactWitness(_Witness, CompactTrainer):
     recipe_type = TinyCompact
 
 
-class ESRGANWitness(_Witness, ESRGAN):
+class ESRGANWitness(_Witness, ESRGANTrainer):
     recipe_type = TinyESRGAN
 
 
-class Troubled(ESRGAN):
+class Troubled(ESRGANTrainer):
     """The optimizers that people use, and the trouble that is ordered."""
 
     recipe_type = TinyESRGAN

@@ -67,7 +67,7 @@ class WithoutFigure(ToyTrainer):
 class WithStrangeUpdate(ToyTrainer):
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         for _, losses in super().updates(batch, networks):
-            yield "judge", losses
+            yield "discriminator", losses
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,10 @@ def test_a_module_that_is_not_there() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "message"),
-    [("WithoutFigure", "validate gives no 'psnr': error"), ("WithStrangeUpdate", "updates yields 'judge', which is")],
+    [
+        ("WithoutFigure", "validate gives no 'psnr': error"),
+        ("WithStrangeUpdate", "updates yields 'discriminator', which is"),
+    ],
 )
 def test_what_only_running_shows(kind: str, message: str, data: Path, tmp_path: Path) -> None:
     spec = OpSpec("toy", "unused:Unused", "", trainer=f"{__name__}:{kind}")

@@ -10,8 +10,8 @@ from torch.nn.functional import conv2d, interpolate, pad
 
 from imgtk.nn.colour import luma
 from imgtk.upscaling.degradation import (
+    DegradationRound,
     Fixed,
-    Order,
     SecondOrder,
     blur,
     classic,
@@ -19,7 +19,7 @@ from imgtk.upscaling.degradation import (
     sinc_kernels,
 )
 
-NOTHING = Order(
+NOTHING = DegradationRound(
     blur=0.0, sinc=0.0, resize=(0.0, 0.0, 1.0), noise=(0.0, 0.0), poisson=(0.0, 0.0), gray=0.0, quality=(100, 100)
 )
 

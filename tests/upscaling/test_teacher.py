@@ -17,7 +17,7 @@ from imgtk.upscaling.network import UpscalingNetwork
 from imgtk.upscaling.teacher import TeacherPairs, make_pairs, pairs_folder, split
 from imgtk.weights import Card, save
 from imgtk_esrgan.network import SRVGGNetCompact
-from imgtk_esrgan.trainer import Compact, CompactRecipe
+from imgtk_esrgan.trainer import CompactRecipe, CompactTrainer
 
 
 class Repeating(UpscalingNetwork):
@@ -108,7 +108,7 @@ def test_a_trainer_learns_from_its_teacher(photos: list[Path], tmp_path: Path, m
     recipe = CompactRecipe(
         teacher=str(file), pairs=4, degradation="photo", spectrum=0.5, features=8, convs=1, batch=2, crop=64
     )
-    trainer = Compact(recipe)
+    trainer = CompactTrainer(recipe)
     trainer.prepare()
     batch = trainer.draw(trainer.load_images(photos, torch.device("cpu")), Generator().manual_seed(0))
     trainer.networks["generator"].load_state_dict(network.state_dict())
@@ -123,4 +123,4 @@ def test_a_teacher_of_another_scale_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "x2.safetensors"
     save(file, SRVGGNetCompact(features=8, convs=1, scale=2).state_dict(), Card("x2", "", "", "", ""))
     with pytest.raises(TrainingError, match="enlarges x2, and this network x4"):
-        Compact(CompactRecipe(teacher=str(file), features=8, convs=1))
+        CompactTrainer(CompactRecipe(teacher=str(file), features=8, convs=1))

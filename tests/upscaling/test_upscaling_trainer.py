@@ -9,7 +9,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from imgtk.errors import TrainingError
 from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator
 from imgtk.upscaling.trainer import UpscalingRecipe, build_discriminator
-from imgtk_esrgan.trainer import ESRGAN, ESRGANRecipe
+from imgtk_esrgan.trainer import ESRGANRecipe, ESRGANTrainer
 
 
 def test_discriminators_and_the_crops_they_take() -> None:
@@ -31,8 +31,8 @@ def test_discriminators_and_the_crops_they_take() -> None:
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(TrainingError, match="unknown degradation 'fog'"):
         UpscalingRecipe(degradation="fog").degrade(torch.rand(1, 3, 8, 8), torch.Generator())
-    with pytest.raises(TrainingError, match="no GAN 'vegan'"):
-        ESRGAN(ESRGANRecipe(gan="vegan", features=8, blocks=1, growth=4))
+    with pytest.raises(TrainingError, match="unknown GAN loss 'vegan'"):
+        ESRGANTrainer(ESRGANRecipe(gan="vegan", features=8, blocks=1, growth=4))
 
 
 @pytest.mark.parametrize("degradation", ["bicubic", "second-order", "photo"])

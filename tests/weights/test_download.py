@@ -142,7 +142,7 @@ def test_a_store_that_cannot_be_written(tmp_path, server, monkeypatch):
     ],
 )
 def test_only_web_addresses_are_taken(store, url):
-    with pytest.raises(UsageError, match="no address"):
+    with pytest.raises(UsageError, match="not a valid URL"):
         download(url)
 
 

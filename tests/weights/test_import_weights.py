@@ -356,7 +356,7 @@ def test_bad_names_are_refused_before_anything_is_asked(public: PublicModel, sto
         pull("anime", "a/b")
     with pytest.raises(UsageError, match="cannot be called ''"):
         pull(server.url + "/")
-    with pytest.raises(UsageError, match="no address"):
+    with pytest.raises(UsageError, match="not a valid URL"):
         pull("http://")
     with pytest.raises(UsageError, match="shipped"):
         pull("anime", "monet")

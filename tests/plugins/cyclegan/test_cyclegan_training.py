@@ -100,9 +100,11 @@ def test_interrupted_and_resumed_gives_the_same_run(method, photos, settings, tm
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("judge", ["features", "pixels"])
-def test_judges_and_contents_that_are_seen_at_random_offsets_are_resumed_too(judge, photos, settings, tmp_path):
-    settings |= {"judge": judge, "content": "1", "crop": "64", "side": "72", "steps": "4"}
+@pytest.mark.parametrize("discriminator", ["features", "pixels"])
+def test_discriminators_and_contents_that_are_seen_at_random_offsets_are_resumed_too(
+    discriminator, photos, settings, tmp_path
+):
+    settings |= {"discriminator": discriminator, "content": "1", "crop": "64", "side": "72", "steps": "4"}
     train(SPEC, photos, tmp_path / "whole", overrides=settings, **CPU)
     train(SPEC, photos, tmp_path / "parts", overrides=settings, stop_at=2, **CPU)
     torch.manual_seed(99)
@@ -190,21 +192,24 @@ def test_encoder_looks_at_five_depths(encoder):
 
 
 def test_discriminators_that_recipes_ask_for(settings):
-    def judge(**changes):
+    def discriminator(**changes):
         return TranslationTrainer(recipe_of(settings, **changes)).discriminator()
 
-    assert isinstance(judge(), FeatureDiscriminator)
-    assert "original" not in "".join(judge(spectral_norm=False).state_dict())
-    assert "original" in "".join(judge().state_dict())
-    assert isinstance(judge(judge="pixels"), PatchDiscriminator)
-    papers = judge(judge="pixels", spectral_norm=False)
+    assert isinstance(discriminator(), FeatureDiscriminator)
+    assert "original" not in "".join(discriminator(spectral_norm=False).state_dict())
+    assert "original" in "".join(discriminator().state_dict())
+    assert isinstance(discriminator(discriminator="pixels"), PatchDiscriminator)
+    papers = discriminator(discriminator="pixels", spectral_norm=False)
     assert any(isinstance(module, torch.nn.InstanceNorm2d) for module in papers.modules())
     for plain in ({"r1": 1.0}, {"gradient_penalty": 1.0}, {"spectral_norm": True}):
-        kinds = [type(module) for module in judge(judge="pixels", **{"spectral_norm": False, **plain}).modules()]
+        kinds = [
+            type(module)
+            for module in discriminator(discriminator="pixels", **{"spectral_norm": False, **plain}).modules()
+        ]
         assert torch.nn.InstanceNorm2d not in kinds
 
 
-def test_judges_of_features_teach_the_generator_and_leave_the_features_alone(settings):
+def test_discriminators_of_features_teach_the_generator_and_leave_the_features_alone(settings):
     trainer = TranslationTrainer(recipe_of(settings))
     for network in trainer.networks.values():
         assert not {id(p) for p in network.parameters()} & {id(p) for p in trainer.features.parameters()}
@@ -214,7 +219,7 @@ def test_judges_of_features_teach_the_generator_and_leave_the_features_alone(set
     assert name == "generator"
     assert trainer.method.there.model[-1].weight.grad.any()
     next(updates)
-    assert all(p.requires_grad for p in trainer.networks["judge of paintings"].parameters())
+    assert all(p.requires_grad for p in trainer.networks["discriminator of paintings"].parameters())
     assert not any(p.requires_grad for p in trainer.features.parameters())
 
 
@@ -230,11 +235,11 @@ def test_what_is_refused(photos, settings, tmp_path):
     refuse("no images in", target=str(empty))
     refuse("no images in", target=str(tmp_path / "nowhere"))
     refuse("paintings are too few", target=str(photos))
-    refuse("no method 'gan'", method="gan")
-    refuse("no GAN 'best'", gan="best")
+    refuse("unknown method 'gan'", method="gan")
+    refuse("unknown GAN loss 'best'", gan="best")
     refuse("unknown schedule 'sine'", schedule="sine")
     refuse("crops of 32 pixels are too small", content="1")
-    refuse("no judge 'ears'", judge="ears")
+    refuse("unknown discriminator 'ears'", discriminator="ears")
     with pytest.raises(TrainingError, match="no images in"):
         train(SPEC, empty, tmp_path / "run", overrides=settings, **CPU)
 

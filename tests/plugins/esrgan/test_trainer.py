@@ -13,7 +13,7 @@ from imgtk.training.run import train
 from imgtk.weights import Card
 from imgtk_esrgan import trainer
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
-from imgtk_esrgan.trainer import RRDB, Compact, CompactRecipe, RRDBRecipe
+from imgtk_esrgan.trainer import CompactRecipe, CompactTrainer, RRDBRecipe, RRDBTrainer
 
 TINY = {
     "features": "8",
@@ -57,7 +57,7 @@ def test_a_x2_network_starts_from_the_trunk_of_a_x4_network(tmp_path: Path) -> N
     trunk = SRVGGNetCompact(8, 2, 4)
     torch.save(trunk.state_dict(), tmp_path / "x4.pth")
     recipe = CompactRecipe(features=8, convs=2, scale=2, init=str(tmp_path / "x4.pth"))
-    network = Compact(recipe).networks["generator"].state_dict()
+    network = CompactTrainer(recipe).networks["generator"].state_dict()
     last = f"body.{2 * 2 + 2}.weight"
     assert network[last].shape[0] == 12
     assert all(torch.equal(network[k], v) for k, v in trunk.state_dict().items() if v.shape == network[k].shape)
@@ -70,7 +70,7 @@ def test_a_folding_network_starts_as_the_x4_network_does_on_the_averaged_input(s
     x4 = RRDBNet(**tiny, scale=4)
     torch.save(x4.state_dict(), tmp_path / "x4.pth")
     recipe = RRDBRecipe(**tiny, scale=scale, init=str(tmp_path / "x4.pth"))
-    network = RRDB(recipe).networks["generator"]
+    network = RRDBTrainer(recipe).networks["generator"]
     x = torch.rand(1, 3, 16, 24)
     with torch.inference_mode():
         expected = x4(torch.nn.functional.avg_pool2d(x, 4 // scale))
@@ -80,7 +80,7 @@ def test_a_folding_network_starts_as_the_x4_network_does_on_the_averaged_input(s
 
 def test_shipped_recipes_are_read() -> None:
     folder = Path(trainer.__file__).parent / "recipes"
-    kinds = {"esrgan": trainer.ESRGAN, "rrdb": trainer.RRDB, "compact": trainer.Compact}
+    kinds = {"esrgan": trainer.ESRGANTrainer, "rrdb": trainer.RRDBTrainer, "compact": trainer.CompactTrainer}
     for file in folder.glob("*.toml"):
         recipe = load_recipe(kinds[file.stem.partition("-")[0]].recipe_type, file, {})
         assert recipe.name == file.stem

@@ -140,7 +140,7 @@ def test_empty_and_missing_folders_of_targets(there, photos, settings, tmp_path)
         ({"variant": "paper"}, "unknown variant 'paper'"),
         ({"crop": 60}, "crops of 60"),
         ({"depth": 1}, "1 levels"),
-        ({"gan": "best"}, "no GAN 'best'"),
+        ({"gan": "best"}, "unknown GAN loss 'best'"),
     ],
 )
 def test_settings_that_make_no_training(change, message, backbone):

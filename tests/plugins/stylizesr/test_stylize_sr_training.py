@@ -123,10 +123,10 @@ def test_each_loss_reaches_the_network(paintings, backbone):
     for loss in found.values():
         gradients = torch.autograd.grad(loss, learning.networks["generator"].tail[5].weight, retain_graph=True)
         assert gradients[0].abs().max() > 0
-    judge = learning.networks["discriminator"]
-    assert not any(p.requires_grad for p in judge.parameters())
+    discriminator = learning.networks["discriminator"]
+    assert not any(p.requires_grad for p in discriminator.parameters())
     next(updates)
-    assert all(p.requires_grad for p in judge.parameters())
+    assert all(p.requires_grad for p in discriminator.parameters())
 
 
 def test_it_starts_from_weights_of_its_own_kind_only(run, network, tmp_path):

@@ -70,7 +70,7 @@ def test_it_is_trained_exported_and_used_and_resumed_exactly(data, settings, tmp
 
     figures = {name for name, _ in losses(tmp_path / "whole")}
     assert {f"generator/{name}" for name in ("reconstruction", "cycle", "kl", "adversarial")} < figures
-    assert {"photo_judge/adversarial", "painting_judge/adversarial", "validation/kid"} < figures
+    assert {"photo_discriminator/adversarial", "painting_discriminator/adversarial", "validation/kid"} < figures
     card = Card.read(weights.with_suffix(".toml"))
     assert card.architecture.startswith("UNIT, 2 + 2 blocks, 4 channels")
     assert set(card.scores["validation"]) == {"kid", "kid_photos", "content", "regularity"}
@@ -82,7 +82,7 @@ def test_it_is_trained_exported_and_used_and_resumed_exactly(data, settings, tmp
 
 
 def test_every_network_learns_and_nothing_else(settings):
-    """After the generator's losses, its gradients reach all of it, and none of the judges; and the other way round."""
+    """After the generator's losses, its gradients reach all of it and no discriminator; and the other way round."""
     trainer = UNITTrainer(recipe(settings))
     networks = trainer.networks
     batch = torch.cat([sample_image(32, 32, seed=1), sample_image(32, 32, seed=2)], 1)
@@ -113,10 +113,12 @@ def test_what_is_shown_is_kept_if_asked_for(settings):
     assert "content" not in next(trainer.updates(batch, trainer.networks))[1]
 
 
-@pytest.mark.parametrize(("judge", "kind"), [("features", FeatureDiscriminator), ("pixels", MultiScaleDiscriminator)])
-def test_judges_by_name(settings, judge, kind):
-    trainer = UNITTrainer(recipe(settings, judge=judge))
-    assert isinstance(trainer.networks["photo_judge"], kind)
+@pytest.mark.parametrize(
+    ("discriminator", "kind"), [("features", FeatureDiscriminator), ("pixels", MultiScaleDiscriminator)]
+)
+def test_discriminators_by_name(settings, discriminator, kind):
+    trainer = UNITTrainer(recipe(settings, discriminator=discriminator))
+    assert isinstance(trainer.networks["photo_discriminator"], kind)
     batch = torch.cat([sample_image(32, 32, seed=1), sample_image(32, 32, seed=2)], 1)
     assert next(trainer.updates(batch, trainer.networks))[1]["adversarial"].isfinite()
 
@@ -149,9 +151,9 @@ def test_it_starts_from_other_weights(settings, tmp_path):
         ({"target": ""}, "no paintings to learn from"),
         ({"target": "/nowhere"}, "no images in"),
         ({"crop": "34"}, "crops of 34 pixels"),
-        ({"crop": "32", "scales": "2", "judge": "pixels"}, "crops of 32 pixels"),
+        ({"crop": "32", "scales": "2", "discriminator": "pixels"}, "crops of 32 pixels"),
         ({"crop": "32", "content": "1"}, "crops of 32 pixels"),
-        ({"gan": "magic"}, "no GAN 'magic'"),
+        ({"gan": "magic"}, "unknown GAN loss 'magic'"),
         ({"crop": "64"}, "none of the"),
     ],
 )

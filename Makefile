@@ -1,6 +1,7 @@
 # make demo   upscale and repaint a sample photo           make test   what CI runs
 # make lint   ruff and mypy only                           make clean  remove what these made
 # make long   the tests of an hour, with 40 GB of disk     make cluster   those that need Ray
+# make docs   the documentation as a site, in site/
 #
 # A CPU-only torch is a tenth of the default download: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
 
@@ -12,11 +13,11 @@ BIN := .venv/bin
 # Installed once; again when the requirements change or a plugin folder comes or goes.
 REQUIREMENTS := setup.py constraints.txt plugins
 
-.PHONY: demo test lint long cluster clean
+.PHONY: demo test lint long cluster docs clean
 .DEFAULT_GOAL := help
 
 help: ## print what can be made
-	@sed -n '1,5s/^# *//p' Makefile
+	@sed -n '1,6s/^# *//p' Makefile
 
 demo: .venv/installed-demo
 	@mkdir -p demo
@@ -33,13 +34,17 @@ long: .venv/installed-dev
 cluster: .venv/installed-dev .venv/installed-ray
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/batch/test_cluster.py
 
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Now: $(BIN)/python -m http.server -d site, and open http://localhost:8000"
+
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist demo site *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 .venv/installed-%: $(REQUIREMENTS) | .venv/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'

@@ -24,8 +24,9 @@ LARGE = ["pyvips>=3.0", "pyvips-binary>=8.16"]
 HEIC = ["pi-heif>=0.20"]  # LGPL, decodes only
 RAW = ["rawpy>=0.21"]
 RAY = ["ray>=2.40"]
+DOCS = ["mkdocs-material>=9.6,<10"]
 LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *ONNX, *VIDEO, *LARGE]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *DOCS, *ONNX, *VIDEO, *LARGE]
 
 REPOSITORY = "https://github.com/imgtk/imgtk"
 
@@ -77,6 +78,7 @@ setup(
         "heic": HEIC,
         "raw": RAW,
         "ray": RAY,
+        "docs": DOCS,
         "train": TRAIN,
         "test": [*TRAIN, *TEST],
         "dev": [*TRAIN, *TEST, *LINT],

@@ -1,7 +1,7 @@
-"""The README's figures, from the committed results.
+"""The figures of docs/benchmarks.md, from the committed results.
 
-python benchmarks/summary.py            prints them
-python benchmarks/summary.py --write    puts them between the markers of the README
+python benchmarks/summary.py            print them
+python benchmarks/summary.py --write    put them between the markers of the page
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+PAGE = HERE.parent / "docs" / "benchmarks.md"
 START, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->"
 
 
@@ -25,9 +25,8 @@ def summary() -> str:
     """Markdown: speed and memory with the command that measures each, and the table of quality."""
     machine = load("speed")["machine"]
     lines = [
-        f"Measured on {machine['cpu']}, {machine['memory_gib']} GiB, torch {machine['torch']}; ratios are of runs",
-        "that took turns in one process. [docs/benchmarks.md](docs/benchmarks.md) tells how; the raw results are in",
-        "`benchmarks/results/`.",
+        f"Measured on {machine['cpu']}, {machine['memory_gib']} GiB, torch {machine['torch']}. Ratios compare",
+        "runs that took turns in one process. The raw results are in `benchmarks/results/`.",
         "",
         "| what | figure | command |",
         "|---|---|---|",
@@ -70,9 +69,9 @@ def main() -> None:
     if sys.argv[1:] != ["--write"]:
         print(summary(), end="")
         return
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(START)
-    README.write_text(before + START + summary() + END + rest.split(END)[1], encoding="utf-8")
+    PAGE.write_text(before + START + summary() + END + rest.split(END)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from imgtk.cli import COMMANDS, main
 from imgtk.language import parse
@@ -23,14 +22,10 @@ MARKDOWN = sorted(
 )
 
 
-def test_table_of_operators() -> None:
-    """If this fails, put the output of `imgtk ops --markdown` between the marks."""
-    table = re.search(r"<!-- operators -->\n(.*)<!-- /operators -->", PAGES[0].read_text("utf-8"), re.DOTALL)
-    ours = {spec for plugin in default().plugins if plugin.distribution == "imgtk" for spec in plugin.operators}
-    lines = CliRunner().invoke(main, ["ops", "--markdown"]).stdout.splitlines()
-    expected = [line for line in lines if not line.startswith("| `") or line.split("`")[1] in ours]
-    assert table
-    assert table[1].splitlines() == expected
+def test_reference_of_operators() -> None:
+    """If this fails, run scripts/operator_reference.py."""
+    page = runpy.run_path(str(ROOT / "scripts" / "operator_reference.py"))["page"]()
+    assert (ROOT / "docs" / "reference.md").read_text("utf-8") == page
 
 
 def commands_of(page: Path) -> list[tuple[str, str]]:
@@ -114,11 +109,11 @@ def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "out.png").exists()
 
 
-def test_figures_of_the_readme_are_the_committed_ones() -> None:
+def test_figures_of_the_benchmarks_are_the_committed_ones() -> None:
     printed = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / "summary.py"], check=True, capture_output=True, encoding="utf-8"
     ).stdout
-    assert f"<!-- benchmarks -->\n{printed}<!-- /benchmarks -->" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- benchmarks -->\n{printed}<!-- /benchmarks -->" in (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 
 
 def test_table_of_recipes() -> None:

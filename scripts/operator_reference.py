@@ -1,0 +1,69 @@
+"""Write docs/reference.md, the reference of the built-in operators: python scripts/operator_reference.py
+
+`page()` returns the text; a test compares it with the file.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+from imgtk.cli.catalogue import default_text, usage
+from imgtk.op import OpSpec
+from imgtk.params import Param
+from imgtk.registry import default
+
+DOCS = Path(__file__).parents[1] / "docs"
+INTRODUCTION = """\
+# Operators
+
+These operators come with imgtk. `imgtk ops` also lists those of the plugins that you installed, and `imgtk help OP`
+prints the parameters of one. A positional parameter needs no name: see [the pipeline language](pipelines.md#arguments).
+
+Each example shows a part of the input on the left and of the result on the right, at 1:1.
+`python scripts/operator_images.py` draws them.
+"""
+
+
+def page() -> str:
+    """Return the Markdown of the page."""
+    registry = default()
+    names = [name for plugin in registry.plugins if plugin.distribution == "imgtk" for name in plugin.operators]
+    specs = sorted((registry.spec(name) for name in names), key=lambda spec: (":" not in spec.name, spec.name))
+    parts = [INTRODUCTION]
+    for task, group in groupby(specs, key=lambda spec: spec.name.partition(":")[0] if ":" in spec.name else "others"):
+        parts.append(f"\n## {task}\n")
+        parts += [section(spec) for spec in group]
+    return "".join(parts)
+
+
+def section(spec: OpSpec) -> str:
+    """Return what the page says about one operator."""
+    lines = ["", f"### {spec.name}", "", spec.summary, ""]
+    if (DOCS / "images" / "ops" / image_name(spec.name)).exists():
+        lines += [f"![{spec.name}](images/ops/{image_name(spec.name)})", ""]
+    lines += ["```text", " ".join([spec.name, *map(usage, spec.params)]), "```"]
+    if spec.params:
+        lines += ["", "| parameter | takes | default | what it does |", "|---|---|---|---|"]
+        lines += [row(param) for param in spec.params]
+    if spec.weights:
+        lines += ["", f"Shipped weights: {', '.join(f'`{name}`' for name in spec.weights)}."]
+    if spec.trainer:
+        lines += ["", f"To train a network for it: `imgtk train {spec.name}` ([training](training.md))."]
+    return "\n".join([*lines, ""])
+
+
+def row(param: Param) -> str:
+    """Return a parameter's row of the table."""
+    name = f"`{param.name}`" + (" (positional)" if param.positional else "")
+    cells = (name, param.type.describe(), default_text(param), param.help)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def image_name(operator: str) -> str:
+    """Return the file name of an operator's example: "upscale:esrgan" -> "upscale-esrgan.webp"."""
+    return f"{operator.replace(':', '-')}.webp"
+
+
+if __name__ == "__main__":
+    (DOCS / "reference.md").write_text(page(), encoding="utf-8")

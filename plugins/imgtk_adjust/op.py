@@ -1,11 +1,7 @@
-"""The adjustments. All compute in float32: they are cheap, and bfloat16 would keep 8 bits of each pixel.
-
-Colours are taken as they are coded (gamma-compressed), like CSS filters and photo editors do.
-"""
+"""Simple adjustments, and `blend`."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -13,10 +9,7 @@ from torch import Tensor
 
 from imgtk.geometry import Box, Geometry, Size, Window
 from imgtk.nn.blur import blur_radius, gaussian_blur
-from imgtk.op import ImageOp
-
-# Relative luminance of sRGB primaries (ITU-R BT.709), as in the W3C's "Filter Effects" for `saturate` and `grayscale`.
-LUMINANCE = (0.2126, 0.7152, 0.0722)
+from imgtk_adjust.base import LUMINANCE, Adjustment
 
 # B(below, above) of the W3C's "Compositing and Blending Level 1", section 9.1, separable modes.
 BLENDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -34,20 +27,6 @@ def luminance(x: Tensor) -> Tensor:
     """(N, 3, H, W) to (N, 1, H, W)."""
     red, green, blue = x.unbind(1)
     return (LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue)[:, None]
-
-
-class Adjustment(ImageOp):
-    """An operator whose output pixel depends on the input pixel alone, unless `geometry` says otherwise."""
-
-    batched = True
-    needs_float32 = True
-
-    @property
-    def geometry(self) -> Geometry:
-        return Geometry()
-
-    @abstractmethod
-    def __call__(self, x: Tensor, *others: Tensor) -> Tensor: ...
 
 
 class Blend(Adjustment):

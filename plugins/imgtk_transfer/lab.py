@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from imgtk.nn.colour import from_srgb, to_srgb
+
 __all__ = ["to_lab", "to_rgb"]
 
 # Linear sRGB to XYZ (IEC 61966-2-1, annex F), each row divided by its sum: X, Y and Z of white become 1.
@@ -19,9 +21,7 @@ KNEE = 6 / 29
 
 def to_lab(rgb: Tensor) -> Tensor:
     """L*a*b* of (…, 3) sRGB, 0..1; values outside go on along the curves, negative ones mirrored."""
-    size = rgb.abs()
-    linear = torch.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4).copysign(rgb)
-    xyz = linear @ XYZ.to(rgb).T
+    xyz = from_srgb(rgb) @ XYZ.to(rgb).T
     root = torch.where(xyz > KNEE**3, xyz.clamp(min=KNEE**3) ** (1 / 3), xyz / (3 * KNEE**2) + 4 / 29)
     lab = root @ OPPONENT.to(rgb).T
     lab[..., 0] -= 16
@@ -34,8 +34,4 @@ def to_rgb(lab: Tensor) -> Tensor:
     shifted[..., 0] += 16
     root = shifted @ OPPONENT.inverse().to(lab).T
     xyz = torch.where(root > KNEE, root**3, 3 * KNEE**2 * (root - 4 / 29))
-    linear = xyz @ RGB.to(lab).T
-    size = linear.abs()
-    return torch.where(size <= 0.0031308, size * 12.92, 1.055 * size.clamp(min=1e-9) ** (1 / 2.4) - 0.055).copysign(
-        linear
-    )
+    return to_srgb(xyz @ RGB.to(lab).T)

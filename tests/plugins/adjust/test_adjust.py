@@ -13,10 +13,10 @@ from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Size, Window
 from imgtk.op import ImageOp
-from imgtk_adjust import MODES, imgtk_operators
+from imgtk_adjust import LIGHT, MODES
 from imgtk_adjust.op import BLENDS
 
-SPECS = {spec.name: spec for spec in imgtk_operators()}
+SPECS = {spec.name: spec for spec in LIGHT}
 
 
 def build(name: str, **params: Any) -> ImageOp:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from operator_reference import DOCS, image_name
+from operator_reference import DOCS, example, image_name
 from PIL import Image
 from skimage import data
 
@@ -20,19 +20,6 @@ from imgtk.registry import default
 
 SIDE = 200
 """Side of each half, in pixels."""
-ARGUMENTS = {
-    "adjust:brightness-contrast": "0.1 contrast=1.3",
-    "adjust:gamma": "1.8",
-    "adjust:saturation": "1.6",
-    "adjust:sharpen": "1.5",
-    "adjust:vignette": "0.9",
-    "blend": "( adjust:blur 6 ) 0.7 screen",
-    "style:any": "{reference}",
-    "style:colour": "{reference}",
-    "style:gram": "{reference} steps=100",
-    "style:texture": "{reference}",
-}
-"""What stands after an operator's name, where that alone is no example; `{reference}` is a file with another image."""
 WITHOUT = {"style:fast", "translate:cyclegan", "translate:pix2pix"}
 """Operators that need a network of the user's."""
 
@@ -44,19 +31,28 @@ def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         reference = Path(folder) / "reference.png"
         Image.fromarray(data.coffee()).save(reference)
+        cube = Path(folder) / "warm.cube"
+        cube.write_text(warm())
         for name in names or sorted(set(known) - WITHOUT):
-            draw(name, reference)
+            draw(name, reference, cube)
 
 
-def draw(name: str, reference: Path) -> None:
+def warm() -> str:
+    """A table of colours: warm lights and cool shadows."""
+    steps = [i / 8 for i in range(9)]
+    colours = [f"{r**0.85} {g} {0.1 + 0.75 * b}" for b in steps for g in steps for r in steps]
+    return "\n".join(["LUT_3D_SIZE 9", *colours])
+
+
+def draw(name: str, reference: Path, cube: Path) -> None:
     task = name.partition(":")[0]
     photo = Image.fromarray(data.chelsea()).crop((30, 0, 430, 300))
     if task in ("upscale", "stylize-sr"):
         photo = photo.resize((200, 150), Image.Resampling.BOX)
     if name == "translate:sketch2photo":
         photo = imgtk.Pipeline("translate:photo2sketch colour=0.4")(photo).pil()
-    text = " ".join([name, ARGUMENTS.get(name, {"upscale": "x4", "resize": "x0.5"}.get(task, ""))])
-    result = imgtk.Pipeline(text.format(reference=f"'{reference}'"))(photo).pil().convert("RGB")
+    text = example(name, image=f"'{reference}'", cube=f"'{cube}'")
+    result = imgtk.Pipeline(text)(photo).pil().convert("RGB")
     before = photo.resize(result.size, Image.Resampling.NEAREST)
     left, top = round(result.width * 0.42 - SIDE / 2), round(result.height * 0.4 - SIDE / 2)
     box = (max(0, left), max(0, top), max(0, left) + SIDE, max(0, top) + min(SIDE, result.height))

@@ -23,6 +23,33 @@ prints the parameters of one. A positional parameter needs no name: see [the pip
 Each example shows a part of the input on the left and of the result on the right, at 1:1.
 `python scripts/operator_images.py` draws them.
 """
+ARGUMENTS = {
+    "adjust:auto-levels": "0.01",
+    "adjust:brightness-contrast": "0.1 contrast=1.3",
+    "adjust:clahe": "4",
+    "adjust:curves": "0:0,0.25:0.12,0.7:0.85,1:1",
+    "adjust:duotone": "navy #ffe8b0",
+    "adjust:exposure": "0.8",
+    "adjust:gamma": "1.8",
+    "adjust:hue": "90",
+    "adjust:levels": "0.15 0.8",
+    "adjust:lut": "{cube}",
+    "adjust:saturation": "1.6",
+    "adjust:sharpen": "1.5",
+    "adjust:threshold": "otsu",
+    "adjust:tonemap": "filmic srgb",
+    "adjust:vignette": "0.9",
+    "adjust:white-balance": "temperature=4000",
+    "blend": "( adjust:blur 6 ) 0.7 screen",
+    "style:any": "{image}",
+    "style:colour": "{image}",
+    "style:gram": "{image} steps=100",
+    "style:texture": "{image}",
+}
+"""What stands after an operator's name, where that alone is no example; `{image}` and `{cube}` are files."""
+BY_TASK = {"upscale": "x4", "resize": "x0.5"}
+FILES = {"image": "coffee.jpg", "cube": "warm.cube"}
+"""What the page calls them."""
 
 
 def page() -> str:
@@ -41,7 +68,7 @@ def section(spec: OpSpec) -> str:
     """Return what the page says about one operator."""
     lines = ["", f"### {spec.name}", "", spec.summary, ""]
     if (DOCS / "images" / "ops" / image_name(spec.name)).exists():
-        lines += [f"![{spec.name}](images/ops/{image_name(spec.name)})", ""]
+        lines += [f"![{spec.name}](images/ops/{image_name(spec.name)})", "", f"*`{example(spec.name)}`*", ""]
     lines += ["```text", " ".join([spec.name, *map(usage, spec.params)]), "```"]
     if spec.params:
         lines += ["", "| parameter | takes | default | what it does |", "|---|---|---|---|"]
@@ -58,6 +85,12 @@ def row(param: Param) -> str:
     name = f"`{param.name}`" + (" (positional)" if param.positional else "")
     cells = (name, param.type.describe(), default_text(param), param.help)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def example(name: str, **files: object) -> str:
+    """Return a pipeline that shows an operator, with these files, or with names for them."""
+    arguments = ARGUMENTS.get(name, BY_TASK.get(name.partition(":")[0], ""))
+    return f"{name} {arguments}".strip().format(**(files or FILES))
 
 
 def image_name(operator: str) -> str:

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-NAMES = {"imgtk-realesrgan": "upscale:realesrgan", "imgtk-sepia": "adjust:sepia", "imgtk-spandrel": "upscale:spandrel"}
+NAMES = {"imgtk-realesrgan": "upscale:realesrgan", "imgtk-sepia": "tone:sepia", "imgtk-spandrel": "upscale:spandrel"}
 """The operator of each."""
 
 pytestmark = pytest.mark.slow
 
 TONE = """
 import imgtk, numpy
-toned = imgtk.Pipeline("adjust:sepia 1 | upscale:nearest x2")(numpy.full((4, 6), 100, numpy.uint8))
+toned = imgtk.Pipeline("tone:sepia 1 | upscale:nearest x2")(numpy.full((4, 6), 100, numpy.uint8))
 print(toned.size, *toned.pixels[0, 0])
 """
 

@@ -9,7 +9,7 @@ from imgtk.params import Number, Param
 def imgtk_operators() -> list[OpSpec]:
     return [
         OpSpec(
-            name="adjust:sepia",
+            name="tone:sepia",
             impl="imgtk_sepia.op:Sepia",
             summary="Tone the image like an old photograph.",
             params=(

@@ -1,4 +1,4 @@
-"""What `adjust:sepia` does."""
+"""What `tone:sepia` does."""
 
 from __future__ import annotations
 

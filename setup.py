@@ -55,7 +55,7 @@ setup(
         "imagecodecs>=2024.6",  # decodes what tifffile finds: LZW, Zstandard, packed bits, CMYK and Lab
         "fsspec>=2024.2",
         "opencv-python-headless>=4.8",
-        "pillow>=11.1",
+        "pillow>=11.3",
         "click>=8.1",
         "pluggy>=1.7",
         "platformdirs>=4.0",

@@ -23,8 +23,9 @@ from imgtk.errors import UsageError
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.io import MAX_PIXELS
+from imgtk.io.header import Header
 from imgtk.io.options import WriteOptions
-from imgtk.io.read import Header, read_headers
+from imgtk.io.read import read_headers
 from imgtk.language import dump_yaml, load_yaml, parse, to_text
 from imgtk.language.graph import INPUT, Graph
 from imgtk.registry import Registry, default

@@ -25,7 +25,8 @@ from imgtk.image import Image
 from imgtk.io import WriteOptions, check_target, large, write
 from imgtk.io.carried import left_out
 from imgtk.io.formats import format_of
-from imgtk.io.read import Header, read_headers
+from imgtk.io.header import Header
+from imgtk.io.read import read_headers
 from imgtk.io.write import DISK_FULL
 from imgtk.pipeline import Pipeline, Progress
 from imgtk.video import formats as video

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imgtk.batch import Row
     from imgtk.pipeline import Progress
 
-FORMATS = ("jpg", "png", "webp", "tif", "bmp", "gif", "mp4", "mov", "mkv", "webm")
+FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv", "webm")
 
 
 @click.command()
@@ -52,7 +52,7 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "gif", "mp4", "mov", "mkv", "webm
 @click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--lossless", is_flag=True, help="Keep every pixel in WebP.  [default: as the input does]")
-@click.option("--quality", type=click.IntRange(1, 100), help="Quality of JPEG and WebP.  [default: 95]")
+@click.option("--quality", type=click.IntRange(1, 100), help="Quality of JPEG, WebP and AVIF.  [default: 95]")
 @click.option("--codec", metavar="NAME", help="Encoder for clips.  [default: the clip's codec]")
 @click.option("--crf", type=click.FloatRange(0, 63), help="Quality of clips, on the encoder's scale; lower is better.")
 @click.option(

@@ -23,8 +23,8 @@ from imgtk.geometry import Box, Extent, Size, cut
 from imgtk.io import check_target
 from imgtk.io.depth import to_depth
 from imgtk.io.formats import TIFF, format_of
+from imgtk.io.header import Header
 from imgtk.io.options import WriteOptions
-from imgtk.io.read import Header
 from imgtk.io.write import natural_depth
 from imgtk.language.graph import INPUT, SAVE
 

@@ -1,9 +1,12 @@
-"""Formats that imagecodecs and rawpy decode: JPEG XL, JPEG 2000, JPEG of 12 bits, camera raw."""
+"""Formats that imagecodecs, rawpy and pi-heif decode: JPEG XL, JPEG 2000, JPEG of 12 bits, camera raw, and what has
+more than 8 bits in AVIF and HEIC."""
 
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -13,7 +16,7 @@ from imgtk.geometry import Size
 from imgtk.image import Metadata
 from imgtk.io import jpeg
 from imgtk.io.metadata import valid_profile
-from imgtk.io.signatures import JPEG_2000, JPEG_XL, Signature
+from imgtk.io.signatures import JPEG_2000, JPEG_XL, RAW, Signature
 
 JPEG_12 = Signature("a JPEG of 12 bits", "imagecodecs")
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # ISO/IEC 18181-1, SizeHeader
@@ -53,28 +56,59 @@ def decode(kind: Signature, data: bytes) -> tuple[np.ndarray, Metadata]:
     if samples.dtype.kind == "f":
         samples = samples.astype(np.float32)
     elif samples.itemsize == 2 and 8 < bits < 16:
-        full = 2**bits - 1
-        samples = ((samples.astype(np.uint32) * 65535 + full // 2) // full).astype(np.uint16)
+        samples = _widened(samples, bits)
     what = "metadata are" if icc or kind == JPEG_12 else "metadata and profile are"
     return samples, Metadata(icc=icc, warnings=(f"{what} left out, as far as there are any",))
 
 
+def avif(data: bytes, bits: int) -> np.ndarray:
+    """Samples (H, W, C) of an AVIF file of so many bits, uint8, or uint16 if those are more than 8; neither turned nor
+    mirrored; a second or fourth channel is alpha."""
+    return np.atleast_3d(_widened(np.asarray(imagecodecs.avif_decode(data)), bits))
+
+
+def heic(file: BinaryIO, bits: int) -> np.ndarray:
+    """Samples as `avif` gives them, of an HEIC file."""
+    import pi_heif
+
+    image = pi_heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    return np.atleast_3d(_widened(np.asarray(image), bits))
+
+
+def _widened(samples: np.ndarray, bits: int) -> np.ndarray:
+    """Samples of so many bits, in 16 if those are more than 8."""
+    if bits == 8:
+        return samples
+    full = 2**bits - 1
+    return ((samples.astype(np.uint32) * 65535 + full // 2) // full).astype(np.uint16)
+
+
 def develop(file: BinaryIO) -> np.ndarray:
     """The image that rawpy (LibRaw) makes of a camera raw file: (H, W, 3), uint16, sRGB, upright."""
-    import rawpy
-
-    with rawpy.imread(file) as raw:
+    with _raw(file) as raw:
         developed: np.ndarray = raw.postprocess(use_camera_wb=True, output_bps=16)
     return developed
 
 
 def raw_size(file: BinaryIO) -> Size:
     """The size that `develop` gives."""
-    import rawpy
-
-    with rawpy.imread(file) as raw:
+    with _raw(file) as raw:
         width, height, turned = raw.sizes.width, raw.sizes.height, raw.sizes.flip in (5, 6)
     return Size(height, width) if turned else Size(width, height)
+
+
+@contextmanager
+def _raw(file: BinaryIO) -> Iterator[Any]:
+    """The file as LibRaw reads it; what is wrong with it becomes a ReadError."""
+    import rawpy
+
+    try:
+        with rawpy.imread(file) as raw:
+            yield raw
+    except rawpy.LibRawError as error:
+        (reason,) = error.args or ("",)
+        reason = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+        raise ReadError(f"it is a camera raw file that LibRaw does not read ({reason})", hint=RAW.hint) from error
 
 
 def _siz(data: bytes) -> tuple[Size, int]:

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import struct
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+
+class AvifFacts(NamedTuple):
+    """What an AVIF file says of its samples.
+
+    Attributes:
+        points: code points of ITU-T H.273 for the colours (the nclx colr box; ISO/IEC 14496-12, 12.1.5): primaries,
+            transfer, matrix, whether the range is full; None if there are none.
+        bits: of a sample.
+        gray: whether there are no colours.
+    """
+
+    points: tuple[int, int, int, int] | None
+    bits: int
+    gray: bool
 
 
 def is_lossless_webp(file: BinaryIO) -> bool:
@@ -17,16 +33,14 @@ def is_lossless_webp(file: BinaryIO) -> bool:
     return False
 
 
-def avif_colours(file: BinaryIO) -> tuple[tuple[int, int, int, int] | None, int]:
-    """Code points of ITU-T H.273 (the nclx colr box; ISO/IEC 14496-12, 12.1.5), and bits per sample (the av1C box;
-    AV1-ISOBMFF, 2.3.3), of an AVIF file: primaries, transfer, matrix, whether the range is full."""
+def avif_facts(file: BinaryIO) -> AvifFacts:
+    """What an AVIF file says of its samples, in the av1C boxes (AV1-ISOBMFF, 2.3.3) of colours and alpha."""
     file.seek(0)
     data = file.read(1 << 20)
     points, at = None, data.find(b"colrnclx")
     if at >= 0 and at + 15 <= len(data):
         primaries, transfer, matrix, full = struct.unpack_from(">HHHB", data, at + 8)
         points = (primaries, transfer, matrix, full >> 7)
-    at, bits = data.find(b"av1C"), 8
-    if at >= 0 and at + 7 <= len(data) and data[at + 6] & 0x40:
-        bits = 12 if data[at + 6] & 0x20 else 10
-    return points, bits
+    flags = [data[found.end() + 2] for found in re.finditer(b"av1C", data[:-3])]
+    bits = max((12 if flag & 0x20 else 10 if flag & 0x40 else 8 for flag in flags), default=8)
+    return AvifFacts(points, bits, bool(flags) and all(flag & 0x10 for flag in flags))  # alpha has no colours either

@@ -42,15 +42,17 @@ JPEG = Format(
 PNG = Format("PNG", (".png",), depths=(8, 16), alpha=True, metadata=("icc", "exif", "xmp", "dpi", "text", "cicp"))
 WEBP = Format("WebP", (".webp",), alpha=True, max_side=16_383, lossy=True, metadata=("icc", "exif", "xmp"))
 
+# libavif reads no longer sides, unless told to (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT).
+AVIF = Format("AVIF", (".avif",), alpha=True, max_side=32_768, lossy=True, metadata=("icc", "exif", "xmp"))
 TIFF = Format(
     "TIFF", (".tif", ".tiff"), depths=(8, 16, 32), alpha=True, metadata=("icc", "exif", "xmp", "dpi", "iptc", "geo")
 )
 BMP = Format("BMP", (".bmp",), metadata=("dpi",))
 
-FORMATS = (JPEG, PNG, WEBP, TIFF, BMP)
+FORMATS = (JPEG, PNG, WEBP, AVIF, TIFF, BMP)
 
 WRITABLE = tuple(suffix for form in FORMATS for suffix in form.suffixes)
-_OTHERS = (".gif", ".avif", ".mpo", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm")
+_OTHERS = (".gif", ".mpo", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm")
 READABLE = (*WRITABLE, *_OTHERS)
 """Suffixes of the files that are taken for images in folders; a file that is named is read whatever its suffix."""
 

@@ -7,34 +7,22 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import PIL.Image
 from PIL import UnidentifiedImageError
-from PIL.ImageFile import ImageFile
 
 from imgtk.errors import ReadError
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
-from imgtk.io import bmp, codecs, colour, jpeg, png, png_chunks, tiff
+from imgtk.io import bmp, by_pillow, codecs, jpeg, tiff
 from imgtk.io import metadata as meta
-from imgtk.io.containers import avif_colours, is_lossless_webp
-from imgtk.io.convert import SIDEWAYS, assembled, from_pillow, oriented
-from imgtk.io.quiet import without_warnings
+from imgtk.io.convert import assembled, oriented
+from imgtk.io.header import MAX_PIXELS, Header, check_frames, check_size, upright_size
 from imgtk.io.signatures import HEIC, RAW, Signature, signature
 
-MAX_PIXELS = 250_000_000
-"""Images above this size are refused unless the caller raises the limit. 250 megapixels are 750 MB of 8-bit colour:
-more than cameras make, less than what files of a few hundred kilobytes can hold."""
-
-# What Pillow may open: formats with one image of 8 bits in them, or known to `png` and `tiff`. Others are either not
-# decoded by Pillow itself (EPS starts Ghostscript) or would lose bits without a word (JPEG 2000).
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "AVIF")
 _READABLE = "imgtk reads JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG XL, JPEG 2000 and PNM."
 
 
@@ -64,39 +52,8 @@ def read_size(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Size:
     """
     headers = read_headers(path, max_pixels=max_pixels)
     with reading(Path(path)):
-        _check_frames(len(headers), "pages")
+        check_frames(len(headers), "pages")
     return headers[0].size
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says of an image in it.
-
-    Attributes:
-        size: of the upright image.
-        channels: 1 to 4, with alpha.
-        depth: bits of a sample in memory: 8, 16 or 32.
-        metadata: with the orientation as the file states it.
-        orientation: 1 (upright) to 8.
-        whole: why it can only be decoded as a whole, in words; empty if it can be decoded by rows.
-    """
-
-    size: Size
-    channels: int
-    depth: int
-    metadata: Metadata
-    orientation: int
-    whole: str
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether there is a channel of alpha, which may turn out to hide nothing."""
-        return self.channels in (2, 4)
-
-    @property
-    def nbytes(self) -> int:
-        """Of the decoded image."""
-        return self.size.pixels * self.channels * self.depth // 8
 
 
 def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Header]:
@@ -118,13 +75,7 @@ def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Head
             check_size(*bitmap.size, max_pixels)
             channels = 4 if bitmap.masks[3] else 3
             return [Header(bitmap.size, channels, 8, Metadata(dpi=bitmap.dpi), 1, "BMP")]
-        if head.startswith(png.SIGNATURE):
-            metadata = png_chunks.metadata(file)
-            with pillow_image(BytesIO(png_chunks.without_pixels(file)), max_pixels) as image:
-                return [_pillow_header(image, metadata, gray=png.is_gray(head), depth=max(8, png.bit_depth(head)))]
-        with pillow_image(file, max_pixels) as image:
-            gray = image.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "F")
-            return [_pillow_header(image, _metadata(file, image), gray=gray, endless=not _has_end(file, image))]
+        return [by_pillow.header(file, max_pixels)]
 
 
 def _other(file: BinaryIO, head: bytes) -> Signature | None:
@@ -156,42 +107,10 @@ def _decoded_other(file: BinaryIO, kind: Signature, path: Path, max_pixels: int)
     return assembled(samples, has_alpha=samples.shape[2] in (2, 4), metadata=metadata, path=path)
 
 
-def _pillow_header(
-    image: ImageFile, metadata: Metadata, *, gray: bool, depth: int = 8, endless: bool = False
-) -> Header:
-    turned = meta.orientation(metadata)
-    deep = {"F": 32, "I": 16}.get(image.mode.partition(";")[0], depth)
-    channels = (1 if gray else 3) + image.has_transparency_data
-    kind = str(image.format)
-    whole = "" if kind in ("JPEG", "MPO", "PNG") else kind
-    if image.info.get("progressive") or image.info.get("interlace"):
-        whole = f"progressive {kind}"
-    if image.mode in ("CMYK", "LAB"):
-        whole = f"{kind} with colours as {image.mode}"
-    if endless:
-        whole = f"{kind} without an end"
-    return Header(_upright(Size(*image.size), turned), channels, deep, metadata, turned, whole)
-
-
-def _has_end(file: BinaryIO, image: ImageFile) -> bool:
-    """Whether the end marker of a JPEG is somewhere in the last megabyte."""
-    if image.format not in ("JPEG", "MPO"):
-        return True
-    at = file.tell()
-    file.seek(max(0, file.seek(0, 2) - (1 << 20)))
-    found = b"\xff\xd9" in file.read()
-    file.seek(at)
-    return found
-
-
 def _tiff_header(file: BinaryIO, page: tiff.Page) -> Header:
-    size = _upright(page.size, page.orientation)
+    size = upright_size(page.size, page.orientation)
     channels = page.colours + page.has_alpha
     return Header(size, channels, page.depth, tiff.metadata(file, page), page.orientation, page.decoded_whole)
-
-
-def _upright(size: Size, orientation: int) -> Size:
-    return Size(size.height, size.width) if orientation in SIDEWAYS else size
 
 
 @contextmanager
@@ -263,65 +182,7 @@ def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
         check_size(*bitmap.size, max_pixels)
         samples = bmp.decoded(file, bitmap)
         return assembled(samples, has_alpha=bool(bitmap.masks[3]), metadata=Metadata(dpi=bitmap.dpi), path=path)
-    if head.startswith(png.SIGNATURE):
-        return _decoded_png(file, head, path, max_pixels)
-    with pillow_image(file, max_pixels) as image:
-        metadata = _metadata(file, image)
-        try:
-            return from_pillow(image, path, metadata)
-        except OSError:
-            file.seek(0)
-            data = jpeg.completed(file.read()) if image.format in ("JPEG", "MPO") else None
-            if data is None:
-                raise
-    with pillow_image(BytesIO(data), max_pixels) as image:
-        return from_pillow(image, path, meta.warned(metadata, "the end of the file is missing, and no pixel"))
-
-
-def _metadata(file: BinaryIO, image: ImageFile) -> Metadata:
-    metadata = meta.of_pillow(image)
-    if image.format == "WEBP":
-        return replace(metadata, lossless=is_lossless_webp(file))
-    if image.format != "AVIF":
-        return metadata
-    points, bits = avif_colours(file)
-    if points and not metadata.icc:
-        metadata = replace(metadata, cicp=(*points[:2], 0, 1), icc=colour.of_code_points(*points[:2]))
-    return metadata if bits == 8 else meta.warned(metadata, f"{bits} bits per sample have become 8")
-
-
-def _decoded_png(file: BinaryIO, head: bytes, path: Path, max_pixels: int) -> Image:
-    metadata, depth = png_chunks.metadata(file), png.bit_depth(head)
-    data = png_chunks.pixels_alone(file)
-    with pillow_image(BytesIO(data), max_pixels) as image:
-        if depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
-            image.info["transparency"] = png.scaled_key(image.info["transparency"], depth)
-        decoded = from_pillow(image, path, metadata)  # also finds damage, which OpenCV would pass over
-        if depth < 16:
-            return decoded
-        samples = png.decode_deep(data, image.info.get("transparency"))
-        samples = oriented(samples, meta.orientation(metadata))
-        return assembled(samples, has_alpha=samples.shape[2] in (2, 4), metadata=decoded.metadata, path=path)
-
-
-@contextmanager
-def pillow_image(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
-    """The image in any file but TIFF, known to be one that imgtk reads, not yet decoded."""
-    formats: tuple[str, ...] = _FORMATS
-    if signature(_head(file)) == HEIC:
-        import pi_heif
-
-        pi_heif.register_heif_opener()
-        formats = ("HEIF",)
-    with _without_pillows_limit():
-        opened = PIL.Image.open(file, formats=formats)
-    with opened as image:
-        check_size(image.width, image.height, max_pixels)
-        frames = 1 if image.format in ("MPO", "HEIF") else getattr(image, "n_frames", 1)  # photos with previews
-        _check_frames(frames)
-        if image.format == "PPM" and _is_deep_colour(image):
-            raise ReadError("imgtk does not read PNM colour of 16 bits", hint="Convert it to PNG or TIFF.")
-        yield image
+    return by_pillow.decoded(file, path, max_pixels)
 
 
 def _tiff_pages(file: BinaryIO, max_pixels: int) -> list[tiff.Page]:
@@ -334,7 +195,7 @@ def _tiff_pages(file: BinaryIO, max_pixels: int) -> list[tiff.Page]:
         file.seek(0)
         return []
     if not pages:
-        _check_frames(0, "pages")
+        check_frames(0, "pages")
     for page in pages:
         check_size(*page.size, max_pixels)
         tiff.check_segments(file, page)
@@ -346,45 +207,8 @@ def _decoded_tiff(file: BinaryIO, path: Path, max_pixels: int) -> Image:
     if not pages:
         return _decoded_other(file, RAW, path, max_pixels)
     page, *others = pages
-    _check_frames(1 + len(others), "pages")
-    with _without_pillows_limit() if page.by_pillow else nullcontext():
+    check_frames(1 + len(others), "pages")
+    with by_pillow.without_limit() if page.by_pillow else nullcontext():
         samples = oriented(tiff.decoded(file, page), page.orientation)
     metadata = meta.upright(tiff.metadata(file, page))
     return assembled(samples, has_alpha=page.has_alpha, metadata=metadata, path=path)
-
-
-@contextmanager
-def _without_pillows_limit() -> Iterator[None]:
-    """Ours takes its place: Pillow's is below what cameras make."""
-    with without_warnings():  # which also holds a lock, since the limit belongs to the whole process
-        limit, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            PIL.Image.MAX_IMAGE_PIXELS = limit
-
-
-def check_size(width: int, height: int, max_pixels: int) -> None:
-    if width < 1 or height < 1:
-        raise ReadError(f"it has no pixels ({width}x{height})")
-    if width * height > max_pixels:
-        raise ReadError(
-            f"it has {width}x{height} = {width * height:,} pixels, above the limit of {max_pixels:,}",
-            hint=f"If you trust the file, raise the limit with --max-pixels {width * height} (max_pixels= in Python).",
-        )
-
-
-def _check_frames(frames: int, what: str = "frames") -> None:
-    if frames < 1:
-        raise ReadError(f"it has no {what}")
-    if frames > 1:
-        hint = f"Save the {what[:-1]} that you want to a file of its own, and give that file."
-        if what == "pages":
-            hint += " Or have `imgtk run` do them one by one."
-        raise ReadError(f"it has {frames} {what}, and imgtk works on single images", hint=hint)
-
-
-def _is_deep_colour(image: ImageFile) -> bool:
-    """Whether a PNM image, not yet decoded, has RGB samples of more than 8 bits."""
-    arguments = image.tile[0][3]
-    return image.mode == "RGB" and isinstance(arguments, tuple) and int(arguments[1]) > 255

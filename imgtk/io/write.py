@@ -20,7 +20,7 @@ from imgtk.image import Image, Metadata
 from imgtk.io import jpeg, png, tiff
 from imgtk.io.carried import fitting
 from imgtk.io.depth import to_depth
-from imgtk.io.formats import BMP, JPEG, PNG, TIFF, WEBP, Format, format_of
+from imgtk.io.formats import AVIF, BMP, JPEG, PNG, TIFF, WEBP, Format, format_of
 from imgtk.io.options import WriteOptions
 from imgtk.io.quiet import audible
 from imgtk.io.temporary import temporary
@@ -97,7 +97,7 @@ def write(image: Image, path: str | Path, options: WriteOptions = WriteOptions()
 
     Args:
         image: what to write.
-        path: .jpg, .jpeg, .jfif, .jpe, .png, .webp, .tif, .tiff or .bmp.
+        path: .jpg, .jpeg, .jfif, .jpe, .png, .webp, .avif, .tif, .tiff or .bmp.
         options: how to write it.
 
     Returns:
@@ -164,8 +164,10 @@ def _check_options(path: Path, target: Format, options: WriteOptions) -> None:
         raise WriteError(f"cannot write {path}: {target.name} is lossless and has no quality")
     if quality is not None and not 1 <= quality <= 100:
         raise WriteError(f"cannot write {path}: quality {quality} is not in 1..100")
-    if options.lossless and target is JPEG:
-        raise WriteError(f"cannot write {path}: JPEG is never lossless", hint="Write .png, .webp or .tif.")
+    if options.lossless and target in (JPEG, AVIF):
+        raise WriteError(
+            f"cannot write {path}: imgtk writes no lossless {target.name}", hint="Write .png, .webp or .tif."
+        )
     if depth is not None and depth not in target.depths:
         depths = " or ".join(map(str, target.depths))
         raise WriteError(f"cannot write {path}: {target.name} holds {depths} bits per sample, not {depth}")
@@ -188,7 +190,7 @@ def warn(path: Path, metadata: Metadata) -> None:
 def write_by_pillow(
     file: BinaryIO, samples: np.ndarray, metadata: Metadata, target: Format, options: WriteOptions
 ) -> None:
-    """Write `samples` (H, W, C) and `metadata` as `fitting` gives it to `file`, as JPEG, WebP or BMP."""
+    """Write `samples` (H, W, C) and `metadata` as `fitting` gives it to `file`, as JPEG, WebP, AVIF or BMP."""
     image = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     params: dict[str, Any] = {"dpi": metadata.dpi or (0, 0)}  # Pillow would state 96 in BMP
     if target is not BMP:
@@ -198,6 +200,9 @@ def write_by_pillow(
         comment = metadata.text.get("Comment", "").encode()[: jpeg.SEGMENT_BYTES]
         params |= {"subsampling": "4:4:4", "comment": comment}
         params |= {"extra": jpeg.segments(metadata)}
+    if target is AVIF:
+        gray = samples.shape[2] < 3
+        params |= {"xmp": metadata.xmp, "subsampling": "4:0:0" if gray else "4:4:4"}
     if target is WEBP:
         lossless = options.lossless or (metadata.lossless and options.quality is None)
         params |= {"xmp": metadata.xmp, "lossless": lossless, "exact": lossless}

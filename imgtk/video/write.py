@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -98,6 +98,7 @@ class ClipWriter:
         trial: bool = False,
     ) -> None:
         self.notes: list[str] = []
+        self._count = 0
         self._target, self._form, self._template, self._trial = target, form, template, trial
         kind = kind or container_of(target)
         with self._writing():
@@ -136,7 +137,7 @@ class ClipWriter:
             return
         with self._writing():
             if self._template is None:
-                self._container.mux(self._stream.encode(None))
+                self._mux(self._stream.encode(None))
             self._container.close()
 
     def write(self, image: Image, pts: int, duration: int) -> None:
@@ -145,8 +146,15 @@ class ClipWriter:
             raise self._transparency()
         frame = self._frames(image)
         frame.pts, frame.duration, frame.time_base = pts, duration, self._form.time_base
+        self._count += 1
         with self._writing():
-            self._container.mux(self._stream.encode(frame))
+            self._mux(self._stream.encode(frame))
+
+    def _mux(self, packets: Iterable[av.Packet]) -> None:
+        for packet in packets:
+            if self.encoder == "libx265" and self._count < 3:
+                packet.dts = packet.pts  # x265 4.1 leaves it undefined if there are no more frames
+            self._container.mux(packet)
 
     def copy(self, packet: av.Packet) -> None:
         """Write a packet of one of the clip's other streams, unless that was left out."""

@@ -10,13 +10,13 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from samples import KINDS, profile, same, sample_image
+from heic import heic
+from samples import KINDS, metadata, profile, same, sample_image
 
-from imgtk.errors import ReadError
+from imgtk.errors import ReadError, WriteError
 from imgtk.geometry import Box
 from imgtk.image import Image
-from imgtk.io import WriteOptions, read, read_size, signatures, write
-from imgtk.io.containers import avif_colours
+from imgtk.io import WriteOptions, exif, read, read_size, signatures, write
 from imgtk.io.large import opened
 from imgtk.io.read import read_headers
 
@@ -123,7 +123,6 @@ def test_camera_raw_is_developed(tmp_path):
 
 @pytest.mark.skipif(not find_spec("pi_heif"), reason="needs pi-heif")
 def test_heic_that_is_damaged(tmp_path):
-    """pi-heif encodes nothing, so there is no image to be read here."""
     (tmp_path / "a.heic").write_bytes(NAMED["an HEIC image"][0] + bytes(100))
     with pytest.raises(ReadError, match="damaged"):
         read(tmp_path / "a.heic")
@@ -162,12 +161,47 @@ def test_the_colours_of_avif(tmp_path):
     assert read(write(image, tmp_path / "c.png")).metadata.cicp == (9, 16, 0, 1)
 
 
-def test_bits_of_avif(tmp_path):
-    deep = imagecodecs.avif_encode(sample_image(dtype="uint16").pixels >> 6, bitspersample=10)
-    (tmp_path / "a.avif").write_bytes(deep)
-    with (tmp_path / "a.avif").open("rb") as file:
-        assert avif_colours(file)[1] == 10
-    assert "10 bits per sample have become 8" in read(tmp_path / "a.avif").metadata.warnings
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("kind", KINDS)
+def test_bits_of_avif(tmp_path, kind, bits):
+    samples = sample_image(kind, "uint8" if bits == 8 else "uint16", (61, 45)).numpy()
+    samples = samples if bits == 8 else samples >> (16 - bits)
+    (tmp_path / "a.avif").write_bytes(imagecodecs.avif_encode(samples, level=100, bitspersample=bits))
+    image = both(tmp_path / "a.avif")
+    top = 255 if bits == 8 else 65535
+    assert np.array_equal(image.numpy(), np.rint(samples.astype(float) * (top / (2**bits - 1))))
+    assert not image.metadata.warnings
+
+
+def test_avif_is_written(tmp_path):
+    for kind in KINDS:
+        image = sample_image(kind, size=(61, 45), metadata=metadata("GRAY" if "gray" in kind else "RGB"))
+        again = both(write(image, tmp_path / f"{kind}.avif", WriteOptions(quality=100)))
+        assert (again.gray, again.alpha is None) == (image.gray, image.alpha is None)
+        assert np.abs(again.numpy().astype(int) - image.numpy()).max() < 6
+        carried = again.metadata
+        assert carried.icc == image.metadata.icc
+        assert carried.xmp == image.metadata.xmp
+        assert exif.parse(carried.exif)[271] == "Maker"
+    coarse = write(image, tmp_path / "coarse.avif", WriteOptions(quality=20))
+    assert coarse.stat().st_size < (tmp_path / "rgba.avif").stat().st_size / 2
+    with pytest.raises(WriteError, match="no lossless AVIF"):
+        write(image, tmp_path / "b.avif", WriteOptions(lossless=True))
+    with pytest.raises(WriteError, match="16 bits"):
+        write(sample_image(dtype="uint16"), tmp_path / "b.avif")
+
+
+@pytest.mark.skipif(not find_spec("pi_heif"), reason="needs pi-heif")
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_bits_of_heic(tmp_path, bits):
+    samples = sample_image("rgb", "uint8" if bits == 8 else "uint16", (96, 72)).pixels
+    samples = samples if bits == 8 else samples >> (16 - bits)
+    (tmp_path / "a.heic").write_bytes(heic(samples, bits, points=(12, 13)))
+    image = both(tmp_path / "a.heic")
+    assert image.metadata.cicp == (12, 13, 0, 1)
+    assert image.metadata.icc
+    top = 255 if bits == 8 else 65535
+    assert np.array_equal(image.numpy(), np.rint(samples.astype(float) * (top / (2**bits - 1))))
 
 
 def test_profiles_of_jpeg_2000(tmp_path):

@@ -86,7 +86,7 @@ def test_bad_options(tmp_path):
     assert "no quality" in problem(tmp_path / "a.png", WriteOptions(quality=90))
     for quality in (0, 101, -1):
         assert "1..100" in problem(tmp_path / "a.jpg", WriteOptions(quality=quality))
-    assert "never lossless" in problem(tmp_path / "a.jpg", WriteOptions(lossless=True))
+    assert "no lossless JPEG" in problem(tmp_path / "a.jpg", WriteOptions(lossless=True))
     assert "not 12" in problem(tmp_path / "a.png", WriteOptions(depth=12))
     check_target(tmp_path / "a.png", WriteOptions(lossless=True))
 

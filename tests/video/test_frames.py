@@ -552,3 +552,12 @@ def test_codecs_and_steadiness(tmp_path: Path) -> None:
     assert codec_of(tmp_path / "out.mkv") == "hevc"
     with av.open(tmp_path / "out.mkv") as clip:
         assert clip.streams.video[0].codec_context.pix_fmt == "yuv420p"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_frames_for_x265(count: int) -> None:
+    """It leaves the times of decoding undefined then, which failed now and then."""
+    images("frames", [f"{index}.png" for index in range(count)], (64, 64))
+    for attempt in range(4):
+        assert once("frames", f"{attempt}.mp4", clips=Encoding("libx265")).status == "done"
+        assert len(frames_of(Path(f"{attempt}.mp4"))) == count

@@ -16,9 +16,10 @@ from imgtk.image import Image, Metadata
 from imgtk.io import metadata as meta
 from imgtk.io import png, tiff
 from imgtk.io.convert import SIDEWAYS, oriented
+from imgtk.io.header import Header
 from imgtk.io.large import vips
 from imgtk.io.large.raster import Raster, raster
-from imgtk.io.read import Header, is_tiff, read, reading
+from imgtk.io.read import is_tiff, read, reading
 
 
 @dataclass(frozen=True)

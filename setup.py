@@ -59,6 +59,7 @@ setup(
         "click>=8.1",
         "pluggy>=1.7",
         "platformdirs>=4.0",
+        "msgspec>=0.19",  # reads imgtk.toml
         "pooch>=1.8",
         "requests>=2.32",
         "safetensors>=0.4",

@@ -60,6 +60,10 @@ class ParameterError(UsageError):
     """An operator's parameter is missing, unknown, of the wrong type or out of range."""
 
 
+class ConfigError(UsageError):
+    """A file of settings, `imgtk.toml`, cannot be read or is wrong."""
+
+
 class PluginError(ImgtkError):
     """A plugin cannot be used, or two plugins contradict each other."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import pluggy
 
 from imgtk.op import OpSpec
+from imgtk.preset import Preset
 from imgtk.weights.architecture import Architecture
 
 PROJECT = "imgtk"
@@ -26,3 +27,8 @@ def imgtk_operators() -> Iterable[OpSpec]:  # type: ignore[empty-body]
 @hookspec
 def imgtk_architectures() -> Iterable[Architecture]:  # type: ignore[empty-body]
     """The network architectures that this plugin can tell from the tensors of a checkpoint and build. Called once."""
+
+
+@hookspec
+def imgtk_presets() -> Iterable[Preset]:  # type: ignore[empty-body]
+    """The presets that this plugin brings: pipelines under a name, for `imgtk run :NAME`. Called once."""

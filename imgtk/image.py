@@ -145,8 +145,9 @@ class Image:
         quality: int | None = None,
         lossless: bool = False,
         depth: int | None = None,
+        dpi: float | None = None,
     ) -> Path:
         """Write to `path`; the suffix chooses the format. See `imgtk.io.WriteOptions` and `imgtk.io.write`."""
         from imgtk.io import WriteOptions, write
 
-        return write(self, path, WriteOptions(overwrite, quality, lossless, depth))
+        return write(self, path, WriteOptions(overwrite, quality, lossless, depth, dpi))

@@ -13,8 +13,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -29,11 +29,15 @@ from imgtk.context import BuildContext
 from imgtk.errors import ImgtkError, PluginError, UsageError
 from imgtk.op import CONTEXT, ImageOp, OpSpec
 from imgtk.params import REQUIRED, ImageInput, Param, ParamType
+from imgtk.preset import Preset
 from imgtk.weights.architecture import Architecture
 
 GROUP = "imgtk"
 RESERVED = frozenset({"as", "in", "save"})
 """Words that the language keeps for itself; no operator may have such a name."""
+
+NAMED: Mapping[str, type[Any]] = {"imgtk_presets": Preset}
+"""Hooks that give things with a name, and the type of these."""
 
 _OPERATOR = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9-]*)?")
 _PARAMETER = re.compile(r"[a-z][a-z0-9-]*")
@@ -74,6 +78,7 @@ class Registry:
         self._origin: dict[str, PluginInfo] = {}
         self._plugins: list[PluginInfo] = []
         self._architectures: list[Architecture] = []
+        self._named: dict[str, dict[str, tuple[Any, str]]] = {hook: {} for hook in NAMED}  # with their distributions
         self._packages: list[str] = ["imgtk.nn"]
 
     @classmethod
@@ -129,6 +134,11 @@ class Registry:
         return list(self._architectures)
 
     @property
+    def presets(self) -> dict[str, Preset]:
+        """The presets of the plugins, by name."""
+        return {name: replace(preset, origin=by) for name, (preset, by) in self._named["imgtk_presets"].items()}
+
+    @property
     def plugins(self) -> list[PluginInfo]:
         """All entry points that were found, in the order in which they were loaded."""
         return list(self._plugins)
@@ -182,6 +192,7 @@ class Registry:
         version = (entry.dist.metadata["Version"] if entry.dist else None) or "unknown"
         specs: list[OpSpec] = []
         architectures: list[Architecture] = []
+        named: dict[str, dict[str, Any]] = {}
         error: str | None = None
         start = perf_counter()
         if not skip:
@@ -191,6 +202,7 @@ class Registry:
                 self._register(plugin, f"{distribution}:{entry.name}")
                 specs = self._answers(plugin, "imgtk_operators")
                 architectures = self._answers(plugin, "imgtk_architectures")
+                named = {hook: self._by_name(self._answers(plugin, hook), hook, distribution) for hook in NAMED}
                 self._check(specs, distribution)
                 self._check_architectures(architectures, distribution)
             except KeyboardInterrupt:
@@ -198,7 +210,7 @@ class Registry:
             except BaseException as cause:  # a plugin may do anything when imported, sys.exit() among it
                 if self.manager.is_registered(plugin):
                     self.manager.unregister(plugin)
-                specs, architectures, error = [], [], _describe(cause)
+                specs, architectures, named, error = [], [], {}, _describe(cause)
                 if strict:
                     raise PluginError(f"plugin {entry.name} ({distribution} {version}) is broken: {error}") from cause
         info = PluginInfo(
@@ -216,6 +228,8 @@ class Registry:
             self._specs[spec.name] = spec
             self._origin[spec.name] = info
         self._architectures += architectures
+        for hook, things in named.items():
+            self._named[hook] |= {name: (thing, distribution) for name, thing in things.items()}
 
     def _register(self, plugin: object, name: str) -> None:
         """Register the plugin's hooks. Raises PluginError where they are not what they should be."""
@@ -238,6 +252,18 @@ class Registry:
             if implementation.plugin is plugin:
                 answers += implementation.function()
         return answers
+
+    def _by_name(self, answers: Iterable[Any], hook: str, distribution: str) -> dict[str, Any]:
+        """What a hook gave, by name. Raises PluginError for what is of another type, or there already."""
+        found: dict[str, Any] = {}
+        for thing in answers:
+            if not isinstance(thing, NAMED[hook]):
+                raise PluginError(f"{hook} must give {NAMED[hook].__name__} objects, got {type(thing).__name__}")
+            if thing.name in found or thing.name in self._named[hook]:
+                other = self._named[hook][thing.name][1] if thing.name in self._named[hook] else distribution
+                raise PluginError(f"both {other} and {distribution} bring the {hook[6:-1]} {thing.name!r}")
+            found[thing.name] = thing
+        return found
 
     def _check(self, specs: Iterable[OpSpec], distribution: str) -> None:
         names: set[str] = set()

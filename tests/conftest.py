@@ -31,7 +31,8 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def _nobodys_store(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tests leave the weights of whoever runs them alone."""
+    """Tests leave the weights and settings of whoever runs them alone."""
+    os.environ["IMGTK_CONFIG"] = os.devnull
     os.environ["IMGTK_WEIGHTS"] = str(tmp_path_factory.mktemp("empty") / "weights")
 
 

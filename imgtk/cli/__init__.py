@@ -18,6 +18,7 @@ from imgtk.cli.report import INTERRUPTED, report
 COMMANDS = {
     "run": ("imgtk.cli.run:run", "Send images through a pipeline."),
     "plan": ("imgtk.cli.plan:plan", "Show what a pipeline would do, without doing it."),
+    "presets": ("imgtk.cli.presets:presets", "List the presets: pipelines under a name."),
     "ops": ("imgtk.cli.catalogue:ops", "List the operators."),
     "help": ("imgtk.cli.catalogue:help_", "Explain one operator."),
     "plugins": ("imgtk.cli.catalogue:plugins", "List the plugins, and why one failed."),
@@ -42,6 +43,27 @@ class Cli(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name and command:
+            ctx.default_map = self._defaults(ctx, name, command)
+        return name, command, rest
+
+    def _defaults(self, ctx: click.Context, name: str, command: click.Command) -> dict[str, Any] | None:
+        """The defaults that `imgtk.toml` sets for a command. Raises ConfigError."""
+        from imgtk.config import load_config
+
+        config = load_config()
+        if not config.defaults:
+            return None
+        from imgtk.cli.defaults import check_shared, default_map
+
+        every = {other: found for other in self.list_commands(ctx) if (found := self.get_command(ctx, other))}
+        check_shared(config, every)
+        return {name: default_map(command, config, name)}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -13,6 +13,7 @@ from imgtk import __version__
 from imgtk.cli.catalogue import status
 from imgtk.cli.report import FAILED
 from imgtk.cli.table import bytes_text
+from imgtk.config import config_files
 from imgtk.errors import WeightsError
 from imgtk.registry import default
 from imgtk.weights.card import Card
@@ -32,6 +33,7 @@ def doctor(as_json: bool) -> int:
         "versions": versions(),
         "devices": devices(),
         "backends": backends(),
+        "settings": {str(path): "your own" if own else "of the project" for path, own in config_files()},
         "plugins": {p.name: f"{p.distribution} {p.version}: {status(p)}" for p in default().plugins},
         "weights": weights(),
     }

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import click
 
+from imgtk.cli.source import find_source, preset_options
 from imgtk.engine import Settings
-
-if TYPE_CHECKING:
-    from imgtk.pipeline import Pipeline
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,8 +73,8 @@ class Rate(click.ParamType):
 
 
 _PIPELINE_OPTIONS = (
+    click.option("-p", "--preset", metavar="NAME", help="Take the pipeline of a preset: see `imgtk presets`."),
     click.option(
-        "-p",
         "--pipeline-file",
         type=click.Path(path_type=Path),
         metavar="FILE",
@@ -104,47 +102,18 @@ max_pixels_option = click.option(
 
 
 def pipeline_options(command: F) -> F:
-    """Give a command the options that `build_pipeline` takes: `pipeline_file`, and the others as `settings`."""
+    """Give a command with an argument `words` the options of pipelines. It is called with the `source` of its pipeline,
+    the other words as `inputs`, and the `settings`."""
 
     @wraps(command)
-    def with_settings(**options: Any) -> Any:
+    def with_settings(words: tuple[str, ...], preset: str | None, pipeline_file: Path | None, **options: Any) -> Any:
+        source, inputs = find_source(words, preset, pipeline_file)
+        if source.preset:
+            options |= preset_options(source.preset, click.get_current_context())
         settings = Settings(**{name: options.pop(name) for name in SETTINGS})
-        return command(settings=settings, **options)
+        return command(source=source, inputs=inputs, settings=settings, **options)
 
     decorated = cast(F, with_settings)
     for option in reversed(_PIPELINE_OPTIONS):
         decorated = option(decorated)
     return decorated
-
-
-def split_words(words: tuple[str, ...], pipeline_file: Path | None) -> tuple[str | None, tuple[str, ...]]:
-    """The pipeline's text, unless a file holds it, and the remaining words."""
-    if pipeline_file is not None:
-        return None, words
-    if not words:
-        raise click.UsageError("a pipeline is needed, as text or as --pipeline-file")
-    return words[0], words[1:]
-
-
-def build_pipeline(text: str | None, pipeline_file: Path | None, settings: Settings) -> Pipeline:
-    """The pipeline of a command's text, or of its `--pipeline-file`.
-
-    Raises:
-        UsageError: if the file cannot be read.
-    """
-    from imgtk.errors import UsageError
-    from imgtk.pipeline import Pipeline
-
-    if pipeline_file is None:
-        return Pipeline(text or "", settings)
-    try:
-        text = pipeline_file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the pipeline file {pipeline_file}: {reason(error)}") from None
-    is_yaml = pipeline_file.suffix.lower() in (".yaml", ".yml")
-    return Pipeline.from_yaml(text, settings) if is_yaml else Pipeline(text, settings)
-
-
-def reason(error: OSError | UnicodeDecodeError) -> str:
-    """What went wrong, without number and path."""
-    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
-from imgtk.cli.options import build_pipeline, max_pixels_option, pipeline_options, split_words
+from imgtk.cli.options import max_pixels_option, pipeline_options
+from imgtk.cli.source import PipelineSource
 from imgtk.cli.table import bytes_text, table
 from imgtk.engine import Settings
 from imgtk.geometry import Size
@@ -38,27 +38,26 @@ class SizeType(click.ParamType):
 @click.option("--size", type=SizeType(), default="1920x1080", show_default=True, help="Size to plan for without INPUT.")
 @click.option("--json", "form", flag_value="json", help="Print the plan as JSON.")
 @click.option("--mermaid", "form", flag_value="mermaid", help="Print the graph as a Mermaid diagram.")
-@click.option("--yaml", "form", flag_value="yaml", help="Print the pipeline as YAML, for `imgtk run -p`.")
+@click.option("--yaml", "form", flag_value="yaml", help="Print the pipeline as YAML, for `imgtk run --pipeline-file`.")
 def plan(
-    words: tuple[str, ...],
-    pipeline_file: Path | None,
+    source: PipelineSource,
+    inputs: tuple[str, ...],
     max_pixels: int | None,
     size: Size,
     form: str | None,
     settings: Settings,
 ) -> None:
     """Show the stages of PIPELINE for the image INPUT: sizes, tiles, what computes them, memory, weights."""
-    text, rest = split_words(words, pipeline_file)
-    if len(rest) > 1:
+    if len(inputs) > 1:
         raise click.UsageError("plan takes one image")
-    pipeline = build_pipeline(text, pipeline_file, settings)
+    pipeline = source.build(settings)
     if form == "yaml":
         click.echo(pipeline.yaml(), nl=False)
         return
-    if rest:
+    if inputs:
         from imgtk.io import MAX_PIXELS, read_size
 
-        size = read_size(rest[0], max_pixels=max_pixels or MAX_PIXELS)
+        size = read_size(inputs[0], max_pixels=max_pixels or MAX_PIXELS)
     planned = pipeline.plan(size)
     if form == "json":
         click.echo(json.dumps(planned.to_dict(), indent=2))

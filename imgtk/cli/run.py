@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgtk.cli.options import Rate, build_pipeline, max_pixels_option, pipeline_options, split_words
+from imgtk.cli.options import Rate, max_pixels_option, pipeline_options
 from imgtk.cli.progress import progress, wanted
 from imgtk.cli.report import FAILED, INTERRUPTED, UNEXPECTED, report
+from imgtk.cli.source import PipelineSource
 from imgtk.cli.table import bytes_text
 from imgtk.engine import Settings
 from imgtk.errors import WriteError
@@ -62,6 +63,9 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv
     help="Reduce flicker in clips: 0 to 1, such as 0.7.",
 )
 @click.option("--fps", type=Rate(), help="Frame rate of a clip made of images.  [default: their timestamps.txt, or 25]")
+@click.option(
+    "--dpi", type=click.FloatRange(1, 100_000), metavar="N", help="Resolution that image files state, such as 300."
+)
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
 @click.option(
     "--engine", type=click.Choice(["local", "ray"]), default="local", help="Where to compute: here, or on Ray."
@@ -82,7 +86,8 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv
 @click.pass_obj
 def run(
     debug: bool,
-    words: tuple[str, ...],
+    source: PipelineSource,
+    inputs: tuple[str, ...],
     output: str | None,
     recursive: bool,
     resume: bool,
@@ -98,19 +103,20 @@ def run(
     crf: float | None,
     deflicker: float,
     fps: Fraction | None,
+    dpi: float | None,
     depth: str | None,
     engine: str,
     ray_address: str | None,
     ray_cores: int | None,
     ray_workers: int | None,
-    pipeline_file: Path | None,
     max_pixels: int | None,
     quiet: bool,
     as_json: bool,
     settings: Settings,
 ) -> int:
     """Run PIPELINE on each INPUT: an image or clip, a folder of images, a quoted pattern, or @FILE with a list of them.
-    Inputs and -o can also be URLs such as s3://bucket/photos.
+    PIPELINE is a text, or the name of a preset with a colon: :photo-x4. Inputs and -o can also be URLs such as
+    s3://bucket/photos.
 
     Without -o, cat.jpg becomes cat.imgtk.jpg in the current folder, and the images of the folder pets go into
     pets.imgtk. Images that do not fit their input's format are written as PNG. Existing files are kept unless you pass
@@ -122,7 +128,6 @@ def run(
     An image that fails does not stop the others. The exit code is 0 if everything worked, 1 if images failed, and 2 if
     the command is wrong.
     """
-    text, inputs = split_words(words, pipeline_file)
     if overwrite and (resume or watching):
         raise click.UsageError("--resume and --watch keep existing results and cannot be combined with --overwrite")
     if watching and (len(inputs) != 1 or "://" in f"{inputs[0]} {output}"):
@@ -144,7 +149,7 @@ def run(
     several = len(found) != 1
     settings = replace(settings, overwrite=overwrite or resume or watching)
     pipelines = [
-        build_pipeline(text, pipeline_file, replace(settings, device=name))
+        source.build(replace(settings, device=name))
         for name in (settings.device.split(",") if engine == "local" else ["cpu"])
     ]
     on_ray = None
@@ -152,7 +157,7 @@ def run(
         from imgtk.batch.ray import Cluster, ray_engine
 
         on_ray = ray_engine(Cluster(pipelines[0].yaml(), settings, ray_address, ray_cores, ray_workers))
-    write = WriteOptions(overwrite, quality, lossless, int(depth) if depth else None)
+    write = WriteOptions(overwrite, quality, lossless, int(depth) if depth else None, dpi)
     options = RunOptions(write, Encoding(codec, crf, deflicker, fps), max_pixels or MAX_PIXELS, batch, resume)
     tally = Tally(len(found))
     worst = 0

@@ -70,6 +70,13 @@ def fitting(metadata: Metadata, size: Size, gray: bool, target: Format) -> Metad
     return replace(kept, warnings=tuple(lost))
 
 
+def with_resolution(metadata: Metadata, dpi: float | None) -> Metadata:
+    """The metadata with `dpi` pixels per inch, also where EXIF states a resolution; as they are for None."""
+    if dpi is None:
+        return metadata
+    return replace(metadata, dpi=(dpi, dpi), exif=metadata.exif and exif.with_resolution(metadata.exif, dpi))
+
+
 def left_out(metadata: Metadata, size: Size, gray: bool, path: Path) -> tuple[str, ...]:
     """What of an image is not in the file `path` that it is written to, in words: what reading left out, and what the
     format does not hold."""

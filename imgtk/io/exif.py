@@ -17,12 +17,13 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from imgtk.geometry import Size
 from imgtk.io.quiet import without_warnings
 
-ORIENTATION, X_RESOLUTION = 0x0112, 0x011A
+ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 _WIDTHS = (0x0100, 0xA002)  # ImageWidth, PixelXDimension
 _HEIGHTS = (0x0101, 0xA003)  # ImageLength, PixelYDimension
 _THUMBNAIL_START, _THUMBNAIL_LENGTH = 0x0201, 0x0202
-_SHORT, _LONG = 3, 4
+_SHORT, _LONG, _RATIONAL = 3, 4, 5
+_INCH = 2
 _WHOLE = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}  # types of whole numbers, whatever a tag should have
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of a value of each type
 _JPEG = b"\xff\xd8"
@@ -147,6 +148,19 @@ def resized(block: bytes, size: Size) -> bytes:
                 parsed.set(entry, size.width)
             elif entry.tag in _HEIGHTS:
                 parsed.set(entry, size.height)
+    return bytes(parsed.data)
+
+
+def with_resolution(block: bytes, dpi: float) -> bytes:
+    """`block` with the resolution that it states, if it does, changed to `dpi` pixels per inch."""
+    parsed = _Block(block)
+    for entry in parsed.entries(parsed.first):
+        if entry.tag in (X_RESOLUTION, Y_RESOLUTION) and entry.type == _RATIONAL:
+            place = parsed._get("I", entry.at)
+            if 0 < place <= len(parsed.data) - 8:
+                struct.pack_into(parsed.order + "II", parsed.data, place, round(dpi * 1000), 1000)
+        elif entry.tag == RESOLUTION_UNIT:
+            struct.pack_into(parsed.order + "HIHH", parsed.data, entry.at - 6, _SHORT, 1, _INCH, 0)
     return bytes(parsed.data)
 
 

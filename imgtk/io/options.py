@@ -17,9 +17,11 @@ class WriteOptions:
         lossless: whether WebP keeps every pixel. Without `quality` it does, too, for images from such a file.
         depth: bits per sample: 8, 16 (PNG, TIFF) or 32 (floating point; TIFF). None keeps the depth of integers; floats
             stay floats in TIFF and become 8 bits elsewhere.
+        dpi: pixels per inch that files state; None for what the image carries.
     """
 
     overwrite: bool = False
     quality: int | None = None
     lossless: bool = False
     depth: int | None = None
+    dpi: float | None = None

@@ -18,7 +18,7 @@ from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
 from imgtk.io import jpeg, png, tiff
-from imgtk.io.carried import fitting
+from imgtk.io.carried import fitting, with_resolution
 from imgtk.io.depth import to_depth
 from imgtk.io.formats import AVIF, BMP, JPEG, PNG, TIFF, WEBP, Format, format_of
 from imgtk.io.options import WriteOptions
@@ -118,7 +118,7 @@ def write(image: Image, path: str | Path, options: WriteOptions = WriteOptions()
     target = format_of(path)
     samples = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
     samples = to_depth(samples, options.depth or natural_depth(samples.dtype, target))
-    metadata = fitting(image.metadata, image.size, image.gray, target)
+    metadata = fitting(with_resolution(image.metadata, options.dpi), image.size, image.gray, target)
     warn(path, metadata)
     with replacing(path) as file:
         if target is PNG:
@@ -168,6 +168,8 @@ def _check_options(path: Path, target: Format, options: WriteOptions) -> None:
         raise WriteError(
             f"cannot write {path}: imgtk writes no lossless {target.name}", hint="Write .png, .webp or .tif."
         )
+    if options.dpi is not None and "dpi" not in target.metadata:
+        raise WriteError(f"cannot write {path}: {target.name} states no resolution", hint="Leave out --dpi (dpi=).")
     if depth is not None and depth not in target.depths:
         depths = " or ".join(map(str, target.depths))
         raise WriteError(f"cannot write {path}: {target.name} holds {depths} bits per sample, not {depth}")

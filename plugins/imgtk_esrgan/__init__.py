@@ -6,6 +6,7 @@ from functools import partial
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
+from imgtk.preset import Preset
 from imgtk.upscaling import upscaler
 from imgtk.weights.architecture import Architecture
 
@@ -44,4 +45,26 @@ def imgtk_architectures() -> list[Architecture]:
     return [
         Architecture("RRDBNet", "imgtk_esrgan.detect:rrdb", "ESRGAN, BSRGAN, Real-ESRGAN", "upscale:esrgan"),
         Architecture("SRVGGNetCompact", "imgtk_esrgan.detect:compact", "Real-ESRGAN compact", "upscale:compact"),
+    ]
+
+
+@hookimpl
+def imgtk_presets() -> list[Preset]:
+    return [
+        Preset("photo-x2", "upscale:esrgan x2", "A photo at twice its size: crisp, without noise and JPEG artefacts."),
+        Preset("photo-x4", "upscale:esrgan x4", "A photo at four times its size."),
+        Preset(
+            "old-photo",
+            "resize:area x0.5 | upscale:esrgan x4",
+            "A scan of an old photo, at twice its size: grain goes.",
+        ),
+        Preset("drawing", "upscale:esrgan x4", "A drawing or anime at four times its size: clean lines, flat areas."),
+        Preset("jpeg", "upscale:esrgan x1", "An image at its own size, without JPEG artefacts and noise."),
+        Preset("video-x2", "upscale:compact x2", "A video at twice its size, at the speed of the fastest network."),
+        Preset(
+            "print",
+            "upscale:esrgan x4",
+            "A photo for printing at 300 dpi: four times its size.",
+            {"dpi": 300, "quality": 95},
+        ),
     ]

@@ -9,6 +9,7 @@ from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.painting import KEEP_COLOUR, MASK, SCALE, SEED, STRENGTH
 from imgtk.params import REQUIRED, CommaList, File, Integer, Number, Param, Text
+from imgtk.preset import Preset
 from imgtk.weights.architecture import Architecture
 
 STYLES = {
@@ -114,3 +115,8 @@ def imgtk_architectures() -> list[Architecture]:
 @hookimpl
 def imgtk_operators() -> list[OpSpec]:
     return [*(_trained(name, summary) for name, summary in STYLES.items()), OWN, GRAM]
+
+
+@hookimpl
+def imgtk_presets() -> list[Preset]:
+    return [Preset(name, f"style:{name}", summary) for name, summary in STYLES.items()]

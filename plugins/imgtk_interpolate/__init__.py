@@ -8,6 +8,7 @@ from fractions import Fraction
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.params import Choice, Integer, Number, Param, Scale
+from imgtk.preset import Preset
 
 _IMPL = "imgtk_interpolate.op:Interpolate"
 _KERNELS = {
@@ -41,7 +42,10 @@ def _resize(kernel: str) -> OpSpec:
         Param("width", _SIDE, "New width in pixels; without height, height follows.", default=None),
         Param("height", _SIDE, "New height in pixels; without width, width follows.", default=None),
         Param(
-            "fit", Choice(("inside", "stretch")), "With both: keep the proportions, or distort them.", default="inside"
+            "fit",
+            Choice(("inside", "shrink", "stretch")),
+            "With both: keep the proportions, and with shrink never enlarge; or distort them.",
+            default="inside",
         ),
     )
     return OpSpec(
@@ -51,6 +55,18 @@ def _resize(kernel: str) -> OpSpec:
         params=(*params, _slope(-0.5, "that of MATLAB and Pillow")) if kernel == "bicubic" else params,
         preset={"kernel": kernel},
     )
+
+
+@hookimpl
+def imgtk_presets() -> list[Preset]:
+    return [
+        Preset(
+            "web",
+            "resize:area width=2048 height=2048 fit=shrink",
+            "For a web page: sides of at most 2048 pixels, as WebP.",
+            {"format": "webp", "quality": 82},
+        )
+    ]
 
 
 @hookimpl

@@ -29,7 +29,8 @@ class Interpolate(ImageOp):
         kernel: one of `imgtk.nn.resample.KERNELS`.
         scale: factor for both sides; or give one or both of
         width, height: new sides in pixels; a missing one follows the proportions.
-        fit: with both sides given, "inside" keeps the proportions (the largest size that fits), "stretch" does not.
+        fit: with both sides given, "inside" keeps the proportions (the largest size that fits), "shrink" does so and
+            never enlarges, "stretch" distorts.
         a: slope of the bicubic kernel.
 
     Raises:
@@ -69,7 +70,7 @@ class Interpolate(ImageOp):
             return Size(self.width, self.height)
         sides = zip((self.width, self.height), size, strict=True)
         factor = min(Fraction(wanted, side) for wanted, side in sides if wanted)
-        return size.scaled(factor)
+        return size.scaled(min(factor, Fraction(1)) if self.fit == "shrink" else factor)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         size = Size(x.shape[3], x.shape[2])

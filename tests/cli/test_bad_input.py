@@ -100,14 +100,14 @@ def test_folders_that_cannot_be_entered(refused: Refused, photo: Path) -> None:
 def test_no_input_and_no_pipeline(refused: Refused) -> None:
     assert "input" in refused("run", CHEAP, code=2)
     assert "pipeline" in refused("run", code=2)
-    assert "nothing.yaml" in refused("run", "-p", "nothing.yaml", "in.jpg", code=2)
+    assert "nothing.yaml" in refused("run", "--pipeline-file", "nothing.yaml", "in.jpg", code=2)
 
 
 def test_pipeline_file_that_is_no_pipeline(refused: Refused, photo: Path) -> None:
     (photo.parent / "bad.yaml").write_text("stages: [unclosed")
     (photo.parent / "photo.txt").write_bytes(photo.read_bytes())
-    refused("run", "-p", "bad.yaml", photo, code=2)
-    assert "UTF-8" in refused("run", "-p", "photo.txt", photo, code=2)
+    refused("run", "--pipeline-file", "bad.yaml", photo, code=2)
+    assert "UTF-8" in refused("run", "--pipeline-file", "photo.txt", photo, code=2)
 
 
 def truncated(photo: Path) -> bytes:
@@ -160,7 +160,7 @@ def test_folder_without_images(refused: Refused, tmp_path: Path) -> None:
 def test_folder_where_a_file_is_expected(refused: Refused, tmp_path: Path, photo: Path) -> None:
     (tmp_path / "folder").mkdir()
     assert "folder" in refused("run", f"upscale:compact model={tmp_path / 'folder'}", photo, code=1)
-    assert "folder" in refused("run", "-p", "folder", photo, code=2)
+    assert "folder" in refused("run", "--pipeline-file", "folder", photo, code=2)
 
 
 def test_max_pixels(refused: Refused, photo: Path) -> None:

@@ -142,7 +142,7 @@ def test_pipeline_from_a_file(cli: Cli, photo: Path) -> None:
     Path("half.txt").write_text(f"{HALF}\n")
     Path("half.yaml").write_text(cli("plan", HALF, "--yaml").stdout)
     for name in ("half.txt", "half.yaml"):
-        assert cli("run", "-p", name, photo, "-o", f"{name}.png").exit_code == 0
+        assert cli("run", "--pipeline-file", name, photo, "-o", f"{name}.png").exit_code == 0
     assert Path("half.txt.png").read_bytes() == Path("half.yaml.png").read_bytes()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import PIL.Image
 import pytest
 from samples import same, sample_image
 
@@ -179,3 +181,21 @@ def test_a_disk_that_takes_only_a_part(tmp_path, files_end_at, suffix):
         with files_end_at(kept), pytest.raises(WriteError, match="File too large"):
             write(noise, tmp_path / f"a{suffix}")
     assert [path.name for path in tmp_path.iterdir()] == [f"whole{suffix}"]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "bmp"])
+def test_dpi_also_where_exif_states_another(tmp_path: Path, suffix: str) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x011A], exif[0x011B], exif[0x0128] = 72.0, 72.0, 3  # per centimetre
+    PIL.Image.new("RGB", (4, 3)).save(tmp_path / "a.jpg", exif=exif, dpi=(72, 72))
+    Image.open(tmp_path / "a.jpg").save(tmp_path / f"b.{suffix}", dpi=300)
+    with PIL.Image.open(tmp_path / f"b.{suffix}") as written:
+        assert written.info["dpi"] == pytest.approx((300, 300), abs=0.02)
+        stated = written.getexif()
+        assert stated.get(0x011A, 300) == pytest.approx(300)
+        assert stated.get(0x0128, 2) == 2
+
+
+def test_webp_states_no_dpi(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="states no resolution"):
+        Image.of(np.zeros((2, 2), np.uint8)).save(tmp_path / "a.webp", dpi=300)

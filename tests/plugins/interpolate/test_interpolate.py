@@ -116,6 +116,8 @@ def test_layouts_agree() -> None:
         ({"width": 50, "height": 50}, Size(50, 34)),
         ({"width": 50, "height": 10}, Size(15, 10)),
         ({"width": 50, "height": 50, "fit": "stretch"}, Size(50, 50)),
+        ({"width": 50, "height": 500, "fit": "shrink"}, Size(50, 34)),
+        ({"width": 500, "height": 500, "fit": "shrink"}, Size(100, 67)),
         ({"width": 1}, Size(1, 1)),
     ],
 )

@@ -22,11 +22,11 @@ from common import arguments, record, seconds
 from imgtk import Image, Pipeline
 from imgtk.bench.meter import Meter
 from imgtk.metrics import feature_distance, kid, psnr_y
+from imgtk.nn.degradation import classic
 from imgtk.nn.features import Features, load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams
 from imgtk.testing import sample_image
 from imgtk.training.images import image_files, load_image
-from imgtk.upscaling.degradation import classic
 
 JOINT = "stylize-sr:monet x4"
 STYLES = ("style:monet", "translate:photo2monet")

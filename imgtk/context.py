@@ -1,4 +1,4 @@
-"""`BuildContext`: what a pipeline gives the operators that it builds. Imports no torch."""
+"""`BuildContext`: what operators and trainers are given when they are built. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 from imgtk.weights.architecture import Architecture
 from imgtk.weights.store import locate
 
-__all__ = ["BuildContext"]
+__all__ = ["NO_CONTEXT", "BuildContext"]
 
 
 @dataclass(frozen=True)
 class BuildContext:
-    """What operators may know of the pipeline that builds them.
+    """What operators may know of the pipeline that builds them, and trainers of their run.
 
-    `imgtk.registry.Registry.context` makes one. An operator whose class takes an argument `context` is given it.
+    `imgtk.registry.Registry.context` makes one. An operator or a trainer whose class takes an argument `context` is
+    given it.
 
     Attributes:
-        architectures: the network architectures that the pipeline's registry knows.
+        architectures: the network architectures that the registry knows.
         packages: importable names of the packages whose shipped weights may be named.
         seed: for operators that draw noise and are given no seed of their own.
     """
@@ -38,3 +39,7 @@ class BuildContext:
             WeightsError: there is no such model.
         """
         return locate(model, package, self.packages)
+
+
+NO_CONTEXT = BuildContext()
+"""Knows no architectures, and no shipped weights but those of the own package."""

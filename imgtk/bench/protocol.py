@@ -12,9 +12,9 @@ from torch import Tensor
 
 from imgtk.geometry import Size
 from imgtk.metrics import feature_distance, psnr, psnr_y, ssim_y
+from imgtk.nn.degradation import Fixed
 from imgtk.nn.features import Features
 from imgtk.nn.resample import resample
-from imgtk.upscaling.degradation import Fixed
 
 __all__ = ["CROP", "SMALLEST", "crop_to_multiple", "degrade", "downsample", "score"]
 

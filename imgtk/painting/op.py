@@ -16,7 +16,6 @@ from imgtk.nn.border import continued
 from imgtk.nn.noise import Noise
 from imgtk.nn.normalise import NormalisingNetwork, Source
 from imgtk.op import ImageOp
-from imgtk.registry import default
 from imgtk.weights import read_state
 from imgtk.weights.architecture import Architecture, network_of
 
@@ -91,18 +90,17 @@ class Paint(ImageOp):
             self.__dict__.pop(held, None)
 
 
-def load_network(path: Path, architectures: Iterable[Architecture] | None = None) -> NormalisingNetwork:
+def load_network(path: Path, architectures: Iterable[Architecture]) -> NormalisingNetwork:
     """Load the network of a checkpoint on the CPU, in float32, ready for inference.
 
     Args:
         path: the checkpoint.
-        architectures: those that it may be of; None for all that installed plugins know.
+        architectures: those that it may be of, such as `BuildContext.architectures`.
 
     Raises:
         WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it does not repaint.
     """
-    known = default().architectures if architectures is None else architectures
-    network = network_of(read_state(path), known, str(path))
+    network = network_of(read_state(path), architectures, str(path))
     if not isinstance(network, NormalisingNetwork):
         raise WeightsError(f"{path} holds {type(network).__name__}, which paints no images at their own size")
     return network.float()

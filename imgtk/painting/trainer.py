@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
 from imgtk.nn.discriminators import FeatureDiscriminator, spectrally_normalised
@@ -90,8 +91,8 @@ class DomainsTrainer(Trainer[R]):
     betas = (0.5, 0.999)  # of the discriminators, as CycleGAN has them
     noun: ClassVar[str] = "paintings"
 
-    def __init__(self, recipe: R) -> None:
-        super().__init__(recipe)
+    def __init__(self, recipe: R, context: BuildContext = NO_CONTEXT) -> None:
+        super().__init__(recipe, context)
         self.targets, self.held_out_targets = split(target_files(recipe.target, self.noun))
         if len(self.held_out_targets) < 2:
             raise TrainingError(

@@ -13,9 +13,11 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from imgtk.context import BuildContext
 from imgtk.device import cpu_name, resolve_device
 from imgtk.errors import TrainingError
 from imgtk.op import OpSpec
+from imgtk.registry import Registry, default
 from imgtk.training.fabric import launch
 from imgtk.training.images import image_files
 from imgtk.training.loop import Loop, Status
@@ -31,6 +33,7 @@ def train(
     data: Path,
     out: Path,
     *,
+    registry: Registry | None = None,
     recipe: str | None = None,
     overrides: Mapping[str, str] | None = None,
     validation: Path | None = None,
@@ -49,6 +52,8 @@ def train(
     `samples/*.png` and TensorBoard events.
 
     Args:
+        registry: knows the architectures and the packages with weights that the trainer may use; by default those of
+            all installed plugins.
         recipe: name of a recipe shipped with the plugin, or a TOML file; None for the trainer's defaults.
         overrides: settings put over the recipe, as text.
         validation: folder of images to validate on; by default some of `data` are held out.
@@ -96,7 +101,10 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"cannot write into {out}: {error.strerror}", hint="Choose another --out.") from None
-    job = _Job(spec.trainer, settings, files, held_out, out, resume, device, devices, nodes, dtype, threads, stop_at)
+    context = (registry or default()).context()
+    job = _Job(
+        spec.trainer, settings, context, files, held_out, out, resume, device, devices, nodes, dtype, threads, stop_at
+    )
     if devices * nodes == 1 or started_elsewhere():
         return _train(job, report)
     return in_processes(devices, nodes, _train, job, report)
@@ -108,6 +116,7 @@ class _Job:
 
     trainer: str
     recipe: Recipe
+    context: BuildContext
     files: list[Path]
     held_out: list[Path]
     out: Path
@@ -129,7 +138,7 @@ def _train(job: _Job, report: Callable[[Status], None] | None) -> Path:
         if fabric.is_global_zero:
             stack.enter_context(_lock(job.out))
         torch.manual_seed(job.recipe.seed)
-        loop = Loop(build_trainer(job.trainer, job.recipe), job.out, fabric)
+        loop = Loop(build_trainer(job.trainer, job.recipe, job.context), job.out, fabric)
         loop.trainer.load_validation(job.held_out)
         images = loop.trainer.load_images(job.files, fabric.device)
         if not all_ranks_equal(images.weight):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import PluginError
+from imgtk.op import CONTEXT
 from imgtk.training.adversary import AdversarySettings
 from imgtk.training.images import CropSampler
 from imgtk.training.optimizers import adam, muon
@@ -35,6 +38,8 @@ class Trainer(ABC, Generic[R]):
         higher_is_better: whether larger values of it are better.
         betas: of Adam, for every network that Adam trains.
         recipe: the settings of this run.
+        context: the architectures and packages with weights that this run may use. A class that overrides `__init__`
+            and needs them takes an argument `context` as well, and passes it on.
         networks: what is trained, by name; "generator" is the one that is averaged (EMA), validated and exported.
         frozen: networks that the losses use and that are not trained: feature networks, teachers.
         device: where the run computes; the loop sets it.
@@ -47,8 +52,8 @@ class Trainer(ABC, Generic[R]):
     networks: dict[str, nn.Module]
     frozen: Sequence[nn.Module] = ()
 
-    def __init__(self, recipe: R) -> None:
-        self.recipe = recipe
+    def __init__(self, recipe: R, context: BuildContext = NO_CONTEXT) -> None:
+        self.recipe, self.context = recipe, context
         self.device = torch.device("cpu")
 
     def prepare(self) -> None:
@@ -184,14 +189,20 @@ def trainer_type(location: str) -> type[Trainer[Any]]:
     return kind
 
 
-def build_trainer(location: str, recipe: Recipe) -> Trainer[Any]:
-    """The trainer that an operator's spec names, with its networks.
+def build_trainer(location: str, recipe: Recipe, context: BuildContext = NO_CONTEXT) -> Trainer[Any]:
+    """Build the trainer that an operator's spec names, with its networks.
+
+    Args:
+        location: "package.module:Class", as in `OpSpec.trainer`.
+        recipe: of its `recipe_type`.
+        context: passed on if the class takes an argument `context`.
 
     Raises:
         PluginError: as `trainer_type`, or it has no networks, or none called "generator".
         ImgtkError: whatever it raises for settings that it cannot use.
     """
-    trainer = trainer_type(location)(recipe)
+    kind = trainer_type(location)
+    trainer = kind(recipe, context) if CONTEXT in signature(kind).parameters else kind(recipe)
     networks = getattr(trainer, "networks", None)
     if not isinstance(networks, dict) or not all(isinstance(network, nn.Module) for network in networks.values()):
         raise PluginError(f"{location} does not set `networks` to a dict of torch modules by name", hint=CONTRACT)

@@ -2,11 +2,11 @@
 
 `SecondOrder` is the model of Real-ESRGAN (Wang et al. 2021, "Real-ESRGAN: Training Real-World Blind Super-Resolution
 with Pure Synthetic Data", sections 3.1 to 3.3; its ranges are those of section 4.1): blur, resize, noise and JPEG,
-twice. `EverydayPhoto` is what phones and web sites do to photographs, once. `Fixed` has the same steps once, all of
-known strength, to measure with. All work on batches and on their device, in float32 whatever the autocast.
+twice. `EverydayPhoto` is what phones and web sites do to photographs, once. All work on batches and on
+their device, in float32 whatever the autocast. Degradations of known strength are in `imgtk.nn.degradation`.
 
 Every random number comes from the `generator` that is passed in, a CPU one: its state is all that must be kept for a
-run to be resumed exactly. `SecondOrder` and `Fixed` draw noise on the device, by a generator that is seeded from it.
+run to be resumed exactly. `SecondOrder` draws noise on the device, by a generator that is seeded from it.
 """
 
 from __future__ import annotations
@@ -16,27 +16,16 @@ from dataclasses import dataclass
 from math import pi
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from imgtk.nn.colour import luma
+from imgtk.nn.degradation import RADIUS, blur, classic, generator_on, kernels, resized, rounded, sinc_kernels
 from imgtk.nn.jpeg import jpeg
 
-__all__ = [
-    "MILD",
-    "DegradationRound",
-    "EverydayPhoto",
-    "Fixed",
-    "SecondOrder",
-    "blur",
-    "classic",
-    "kernels",
-    "sinc_kernels",
-]
+__all__ = ["MILD", "DegradationRound", "EverydayPhoto", "SecondOrder"]
 
 Range = tuple[float, float]
 
-RADIUS = 10  # of the largest kernels, 21x21
 MIN_RADIUS = 3
 
 GAUSSIAN, GENERALISED, PLATEAU = range(3)
@@ -45,14 +34,6 @@ GENERALISED_SHAPE: Range = (0.5, 4)
 PLATEAU_SHAPE: Range = (1, 2)
 
 MODES = ("area", "bilinear", "bicubic")
-
-
-def classic(target: Tensor, scale: int) -> Tensor:
-    """The classic degradation: antialiased bicubic (MATLAB's imresize to 50 dB and more), rounded to 8 bits.
-
-    (N, 3, H, W), 0..1, to (N, 3, H // scale, W // scale).
-    """
-    return _rounded(_resized(target, (target.shape[2] // scale, target.shape[3] // scale), "bicubic"))
 
 
 @dataclass(frozen=True)
@@ -93,7 +74,7 @@ SECOND = DegradationRound(
 class SecondOrder:
     """The second-order degradation of Real-ESRGAN (Wang et al. 2021, sections 3.2 and 3.3).
 
-    Each image draws its own kernels, noise, JPEG quality and final settings. The factor and the filter of a resize are
+    Each image draws its own kernels, noise, JPEG quality and final order. The factor and the filter of a resize are
     drawn for the batch, whose images must have one size. Resizing is antialiased.
 
     Attributes:
@@ -121,33 +102,9 @@ class SecondOrder:
         jpeg_last = _column(_chance(count, 0.5, generator), x)
         return torch.where(
             jpeg_last,
-            jpeg(blur(_resized(x, size, mode), ringing), quality),
-            _rounded(blur(_resized(jpeg(x, quality), size, mode), ringing)),
+            jpeg(blur(resized(x, size, mode), ringing), quality),
+            rounded(blur(resized(jpeg(x, quality), size, mode), ringing)),
         )
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """Gaussian blur, the classic degradation, Gaussian noise and JPEG, each as strong for every image.
-
-    Attributes:
-        sigma: of the blur, in pixels of the target.
-        noise: standard deviation of the noise, in 8-bit steps.
-        quality: of the JPEG, 1..100.
-    """
-
-    sigma: float = 1.0
-    noise: float = 5.0
-    quality: int = 40
-
-    @torch.no_grad()
-    def __call__(self, target: Tensor, scale: int, generator: Generator) -> Tensor:
-        """As `SecondOrder`."""
-        ones = torch.ones(target.shape[0])
-        kernel = kernels(RADIUS * ones, self.sigma * ones, self.sigma * ones)
-        x = classic(blur(target.float(), kernel), scale)
-        noise = torch.randn(x.shape, generator=_on(x.device, generator), device=x.device)
-        return jpeg(x + self.noise / 255 * noise, self.quality)
 
 
 @dataclass(frozen=True)
@@ -197,7 +154,7 @@ class EverydayPhoto:
         x = torch.where(by_chance(self.sharpen), sharpened, x)
         quality = torch.randint(self.quality[0], self.quality[1] + 1, (count,), generator=generator)
         x = torch.where(by_chance(self.compress), jpeg(x, quality), x)
-        return torch.where(by_chance(self.clean), clean, _rounded(x))
+        return torch.where(by_chance(self.clean), clean, rounded(x))
 
 
 MILD = SecondOrder(
@@ -219,59 +176,10 @@ MILD = SecondOrder(
 that were shrunk and saved, and what a small network can undo without smearing what is there."""
 
 
-def kernels(
-    radius: Tensor,
-    sigma: Tensor,
-    other: Tensor,
-    angle: Tensor | float = 0.0,
-    shape: Tensor | float = 1.0,
-    plateau: Tensor | bool = False,
-) -> Tensor:
-    """Blur kernels, (N, 21, 21), that sum to 1 (Wang et al. 2021, section 3.1; Liu et al. 2020, "Estimating generalized
-    Gaussian blur kernels for out-of-focus image deblurring").
-
-    Args:
-        radius: of each kernel, 0..10; it is zero beyond.
-        sigma, other: standard deviations (N,) along the two axes, in pixels.
-        angle: of the first axis, (N,) or one for all, in radians.
-        shape: exponent; 1 gives a Gaussian, less a sharper peak, more a flatter one.
-        plateau: 1 / (1 + d) in place of exp(-d / 2), where d is the squared distance to the power of `shape`.
-    """
-    y, x = _grid()
-    angle, shape, plateau = (torch.as_tensor(a).expand(len(sigma)).view(-1, 1, 1) for a in (angle, shape, plateau))
-    along = (x * angle.cos() + y * angle.sin()) / sigma.clamp_min(1e-6).view(-1, 1, 1)
-    across = (y * angle.cos() - x * angle.sin()) / other.clamp_min(1e-6).view(-1, 1, 1)
-    distance = (along.square() + across.square()).pow(shape)
-    return _normalised(torch.where(plateau, 1 / (1 + distance), torch.exp(-distance / 2)), radius)
-
-
-def sinc_kernels(radius: Tensor, cutoff: Tensor) -> Tensor:
-    """Circular low-pass kernels, (N, 21, 21), that sum to 1 (Wang et al. 2021, section 3.3).
-
-    Args:
-        radius: of each kernel (N,), 0..10; it is zero beyond.
-        cutoff: angular frequency (N,), 0..pi per pixel, above which nothing passes.
-    """
-    y, x = _grid()
-    distance = (x.square() + y.square()).sqrt().clamp_min(1e-3)  # at the centre the limit, to 1e-6
-    return _normalised(torch.special.bessel_j1(cutoff.view(-1, 1, 1) * distance) / distance, radius)
-
-
-def blur(x: Tensor, kernels: Tensor) -> Tensor:
-    """Images (N, C, H, W), each filtered by its point-symmetric kernel (N, 21, 21); the border is repeated outside.
-
-    By Fourier transforms, whose time does not grow with the kernel.
-    """
-    x = F.pad(x, [RADIUS] * 4, mode="replicate")
-    size = x.shape[2:]
-    waves = torch.fft.rfft2(x) * torch.fft.rfft2(kernels.to(x.device), size)[:, None]
-    return torch.fft.irfft2(waves, size)[..., 2 * RADIUS :, 2 * RADIUS :]
-
-
 def _worsened(x: Tensor, size: tuple[int, int], settings: DegradationRound, generator: Generator) -> Tensor:
     """`x` blurred, resized to `size` times a random factor, and noisy."""
     x = blur(x, _random_kernels(x.shape[0], settings, generator))
-    x = _resized(x, _random_size(size, settings, generator), _mode(generator))
+    x = resized(x, _random_size(size, settings, generator), _mode(generator))
     return _noisy(x, settings, generator)
 
 
@@ -294,8 +202,8 @@ def _random_kernels(count: int, settings: DegradationRound, generator: Generator
 
 def _some(kernels: Tensor, probability: float, generator: Generator) -> Tensor:
     """`kernels`, but each only with `probability`, and else one that changes nothing."""
-    y, x = _grid()
-    nothing = ((y == 0) & (x == 0)).float()
+    nothing = torch.zeros(kernels.shape[1:])
+    nothing[RADIUS, RADIUS] = 1
     return torch.where(_chance(len(kernels), probability, generator).view(-1, 1, 1), kernels, nothing)
 
 
@@ -311,7 +219,7 @@ def _noisy(x: Tensor, settings: DegradationRound, generator: Generator) -> Tenso
     count = x.shape[0]
     gaussian, gray = (_column(_chance(count, p, generator), x) for p in (settings.gaussian, settings.gray))
     sigma, strength = (_column(_uniform(count, r, generator), x) for r in (settings.noise, settings.poisson))
-    noise = _on(x.device, generator)
+    noise = generator_on(x.device, generator)
     x = x.clamp(0, 1)
     photons = 255 * torch.where(gray, luma(x), x)
     electronic = sigma * torch.randn(x.shape, generator=noise, device=x.device)
@@ -323,31 +231,6 @@ def _noisy(x: Tensor, settings: DegradationRound, generator: Generator) -> Tenso
 def _qualities(count: int, settings: DegradationRound, generator: Generator) -> Tensor:
     lowest, highest = settings.quality
     return torch.randint(lowest, highest + 1, (count,), generator=generator)
-
-
-def _resized(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
-    if mode == "area" and size[0] < x.shape[2]:
-        return F.interpolate(x, size=size, mode="area")
-    # Areas of enlarged pixels would be squares; as in OpenCV, enlarging by area is bilinear.
-    mode = "bilinear" if mode == "area" else mode
-    return F.interpolate(x, size=size, mode=mode, antialias=True, align_corners=False)
-
-
-def _rounded(x: Tensor) -> Tensor:
-    return x.mul(255).round_().clamp_(0, 255).div_(255)
-
-
-def _grid() -> tuple[Tensor, Tensor]:
-    """Rows and columns of a kernel, (21, 1) and (1, 21), 0 in its middle."""
-    line = torch.arange(-RADIUS, RADIUS + 1.0)
-    return line[:, None], line[None, :]
-
-
-def _normalised(kernels: Tensor, radius: Tensor) -> Tensor:
-    y, x = _grid()
-    inside = torch.maximum(y.abs(), x.abs()) <= radius.view(-1, 1, 1)
-    kernels = kernels * inside
-    return kernels / kernels.sum((1, 2), keepdim=True)
 
 
 def _radii(count: int, generator: Generator) -> Tensor:
@@ -373,8 +256,3 @@ def _choice(count: int, weights: Sequence[float], generator: Generator) -> Tenso
 def _column(values: Tensor, x: Tensor) -> Tensor:
     """Values (N,) on the device of `x` (N, C, H, W), to be broadcast over it."""
     return values.to(x.device).view(-1, 1, 1, 1)
-
-
-def _on(device: torch.device, generator: Generator) -> Generator:
-    """A generator on `device`, seeded from one of the CPU."""
-    return Generator(device).manual_seed(int(torch.randint(2**62, (1,), generator=generator)))

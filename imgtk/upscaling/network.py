@@ -8,7 +8,6 @@ from pathlib import Path
 from torch import nn
 
 from imgtk.errors import WeightsError
-from imgtk.registry import default
 from imgtk.weights import read_state
 from imgtk.weights.architecture import Architecture, State, network_of
 
@@ -47,18 +46,17 @@ class UpscalingNetwork(nn.Module):
         return state
 
 
-def load_network(path: str | Path, architectures: Iterable[Architecture] | None = None) -> UpscalingNetwork:
+def load_network(path: str | Path, architectures: Iterable[Architecture]) -> UpscalingNetwork:
     """Load the network of a checkpoint on the CPU, in the file's dtype, ready for inference.
 
     Args:
         path: the checkpoint.
-        architectures: those that it may be of; None for all that installed plugins know.
+        architectures: those that it may be of, such as `BuildContext.architectures`.
 
     Raises:
         WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it is no upscaler.
     """
-    known = default().architectures if architectures is None else architectures
-    network = network_of(read_state(path), known, str(path))
+    network = network_of(read_state(path), architectures, str(path))
     if not isinstance(network, UpscalingNetwork):
         raise WeightsError(f"{path} holds {type(network).__name__}, which is no upscaling network")
     return network

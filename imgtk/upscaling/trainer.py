@@ -15,9 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, l1_loss
 
+from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.device import resolve_dtype
 from imgtk.errors import PluginError, TrainingError
 from imgtk.metrics import feature_distance, psnr_y
+from imgtk.nn.degradation import classic
 from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import perceptual_loss, spectral_distance
@@ -27,10 +29,10 @@ from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 from imgtk.training.weights import load_init
-from imgtk.upscaling.degradation import MILD, EverydayPhoto, SecondOrder, classic
+from imgtk.upscaling.degradation import MILD, EverydayPhoto, SecondOrder
 from imgtk.upscaling.network import UpscalingNetwork, load_network
 from imgtk.upscaling.teacher import TeacherPairs, make_pairs, pairs_folder, split, taught
-from imgtk.weights import digest, locate
+from imgtk.weights import digest
 from imgtk.weights.architecture import State
 
 __all__ = ["FidelityTrainer", "GANSettings", "GANTrainer", "UpscalingRecipe"]
@@ -122,13 +124,13 @@ class FidelityTrainer(Trainer[R]):
     package: ClassVar[str]
     metric = "psnr_y"
 
-    def __init__(self, recipe: R) -> None:
-        super().__init__(recipe)
+    def __init__(self, recipe: R, context: BuildContext = NO_CONTEXT) -> None:
+        super().__init__(recipe, context)
         self.networks = {"generator": self._start()}
         self.teacher: UpscalingNetwork | None = None
         if recipe.teacher:
-            file = locate(recipe.teacher, package=self.package)
-            self.teacher, self.teacher_digest = load_network(file), digest(file)
+            file = context.locate(recipe.teacher, self.package)
+            self.teacher, self.teacher_digest = load_network(file, context.architectures), digest(file)
             if self.teacher.scale != recipe.scale:
                 raise TrainingError(
                     f"the teacher {recipe.teacher} enlarges x{self.teacher.scale}, and this network x{recipe.scale}",
@@ -237,8 +239,8 @@ class GANTrainer(FidelityTrainer[R]):
     metric = "feature_distance"
     higher_is_better = False
 
-    def __init__(self, recipe: R) -> None:
-        super().__init__(recipe)
+    def __init__(self, recipe: R, context: BuildContext = NO_CONTEXT) -> None:
+        super().__init__(recipe, context)
         self.settings = gan_settings(recipe)
         self.adversary = Adversary(self.settings)
         self.networks["discriminator"] = build_discriminator(self.settings, recipe.crop)

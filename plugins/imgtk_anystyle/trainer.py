@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
 from imgtk.painting.objective import FRAME, SHIFT, style_and_content
-from imgtk.registry import default
 from imgtk.training import CropSampler, Recipe, Trainer
 from imgtk.training.images import image_files, image_tensor, load_image
 from imgtk.training.weights import load_init
@@ -79,8 +79,8 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
     metric = "gram_ratio"
     higher_is_better = False
 
-    def __init__(self, recipe: AnyStyleRecipe) -> None:
-        super().__init__(recipe)
+    def __init__(self, recipe: AnyStyleRecipe, context: BuildContext = NO_CONTEXT) -> None:
+        super().__init__(recipe, context)
         if not recipe.styles:
             raise TrainingError("no style images to learn from", hint="Name their folders: --set styles=FOLDER")
         folders = [Path(folder.strip()) for folder in recipe.styles.split(",")]
@@ -92,7 +92,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         network = AnyStyleNetwork(recipe.width, recipe.blocks, recipe.bottleneck)
         features = load_features() if recipe.backbone != "imgtk" else self.features
         network.encoder.load_state_dict(features.state_dict(), strict=False)
-        packages, size = default().packages, "width and blocks"
+        packages, size = context.packages, "width and blocks"
         load_init(network, recipe.init, "imgtk_anystyle", settings=size, others=packages, load=network.start_from)
         self.networks = {"generator": network}
         self.held_out: list[Tensor] = []

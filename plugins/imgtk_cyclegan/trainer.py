@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
 from imgtk.nn.discriminators import PatchDiscriminator
@@ -20,7 +21,6 @@ from imgtk.painting.objective import kept_content
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise, stacked
 from imgtk.training.pool import ImagePool
 from imgtk.training.weights import load_init
-from imgtk.weights import locate
 from imgtk_cyclegan.methods import Contrast, Cycle
 from imgtk_cyclegan.network import ResnetGenerator
 
@@ -75,8 +75,8 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
 
     recipe_type = TranslationRecipe
 
-    def __init__(self, recipe: TranslationRecipe) -> None:
-        super().__init__(recipe)
+    def __init__(self, recipe: TranslationRecipe, context: BuildContext = NO_CONTEXT) -> None:
+        super().__init__(recipe, context)
         if recipe.method not in METHODS:
             raise TrainingError(f"unknown method {recipe.method!r}", hint=f"Available: {', '.join(METHODS)}.")
         self.pools = {"paintings": ImagePool(recipe.pool)}
@@ -87,7 +87,7 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         else:
             self.method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
         if recipe.init:
-            self._start_from(locate(recipe.init, package="imgtk_cyclegan"))
+            self._start_from(context.locate(recipe.init, "imgtk_cyclegan"))
         discriminators = {f"discriminator of {domain}": self.discriminator() for domain in self.pools}
         self.networks = {"generator": self.method, **discriminators}
 

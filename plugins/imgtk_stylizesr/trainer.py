@@ -10,21 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, l1_loss
 
+from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
 from imgtk.metrics import psnr_y
 from imgtk.nn.colour import luma
+from imgtk.nn.degradation import classic
 from imgtk.nn.discriminators import PatchDiscriminator
 from imgtk.nn.losses import grid, perceptual_loss
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.painting.objective import kept_content
 from imgtk.painting.op import load_network, paint
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
-from imgtk.registry import default
 from imgtk.training.domains import Domains
 from imgtk.training.images import CropSampler
 from imgtk.training.weights import load_init
-from imgtk.upscaling.degradation import classic
-from imgtk.weights import locate, read_state
+from imgtk.weights import read_state
 from imgtk_stylizesr.network import PaintingUpscaler
 
 
@@ -86,11 +86,11 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
 
     recipe_type = StylizeSRRecipe
 
-    def __init__(self, recipe: StylizeSRRecipe) -> None:
-        super().__init__(recipe)
+    def __init__(self, recipe: StylizeSRRecipe, context: BuildContext = NO_CONTEXT) -> None:
+        super().__init__(recipe, context)
         network = PaintingUpscaler(recipe.width, recipe.blocks, recipe.scale)
         if recipe.upscaler:
-            file = locate(recipe.upscaler, "imgtk_stylizesr", default().packages)
+            file = context.locate(recipe.upscaler, "imgtk_stylizesr")
             try:
                 network.take_over(read_state(file))
             except (KeyError, RuntimeError):
@@ -101,7 +101,8 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
         load_init(network, recipe.init, "imgtk_stylizesr", settings="scale, width and blocks")
         self.teacher: NormalisingNetwork | None = None
         if recipe.teacher:
-            self.teacher = load_network(locate(recipe.teacher, "imgtk_stylizesr", default().packages))
+            file = context.locate(recipe.teacher, "imgtk_stylizesr")
+            self.teacher = load_network(file, context.architectures)
             self.frozen = (self.features, self.teacher)
         self.networks = {"generator": network, "discriminator": self.discriminator()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import PluginError, TrainingError, WeightsError
 from imgtk.op import OpSpec
+from imgtk.registry import Registry, default
 from imgtk.training import Recipe, Trainer
 from imgtk.training.adversary import AdversarySettings
 from imgtk.training.fabric import allow_double_backward
@@ -87,6 +90,28 @@ def test_a_broken_trainer_is_named_when_it_is_built(kind: str, message: str) -> 
     with pytest.raises(PluginError, match=message) as error:
         build_trainer(f"{__name__}:{kind}", Recipe())
     assert kind in error.value.message
+
+
+class WithContext(ToyTrainer):
+    def __init__(self, recipe: ToyRecipe, context: BuildContext) -> None:
+        super().__init__(recipe)
+        self.context = context
+
+
+def test_the_context_of_a_run_is_given_to_those_that_ask(data: Path, tmp_path: Path) -> None:
+    context = BuildContext(packages=("somewhere",))
+    assert build_trainer(f"{__name__}:WithContext", ToyRecipe(), context).context is context
+    assert build_trainer(f"{__name__}:WithStrangeUpdate", ToyRecipe(), context).context is NO_CONTEXT
+    pickle.loads(pickle.dumps(default().context()))  # processes of a run are handed it
+
+
+def test_the_registry_of_a_run_is_the_callers(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[BuildContext] = []
+    monkeypatch.setattr(WithContext, "prepare", lambda self: given.append(self.context))
+    spec = OpSpec("toy", "unused:Unused", "", trainer=f"{__name__}:WithContext")
+    registry = Registry.of(spec, packages=["somewhere"])
+    train(spec, data, tmp_path / "out", device="cpu", overrides={"steps": "1"}, registry=registry)
+    assert given == [registry.context()]
 
 
 def test_a_module_that_is_not_there() -> None:

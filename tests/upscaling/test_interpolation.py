@@ -31,7 +31,10 @@ def mixture(files: Path, name: str, share: float) -> str:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_parameters_are_averages(files: Path, spec: OpSpec, name: str) -> None:
     op = spec.build(default().context(), interpolate=mixture(files, name, 0.25))
-    one, other = (load_network(files / f"{name}{suffix}.safetensors").state_dict() for suffix in ("", "-other"))
+    one, other = (
+        load_network(files / f"{name}{suffix}.safetensors", default().architectures).state_dict()
+        for suffix in ("", "-other")
+    )
     for key, value in op.network.state_dict().items():  # type: ignore[attr-defined]
         if value.is_floating_point():
             assert value.dtype == torch.float32

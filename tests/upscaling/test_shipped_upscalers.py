@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from imgtk.engine.region import need, tiles
 from imgtk.geometry import Box, Size, cut
 from imgtk.metrics import feature_distance
+from imgtk.nn.degradation import Fixed
 from imgtk.nn.features import load_features
 from imgtk.registry import default
-from imgtk.upscaling.degradation import Fixed
 from imgtk.weights import Card, digest, locate, shipped
 
 PACKAGES = ("imgtk_esrgan", "imgtk_srgan")

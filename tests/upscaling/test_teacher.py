@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
 from imgtk.errors import TrainingError
+from imgtk.registry import default
 from imgtk.upscaling import teacher
 from imgtk.upscaling.network import UpscalingNetwork
 from imgtk.upscaling.teacher import TeacherPairs, make_pairs, pairs_folder, split
@@ -108,7 +109,7 @@ def test_a_trainer_learns_from_its_teacher(photos: list[Path], tmp_path: Path, m
     recipe = CompactRecipe(
         teacher=str(file), pairs=4, degradation="photo", spectrum=0.5, features=8, convs=1, batch=2, crop=64
     )
-    trainer = CompactTrainer(recipe)
+    trainer = CompactTrainer(recipe, default().context())
     trainer.prepare()
     batch = trainer.draw(trainer.load_images(photos, torch.device("cpu")), Generator().manual_seed(0))
     trainer.networks["generator"].load_state_dict(network.state_dict())
@@ -123,4 +124,4 @@ def test_a_teacher_of_another_scale_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "x2.safetensors"
     save(file, SRVGGNetCompact(features=8, convs=1, scale=2).state_dict(), Card("x2", "", "", "", ""))
     with pytest.raises(TrainingError, match="enlarges x2, and this network x4"):
-        CompactTrainer(CompactRecipe(teacher=str(file), features=8, convs=1))
+        CompactTrainer(CompactRecipe(teacher=str(file), features=8, convs=1), default().context())

@@ -116,7 +116,7 @@ def test_every_public_layout_is_told_and_converted(tmp_path: Path, store: Path, 
     assert read_state(imported.path).keys() == network.state_dict().keys()
     with torch.inference_mode():
         x = torch.rand(1, 3, 8, 12)
-        assert (load_network(imported.path).float()(x) - network(x)).abs().max() < 0.01
+        assert (load_network(imported.path, default().architectures).float()(x) - network(x)).abs().max() < 0.01
     assert imported.difference <= TOLERANCE
 
 

@@ -53,7 +53,10 @@ def log(out):
 def test_cyclegan_exports_both_directions(photos, settings, tmp_path):
     weights = train(SPEC, photos, tmp_path / "run", overrides=settings, **CPU)
     assert weights == tmp_path / "run" / "final" / "photo2painting.safetensors"
-    there, back = load_network(weights), load_network(weights.with_name("painting2photo.safetensors"))
+    there, back = (
+        load_network(weights, default().architectures),
+        load_network(weights.with_name("painting2photo.safetensors"), default().architectures),
+    )
     assert isinstance(there, ResnetGenerator)
     assert any(not torch.equal(a, b) for a, b in zip(there.parameters(), back.parameters(), strict=True))
     for name in ("photo2painting", "painting2photo"):
@@ -71,7 +74,7 @@ def test_a_run_starts_from_what_another_has_exported(photos, settings, tmp_path)
     weights = train(SPEC, photos, tmp_path / "run", overrides={**settings, "steps": "1"}, **CPU)
     trainer = TranslationTrainer(recipe_of(settings, init=str(weights)))
     for network, name in ((trainer.method.there, "photo2painting"), (trainer.method.back, "painting2photo")):
-        stored = load_network(weights.with_name(f"{name}.safetensors")).state_dict()
+        stored = load_network(weights.with_name(f"{name}.safetensors"), default().architectures).state_dict()
         assert all(torch.equal(value.float(), stored[key]) for key, value in network.state_dict().items())
     with pytest.raises(TrainingError, match="does not fit ResnetGenerator, 2 blocks"):
         TranslationTrainer(recipe_of({**settings, "blocks": 2}, init=str(weights)))
@@ -83,7 +86,7 @@ def test_a_run_starts_from_what_another_has_exported(photos, settings, tmp_path)
 def test_cut_has_one_direction(photos, settings, tmp_path):
     weights = train(SPEC, photos, tmp_path / "run", overrides={**settings, "method": "cut"}, **CPU)
     assert [file.name for file in weights.parent.glob("*.safetensors")] == ["photo2painting.safetensors"]
-    assert not any("heads" in name for name in load_network(weights).state_dict())
+    assert not any("heads" in name for name in load_network(weights, default().architectures).state_dict())
     assert Card.read(weights.with_suffix(".toml")).trained.startswith("CUT, ")
 
 
@@ -96,7 +99,10 @@ def test_interrupted_and_resumed_gives_the_same_run(method, photos, settings, tm
     torch.manual_seed(99)
     parts = train(SPEC, photos, tmp_path / "parts", overrides=settings, resume=True, **CPU)
     assert log(tmp_path / "parts") == log(tmp_path / "whole")
-    one, other = load_network(whole).state_dict(), load_network(parts).state_dict()
+    one, other = (
+        load_network(whole, default().architectures).state_dict(),
+        load_network(parts, default().architectures).state_dict(),
+    )
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 

@@ -108,7 +108,7 @@ def test_from_a_file(tmp_path, network, form):
     else:
         state = {f"module.{name}": value for name, value in network.state_dict().items()}
         torch.save({"params_ema": state}, path, _use_new_zipfile_serialization=form == "zip")
-    again = load_network(path)
+    again = load_network(path, default().architectures)
     assert not again.training
     with torch.inference_mode():
         assert torch.equal(again(X), network(X))

@@ -13,6 +13,7 @@ import torch
 
 import imgtk
 from imgtk.errors import WeightsError
+from imgtk.registry import default
 from imgtk.upscaling.network import UpscalingNetwork, load_network
 from imgtk.weights import digest
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
@@ -40,7 +41,7 @@ def network(request: pytest.FixtureRequest) -> UpscalingNetwork:
 @pytest.mark.parametrize("half", [False, True])
 def test_networks_come_back(tmp_path: Path, network: UpscalingNetwork, half: bool) -> None:
     """Both as ncnnoptimize leaves a network and as a plain converter does."""
-    read = load_network(write(tmp_path / "net.param", network, half=half, fused=half))
+    read = load_network(write(tmp_path / "net.param", network, half=half, fused=half), default().architectures)
     assert (type(read), read.architecture, read.scale) == (type(network), network.architecture, network.scale)
     expected = rounded(network.state_dict()) if half else network.state_dict()
     got = read.state_dict()
@@ -51,7 +52,7 @@ def test_networks_come_back(tmp_path: Path, network: UpscalingNetwork, half: boo
 def test_one_slope_for_all_channels(tmp_path: Path) -> None:
     network = SRVGGNetCompact(5, 0, 2)
     network.body[1] = torch.nn.PReLU(1, 0.1)
-    read = load_network(write(tmp_path / "net.param", network))
+    read = load_network(write(tmp_path / "net.param", network), default().architectures)
     assert torch.equal(read.state_dict()["body.1.weight"], torch.full((5,), 0.1))
 
 
@@ -74,7 +75,7 @@ def test_what_computes_something_else_is_refused(tmp_path: Path, case: str) -> N
     assert old in text
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(WeightsError, match="architecture is not known"):
-        load_network(path)
+        load_network(path, default().architectures)
 
 
 @pytest.mark.parametrize("scale", [2, 3])
@@ -96,14 +97,14 @@ def test_adding_keeps_the_scale_and_says_whose_weights_they_are(tmp_path: Path, 
     path = write(tmp_path / "video-x2.param", SRVGGNetCompact(8, 1, 2, shuffle=4), half=True)
     card = add(path, "video", default().architectures).card
     assert (card.scale, card.origin, card.origin_sha256) == (2, "video-x2.param", digest(path.with_suffix(".bin")))
-    assert load_network(store / "video.safetensors").scale == 2
+    assert load_network(store / "video.safetensors", default().architectures).scale == 2
 
 
 def test_a_scale_above_what_the_network_shuffles_is_refused(tmp_path: Path) -> None:
     state = SRVGGNetCompact(5, 1, 2).state_dict()
     torch.save({**state, "output_scale": torch.tensor(3)}, tmp_path / "net.pth")
     with pytest.raises(WeightsError, match="says that its scale is 3"):
-        load_network(tmp_path / "net.pth")
+        load_network(tmp_path / "net.pth", default().architectures)
 
 
 REAL = {
@@ -135,7 +136,7 @@ def models() -> Path:
 
 @pytest.mark.parametrize("name", REAL)
 def test_real_files_give_what_ncnn_gives(models: Path, name: str) -> None:
-    network = load_network(models / f"{name}.param")
+    network = load_network(models / f"{name}.param", default().architectures)
     with torch.inference_mode():
         output = network(pattern())[0]
     height, width = output.shape[-2:]

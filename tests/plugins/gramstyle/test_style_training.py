@@ -60,7 +60,7 @@ def test_a_style_is_trained_exported_and_used(photos, settings, tmp_path):
     assert sum(found[-3:]) < sum(found[:3])
     card = Card.read(weights.with_suffix(".toml"))
     assert set(card.scores["validation"]) == {"gram_ratio", "content", "regularity"}
-    assert isinstance(load_network(weights), StyleNetwork)
+    assert isinstance(load_network(weights, default().architectures), StyleNetwork)
     op = spec.build(default().context(), model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
     assert op(sample_image(32, 32)).shape == (1, 3, 32, 32)

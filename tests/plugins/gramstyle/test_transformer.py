@@ -73,7 +73,7 @@ def reference(state, x):
 
 @torch.inference_mode()
 def test_it_computes_what_the_published_network_does(state, file):
-    network, x = load_network(file), sample_image(64, 48)
+    network, x = load_network(file, default().architectures), sample_image(64, 48)
     wanted = (reference(state, x * 255) / 255).clamp(0, 1)
     assert 0.05 < wanted.std() < 0.4
     torch.testing.assert_close(network(x), wanted, atol=1e-4, rtol=0)

@@ -53,7 +53,7 @@ def test_photos_are_learnt_from_their_sketches(photos, settings, tmp_path):
     weights = run(photos, tmp_path, settings)
     found = [float(value) for _, figure, value in logged(tmp_path) if figure == "generator/pixel"]
     assert sum(found[-3:]) < sum(found[:3])
-    assert isinstance(load_network(weights), SmoothUNet)
+    assert isinstance(load_network(weights, default().architectures), SmoothUNet)
     card = Card.read(weights.with_suffix(".toml"))
     assert set(card.scores["validation"]) == {"feature_distance", "l1", "kid", "kid_targets"}
     assert cv2.imread(str(next((tmp_path / "samples").glob("*.png")))).shape[1] == 3 * 88
@@ -81,7 +81,7 @@ def test_the_recipe_of_the_paper(photos, targets, settings, tmp_path):
     }
     settings.update(paper, adversarial="1", dropout="0.5", target=str(targets))
     weights = run(photos, tmp_path, settings)
-    assert isinstance(load_network(weights), TransposedUNet)
+    assert isinstance(load_network(weights, default().architectures), TransposedUNet)
     assert "generator/perceptual" not in {figure for _, figure, _ in logged(tmp_path)}
 
 

@@ -9,10 +9,10 @@ from imgtk.engine.region import need, tiles
 from imgtk.geometry import Box, Size, cut
 from imgtk.metrics import feature_distance, psnr
 from imgtk.nn.colour import luma
+from imgtk.nn.degradation import classic
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import grid
 from imgtk.registry import default
-from imgtk.upscaling.degradation import classic
 from imgtk.weights import Card, digest, locate, shipped
 
 SPEC = default().spec("stylize-sr:monet")

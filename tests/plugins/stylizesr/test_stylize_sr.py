@@ -81,4 +81,4 @@ def test_damaged_files_are_refused(network, change, message, tmp_path):
     path = tmp_path / "damaged.pth"
     torch.save({name: value for name, value in state.items() if value is not None}, path)
     with pytest.raises(WeightsError, match=message):
-        load_network(path)
+        load_network(path, default().architectures)

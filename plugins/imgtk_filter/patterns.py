@@ -1,0 +1,148 @@
+"""`filter:` by where a pixel lies: mosaic, print screens, grain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import cos, pi, radians, sin
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imgtk.context import BuildContext
+from imgtk.geometry import Box, Geometry, Size, Window, cut
+from imgtk.nn.blur import blur_radius, gaussian_blur
+from imgtk.nn.colour import luma
+from imgtk.nn.noise import COARSE_STEP, noise_in
+from imgtk.op import ImageOp
+
+__all__ = ["Halftone", "Noise", "Pixelate"]
+
+INKS = (-30.0, 30.0, -45.0)
+"""Angles of the screens of cyan, magenta and yellow against that of black, in degrees: 15, 75 and 0, as printers do."""
+STEPS = 1024
+"""Of the table that makes dots cover what they should."""
+
+
+class Pattern(ImageOp):
+    """An operator whose output pixel depends on where it lies."""
+
+    batched = True
+    needs_float32 = True
+    position_dependent = True
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry()
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        size = Size(x.shape[3], x.shape[2])
+        return self.render(x, window=Window(Box.of(size), size, Box.of(size), size))
+
+
+def under(x: Tensor, window: Window) -> Tensor:
+    """Return the part of the input tensor that lies under the output."""
+    return cut(x, window.output.shifted(-window.input.left, -window.input.top))
+
+
+@dataclass(eq=False)
+class Pixelate(Pattern):
+    """The mean of each square of `size` pixels, counted from the top left corner."""
+
+    size: int
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(halo=self.size - 1)
+
+    def render(self, *inputs: Tensor, window: Window) -> Tensor:
+        box, size = window.output, self.size
+        left, top = box.left // size * size, box.top // size * size
+        right, bottom = -(-box.right // size) * size, -(-box.bottom // size) * size
+        x = inputs[0][:, :, top - window.input.top : bottom - window.input.top]
+        x = x[..., left - window.input.left : right - window.input.left]
+        means = F.avg_pool2d(x, size, ceil_mode=True)
+        count, channels, rows, columns = means.shape
+        squares = means[:, :, :, None, :, None].expand(-1, -1, -1, size, -1, size)
+        mosaic = squares.reshape(count, channels, rows * size, columns * size)
+        return cut(mosaic, box.shifted(-left, -top))
+
+
+@dataclass(eq=False)
+class Halftone(Pattern):
+    """Dots of ink on paper, which grow as the image darkens, so that on average the tones stay.
+
+    Args:
+        cell: distance of the dots, in pixels.
+        angle: of the screen, in degrees.
+        colour: whether to print cyan, magenta and yellow, each with a screen of its own, instead of black.
+    """
+
+    cell: float
+    angle: float
+    colour: bool
+
+    def render(self, *inputs: Tensor, window: Window) -> Tensor:
+        x = under(inputs[0], window)
+        angles = [self.angle + ink for ink in INKS] if self.colour else [self.angle]
+        screens = torch.stack([self.screen(angle, window.output) for angle in angles])[None].to(x)
+        tones = x if self.colour else luma(x)
+        # the edge of a dot is about a pixel wide, and less where the dot or its gap is as small: so tones stay exact
+        width = torch.minimum(tones, 1 - tones).mul_(2).clamp_(1e-4, min(1.0, 4 / self.cell))
+        return ((tones - screens).div_(width) + 0.5).clamp_(0, 1).expand(-1, 3, -1, -1)
+
+    def screen(self, angle: float, box: Box) -> Tensor:
+        """The tone (h, w), 0..1, below which each pixel is inked; all tones are equally frequent in it."""
+        across = torch.arange(box.left, box.right, dtype=torch.float64) + 0.5
+        down = torch.arange(box.top, box.bottom, dtype=torch.float64)[:, None] + 0.5
+        wave, turn = 2 * pi / self.cell, radians(angle)
+        spot = sum(
+            (wave * (a * across)).cos() * (wave * (b * down)).cos()
+            - (wave * (a * across)).sin() * (wave * (b * down)).sin()
+            for a, b in ((cos(turn), sin(turn)), (-sin(turn), cos(turn)))
+        )
+        assert isinstance(spot, Tensor)
+        return self.shares[((spot + 2) * (STEPS / 4)).long().clamp_(0, STEPS - 1)]
+
+    @cached_property
+    def shares(self) -> Tensor:
+        """The share of a cell in which cos(u) + cos(v) is below each of `STEPS` values from -2 to 2."""
+        waves = ((torch.arange(STEPS // 2) + 0.5) * (2 * pi / STEPS)).cos()
+        spots = (waves + waves[:, None]).flatten()
+        below = spots.histc(STEPS, -2, 2).cumsum(0) / spots.numel()
+        return (below + torch.cat([torch.zeros(1), below[:-1]])) / 2
+
+
+class Noise(Pattern):
+    """Add grain: Gaussian noise, a function of seed and place.
+
+    Args:
+        amount: standard deviation.
+        size: of the grains: standard deviation of the Gaussian that softens the noise, in pixels.
+        seed: another one gives other grain; None for that of `context`.
+    """
+
+    def __init__(self, amount: float, size: float, seed: int | None, *, context: BuildContext) -> None:
+        self.amount, self.size = amount, size
+        self.seed = context.seed if seed is None else seed
+
+    def render(self, *inputs: Tensor, window: Window) -> Tensor:
+        x, margin = under(inputs[0], window), blur_radius(self.size)
+        box = window.output
+        wide = Box(
+            *((edge - margin) // COARSE_STEP * COARSE_STEP for edge in box[:2]),
+            *(-(-(edge + margin) // COARSE_STEP) * COARSE_STEP for edge in box[2:]),
+        )
+        grain = gaussian_blur(noise_in(wide, self.seed).white, self.size)
+        grain = cut(grain, box.shifted(-wide.left, -wide.top)).to(x)
+        return x + self.amount * grain * _lost(self.size)
+
+
+def _lost(size: float) -> float:
+    """The factor that makes up for what a Gaussian takes of the standard deviation of white noise."""
+    if size == 0:
+        return 1.0
+    steps = torch.arange(-blur_radius(size), blur_radius(size) + 1, dtype=torch.float64)
+    line = torch.exp(steps.square() / (-2 * size**2))
+    return float(line.sum() ** 2 / line.square().sum())  # in two dimensions: the square of what one takes

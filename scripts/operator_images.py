@@ -49,6 +49,8 @@ def draw(name: str, reference: Path, cube: Path) -> None:
     photo = Image.fromarray(data.chelsea()).crop((30, 0, 430, 300))
     if task in ("upscale", "stylize-sr"):
         photo = photo.resize((200, 150), Image.Resampling.BOX)
+    if task == "denoise":
+        photo = imgtk.Pipeline("filter:noise 0.08 size=0")(photo).pil()
     if name == "translate:sketch2photo":
         photo = imgtk.Pipeline("translate:photo2sketch colour=0.4")(photo).pil()
     text = example(name, image=f"'{reference}'", cube=f"'{cube}'")

@@ -22,6 +22,7 @@ from imgtk.registry import Registry
 __all__ = ["NAME", "Config", "Default", "config_files", "load_config", "preset", "presets", "user_file"]
 
 NAME = "imgtk.toml"
+"""Name of the configuration files."""
 
 
 @dataclass(frozen=True)

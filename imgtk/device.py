@@ -11,7 +11,10 @@ import torch
 
 from imgtk.errors import DeviceError
 
+__all__ = ["DTYPES", "available_devices", "available_memory", "cpu_name", "resolve_device", "resolve_dtype"]
+
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+"""Number formats, by the names that users give them."""
 
 
 def resolve_device(name: str | torch.device) -> torch.device:

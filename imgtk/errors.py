@@ -6,6 +6,23 @@ A message says what happened and where; a hint says what to do next. The command
 
 from __future__ import annotations
 
+__all__ = [
+    "BackendError",
+    "ClusterError",
+    "ConfigError",
+    "DeviceError",
+    "ImgtkError",
+    "MemoryLimitError",
+    "ParameterError",
+    "PipelineError",
+    "PluginError",
+    "ReadError",
+    "TrainingError",
+    "UsageError",
+    "WeightsError",
+    "WriteError",
+]
+
 
 class ImgtkError(Exception):
     """Base of all deliberate errors.

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+__all__ = ["Box", "Extent", "Geometry", "Size", "Window", "cut"]
+
+
 class Size(NamedTuple):
     """Width and height of an image in pixels, both at least 1."""
 

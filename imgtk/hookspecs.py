@@ -14,9 +14,12 @@ from imgtk.op import OpSpec
 from imgtk.preset import Preset
 from imgtk.weights.architecture import Architecture
 
+__all__ = ["hookimpl", "imgtk_architectures", "imgtk_operators", "imgtk_presets"]
+
 PROJECT = "imgtk"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Decorator that marks a function of a plugin's module as a hook."""
 
 
 @hookspec

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from imgtk.io.geotiff import GeoReference
 
 
+__all__ = ["Image", "Metadata"]
+
+
 @dataclass(frozen=True)
 class Metadata:
     """What a file carries beside its pixels.

@@ -32,6 +32,8 @@ from imgtk.params import REQUIRED, ImageInput, Param, ParamType
 from imgtk.preset import Preset
 from imgtk.weights.architecture import Architecture
 
+__all__ = ["PluginInfo", "Registry", "check_spec", "default"]
+
 GROUP = "imgtk"
 RESERVED = frozenset({"as", "in", "save"})
 """Words that the language keeps for itself; no operator may have such a name."""

@@ -17,10 +17,26 @@ from torch import Tensor, nn
 from imgtk.errors import WeightsError
 from imgtk.weights.architecture import State
 
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "Features",
+    "Pooling",
+    "compact",
+    "load_features",
+    "recognise",
+    "squeezenet",
+    "vgg",
+]
+
 Pooling = Literal["max", "average"]
+"""How a feature network makes its layers smaller. Gram losses take averages (Gatys et al. 2016, section 2)."""
+
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""Means of R, G and B in ImageNet, 0..1, as torchvision has them."""
 IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Standard deviations of R, G and B in ImageNet, 0..1, as torchvision has them."""
 
 SQUEEZENET_STYLE = ("conv1", "fire2", "fire3", "fire5", "fire7")
 SQUEEZENET_CONTENT = ("fire3", "fire5")

@@ -8,7 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+__all__ = [
+    "FeatureMaps",
+    "content_distance",
+    "gram",
+    "gram_distance",
+    "grams",
+    "grid",
+    "perceptual_distance",
+    "perceptual_loss",
+    "spectral_distance",
+    "style_distance",
+    "total_variation",
+]
+
 FeatureMaps = Mapping[str, Tensor]
+"""Outputs (N, C, H, W) of a feature network's layers, by name."""
 
 
 def gram(features: Tensor) -> Tensor:

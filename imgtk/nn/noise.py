@@ -27,6 +27,7 @@ OCTAVES = (2, 4, 8, 16, 32)
 """Sizes of the grains of the coarse noise, in samples: 8 to 128 pixels."""
 CHANNELS_PER_OCTAVE = 2
 COARSE_CHANNELS = CHANNELS_PER_OCTAVE * len(OCTAVES)
+"""Channels of the coarse noise."""
 PERIOD = 512
 """Samples after which the noise repeats: 512 pixels for white noise, which has no shape to recognise, and 2048 for the
 coarse one."""

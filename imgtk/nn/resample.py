@@ -42,6 +42,7 @@ _CONTINUOUS: dict[str, tuple[int, Callable[[Tensor, float], Tensor]]] = {
     "lanczos": (4, _lanczos),
 }
 KERNELS = ("nearest", *_CONTINUOUS, "area")
+"""Names of the kernels of `resample`."""
 
 
 def support(kernel: str, scale: Fraction, *, antialias: bool = True) -> int:

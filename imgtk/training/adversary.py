@@ -93,6 +93,7 @@ GAN_LOSSES = {
         lambda fake, real: -fake.mean(),
     ),
 }
+"""The losses among which recipes choose (`gan`), by name."""
 
 
 class Adversary:

@@ -22,7 +22,9 @@ else:
 __all__ = ["OPTIMIZERS", "SCHEDULES", "Recipe", "load_recipe", "recipe_file", "shipped_recipes"]
 
 SCHEDULES = ("cosine", "linear")
+"""Values of `Recipe.schedule`."""
 OPTIMIZERS = ("adam", "muon")
+"""Values of `Recipe.optimizer`."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 from imgtk.op import OpSpec
 from imgtk.params import Choice, Flag, Integer, Number, Param, ParamType, Scale, Text
 
-__all__ = ["MODEL", "SCALE", "TILEABLE", "TTA", "Mixture", "upscaler"]
+__all__ = ["CONSISTENCY", "MODEL", "SCALE", "TILEABLE", "TTA", "Mixture", "upscaler"]
 
 
 class Mixture(ParamType):

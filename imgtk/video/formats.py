@@ -10,6 +10,8 @@ from pathlib import Path
 
 from imgtk.errors import ReadError, WriteError
 
+__all__ = ["Encoding"]
+
 
 @dataclass(frozen=True)
 class Container:

@@ -17,7 +17,7 @@ from imgtk.weights.store import store
 if TYPE_CHECKING:
     from requests.exceptions import RequestException
 
-__all__ = ["Progress", "check_address", "download", "place"]
+__all__ = ["DownloadProgress", "check_address", "download", "place"]
 
 TIMEOUT = 30
 """Seconds without an answer after which the server counts as gone."""
@@ -26,7 +26,7 @@ CHUNK = 1 << 17
 """Bytes between two writes, and two reports of progress."""
 
 
-Progress = Callable[[int, int], None]
+DownloadProgress = Callable[[int, int], None]
 """Is told the bytes that have come, and all of them: 0 where the server does not say it."""
 
 
@@ -51,7 +51,7 @@ def check_address(url: str) -> None:
         raise UsageError(f"{url!r} is not a valid URL", hint="A URL begins with http:// or https://.")
 
 
-def download(url: str, expected: str = "", report: Progress | None = None) -> Path:
+def download(url: str, expected: str = "", report: DownloadProgress | None = None) -> Path:
     """The file at `url`, from its `place` if it is there already and has the right hash.
 
     The proxies and certificates that the environment names are used. A download that fails or does not have the
@@ -105,7 +105,7 @@ class _Bar:
 
     total = 0
 
-    def __init__(self, report: Progress) -> None:
+    def __init__(self, report: DownloadProgress) -> None:
         self.report, self.done = report, 0
 
     def update(self, count: int) -> None:

@@ -19,7 +19,7 @@ from imgtk.errors import UsageError, WeightsError
 from imgtk.weights.architecture import Architecture, described, recognised
 from imgtk.weights.card import Card
 from imgtk.weights.checkpoint import read_state, save
-from imgtk.weights.download import Progress, check_address, download, place
+from imgtk.weights.download import DownloadProgress, check_address, download, place
 from imgtk.weights.ncnn import weights_file
 from imgtk.weights.public import public_models
 from imgtk.weights.store import added, digest, files, folder, nearest, store
@@ -135,7 +135,7 @@ def pull(
     *,
     packages: Iterable[str] = (),
     sha256: str = "",
-    report: Progress | None = None,
+    report: DownloadProgress | None = None,
     force: bool = False,
 ) -> ImportedWeights:
     """Download weights, and `add` them.

@@ -1,4 +1,4 @@
-"""The page of the public Python names is up to date, and says something about each of them."""
+"""The page of the public Python names says something about each of them. tests/test_docs.py keeps it up to date."""
 
 import ast
 import runpy
@@ -10,11 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SCRIPT: dict[str, Any] = runpy.run_path(str(ROOT / "scripts" / "api_page.py"))
 MODULES = [module for modules in SCRIPT["PUBLIC"].values() for module in modules]
-
-
-def test_the_page_is_up_to_date() -> None:
-    """If this fails, run scripts/api_page.py. What disappears from the page breaks users: see docs/plugins.md."""
-    assert (ROOT / "docs" / "api.md").read_text("utf-8") == SCRIPT["page"]()
 
 
 @pytest.mark.parametrize("module", MODULES)

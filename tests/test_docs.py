@@ -28,6 +28,12 @@ def test_reference_of_operators() -> None:
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == page
 
 
+def test_reference_of_python_names() -> None:
+    """If this fails, run scripts/api_page.py. What disappears from the page breaks users: see docs/plugins.md."""
+    page = runpy.run_path(str(ROOT / "scripts" / "api_page.py"))["page"]()
+    assert (ROOT / "docs" / "api.md").read_text("utf-8") == page
+
+
 def commands_of(page: Path) -> list[tuple[str, str]]:
     return re.findall(r'^\s*imgtk (run|plan) "([^"]+)"', page.read_text("utf-8"), re.MULTILINE)
 

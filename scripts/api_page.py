@@ -48,7 +48,13 @@ PUBLIC = {
     "Kits": (
         *("imgtk.upscaling", "imgtk.upscaling.network", "imgtk.upscaling.op", "imgtk.upscaling.trainer"),
         *("imgtk.upscaling.degradation", "imgtk.painting", "imgtk.painting.op", "imgtk.painting.strokes"),
-        *("imgtk.painting.blend", "imgtk.painting.palette", "imgtk.painting.objective", "imgtk.painting.trainer"),
+        *(
+            "imgtk.painting.blend",
+            "imgtk.painting.network",
+            "imgtk.painting.palette",
+            "imgtk.painting.objective",
+            "imgtk.painting.trainer",
+        ),
     ),
 }
 """The public modules, by the heading under which they stand."""

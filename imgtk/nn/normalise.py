@@ -61,10 +61,16 @@ class Source:
         moments: gives the moments (N, 2, C) by which a layer normalises, given what it normalises.
         noise: for the region that the network sees; None where the network takes none, or is to use that of an image
             which starts at the origin.
+        affine: gives scale and shift, each (N, C), of one normalisation after the other; None where each has its own.
     """
 
-    def __init__(self, moments: Callable[[Tensor], Tensor] = moments, noise: Noise | None = None) -> None:
-        self.moments, self.noise = moments, noise
+    def __init__(
+        self,
+        moments: Callable[[Tensor], Tensor] = moments,
+        noise: Noise | None = None,
+        affine: Callable[[], tuple[Tensor, Tensor]] | None = None,
+    ) -> None:
+        self.moments, self.noise, self.affine = moments, noise, affine
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.moments(x)
@@ -121,7 +127,8 @@ class Normalise(Measured):
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
 
     def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
-        return normalised(x, source(x), self.weight, self.bias, epsilon=self.epsilon)
+        weight, bias = (self.weight, self.bias) if source.affine is None else source.affine()
+        return normalised(x, source(x), weight, bias, epsilon=self.epsilon)
 
 
 class LayerNormalise(Normalise):
@@ -173,7 +180,8 @@ class NormalisingNetwork(Measured):
         if not self.noisy or source.noise is not None:
             return source
         height, width = x.shape[2:]
-        return Source(source.moments, noise_in(Box(0, 0, width, height)).to(x.device, x.dtype))
+        noise = noise_in(Box(0, 0, width, height)).to(x.device, x.dtype)
+        return Source(source.moments, noise, source.affine)
 
     def further_inputs(self, x: Tensor) -> dict[str, Tensor]:
         """What the network takes beside an image `x` that starts at the origin, by the names of ONNX inputs."""

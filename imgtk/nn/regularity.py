@@ -8,7 +8,7 @@ from torch import Tensor
 from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.colour import luma
 
-__all__ = ["regularity", "smooth_image"]
+__all__ = ["regularity", "repetition_loss", "smooth_image"]
 
 BLOCK, FRAME = 128, 32
 """Side of the blocks that are looked at, and of the border that is not, in pixels."""
@@ -18,6 +18,8 @@ FAINTEST = 0.5
 """Standard deviation of the detail in 8-bit steps below which a block has none."""
 DISTANCES = (12, 40)
 """Between which texture is looked for again, in pixels: below, any stroke is like itself."""
+STRIDE, PEAKS, OF_PAINT = 32, 16, 0.12
+"""Of `repetition_loss`: pixels between blocks, how many autocorrelations count in each, and what paintings have."""
 
 
 def regularity(x: Tensor) -> float:
@@ -36,23 +38,47 @@ def regularity(x: Tensor) -> float:
     if min(x.shape[2:]) < BLOCK + 2 * FRAME:
         raise ValueError(f"regularity needs sides of {BLOCK + 2 * FRAME} pixels")
     inner = slice(FRAME, -FRAME)
-    y = 255 * luma(x.float())[..., inner, inner]
-    detail = y - gaussian_blur(y, SIGMA)
-    side = BLOCK
-    blocks = detail[0, 0].unfold(0, side, side).unfold(1, side, side).reshape(-1, side, side)
+    found = _repetition(_detail(x)[..., inner, inner], BLOCK)
+    return float(found.amax(1).mean()) if len(found) else 0.0
+
+
+def repetition_loss(x: Tensor) -> Tensor:
+    """Loss against regular texture: how far the largest autocorrelations are above those of paint, in float32.
+
+    As in `regularity`, but over overlapping blocks, and by the mean of the `PEAKS` largest ones, whose gradients say
+    more than one. Give it what was painted over something smooth.
+
+    Args:
+        x: (N, 3, H, W), 0..1; blocks are smaller where the sides are shorter than 128 pixels.
+    """
+    found = _repetition(_detail(x), STRIDE)
+    if not len(found):
+        return x.sum() * 0
+    return (found.topk(min(PEAKS, found.shape[1]), 1).values.mean(1) - OF_PAINT).relu().mean()
+
+
+def _detail(x: Tensor) -> Tensor:
+    """Luma minus its Gaussian blur, (N, 1, H, W), in 8-bit steps."""
+    y = 255 * luma(x.float())
+    return y - gaussian_blur(y, SIGMA)
+
+
+def _repetition(detail: Tensor, stride: int) -> Tensor:
+    """Autocorrelations (B, D) at each of the `DISTANCES` in those blocks in which there is any detail."""
+    side = min(BLOCK, *detail.shape[2:])
+    blocks = detail[:, 0].unfold(1, side, stride).unfold(2, side, stride).reshape(-1, side, side)
     blocks = blocks - blocks.mean((1, 2), keepdim=True)
     blocks = blocks[blocks.std((1, 2)) >= FAINTEST]
     if not len(blocks):
-        return 0.0
-    window = torch.hann_window(side, periodic=False)
+        return blocks.flatten(1)
+    window = torch.hann_window(side, periodic=False, device=detail.device)
     window = window[:, None] * window
     correlation, own = _autocorrelation(blocks * window), _autocorrelation(window[None])
     correlation = correlation / own.clamp_min(0.05 * own.amax())
     correlation = correlation / correlation[:, side // 2, side // 2, None, None]
-    line = torch.arange(side) - side // 2
+    line = torch.arange(side, device=detail.device) - side // 2
     distance = (line[:, None].square() + line.square()).sqrt()
-    ring = (distance > DISTANCES[0]) & (distance < DISTANCES[1])
-    return float(correlation[:, ring].amax(1).mean())
+    return correlation[:, (distance > DISTANCES[0]) & (distance < DISTANCES[1])]
 
 
 def smooth_image(width: int = 640, height: int = 448) -> Tensor:

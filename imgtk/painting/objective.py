@@ -134,16 +134,20 @@ class PaletteObjective:
         return found
 
 
-def style_and_content(features: Features, x: Tensor, photos: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:
+def style_and_content(
+    features: Features, x: Tensor, photos: Tensor, styles: Tensor, scales: int = 2
+) -> tuple[Tensor, Tensor]:
     """`style_distance` of `x` to the style images, and content distance to the photos, all (N, 3, H, W) with sides of
-    at least 32 pixels; each is the mean of the same two scales as those of `StyleObjective`."""
+    at least 16 pixels times 2 ** (scales - 1); each is the mean over its scales, as in `StyleObjective`."""
     style_terms, content_terms = [], []
-    for layer in reversed(features.content_layers):
-        ours = features(x, {*features.style_layers, layer})
+    content_layers = list(reversed(features.content_layers))
+    for scale in range(scales):
+        compared = content_layers[scale : scale + 1]
+        ours = features(x, {*features.style_layers, *compared})
         with torch.no_grad():
-            theirs, target = features(photos, [layer]), features(styles)
+            theirs, target = features(photos, compared), features(styles)
         style_terms.append(style_distance(ours, target))
-        content_terms.append(content_distance({layer: ours[layer]}, theirs))
+        content_terms += [content_distance({layer: ours[layer]}, theirs) for layer in compared]
         x, photos, styles = half(x), half(photos), half(styles)
     return torch.stack(style_terms).mean(), torch.stack(content_terms).mean()
 

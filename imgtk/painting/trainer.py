@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
+from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.discriminators import FeatureDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance
@@ -28,11 +29,25 @@ from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 
-__all__ = ["DomainsRecipe", "DomainsTrainer", "corners", "fresh_noise", "split", "stacked"]
+__all__ = [
+    "CONTEXT",
+    "DomainsRecipe",
+    "DomainsTrainer",
+    "corners",
+    "fresh_noise",
+    "smoothed_photos",
+    "split",
+    "stacked",
+]
 
+CONTEXT = 32
+"""Mirrored pixels around the crops of a style network's training."""
 EVERY = 10
 """One of so many target images is held out for validation."""
 DISCRIMINATORS = ("features", "pixels")
+SMOOTHING = 12.0
+"""Standard deviation in pixels of the blur of `smoothed_photos`."""
+GRAIN = 0.8 / 255
 VIEW = 192
 """Side in pixels of the parts of images whose features are compared."""
 
@@ -191,6 +206,11 @@ def fresh_noise(batch: Tensor, margin: int = 0) -> Noise:
     white = on_whole_batch(one_each, lambda whole: draw_white(len(whole), height, width))
     coarse = on_whole_batch(one_each, lambda whole: draw_coarse(len(whole), height, width))
     return Noise(white, coarse).to(batch.device, batch.dtype)
+
+
+def smoothed_photos(photos: Tensor) -> Tensor:
+    """Photos (N, 3, H, W), 0..1, without their details, but with noise of 0.8 8-bit steps: what weaves show on."""
+    return (gaussian_blur(photos, SMOOTHING) + GRAIN * torch.randn_like(photos)).clamp(0, 1)
 
 
 def stacked(rows: Sequence[Tensor]) -> Tensor:

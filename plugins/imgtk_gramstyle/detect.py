@@ -7,8 +7,9 @@ import re
 import torch
 from torch import nn
 
+from imgtk.painting.network import StyleNetwork
 from imgtk.weights.architecture import State, conv_shape, count_layers
-from imgtk_gramstyle.network import PlainStyleNetwork, StyleNetwork
+from imgtk_gramstyle.network import PlainStyleNetwork
 from imgtk_gramstyle.transformer import TransformerNet
 
 __all__ = ["style_network", "transformer_net"]

@@ -15,18 +15,16 @@ from imgtk.errors import ImgtkError, TrainingError
 from imgtk.image import Image
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
-from imgtk.nn.regularity import regularity, smooth_image
+from imgtk.nn.regularity import regularity, repetition_loss, smooth_image
+from imgtk.painting.network import StyleNetwork
 from imgtk.painting.objective import FRAME, SHIFT, PaletteObjective, StyleObjective, shift_together
 from imgtk.painting.op import paint
-from imgtk.painting.trainer import fresh_noise
+from imgtk.painting.trainer import CONTEXT, fresh_noise, smoothed_photos
 from imgtk.training import CropSampler, Recipe, Trainer
 from imgtk.training.images import image_tensor, load_image
 from imgtk.training.weights import load_init
 from imgtk_gramstyle.gram import resized
-from imgtk_gramstyle.network import StyleNetwork
 
-CONTEXT = 32
-"""Mirrored pixels around training crops."""
 PHOTO_SIDE = 800
 """Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""
 
@@ -45,6 +43,8 @@ class StyleRecipe(Recipe):
         scales: at how many sizes of the image, each half of the one before, the style is compared.
         style_weight, content_weight, tv_weight, palette_weight: of normalised Gram distance, normalised content
             distance, total variation, and `PaletteObjective`; large weights of the last flatten strokes.
+        repetition_weight: of the `repetition_loss` of what is painted over a blurred photo, which then is the last one
+            of each batch; 0 for none.
         backbone: feature network: "imgtk", or a SqueezeNet or VGG file.
         width, blocks: of the network. With `init` they must be those of the network to start from.
     """
@@ -66,6 +66,7 @@ class StyleRecipe(Recipe):
     content_weight: float = 4.0
     tv_weight: float = 30.0
     palette_weight: float = 0.3
+    repetition_weight: float = 10.0
     backbone: str = "imgtk"
     width: int = 48
     blocks: int = 4
@@ -115,19 +116,21 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
+        if recipe.repetition_weight:
+            batch = torch.cat([batch[:-1], smoothed_photos(batch[-1:])])
         painted = paint(networks["generator"], batch, CONTEXT, fresh_noise(batch, CONTEXT))
         inner = slice(FRAME, -FRAME)
         seen = [painted[..., inner, inner], batch[..., inner, inner]]
         style, content = self.objective(*shift_together(seen, SHIFT))
-        yield (
-            "generator",
-            {
-                "style": recipe.style_weight * style,
-                "content": recipe.content_weight * content,
-                "tv": recipe.tv_weight * total_variation(painted),
-                "palette": recipe.palette_weight * self.palette(painted),
-            },
-        )
+        losses = {
+            "style": recipe.style_weight * style,
+            "content": recipe.content_weight * content,
+            "tv": recipe.tv_weight * total_variation(painted),
+            "palette": recipe.palette_weight * self.palette(painted),
+        }
+        if recipe.repetition_weight:
+            losses["repetition"] = recipe.repetition_weight * repetition_loss(painted[-1:, :, inner, inner])
+        yield "generator", losses
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """`gram_ratio`: normalised Gram distance to the style, of painted photos relative to the photos themselves.

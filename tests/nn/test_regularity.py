@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from imgtk.nn.regularity import regularity, smooth_image
+from imgtk.nn.regularity import regularity, repetition_loss, smooth_image
 
 
 def noise(grain: int) -> torch.Tensor:
@@ -32,3 +32,30 @@ def test_nothing_to_see():
 def test_small_images_are_refused():
     with pytest.raises(ValueError, match="192 pixels"):
         regularity(torch.zeros(1, 3, 191, 400))
+
+
+def woven(period: float, strength: float = 0.03) -> torch.Tensor:
+    rows, columns = torch.arange(192.0)[:, None], torch.arange(224.0)
+    weave = ((rows + columns) * 6.283 / period).sin() * ((rows - columns) * 6.283 / period).sin()
+    return (smooth_image(224, 192) + strength * weave).clamp(0, 1)
+
+
+def test_the_loss_falls_with_the_weave_and_spares_noise():
+    losses = [repetition_loss(woven(10, strength)).item() for strength in (0.03, 0.002)]
+    assert losses[0] > 0.7
+    assert losses[0] > losses[1]
+    assert repetition_loss(noise(1)[..., :192, :224]) < 0.02
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 128, 130), (1, 3, 40, 64)])
+def test_the_loss_has_a_gradient_everywhere(shape):
+    x = woven(9)[..., : shape[2], : shape[3]].repeat(shape[0], 1, 1, 1).requires_grad_()
+    repetition_loss(x).backward()
+    assert x.grad.isfinite().all()
+    assert x.grad.abs().sum() > 0
+
+
+def test_flat_images_have_no_loss_but_a_gradient():
+    x = torch.full((1, 3, 130, 130), 0.5, requires_grad=True)
+    repetition_loss(x).backward()
+    assert x.grad.abs().sum() == 0

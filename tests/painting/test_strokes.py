@@ -18,10 +18,10 @@ from imgtk.errors import ParameterError, ReadError
 from imgtk.geometry import Box, Size, Window
 from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.resample import resample
+from imgtk.painting.network import StyleNetwork
 from imgtk.painting.strokes import PaintStrokes
 from imgtk.registry import default
 from imgtk.testing import check_op, sample_image
-from imgtk_gramstyle.network import StyleNetwork
 
 LARGE = Size(330, 250)
 """An image that is large where thumbnails have 10,000 pixels."""

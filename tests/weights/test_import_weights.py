@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from imgtk import Pipeline
 from imgtk.errors import UsageError, WeightsError
 from imgtk.nn.features import load_features, squeezenet
+from imgtk.painting.network import StyleNetwork
 from imgtk.registry import default
 from imgtk.upscaling.network import load_network
 from imgtk.weights import Card, digest, import_weights, read_state
@@ -25,7 +26,6 @@ from imgtk.weights.public import PublicModel
 from imgtk_anystyle.network import AnyStyleNetwork
 from imgtk_cyclegan.network import ResnetGenerator
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
-from imgtk_gramstyle.network import StyleNetwork
 from imgtk_gramstyle.transformer import TransformerNet
 from imgtk_pix2pix.network import SmoothUNet, TransposedUNet, published_widths, smooth_widths
 from imgtk_srgan.network import MSRResNet, SRResNet

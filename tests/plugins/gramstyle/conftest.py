@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from imgtk.nn.features import compact
-from imgtk_gramstyle.network import StyleNetwork
+from imgtk.painting.network import StyleNetwork
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,13 @@ from safetensors.torch import save_file
 
 from imgtk.errors import ImgtkError, TrainingError
 from imgtk.nn.features import load_features, squeezenet
+from imgtk.painting.network import StyleNetwork
 from imgtk.painting.op import load_network
 from imgtk.registry import default
 from imgtk.testing import sample_image
 from imgtk.training.run import train
 from imgtk.weights import Card, read_state
 from imgtk_gramstyle.distil import FeatureRecipe, FeatureTrainer
-from imgtk_gramstyle.network import StyleNetwork
 from imgtk_gramstyle.trainer import StyleRecipe, StyleTrainer
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -10,9 +10,9 @@ from imgtk import Pipeline
 from imgtk.errors import ParameterError, WeightsError
 from imgtk.nn.colour import luma
 from imgtk.nn.normalise import moments
+from imgtk.painting.network import StyleNetwork
 from imgtk.registry import default
 from imgtk.testing import check_op, sample_image
-from imgtk_gramstyle.network import StyleNetwork
 
 CPU = torch.device("cpu")
 

@@ -8,12 +8,12 @@ import torch
 from torch.nn.functional import interpolate
 
 from imgtk.errors import TrainingError, WeightsError
+from imgtk.painting.network import StyleNetwork
 from imgtk.registry import default
 from imgtk.training.recipe import load_recipe
 from imgtk.training.run import train
 from imgtk.weights import Card, read_state
 from imgtk_esrgan.network import SRVGGNetCompact
-from imgtk_gramstyle.network import StyleNetwork
 from imgtk_stylizesr import trainer
 from imgtk_stylizesr.network import PaintingUpscaler
 from imgtk_stylizesr.trainer import StylizeSR, StylizeSRRecipe

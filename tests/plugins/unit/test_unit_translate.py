@@ -149,7 +149,7 @@ def test_wrong_parameters_are_refused(network_file, wrong):
 
 
 def test_weights_of_another_kind_are_refused(tmp_path):
-    from imgtk_gramstyle.network import StyleNetwork
+    from imgtk.painting.network import StyleNetwork
 
     save_file(StyleNetwork(8, 1).state_dict(), tmp_path / "style.safetensors")
     with pytest.raises(WeightsError, match="StyleNetwork, which does not translate in two directions"):

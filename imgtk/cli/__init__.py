@@ -16,12 +16,12 @@ from imgtk import __version__
 from imgtk.cli.report import INTERRUPTED, report
 
 COMMANDS = {
-    "run": ("imgtk.cli.run:run", "Send images through a pipeline."),
-    "plan": ("imgtk.cli.plan:plan", "Show what a pipeline would do, without doing it."),
-    "presets": ("imgtk.cli.presets:presets", "List the presets: pipelines under a name."),
+    "run": ("imgtk.cli.run:run", "Run a pipeline on images and videos."),
+    "plan": ("imgtk.cli.plan:plan", "Show what a pipeline would do."),
+    "presets": ("imgtk.cli.presets:presets", "List the presets: named pipelines."),
     "ops": ("imgtk.cli.catalogue:ops", "List the operators."),
     "help": ("imgtk.cli.catalogue:help_", "Explain one operator."),
-    "plugins": ("imgtk.cli.catalogue:plugins", "List the plugins, and why one failed."),
+    "plugins": ("imgtk.cli.catalogue:plugins", "List the plugins."),
     "models": ("imgtk.cli.models:models", "List the weights; add, download and remove your own."),
     "train": ("imgtk.cli.train:train", "Train the network of an operator."),
     "bench": ("imgtk.cli.bench:bench", "Measure operators: quality, time and memory."),

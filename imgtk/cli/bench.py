@@ -28,33 +28,38 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--data", default="builtin", show_default=True, metavar="DIR|builtin", help="The images; see below.")
+@click.option("--data", default="builtin", show_default=True, metavar="DIR|builtin", help="Images to use; see below.")
 @click.option("--ops", multiple=True, metavar="NAMES", help="Upscalers: bicubic,compact.  [default: all with weights]")
 @click.option(
     "--pipeline", "pipelines", multiple=True, metavar="TEXT", help="Any pipeline; {} is the scale. Repeatable."
 )
 @click.option("--scale", type=click.IntRange(2, 8), default=4, show_default=True, help="Factor for both sides.")
 @click.option("--lr", type=path, metavar="DIR", help="Folder of the small versions.")
-@click.option("--make-lr", is_flag=True, help="Make the small versions although there are files.")
+@click.option("--make-lr", is_flag=True, help="Make small versions even if files exist.")
 @click.option(
     "--degraded", is_flag=True, help="Make small versions that are also blurred, noisy and JPEG of quality 40."
 )
 @click.option("--crop", type=click.IntRange(2), metavar="N", help="Crop sides to multiples of N before shrinking.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Take only the first N images of each set.")
-@click.option("--features", default="imgtk", show_default=True, metavar="FILE|none", help="Network for the distance.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Use only the first N images of each set.")
+@click.option(
+    "--features", default="imgtk", show_default=True, metavar="FILE|none", help="Network for the feature distance."
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …")
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format.")
-@click.option(
-    "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="What computes networks."
-)
+@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="Runtime for networks.")
 @click.option("--per-image", is_flag=True, help="Also print the figures of each image.")
 @click.option("--html", type=path, metavar="DIR", help="Write a page with crops side by side into DIR.")
 @click.option(
-    "--crops", type=click.IntRange(0), default=10, show_default=True, metavar="N", help="Images of a set on the page."
+    "--crops",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Number of images per set on the page.",
 )
-@click.option("--json", "json_file", metavar="FILE", help="Write all figures to FILE; - prints only them.")
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--json", "json_file", metavar="FILE", help="Write all figures to FILE; - prints them instead of tables.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
 def upscale(
     data: str,
     ops: tuple[str, ...],
@@ -83,7 +88,7 @@ def upscale(
     BSD100 and Urban100 at x4 the literature's figures are shown, too.
     """
     if lr and (make_lr or degraded):
-        raise click.UsageError(f"--lr and {'--make-lr' if make_lr else '--degraded'} exclude each other")
+        raise click.UsageError(f"--lr and {'--make-lr' if make_lr else '--degraded'} cannot be combined")
     if lr and data == "builtin":
         raise click.UsageError("--lr needs --data")
     from imgtk.bench.page import check_folder, write_page

@@ -9,9 +9,9 @@ import click
 
 @click.command()
 @click.argument("op")
-@click.option("--onnx", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write.")
+@click.option("--onnx", type=click.Path(path_type=Path), required=True, metavar="FILE", help="File to write.")
 @click.option("--dtype", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True, help="Number format.")
-@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def export(op: str, onnx: Path, dtype: str, overwrite: bool) -> None:
     """Write the network of OP, such as "upscale:esrgan x4", as an ONNX file.
 

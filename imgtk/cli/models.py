@@ -63,8 +63,8 @@ def public(as_json: bool, markdown: bool) -> None:
 @models.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="Name for the weights.  [default: the file's name]")
-@click.option("--licence", default="unstated", show_default=True, help="Their licence, as an SPDX identifier.")
-@click.option("--summary", default="", help="What they are, on one line.")
+@click.option("--licence", default="unstated", show_default=True, help="Licence of the weights, as an SPDX identifier.")
+@click.option("--summary", default="", help="One-line description of the weights.")
 @force_option
 def add(file: Path, name: str | None, licence: str, summary: str, force: bool) -> None:
     """Add the weights in FILE (.safetensors, .pth, .param of ncnn …) to your own.
@@ -83,7 +83,7 @@ def add(file: Path, name: str | None, licence: str, summary: str, force: bool) -
 @click.argument("source", metavar="NAME|URL")
 @click.option("--name", help="Name for the weights.  [default: NAME, or the file's name]")
 @click.option("--sha256", default="", metavar="HEX", help="SHA-256 that the file must have.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
 @force_option
 def pull(source: str, name: str | None, sha256: str, quiet: bool, force: bool) -> None:
     """Download weights and add them to your own: public ones (`imgtk models public`), or those at an address.

@@ -83,16 +83,18 @@ _PIPELINE_OPTIONS = (
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …"),
     click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format."),
     click.option(
-        "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="What computes networks."
+        "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="Runtime for networks."
     ),
-    click.option("--tile", type=TileSize(), help="Side of the tiles in pixels; off computes all at once."),
+    click.option(
+        "--tile", type=TileSize(), help="Side of a tile in input pixels; off computes the image in one piece."
+    ),
     click.option("--max-memory", type=Amount(1024), metavar="BYTES", help="Memory that may be used, such as 4G."),
     click.option(
         "--seed",
         type=click.IntRange(0, 2**31 - 1),
         default=0,
         show_default=True,
-        help="Seed of operators that draw at random.",
+        help="Seed of operators that use random numbers.",
     ),
 )
 

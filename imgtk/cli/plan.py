@@ -49,7 +49,7 @@ def plan(
 ) -> None:
     """Show the stages of PIPELINE for the image INPUT: sizes, tiles, what computes them, memory, weights."""
     if len(inputs) > 1:
-        raise click.UsageError("plan takes one image")
+        raise click.UsageError("plan takes at most one image")
     pipeline = source.build(settings)
     if form == "yaml":
         click.echo(pipeline.yaml(), nl=False)

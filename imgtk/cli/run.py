@@ -37,10 +37,12 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv
 @click.command()
 @click.argument("words", nargs=-1, metavar="PIPELINE INPUT...")
 @click.option("-o", "--output", metavar="PATH|URL", help="A file for one image or one clip; otherwise a folder.")
-@click.option("--recursive", is_flag=True, help="Include the folders in a folder.")
-@click.option("--resume", is_flag=True, help="Skip what an earlier run has done, and continue what it has begun.")
+@click.option("--recursive", is_flag=True, help="Include subfolders.")
+@click.option("--resume", is_flag=True, help="Skip finished results of an earlier run, and continue the rest.")
 @click.option("--watch", "watching", is_flag=True, help="Process images as they arrive in a folder, until Ctrl-C.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Images at a time.  [default: processors + 2]")
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Number of images in progress.  [default: processors + 2]"
+)
 @click.option(
     "--batch",
     type=click.IntRange(1),
@@ -50,12 +52,14 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv
 @click.option(
     "--report", "report_file", type=click.Path(path_type=Path), help="Write a line of JSON per image to a file."
 )
-@click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the outputs.  [default: the input's]")
+@click.option("--format", "suffix", type=click.Choice(FORMATS), help="Format of the results.  [default: as the input]")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
-@click.option("--lossless", is_flag=True, help="Keep every pixel in WebP.  [default: as the input does]")
+@click.option("--lossless", is_flag=True, help="Write lossless WebP.  [default: as the input]")
 @click.option("--quality", type=click.IntRange(1, 100), help="Quality of JPEG, WebP and AVIF.  [default: 95]")
-@click.option("--codec", metavar="NAME", help="Encoder for clips.  [default: the clip's codec]")
-@click.option("--crf", type=click.FloatRange(0, 63), help="Quality of clips, on the encoder's scale; lower is better.")
+@click.option("--codec", metavar="NAME", help="Encoder for clips.  [default: codec of the input]")
+@click.option(
+    "--crf", type=click.FloatRange(0, 63), help="Quality of clips on the scale of the encoder; lower is better."
+)
 @click.option(
     "--deflicker",
     type=click.FloatRange(0, 1, max_open=True),
@@ -64,11 +68,14 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv
 )
 @click.option("--fps", type=Rate(), help="Frame rate of a clip made of images.  [default: their timestamps.txt, or 25]")
 @click.option(
-    "--dpi", type=click.FloatRange(1, 100_000), metavar="N", help="Resolution that image files state, such as 300."
+    "--dpi", type=click.FloatRange(1, 100_000), metavar="N", help="Resolution to write into the files, such as 300."
 )
-@click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: the input's]")
+@click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per channel.  [default: as the input]")
 @click.option(
-    "--engine", type=click.Choice(["local", "ray"]), default="local", help="Where to compute: here, or on Ray."
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="Where to compute: on this machine, or on a Ray cluster.",
 )
 @click.option(
     "--ray-address", metavar="auto|HOST:PORT", help="Ray cluster to use.  [default: RAY_ADDRESS, or this machine]"
@@ -81,7 +88,7 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv
 )
 @pipeline_options
 @max_pixels_option
-@click.option("--quiet", is_flag=True, help="Show no progress bar and no names of outputs.")
+@click.option("--quiet", is_flag=True, help="Show no progress bar and no paths of results.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per image.")
 @click.pass_obj
 def run(
@@ -131,11 +138,11 @@ def run(
     if overwrite and (resume or watching):
         raise click.UsageError("--resume and --watch keep existing results and cannot be combined with --overwrite")
     if watching and (len(inputs) != 1 or "://" in f"{inputs[0]} {output}"):
-        raise click.UsageError("--watch takes one folder of this machine")
+        raise click.UsageError("--watch takes one local folder")
     if engine == "local" and (ray_address or ray_cores or ray_workers):
         raise click.UsageError("--ray-address, --ray-cores and --ray-workers need --engine ray")
     if engine == "ray" and watching:
-        raise click.UsageError("--watch works on this machine only: leave out --engine ray")
+        raise click.UsageError("--watch cannot be combined with --engine ray")
     from imgtk.batch import RunOptions, list_jobs, run_jobs, watch
     from imgtk.batch.processor import moves
     from imgtk.io import MAX_PIXELS, WriteOptions

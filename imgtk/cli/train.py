@@ -36,11 +36,11 @@ class Setting(click.ParamType):
 
 @click.command()
 @click.argument("op")
-@click.option("--data", type=folder, required=True, help="Folder of images to learn from.")
+@click.option("--data", type=folder, required=True, help="Folder of training images.")
 @click.option("--out", type=folder, required=True, help="Folder for checkpoints, log and samples.")
-@click.option("--validation", type=folder, help="Folder of images to validate on.  [default: some of --data]")
+@click.option("--validation", type=folder, help="Folder of validation images.  [default: some of --data]")
 @click.option("--recipe", help="A recipe that the plugin ships, or a .toml file.")
-@click.option("--set", "settings", type=Setting(), multiple=True, help="Change a setting of the recipe; repeatable.")
+@click.option("--set", "settings", type=Setting(), multiple=True, help="Change a setting of the recipe. Repeatable.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, mps …")
 @click.option(
@@ -54,10 +54,8 @@ class Setting(click.ParamType):
     "--nodes", type=click.IntRange(1), default=1, show_default=True, help="Number of machines with --devices each."
 )
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format.")
-@click.option(
-    "--threads", type=click.IntRange(1), help="CPU threads of each process.  [default: its share of the cores]"
-)
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads per process.  [default: its share of the cores]")
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
 def train(
     op: str,
     data: Path,

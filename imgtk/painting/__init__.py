@@ -32,17 +32,17 @@ class KeepColour(Flag):
 
 
 STRENGTH = Param(
-    "strength", Number(0, 1), "How much of the style: 0 leaves the image as it is.", default=1.0, positional=True
+    "strength", Number(0, 1), "Strength of the effect: 0 leaves the image unchanged.", default=1.0, positional=True
 )
 KEEP_COLOUR = Param(
     "keep-colour",
     KeepColour(),
-    "Keep the image's colours: luma takes only the painting's light; the others map all of its colours.",
+    "Keep the colours of the image: luma takes only the brightness of the painting, the others map its colours.",
     default=None,
 )
 MASK = Param("mask", File(), "Gray image of the same size: paint only where it is white.", default=None)
 SCALE = Param("scale", Number(0.5, 4), "Size of the strokes; they grow with images over a megapixel.", default=1.0)
-SEED = Param("seed", Integer(0, 2**31 - 1), "Chooses the brush strokes; by default --seed.", default=None)
+SEED = Param("seed", Integer(0, 2**31 - 1), "Seed of the brush strokes; by default --seed.", default=None)
 
 
 def style_weights(operator: str, images: Sequence[Path], weights: Sequence[float] | None) -> list[float]:

@@ -75,7 +75,7 @@ class Views(Integer):
 SCALE = Param(
     "scale",
     Scale(minimum=Fraction(1)),
-    "Output pixels per input pixel; what the network does not give is resampled.",
+    "Output pixels per input pixel. Scales that the network lacks are resampled.",
     default=Fraction(4),
     positional=True,
 )
@@ -83,25 +83,25 @@ MODEL = Param(
     "model", Text(), "Name of weights (see `imgtk models`), or a .safetensors, .pth or .param file.", default=None
 )
 INTERPOLATE = Param(
-    "interpolate", Mixture(), "Instead of model=: average the parameters of several, in these shares.", default=None
+    "interpolate", Mixture(), "Instead of model=: networks to interpolate, each with its share.", default=None
 )
 DENOISE = Param(
     "denoise",
     Number(0, 1),
-    "How much noise and JPEG artefacts are removed: 0 keeps them, 1 is the default weights.",
+    "How much noise and JPEG artefacts to remove: 0 keeps them, 1 is the default.",
     default=None,
 )
-TTA = Param("tta", Views(), "8 averages over the image's turns and flips: 8 times the work.", default=1)
+TTA = Param("tta", Views(), "8 averages over the rotations and flips of the image; takes 8 times as long.", default=1)
 TILEABLE = Param(
     "tileable",
     Choice(("x", "y", "both")),
-    "For textures: take the image as repeating itself, seamlessly.",
+    "For textures: treat the image as periodic, so that no seam appears.",
     default=None,
 )
 CONSISTENCY = Param(
     "consistency",
     Flag(),
-    "Tie low frequencies to the input and keep flat areas flat; by default for shipped weights only.",
+    "Keep low frequencies and flat areas as in the input; by default for shipped weights only.",
     default=None,
 )
 

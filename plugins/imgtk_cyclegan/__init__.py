@@ -34,8 +34,11 @@ def imgtk_operators() -> list[OpSpec]:
         OpSpec(
             name="translate:cyclegan",
             impl=IMPL,
-            summary="Translate with a CycleGAN or CUT network that you trained or have.",
-            params=(Param("model", Text(), "Its file.", positional=True, default=REQUIRED), *OPTIONS),
+            summary="Translate with your own or a third-party CycleGAN or CUT network.",
+            params=(
+                Param("model", Text(), "A .safetensors or .pth file.", positional=True, default=REQUIRED),
+                *OPTIONS,
+            ),
             may_add_colour=True,
             trainer=TRAINER,
         ),

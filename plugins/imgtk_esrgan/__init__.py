@@ -18,7 +18,7 @@ def imgtk_operators() -> list[OpSpec]:
     return [
         _upscaler(
             "esrgan",
-            "Upscale photos with crisp detail, without noise and JPEG artefacts (ESRGAN).",
+            "Upscale photos with crisp detail; removes noise and JPEG artefacts (ESRGAN).",
             models={4: "esrgan-x4", 1: "esrgan-x1"},
             denoise=("esrgan-x4-clean", "esrgan-x4"),
             cleans=("esrgan-x4", "esrgan-x1"),
@@ -27,7 +27,7 @@ def imgtk_operators() -> list[OpSpec]:
         ),
         _upscaler(
             "rrdb",
-            "Upscale faithfully: nothing is invented (RRDBNet).",
+            "Upscale faithfully, without invented detail (RRDBNet).",
             models={4: "rrdb-x4"},
             trainer="imgtk_esrgan.trainer:RRDBTrainer",
         ),

@@ -13,16 +13,16 @@ from imgtk.preset import Preset
 from imgtk.weights.architecture import Architecture
 
 STYLES = {
-    "monet": "Paint as Claude Monet painted his Water Lilies.",
-    "starry-night": "Paint as Vincent van Gogh painted The Starry Night.",
-    "great-wave": "Print as Katsushika Hokusai printed The Great Wave off Kanagawa.",
-    "composition": "Paint as Wassily Kandinsky painted Composition VII.",
-    "scream": "Paint as Edvard Munch painted The Scream.",
-    "mosaic": "Lay as a Roman mosaic of ducks was laid.",
-    "engraving": "Cut as the Brothers Dalziel cut their wood engravings.",
-    "pointillism": "Paint in dots, as Paul Signac painted La Calanque.",
-    "water-lilies": "Paint as Claude Monet painted the bridge over his Water Lily Pond.",
-    "wheat-field": "Paint as Vincent van Gogh painted his Wheat Field with Cypresses.",
+    "monet": "Paint in the style of Claude Monet's Water Lilies.",
+    "starry-night": "Paint in the style of Vincent van Gogh's The Starry Night.",
+    "great-wave": "Print in the style of Katsushika Hokusai's The Great Wave off Kanagawa.",
+    "composition": "Paint in the style of Wassily Kandinsky's Composition VII.",
+    "scream": "Paint in the style of Edvard Munch's The Scream.",
+    "mosaic": "Lay a mosaic in the style of a Roman one.",
+    "engraving": "Engrave in the style of the Brothers Dalziel.",
+    "pointillism": "Paint in dots, in the style of Paul Signac's La Calanque.",
+    "water-lilies": "Paint in the style of Claude Monet's Water Lily Pond.",
+    "wheat-field": "Paint in the style of Vincent van Gogh's Wheat Field with Cypresses.",
 }
 """The shipped styles: `style:NAME`, and one file of weights each."""
 HARSH = frozenset(("mosaic", "engraving"))
@@ -65,8 +65,8 @@ def _trained(name: str, summary: str) -> OpSpec:
 OWN = OpSpec(
     name="style:fast",
     impl="imgtk_gramstyle.op:Stylise",
-    summary="Paint with a style network that you trained, or found.",
-    params=(Param("model", Text(), "Its .safetensors or .pth file.", positional=True, default=REQUIRED), *PAINTING),
+    summary="Paint with your own or a third-party style network.",
+    params=(Param("model", Text(), "A .safetensors or .pth file.", positional=True, default=REQUIRED), *PAINTING),
     may_add_colour=True,
     trainer=TRAINER,
 )
@@ -80,14 +80,14 @@ GRAM = OpSpec(
         STRENGTH,
         KEEP_COLOUR,
         MASK,
-        Param("weights", CommaList(Number(0)), "How much of each style image; equal if left out.", default=None),
+        Param("weights", CommaList(Number(0)), "Share of each style image; equal by default.", default=None),
         Param("steps", Integer(1, 100_000), "Steps of the optimiser.", default=200),
-        Param("size", Integer(32, 8192), "Longest side at which strokes are painted.", default=1024),
-        Param("style-size", Number(0.1, 8), "Size of the style image relative to the painted one.", default=1.5),
+        Param("size", Integer(32, 8192), "Longest side in pixels at which to paint.", default=1024),
+        Param("style-size", Number(0.1, 8), "Size of the style image relative to the painted image.", default=1.5),
         Param("style", Number(0), "Weight of the style.", default=10.0),
         Param("content", Number(0), "Weight of the content.", default=2.0),
         Param("tv", Number(0), "Weight of smoothness (total variation).", default=30.0),
-        Param("seed", Integer(0), "Of the random shifts; by default --seed.", default=None),
+        Param("seed", Integer(0), "Seed of the random shifts; by default --seed.", default=None),
         Param("backbone", Text(), "Feature network: imgtk, or a SqueezeNet or VGG file.", default="imgtk"),
     ),
     may_add_colour=True,

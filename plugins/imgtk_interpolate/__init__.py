@@ -39,12 +39,12 @@ def _upscale(kernel: str) -> OpSpec:
 def _resize(kernel: str) -> OpSpec:
     params = (
         Param("scale", Scale(), "Factor for both sides.", default=None, positional=True),
-        Param("width", _SIDE, "New width in pixels; without height, height follows.", default=None),
-        Param("height", _SIDE, "New height in pixels; without width, width follows.", default=None),
+        Param("width", _SIDE, "New width in pixels. Without height, the proportions are kept.", default=None),
+        Param("height", _SIDE, "New height in pixels. Without width, the proportions are kept.", default=None),
         Param(
             "fit",
             Choice(("inside", "shrink", "stretch")),
-            "With both: keep the proportions, and with shrink never enlarge; or distort them.",
+            "If both are given: inside keeps the proportions, shrink also never enlarges, stretch distorts.",
             default="inside",
         ),
     )

@@ -13,24 +13,24 @@ TRAINER = "imgtk_pix2pix.trainer:PairedTrainer"
 SKETCH = OpSpec(
     name="translate:photo2sketch",
     impl="imgtk_pix2pix.op:PhotoToSketch",
-    summary="Draw with a pencil, by arithmetic: what sketch2photo reads.",
+    summary="Draw a pencil sketch, such as sketch2photo takes.",
     params=(
-        Param("radius", Number(0.3, 50), "Width of the pencil's strokes in pixels.", default=3.0, positional=True),
-        Param("pressure", Number(0, 4), "How dark the strokes are.", default=1.0),
-        Param("lines", Number(0, 4), "How strongly outlines are traced.", default=1.0),
-        Param("shade", Number(0, 1), "How dark the dark areas are shaded.", default=0.25),
-        Param("colour", Number(0, 1), "How strongly it is coloured with crayons.", default=0.0),
+        Param("radius", Number(0.3, 50), "Width of the strokes, in pixels.", default=3.0, positional=True),
+        Param("pressure", Number(0, 4), "Darkness of the strokes.", default=1.0),
+        Param("lines", Number(0, 4), "Darkness of the outlines.", default=1.0),
+        Param("shade", Number(0, 1), "Darkness of the shading.", default=0.25),
+        Param("colour", Number(0, 1), "Strength of the crayon colours; 0 for none.", default=0.0),
     ),
 )
 
 PHOTO = OpSpec(
     name="translate:sketch2photo",
     impl="imgtk_pix2pix.op:SketchToPhoto",
-    summary="Make a photo of a pencil sketch (pix2pix).",
+    summary="Turn a pencil sketch into a photo (pix2pix).",
     params=(
         STRENGTH,
         MASK,
-        Param("scale", Number(0.25, 4), "Size of the drawing's strokes: more for a thick pencil.", default=1.0),
+        Param("scale", Number(0.25, 4), "Size of the drawing's strokes: larger for a thick pencil.", default=1.0),
     ),
     preset={"model": "sketch2photo"},
     may_add_colour=True,
@@ -41,8 +41,8 @@ PHOTO = OpSpec(
 OWN = OpSpec(
     name="translate:pix2pix",
     impl="imgtk_pix2pix.op:Translate",
-    summary="Translate by a network that you trained on pairs, or a published pix2pix file.",
-    params=(Param("model", Text(), "Its file.", positional=True, default=REQUIRED), STRENGTH),
+    summary="Translate with your own or a third-party pix2pix network.",
+    params=(Param("model", Text(), "A .safetensors or .pth file.", positional=True, default=REQUIRED), STRENGTH),
     may_add_colour=True,
     trainer=TRAINER,
 )

@@ -17,7 +17,7 @@ def imgtk_operators() -> list[OpSpec]:
     return [
         _upscaler(
             "srresnet",
-            "Upscale faithfully: nothing is invented (SRResNet).",
+            "Upscale faithfully, without invented detail (SRResNet).",
             models={4: "srresnet-x4"},
             trainer="imgtk_srgan.trainer:SRResNetTrainer",
         ),

@@ -14,7 +14,7 @@ def imgtk_operators() -> list[OpSpec]:
         OpSpec(
             name="stylize-sr:monet",
             impl="imgtk.upscaling.op:Upscale",
-            summary="Make a large painting, as by Claude Monet, of a small photo.",
+            summary="Turn a small photo into a large painting in the style of Claude Monet.",
             params=(SCALE, MODEL, TILEABLE),
             preset={"models": {4: "monet-x4"}, "package": "imgtk_stylizesr"},
             trainer="imgtk_stylizesr.trainer:StylizeSR",

@@ -10,14 +10,14 @@ from imgtk.params import Choice, File, Integer, Number, Param
 COLOUR = OpSpec(
     name="style:colour",
     impl="imgtk_transfer.colour:ColourTransfer",
-    summary="Give the image the colours of another (optimal transport, Reinhard).",
+    summary="Transfer the colours of another image (optimal transport, Reinhard).",
     params=(
-        Param("image", File(), "The image whose colours to take.", positional=True),
+        Param("image", File(), "Image with the colours.", positional=True),
         STRENGTH,
         Param(
             "method",
             Choice(("transport", "reinhard")),
-            "transport: the whole distribution of colours; reinhard: mean and spread of each channel.",
+            "transport matches the distribution of colours; reinhard matches mean and spread of each channel.",
             default="transport",
             positional=True,
         ),
@@ -28,18 +28,18 @@ COLOUR = OpSpec(
 TEXTURE = OpSpec(
     name="style:texture",
     impl="imgtk_transfer.texture:TextureTransfer",
-    summary="Repaint the image with pieces of another (image quilting).",
+    summary="Assemble the image from pieces of another (image quilting).",
     params=(
-        Param("image", File(), "The image whose texture to take.", positional=True),
+        Param("image", File(), "Image with the texture.", positional=True),
         STRENGTH,
         KEEP_COLOUR,
         MASK,
-        Param("size", Integer(64, 4096), "Longest side at which pieces are sought.", default=800),
-        Param("block", Integer(8, 512), "Side of the largest pieces, at that size.", default=32),
+        Param("size", Integer(64, 4096), "Longest side in pixels at which to search for pieces.", default=800),
+        Param("block", Integer(8, 512), "Side of the largest pieces in pixels, at that size.", default=32),
         Param("style-size", Number(0.1, 8), "Size of the texture relative to the image.", default=1.0),
         Param("steps", Integer(1, 8), "Passes over the image, each with smaller pieces.", default=4),
-        Param("coherence", Number(0, 1), "How much pieces go by their neighbours, not by the image.", default=0.2),
-        Param("seed", Integer(0), "Of the choice among pieces that fit equally well; by default --seed.", default=None),
+        Param("coherence", Number(0, 1), "How much pieces match their neighbours rather than the image.", default=0.2),
+        Param("seed", Integer(0), "Seed of the choice between equally good pieces; by default --seed.", default=None),
     ),
     may_add_colour=True,
 )

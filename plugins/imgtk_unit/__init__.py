@@ -20,11 +20,11 @@ def imgtk_operators() -> list[OpSpec]:
                 Param(
                     "to",
                     Choice(("painting", "photo")),
-                    "What the result shall be: the second domain of the model (b), or the first (a).",
+                    "Domain of the result: painting is the second of the model (b), photo the first (a).",
                     default="painting",
                     positional=True,
                 ),
-                Param("model", Text(), "Weights: a shipped name, or a file.", default="unit-monet"),
+                Param("model", Text(), "Name of weights, or a file.", default="unit-monet"),
                 STRENGTH,
                 SCALE,
                 KEEP_COLOUR,

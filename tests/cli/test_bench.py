@@ -79,7 +79,7 @@ def test_builtin_is_the_default(cli: Cli) -> None:
         (["--data", "pets", "--pipeline", "upscale:bicubic x2"], 2, "makes 24x24 where the image is 48x48"),
         (["--data", "pets", "--pipeline", "upscale:bicubic x4 |"], 2, "upscale:bicubic x4 |"),
         (["--data", "pets", "--crop", "10"], 2, "cannot be shrunk by 4"),
-        (["--data", "pets", "--lr", "empty", "--make-lr"], 2, "exclude each other"),
+        (["--data", "pets", "--lr", "empty", "--make-lr"], 2, "cannot be combined"),
         (["--lr", "empty"], 2, "--lr needs --data"),
         (["--data", "pets", "--scale", "1"], 2, "--scale"),
         (["--data", "pets", "--features", "nowhere.pth"], 1, "nowhere.pth"),

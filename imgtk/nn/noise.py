@@ -26,6 +26,8 @@ COARSE_STEP = 4
 OCTAVES = (2, 4, 8, 16, 32)
 """Sizes of the grains of the coarse noise, in samples: 8 to 128 pixels."""
 CHANNELS_PER_OCTAVE = 2
+BEYOND = 2
+"""Samples beyond the border at which bicubic interpolation looks."""
 COARSE_CHANNELS = CHANNELS_PER_OCTAVE * len(OCTAVES)
 """Channels of the coarse noise."""
 PERIOD = 512
@@ -72,14 +74,10 @@ def draw_white(count: int, height: int, width: int) -> Tensor:
 
 
 def draw_coarse(count: int, height: int, width: int) -> Tensor:
-    """Coarse noise for training on `count` images of (height, width), from torch's own random generator."""
+    """Coarse noise for training on `count` images of (height, width), from torch's own random generator; periodic if
+    both are multiples of the largest grain, 128 pixels."""
     rows, columns = height // COARSE_STEP, width // COARSE_STEP
-    octaves = []
-    for grain in OCTAVES:
-        grains = torch.randn(count, CHANNELS_PER_OCTAVE, -(-rows // grain), -(-columns // grain))
-        enlarged = F.interpolate(grains, scale_factor=float(grain), mode="bicubic")
-        octaves.append(enlarged[..., :rows, :columns])
-    return torch.cat(octaves, 1)
+    return torch.cat([_octave(count, rows, columns, grain) for grain in OCTAVES], 1)
 
 
 @lru_cache(maxsize=4)
@@ -87,19 +85,18 @@ def _field(seed: int) -> Noise:
     """One period of the noise, (1, C, PERIOD, PERIOD)."""
     generator = torch.Generator().manual_seed(seed)
     white = torch.randn(1, 1, PERIOD, PERIOD, generator=generator)
-    octaves = []
-    for grain in OCTAVES:
-        side = PERIOD // grain
-        grains = torch.randn(1, CHANNELS_PER_OCTAVE, side, side, generator=generator)
-        wrapped = F.pad(grains, [2] * 4, mode="circular")  # as far as bicubic interpolation looks
-        octaves.append(F.interpolate(wrapped, scale_factor=float(grain), mode="bicubic"))
-    return Noise(white, torch.cat([_inner(octave) for octave in octaves], 1))
+    return Noise(white, torch.cat([_octave(1, PERIOD, PERIOD, grain, generator) for grain in OCTAVES], 1))
 
 
-def _inner(octave: Tensor) -> Tensor:
-    """The period in the middle of an enlarged field."""
-    margin = (octave.shape[2] - PERIOD) // 2
-    return octave[:, :, margin : margin + PERIOD, margin : margin + PERIOD]
+def _octave(count: int, rows: int, columns: int, grain: int, generator: torch.Generator | None = None) -> Tensor:
+    """Smooth noise (count, CHANNELS_PER_OCTAVE, rows, columns) of one size of grain, periodic in the next larger
+    multiples of it."""
+    shape = (count, CHANNELS_PER_OCTAVE, -(-rows // grain), -(-columns // grain))
+    grains = torch.randn(shape, generator=generator)
+    wrapped = grains[..., torch.arange(-BEYOND, shape[2] + BEYOND) % shape[2], :]
+    wrapped = wrapped[..., torch.arange(-BEYOND, shape[3] + BEYOND) % shape[3]]
+    enlarged = F.interpolate(wrapped, scale_factor=float(grain), mode="bicubic")
+    return enlarged[..., BEYOND * grain : BEYOND * grain + rows, BEYOND * grain : BEYOND * grain + columns]
 
 
 def _periodic(field: Tensor, box: Box) -> Tensor:

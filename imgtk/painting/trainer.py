@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -30,18 +31,16 @@ from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 
 __all__ = [
-    "CONTEXT",
     "DomainsRecipe",
     "DomainsTrainer",
     "corners",
     "fresh_noise",
+    "periodic_borders",
     "smoothed_photos",
     "split",
     "stacked",
 ]
 
-CONTEXT = 32
-"""Mirrored pixels around the crops of a style network's training."""
 EVERY = 10
 """One of so many target images is held out for validation."""
 DISCRIMINATORS = ("features", "pixels")
@@ -199,13 +198,31 @@ class DomainsTrainer(Trainer[R]):
         return stacked(rows)
 
 
-def fresh_noise(batch: Tensor, margin: int = 0) -> Noise:
-    """Noise for a training step: another one for each of the images (N, 3, H, W), which are seen with a margin."""
-    height, width = (length + 2 * margin for length in batch.shape[2:])
+def fresh_noise(batch: Tensor) -> Noise:
+    """Noise for a training step: another one for each of the images (N, 3, H, W)."""
+    height, width = batch.shape[2:]
     one_each = batch[:, :1, :1, :1]
     white = on_whole_batch(one_each, lambda whole: draw_white(len(whole), height, width))
     coarse = on_whole_batch(one_each, lambda whole: draw_coarse(len(whole), height, width))
     return Noise(white, coarse).to(batch.device, batch.dtype)
+
+
+@contextmanager
+def periodic_borders(network: nn.Module) -> Iterator[None]:
+    """Let convolutions continue images at the opposite border while the context lasts.
+
+    Networks learn where the borders of a crop are, and hide there, as a frame, what the losses cannot see well. On a
+    periodic image no place is a border.
+    """
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    modes = [convolution.padding_mode for convolution in convolutions]
+    try:
+        for convolution in convolutions:
+            convolution.padding_mode = "circular"
+        yield
+    finally:
+        for convolution, mode in zip(convolutions, modes, strict=True):
+            convolution.padding_mode = mode
 
 
 def smoothed_photos(photos: Tensor) -> Tensor:

@@ -15,11 +15,12 @@ from imgtk.errors import ImgtkError, TrainingError
 from imgtk.image import Image
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
+from imgtk.nn.normalise import Source
 from imgtk.nn.regularity import regularity, repetition_loss, smooth_image
 from imgtk.painting.network import StyleNetwork
 from imgtk.painting.objective import FRAME, SHIFT, PaletteObjective, StyleObjective, shift_together
 from imgtk.painting.op import paint
-from imgtk.painting.trainer import CONTEXT, fresh_noise, smoothed_photos
+from imgtk.painting.trainer import fresh_noise, periodic_borders, smoothed_photos
 from imgtk.training import CropSampler, Recipe, Trainer
 from imgtk.training.images import image_tensor, load_image
 from imgtk.training.weights import load_init
@@ -31,7 +32,7 @@ PHOTO_SIDE = 800
 
 @dataclass(frozen=True)
 class StyleRecipe(Recipe):
-    """Settings of a style network's training.
+    """Settings of a style network's training. `crop` should be a multiple of 128: see `draw_coarse`.
 
     Attributes:
         style: file of the style image, or several separated by commas. Smooth or shrink scans that show canvas.
@@ -73,9 +74,8 @@ class StyleRecipe(Recipe):
 
 
 class StyleTrainer(Trainer[StyleRecipe]):
-    """Plain outputs, several scales, random shifts: see `StyleObjective`. Crops are painted with a margin of mirrored
-    context, as images are in use, and fresh noise at each step. `init` starts from another style's network,
-    which takes a third of the steps.
+    """Plain outputs, several scales, random shifts: see `StyleObjective`. Crops are painted as periodic images, with
+    fresh noise at each step. `init` starts from another style's network, which takes a third of the steps.
 
     Raises:
         TrainingError: no style image is given, or it cannot be read.
@@ -118,7 +118,8 @@ class StyleTrainer(Trainer[StyleRecipe]):
         recipe = self.recipe
         if recipe.repetition_weight:
             batch = torch.cat([batch[:-1], smoothed_photos(batch[-1:])])
-        painted = paint(networks["generator"], batch, CONTEXT, fresh_noise(batch, CONTEXT))
+        with periodic_borders(networks["generator"]):
+            painted = networks["generator"](batch, Source(noise=fresh_noise(batch)))
         inner = slice(FRAME, -FRAME)
         seen = [painted[..., inner, inner], batch[..., inner, inner]]
         style, content = self.objective(*shift_together(seen, SHIFT))

@@ -66,3 +66,12 @@ def test_noise_for_training_has_the_shapes_of_noise_in_use(size):
     for ours, theirs in zip(drawn, placed, strict=True):
         assert ours.shape == (3, *theirs.shape[1:])
         assert not torch.equal(ours[0], ours[1])
+
+
+def test_noise_for_training_is_periodic():
+    """At the border it changes no more than between any two rows."""
+    torch.manual_seed(0)
+    coarse = draw_coarse(2, 128, 256)
+    rows = (coarse - coarse.roll(1, 2)).abs().mean((0, 1, 3))
+    assert coarse.shape == (2, COARSE_CHANNELS, 32, 64)
+    assert rows[0] < 1.5 * rows[1:].mean()

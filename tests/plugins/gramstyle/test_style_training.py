@@ -9,8 +9,11 @@ from safetensors.torch import save_file
 
 from imgtk.errors import ImgtkError, TrainingError
 from imgtk.nn.features import load_features, squeezenet
+from imgtk.nn.noise import Noise
+from imgtk.nn.normalise import Source
 from imgtk.painting.network import StyleNetwork
 from imgtk.painting.op import load_network
+from imgtk.painting.trainer import fresh_noise, periodic_borders
 from imgtk.registry import default
 from imgtk.testing import sample_image
 from imgtk.training.run import train
@@ -55,9 +58,10 @@ def losses(out, name="generator/style"):
 
 def test_a_style_is_trained_exported_and_used(photos, settings, tmp_path):
     spec = default().spec("style:fast")
+    settings["steps"] = "24"
     weights = train(spec, photos, tmp_path / "run", overrides=settings, device="cpu", dtype="fp32")
     found = losses(tmp_path / "run")
-    assert sum(found[-3:]) < sum(found[:3])
+    assert sum(found[-6:]) < sum(found[:6])
     card = Card.read(weights.with_suffix(".toml"))
     assert set(card.scores["validation"]) == {"gram_ratio", "content", "regularity"}
     assert isinstance(load_network(weights, default().architectures), StyleNetwork)
@@ -130,3 +134,19 @@ def test_shipped_recipes_are_readable(recipe):
     assert plan.licence == "Apache-2.0"
     assert plan.summary
     assert plan.data
+
+
+@torch.inference_mode()
+def test_no_place_is_a_border_in_training():
+    """Moved along, an image is painted alike; afterwards borders are as they were."""
+    network = StyleNetwork(8, 1).eval()
+    modes = [module.padding_mode for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    x = torch.rand(1, 3, 256, 256)
+    source = Source(noise=fresh_noise(x))
+    moved = Source(noise=Noise(source.noise.white.roll(128, 3), source.noise.coarse.roll(32, 3)))
+    with periodic_borders(network):
+        there, again = network(x, source), network(x.roll(128, 3), moved).roll(-128, 3)
+    inner = there[..., 32:-32, 32:96], again[..., 32:-32, 32:96]  # enlarging still knows the outermost pixels
+    torch.testing.assert_close(*inner, atol=1e-3, rtol=0)
+    assert modes == [module.padding_mode for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert modes[0] == "replicate"

@@ -47,7 +47,7 @@ setup(
         *find_namespace_packages("plugins", include=["imgtk_*"]),
     ],
     package_dir={name: f"plugins/{name}" for name in BUILT_IN},
-    package_data={"": ["*.safetensors", "*.toml", "py.typed"]},
+    package_data={"": ["*.safetensors", "*.toml", "py.typed", "imgtk.*"]},
     install_requires=[
         "torch>=2.5",
         "numpy>=1.26",

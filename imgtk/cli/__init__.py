@@ -26,6 +26,7 @@ COMMANDS = {
     "train": ("imgtk.cli.train:train", "Train the network of an operator."),
     "bench": ("imgtk.cli.bench:bench", "Measure operators: quality, time and memory."),
     "export": ("imgtk.cli.export:export", "Write the network of an operator as an ONNX file."),
+    "completion": ("imgtk.cli.completion:completion", "Complete commands and pipelines with the Tab key."),
     "doctor": ("imgtk.cli.doctor:doctor", "Show versions, devices, plugins and weights."),
 }
 """Where each command is, and its one-line help."""
@@ -78,6 +79,8 @@ class Cli(click.Group):
         if sys.stderr is None:  # it is closed: else the next file that is opened would be taken for it
             sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process lives
         words = [word for word in words if word != "--debug"]
+        if "_IMGTK_COMPLETE" in os.environ:
+            import imgtk.cli.completion  # noqa: F401 - which tells click of our shells
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from imgtk.cli.options import complete
 from imgtk.cli.table import table
 from imgtk.language.bind import spec_of
 from imgtk.op import OpSpec
@@ -38,7 +39,7 @@ def ops(as_json: bool, markdown: bool) -> None:
 
 
 @click.command("help")
-@click.argument("op")
+@click.argument("op", shell_complete=complete("operators"))
 @as_json
 def help_(op: str, as_json: bool) -> None:
     """Explain the operator OP: what it does, and each parameter."""

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 import click
 
 from imgtk.cli.catalogue import as_json
+from imgtk.cli.options import complete
 from imgtk.cli.progress import progress, wanted
 from imgtk.cli.table import table
+from imgtk.errors import WeightsError
 from imgtk.params import REQUIRED
 from imgtk.registry import default
+from imgtk.weights.card import Card
 from imgtk.weights.public import public_models
-from imgtk.weights.store import added, remove, shipped
+from imgtk.weights.store import added, nearest, remove, shipped
 
 if TYPE_CHECKING:
     from imgtk.weights.import_weights import ImportedWeights
@@ -80,7 +83,7 @@ def add(file: Path, name: str | None, licence: str, summary: str, force: bool) -
 
 
 @models.command()
-@click.argument("source", metavar="NAME|URL")
+@click.argument("source", metavar="NAME|URL", shell_complete=complete("public"))
 @click.option("--name", help="Name for the weights.  [default: NAME, or the file's name]")
 @click.option("--sha256", default="", metavar="HEX", help="SHA-256 that the file must have.")
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
@@ -99,11 +102,47 @@ def pull(source: str, name: str | None, sha256: str, quiet: bool, force: bool) -
     say(imported)
 
 
+@models.command()
+@click.argument("name", shell_complete=complete("models"))
+@as_json
+def info(name: str, as_json: bool) -> None:
+    """Show the card of the weights NAME: what they are, how they were trained, what they score."""
+    found = {
+        card.name: card for card in [*added(), *(card for package in default().packages for card in shipped(package))]
+    }
+    if name not in found:
+        near = nearest(name, found)
+        raise WeightsError(f"there are no weights {name!r}", hint=f"{near}`imgtk models` lists them.")
+    card = found[name]
+    click.echo(json.dumps(asdict(card), indent=2) if as_json else describe(card))
+
+
 @models.command("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=complete("models"))
 def remove_(name: str) -> None:
     """Remove the weights NAME from your own."""
     remove(name)
+
+
+def describe(card: Card) -> str:
+    """A card for people: one fact a line, and a table of scores."""
+    facts = {
+        "scale": f"x{card.scale}" if card.scale else "",
+        "network": card.architecture,
+        "trained": card.trained,
+        "recipe": card.recipe,
+        "licence": card.licence,
+        "data": "; ".join(card.data),
+        "from": card.origin,
+        "SHA-256": card.sha256,
+    }
+    lines = [f"{click.style(card.name, bold=True)}: {card.summary}", ""]
+    lines += [f"  {name.ljust(8)} {value}" for name, value in facts.items() if value]
+    if card.scores:
+        metrics = list(dict.fromkeys(metric for row in card.scores.values() for metric in row))
+        rows = [(name, *(f"{row[m]:g}" if m in row else "" for m in metrics)) for name, row in card.scores.items()]
+        lines += ["", table(("scores", *metrics), rows)]
+    return "\n".join(lines)
 
 
 def say(imported: ImportedWeights) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -19,6 +20,11 @@ DTYPES = ("auto", "fp32", "fp16", "bf16")
 SETTINGS = ("device", "dtype", "backend", "tile", "max_memory", "seed")
 """The fields of `Settings` that have an option each."""
 BACKENDS = ("auto", "torch", "openvino", "onnxruntime")
+
+
+def complete(what: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """A `shell_complete` that calls the function `what` of `imgtk.cli.complete`, which is imported by then."""
+    return lambda *arguments: getattr(import_module("imgtk.cli.complete"), what)(*arguments)
 
 
 class TileSize(click.ParamType):
@@ -73,7 +79,13 @@ class Rate(click.ParamType):
 
 
 _PIPELINE_OPTIONS = (
-    click.option("-p", "--preset", metavar="NAME", help="Take the pipeline of a preset: see `imgtk presets`."),
+    click.option(
+        "-p",
+        "--preset",
+        metavar="NAME",
+        shell_complete=complete("presets"),
+        help="Take the pipeline of a preset: see `imgtk presets`.",
+    ),
     click.option(
         "--pipeline-file",
         type=click.Path(path_type=Path),

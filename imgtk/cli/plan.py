@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from imgtk.cli.options import max_pixels_option, pipeline_options
+from imgtk.cli.options import complete, max_pixels_option, pipeline_options
 from imgtk.cli.source import PipelineSource
 from imgtk.cli.table import bytes_text, table
 from imgtk.engine import Settings
@@ -32,7 +32,7 @@ class SizeType(click.ParamType):
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="PIPELINE [INPUT]")
+@click.argument("words", nargs=-1, metavar="PIPELINE [INPUT]", shell_complete=complete("words"))
 @pipeline_options
 @max_pixels_option
 @click.option("--size", type=SizeType(), default="1920x1080", show_default=True, help="Size to plan for without INPUT.")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from imgtk.cli.catalogue import as_json
+from imgtk.cli.options import complete
 from imgtk.cli.table import table
 from imgtk.config import config_files, load_config, preset, user_file
 from imgtk.config import presets as all_presets
@@ -16,7 +17,7 @@ from imgtk.registry import default
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete("presets"))
 @as_json
 def presets(name: str | None, as_json: bool) -> None:
     """List the presets, or explain the preset NAME. `imgtk run :NAME in.jpg` uses one."""

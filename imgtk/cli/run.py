@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgtk.cli.options import Rate, max_pixels_option, pipeline_options
+from imgtk.cli.options import Rate, complete, max_pixels_option, pipeline_options
 from imgtk.cli.progress import progress, wanted
 from imgtk.cli.report import FAILED, INTERRUPTED, UNEXPECTED, report
 from imgtk.cli.source import PipelineSource
@@ -35,7 +35,7 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="PIPELINE INPUT...")
+@click.argument("words", nargs=-1, metavar="PIPELINE INPUT...", shell_complete=complete("words"))
 @click.option("-o", "--output", metavar="PATH|URL", help="A file for one image or one clip; otherwise a folder.")
 @click.option("--recursive", is_flag=True, help="Include subfolders.")
 @click.option("--resume", is_flag=True, help="Skip finished results of an earlier run, and continue the rest.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgtk.cli.options import DTYPES
+from imgtk.cli.options import DTYPES, complete
 from imgtk.registry import default
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Setting(click.ParamType):
 
 
 @click.command()
-@click.argument("op")
+@click.argument("op", shell_complete=complete("operators"))
 @click.option("--data", type=folder, required=True, help="Folder of training images.")
 @click.option("--out", type=folder, required=True, help="Folder for checkpoints, log and samples.")
 @click.option("--validation", type=folder, help="Folder of validation images.  [default: some of --data]")

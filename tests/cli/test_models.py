@@ -97,3 +97,13 @@ def test_public_weights_are_listed(cli: Cli) -> None:
 def test_the_public_checkpoint_of_real_esrgan(cli: Cli, store: Path, shared: Path) -> None:
     said = cli("models", "add", shared / "checkpoints" / "realesr-animevideov3.pth", "--name", "anime").stdout
     assert "anime: SRVGGNetCompact, 16 convolutions, 0.62 M parameters, x4" in said
+
+
+def test_info_shows_the_card(cli: Cli) -> None:
+    shown = cli("models", "info", "esrgan-x4").stdout
+    for fact in ("esrgan-x4: ", "RRDBNet", "Apache-2.0", "recipe", "Set14"):
+        assert fact in shown
+    assert json.loads(cli("models", "info", "monet", "--json").stdout)["name"] == "monet"
+    result = cli("models", "info", "esrgan-x5")
+    assert result.exit_code == 1
+    assert "Did you mean esrgan-x" in result.stderr

@@ -230,6 +230,11 @@ class Pipeline:
         """Of the result for an image of (width, height). Raises as `plan_stages` does."""
         return self._session.stages(size, self.dtype)[self.graph.output].size
 
+    def sizes(self, size: Size) -> list[Size]:
+        """Of all stages for an image of (width, height), the result last. Raises as `plan_stages` does."""
+        stages = self._session.stages(size, self.dtype)
+        return [*(stage.size for stage in stages), stages[self.graph.output].size]
+
     def saves(self, name: str | None) -> dict[int, Path]:
         """The files that `save` stages write for an image of that name, by the stage's id.
 

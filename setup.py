@@ -25,8 +25,10 @@ HEIC = ["pi-heif>=0.20"]  # LGPL, decodes only
 RAW = ["rawpy>=0.21"]
 RAY = ["ray>=2.40"]
 DOCS = ["mkdocs-material>=9.6,<10"]
+SERVE = ["starlette>=0.41", "uvicorn>=0.30", "python-multipart>=0.0.18", "httpx>=0.27"]
 LINT = ["ruff>=0.9", "mypy>=1.14", "types-PyYAML"]
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", *DEMO, *DOCS, *ONNX, *VIDEO, *LARGE]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=77", "selenium>=4.20"]
+TEST += [*DEMO, *DOCS, *ONNX, *VIDEO, *LARGE, *SERVE]
 
 REPOSITORY = "https://github.com/imgtk/imgtk"
 
@@ -47,7 +49,7 @@ setup(
         *find_namespace_packages("plugins", include=["imgtk_*"]),
     ],
     package_dir={name: f"plugins/{name}" for name in BUILT_IN},
-    package_data={"": ["*.safetensors", "*.toml", "py.typed", "imgtk.*"]},
+    package_data={"": ["*.safetensors", "*.toml", "py.typed", "imgtk.*", "*.html", "*.css", "*.js"]},
     install_requires=[
         "torch>=2.5",
         "numpy>=1.26",
@@ -60,6 +62,7 @@ setup(
         "pluggy>=1.7",
         "platformdirs>=4.0",
         "msgspec>=0.19",  # reads imgtk.toml
+        "jinja2>=3.1",
         "pooch>=1.8",
         "requests>=2.32",
         "safetensors>=0.4",
@@ -79,6 +82,7 @@ setup(
         "heic": HEIC,
         "raw": RAW,
         "ray": RAY,
+        "serve": SERVE,
         "docs": DOCS,
         "train": TRAIN,
         "test": [*TRAIN, *TEST],

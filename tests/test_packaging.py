@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DATA = {".py", ".safetensors", ".toml"}
+DATA = {".py", ".safetensors", ".toml", ".html", ".css", ".js"}
 
 pytestmark = pytest.mark.slow
 

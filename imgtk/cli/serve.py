@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 
 import click
 
 from imgtk.cli.options import BACKENDS, DTYPES, Amount, TileSize
+from imgtk.config import load_config
 from imgtk.engine.settings import Settings
 from imgtk.errors import UsageError
 from imgtk.serve.options import Limits, ServeOptions, is_loopback
@@ -29,7 +29,6 @@ from imgtk.serve.options import Limits, ServeOptions, is_loopback
 @click.option("--tile", type=TileSize(), help="Side of the tiles in pixels; off computes all at once.")
 @click.option("--max-memory", type=Amount(1024), metavar="BYTES", help="Memory that a job may use, such as 4G.")
 @click.option("--ops", multiple=True, metavar="NAMES", help="Serve only these operators: upscale:*,style:monet.")
-@click.option("--presets", type=click.Path(path_type=Path), metavar="FILE", help="Offer the presets of a TOML file.")
 @click.option("--presets-only", is_flag=True, help="Take no other pipelines than the presets.")
 @click.option("--plugins", is_flag=True, help="Serve the operators of other packages, too.")
 @click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Name that the server is called by.")
@@ -56,7 +55,6 @@ def serve(
     tile: int | None,
     max_memory: int | None,
     ops: tuple[str, ...],
-    presets: Path | None,
     presets_only: bool,
     plugins: bool,
     hosts: tuple[str, ...],
@@ -115,4 +113,4 @@ def serve(
     def tell(address: str) -> None:
         click.echo(f"{address}/#token={tokens[0]}" if tokens else f"{address}/")
 
-    serve_(options, presets, tell)
+    serve_(options, load_config(), tell)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from time import monotonic
 from typing import Any
 
@@ -144,7 +145,7 @@ class Api:
         return JSONResponse(await asyncio.to_thread(models, self._service.registry))
 
     async def presets(self, request: Request) -> Response:
-        return JSONResponse([preset.to_dict() for preset in self._service.presets])
+        return JSONResponse([{**asdict(preset), "options": dict(preset.options)} for preset in self._service.presets])
 
     async def health(self, request: Request) -> Response:
         workers = self._service.jobs.workers

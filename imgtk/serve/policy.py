@@ -13,9 +13,9 @@ from imgtk.language import parse, to_text
 from imgtk.language.graph import INPUT, SAVE, Graph, Node
 from imgtk.op import OpSpec
 from imgtk.params import CommaList, File, Param, Text
+from imgtk.preset import Preset
 from imgtk.registry import Registry
 from imgtk.serve.options import ServeOptions
-from imgtk.serve.presets import Preset
 from imgtk.serve.problem import Problem
 from imgtk.weights.store import added, shipped
 

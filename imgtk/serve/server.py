@@ -17,16 +17,18 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from imgtk.config import Config, presets
 from imgtk.errors import ImgtkError, UsageError
 from imgtk.registry import GROUP, default
 from imgtk.serve.app import application
 from imgtk.serve.options import ServeOptions
 from imgtk.serve.policy import OURS
-from imgtk.serve.presets import SHIPPED, read_presets
 from imgtk.serve.problem import Problem
 from imgtk.serve.service import Service
 
 __all__ = ["Server", "serve"]
+
+NO_CONFIG = Config()
 
 CONNECTIONS = 256
 """At the same time; further ones are answered 503."""
@@ -98,23 +100,22 @@ class Server(uvicorn.Server):
         await super().serve(sockets)
 
 
-def serve(
-    options: ServeOptions, presets: Path | None = None, on_listening: Callable[[str], None] | None = None
-) -> None:
+def serve(options: ServeOptions, config: Config = NO_CONFIG, on_listening: Callable[[str], None] | None = None) -> None:
     """Serve the page and the API until the process is told to end.
 
     Args:
         options: what to do.
-        presets: a file of presets in place of those that come with imgtk.
+        config: whose presets are offered, besides those of plugins.
         on_listening: called with the address as soon as connections are taken.
 
     Raises:
-        UsageError: if the address cannot be listened on, or the presets cannot be read.
+        UsageError: if the address cannot be listened on.
         DeviceError: for a device that is not there.
     """
     if not options.plugins:
         _disable_plugins()
-    offered = read_presets(presets or SHIPPED)
+    registry = default()
+    offered = presets(registry, config).values()
     listening = _socket(options)
     folder = Path(tempfile.mkdtemp(prefix="imgtk-serve-"))
     broken: list[Problem] = []
@@ -124,8 +125,8 @@ def serve(
         server.should_exit = True
 
     try:
-        service = Service(options, default(), offered, folder, on_broken)
-        config = uvicorn.Config(
+        service = Service(options, registry, offered, folder, on_broken)
+        how = uvicorn.Config(
             application(service),
             http=Protocol,
             loop="asyncio",
@@ -138,7 +139,7 @@ def serve(
             limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=5,
         )
-        server = Server(config, service, options.grace)
+        server = Server(how, service, options.grace)
         if on_listening:
             port = listening.getsockname()[1]
             host = f"[{options.host}]" if ":" in options.host else options.host
@@ -169,6 +170,8 @@ def _socket(options: ServeOptions) -> socket.socket:
 
 def _disable_plugins() -> None:
     """Leave the plugins of other distributions unimported, in this process and in those that it starts."""
-    names = {entry.name for entry in entry_points(group=GROUP) if not (entry.dist and entry.dist.name == OURS)}
+    names = {
+        entry.name for entry in entry_points(group=GROUP) if not (entry.dist and entry.dist.metadata["Name"] == OURS)
+    }
     given = os.environ.get("IMGTK_DISABLE_PLUGINS", "")
     os.environ["IMGTK_DISABLE_PLUGINS"] = ",".join(filter(None, [given, *sorted(names)]))

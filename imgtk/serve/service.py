@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 
+from imgtk.errors import ImgtkError
 from imgtk.language import to_text
 from imgtk.language.graph import Graph
+from imgtk.preset import Preset
 from imgtk.registry import Registry
 from imgtk.serve.catalogue import chain_of
 from imgtk.serve.job import SHOWN_PIXELS, Job
@@ -20,7 +23,6 @@ from imgtk.serve.jobs import Jobs
 from imgtk.serve.options import ServeOptions
 from imgtk.serve.policy import Policy
 from imgtk.serve.pool import WorkerHandle
-from imgtk.serve.presets import Preset, usable
 from imgtk.serve.problem import Problem
 from imgtk.serve.tasks import InspectTask, PlanTask, PreviewTask, RunTask
 from imgtk.serve.upload import Upload, receive_upload
@@ -29,6 +31,8 @@ __all__ = ["Service"]
 
 MAX_SEED = 2**31 - 1
 
+log = logging.getLogger("imgtk.serve")
+
 
 class Service:
     """The jobs of a server, its worker processes, and the process that looks at uploads and plans.
@@ -36,7 +40,7 @@ class Service:
     Args:
         options: what it does.
         registry: the operators.
-        presets: pipelines that are offered by name.
+        presets: pipelines that are offered by name, as far as they may be served.
         folder: for files; its owner removes it.
         on_broken: called if no job can ever be done, with the reason.
     """
@@ -45,13 +49,13 @@ class Service:
         self,
         options: ServeOptions,
         registry: Registry,
-        presets: list[Preset],
+        presets: Iterable[Preset],
         folder: Path,
         on_broken: Callable[[Problem], None] | None = None,
     ) -> None:
         self.options, self.registry, self._folder = options, registry, folder
         policy = Policy(registry, replace(options, presets_only=False))
-        self.presets = usable(presets, lambda text: policy.parse(text, {}))
+        self.presets = [preset for preset in presets if _usable(preset, policy)]
         self.policy = Policy(registry, options, self.presets)
         devices = options.settings.device.split(",")
         shared = len(devices) * options.workers > 1 and set(devices) <= {"cpu", "auto"}
@@ -142,3 +146,12 @@ class Service:
             await self.inspector.ask(task, self.options.limits.inspect_seconds)
             await asyncio.to_thread(draft.replace, target)
         return target
+
+
+def _usable(preset: Preset, policy: Policy) -> bool:
+    try:
+        policy.parse(preset.pipeline, {})
+    except (ImgtkError, Problem) as error:
+        log.info("the preset %s is left out: %s", preset.name, error)
+        return False
+    return True

@@ -93,7 +93,7 @@ class Jobs:
         return len(self._queue)
 
     @property
-    def running(self) -> int:
+    def computing(self) -> int:
         return sum(job.state is State.RUNNING for job in self._jobs.values())
 
     @property
@@ -164,7 +164,7 @@ class Jobs:
                 self._queue.remove(job)
                 self._finish(job, State.FAILED, Problem(503, "ending", "the server was shut down", "Send it again."))
         end = monotonic() + seconds
-        while self.running and monotonic() < end:
+        while self.computing and monotonic() < end:
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:

@@ -47,7 +47,7 @@ class Metrics:
             *_metric("jobs_total", "counter", "Finished jobs.", finished),
             *_metric("jobs_seconds_total", "counter", "Time of workers.", [({}, round(jobs.compute_seconds, 6))]),
             *_metric("jobs_waiting", "gauge", "Jobs in the queue.", [({}, jobs.waiting)]),
-            *_metric("jobs_running", "gauge", "Jobs that workers compute.", [({}, jobs.running)]),
+            *_metric("jobs_running", "gauge", "Jobs that workers compute.", [({}, jobs.computing)]),
             *_metric("kept_bytes", "gauge", "Of the files of all jobs.", [({}, jobs.kept_bytes)]),
             *_metric("worker_ready", "gauge", "Whether a worker takes jobs.", ready),
             *_metric("worker_busy", "gauge", "Whether a worker has a job.", busy),

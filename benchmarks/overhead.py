@@ -24,7 +24,7 @@ def chain(text: str, device: torch.device, dtype: torch.dtype) -> list[tuple[Ima
     ops = []
     for node in parse(text, default()).nodes[INPUT + 1 :]:
         op = default().build(node.op, **node.params)
-        precise = torch.float32 if op.needs_float32 else dtype
+        precise = torch.float32 if op.facts.needs_float32 else dtype
         op.to(device, precise)
         ops.append((op, precise))
     return ops

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgtk.weights.architecture import Architecture
@@ -22,11 +23,18 @@ class BuildContext:
         architectures: the network architectures that the registry knows.
         packages: importable names of the packages whose shipped weights may be named.
         seed: for operators that draw noise and are given no seed of their own.
+        origins: the package that brought each operator, in words, by the operator's name.
     """
 
     architectures: tuple[Architecture, ...] = ()
     packages: tuple[str, ...] = ()
     seed: int = 0
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def told(self, name: str) -> str:
+        """What messages call an operator: "adjust:mine (imgtk-mine 1.0)"."""
+        origin = self.origins.get(name.partition("+")[0])
+        return f"{name} ({origin})" if origin else name
 
     def locate(self, model: str | Path, package: str) -> Path:
         """Find the file of `model`: the name of weights, shipped or in the user's store, or a path.

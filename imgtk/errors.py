@@ -85,6 +85,33 @@ class PluginError(ImgtkError):
     """A plugin cannot be used, or two plugins contradict each other."""
 
 
+class OperatorError(ImgtkError):
+    """An operator, or a trainer, failed by a bug of its own, or does not keep what it promises."""
+
+    exit_code = 70
+
+
+class BrokenContract(Exception):  # noqa: N818 - `blame` makes an OperatorError of it, which names who broke it
+    """What an operator promises and does not keep; the message continues "adjust:mine (imgtk-mine 1.0) "."""
+
+
+def blame(who: str, doing: str, error: Exception) -> OperatorError:
+    """Say of a bug in a plugin whose it is.
+
+    Args:
+        who: the operator and the package that brought it: "adjust:mine (imgtk-mine 1.0)".
+        doing: what failed: "when it was built".
+        error: what was raised; keep it as the cause.
+    """
+    if isinstance(error, BrokenContract):
+        return OperatorError(f"{who} {error}", hint="This is a bug in that operator: `check_op` finds it.")
+    first = (str(error).splitlines() or [""])[0]
+    return OperatorError(
+        f"{who} failed {doing}: {type(error).__name__}: {first}",
+        hint="This is a bug there. Please report it, with what the same command with --debug prints.",
+    )
+
+
 class ReadError(ImgtkError):
     """An image cannot be read."""
 

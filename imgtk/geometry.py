@@ -52,10 +52,60 @@ class Box(NamedTuple):
     def shifted(self, dx: int, dy: int) -> Box:
         return Box(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
 
+    def grown(self, margin: int) -> Box:
+        """This region and `margin` pixels more on each side."""
+        return Box(self.left - margin, self.top - margin, self.right + margin, self.bottom + margin)
+
+    def within(self, size: Size) -> Box:
+        """The part of this region that lies in an image of `size`; it may be `empty`."""
+        left, top = min(max(0, self.left), size.width), min(max(0, self.top), size.height)
+        right, bottom = min(max(left, self.right), size.width), min(max(top, self.bottom), size.height)
+        return Box(left, top, right, bottom)
+
+    @property
+    def empty(self) -> bool:
+        return self.left >= self.right or self.top >= self.bottom
+
 
 def cut(pixels: Tensor, box: Box) -> Tensor:
     """The part of `pixels`, (N, C, H, W), in `box`: a view."""
     return pixels[:, :, box.top : box.bottom, box.left : box.right]
+
+
+class Affine(NamedTuple):
+    """Where the pixels of an image lie in another one: (x, y) at (a x + b y + c, d x + e y + f).
+
+    Coordinates are continuous: the first pixel covers [0, 1) x [0, 1). The order is that of Pillow and rasterio.
+    """
+
+    a: float
+    b: float
+    c: float
+    d: float
+    e: float
+    f: float
+
+    @classmethod
+    def scaling(cls, across: Fraction | float, down: Fraction | float) -> Affine:
+        return cls(float(across), 0.0, 0.0, 0.0, float(down), 0.0)
+
+    def __matmul__(self, inner: Affine) -> Affine:
+        """First `inner`, then this."""
+        a, b, c, d, e, f = self
+        return Affine(
+            a * inner.a + b * inner.d,
+            a * inner.b + b * inner.e,
+            a * inner.c + b * inner.f + c,
+            d * inner.a + e * inner.d,
+            d * inner.b + e * inner.e,
+            d * inner.c + e * inner.f + f,
+        )
+
+    def inverse(self) -> Affine:
+        """What leads back. Raises ZeroDivisionError if nothing does."""
+        a, b, c, d, e, f = self
+        scale = a * e - b * d
+        return Affine(e / scale, -b / scale, (b * f - c * e) / scale, -d / scale, a / scale, (c * d - a * f) / scale)
 
 
 class Extent(Enum):
@@ -87,19 +137,38 @@ class Geometry:
     periodic: tuple[bool, bool] = (False, False)
 
 
+NOTHING, NOWHERE = Size(0, 0), Box(0, 0, 0, 0)
+"""Size and region of an input that is not there."""
+
+
 @dataclass(frozen=True)
 class Window:
-    """Where a tile lies: what a position-dependent operator is told beside the pixels.
+    """Where a tile lies: what an operator is told beside the pixels.
 
     Attributes:
         output: the region to produce, in pixels of the operator's output.
         output_size: size of the operator's whole output.
         input: the region that the input tensor covers, in pixels of the operator's (first) input. It reaches beyond the
-            image by what was mirrored at its end (`Geometry.multiple`), or repeated around it (`Geometry.periodic`).
+            image by what was mirrored at its end (`Geometry.multiple`), or repeated around it (`Geometry.periodic`). It
+            is empty where nothing of the input is needed, and for operators without input.
         input_size: size of the whole (first) input.
+        others: the same two of each further input.
     """
 
     output: Box
     output_size: Size
-    input: Box
-    input_size: Size
+    input: Box = NOWHERE
+    input_size: Size = NOTHING
+    others: tuple[tuple[Box, Size], ...] = ()
+
+    @classmethod
+    def whole(cls, output_size: Size, *sizes: Size) -> Window:
+        """The window of a whole image, made of whole inputs of these `sizes`."""
+        (first, *others) = sizes or (NOTHING,)
+        covered = tuple((Box.of(size), size) for size in others)
+        return cls(Box.of(output_size), output_size, Box.of(first), first, covered)
+
+    @property
+    def inner(self) -> Box:
+        """The region to produce, in pixels of the (first) input tensor, for operators that keep the size."""
+        return self.output.shifted(-self.input.left, -self.input.top)

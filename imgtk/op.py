@@ -6,17 +6,21 @@ Discovery imports only this module and a plugin's `__init__`; neither imports to
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+from functools import cached_property
 from importlib import import_module
 from inspect import signature
+from math import ceil, floor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from imgtk.errors import ParameterError, PluginError
-from imgtk.geometry import Geometry, Size, Window
+from imgtk.errors import BrokenContract, ImgtkError, ParameterError, PluginError, UsageError, blame
+from imgtk.geometry import Affine, Box, Extent, Geometry, Size, Window, cut
 from imgtk.params import REQUIRED, ImageInput, Param
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 
     from imgtk.context import BuildContext
 
-__all__ = ["MEASURED_PIXELS", "ImageOp", "OpSpec"]
+__all__ = ["MEASURED_PIXELS", "Facts", "ImageOp", "OpSpec", "Planes", "check_output", "in_torch"]
 
 MEASURED_PIXELS = 1 << 20
 """Pixels up to which operators of extent STATISTICS measure all of an image; of larger ones they measure a version of
@@ -45,7 +49,7 @@ class OpSpec:
         summary: one line, shown by `imgtk ops`.
         params: in the order in which bare words bind.
         preset: keyword arguments always passed to `impl`, for several names over one class (`style:monet`, …).
-        may_add_colour: whether the output may be in colour although the input is gray.
+        generates: whether it makes images of nothing: it starts a chain, and nothing is piped into it.
         trainer: "package.module:Class", a subclass of `imgtk.training.Trainer`, for `imgtk train NAME`.
         weights: names of shipped weights that the operator may load, the default first.
         blend: makes one operator of several that have the same `blend`: users join their names, `style:monet+scream`.
@@ -56,15 +60,25 @@ class OpSpec:
     summary: str
     params: tuple[Param, ...] = ()
     preset: Mapping[str, Any] = field(default_factory=dict)
-    may_add_colour: bool = False
+    generates: bool = False
     trainer: str | None = None
     weights: tuple[str, ...] = ()
     blend: Callable[[Sequence[OpSpec]], OpSpec] | None = None
 
     @property
+    def piped(self) -> int:
+        """Number of images that are piped into it: 1, or 0 if it `generates`."""
+        return 0 if self.generates else 1
+
+    @property
     def inputs(self) -> int:
-        """Number of input images: the piped one and one per `ImageInput` parameter."""
-        return 1 + len(self.image_params)
+        """Number of input images at most: the piped one, and one per `ImageInput` parameter."""
+        return self.piped + len(self.image_params)
+
+    @property
+    def least_inputs(self) -> int:
+        """Number of input images at least: without those that may be left out."""
+        return self.piped + sum(param.default is REQUIRED for param in self.image_params)
 
     @property
     def image_params(self) -> tuple[Param, ...]:
@@ -83,6 +97,7 @@ class OpSpec:
         Raises:
             ParameterError: for an unknown, missing or wrong parameter.
             PluginError: if there is no such implementation.
+            OperatorError: if it fails by a bug of its own.
         """
         known = {p.keyword: p for p in self.params if not isinstance(p.type, ImageInput)}
         for name in params.keys() - known.keys():
@@ -102,8 +117,48 @@ class OpSpec:
             raise PluginError(f"{self.name}: cannot import {self.impl}: {error}") from error
         if CONTEXT in signature(implementation).parameters:
             values[CONTEXT] = context
-        op: ImageOp = implementation(**values)
+        try:
+            op: ImageOp = implementation(**values)
+        except ImgtkError:
+            raise
+        except Exception as error:
+            raise blame(context.told(self.name), "when it was built", error) from error
         return op
+
+
+class Planes(Enum):
+    """Which planes of its images an operator sees. A tensor has 3 channels of colour, or 4 with alpha: opacity from 0
+    to 1, straight (colours are not multiplied by it)."""
+
+    COLOUR = "colour"  # 3 channels in and out; the engine applies the operator's geometry to alpha
+    ALL = "all"  # each input as it is, with 3 channels or 4; as many out as the first has (without any: 3)
+    ALPHA = "alpha"  # 4 channels in, opaque where there is no alpha, and 4 out
+    FLAT = "flat"  # 4 channels in, and 3 out: the result has no alpha
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the engine must know of an operator with its parameters, besides its `Geometry`.
+
+    Attributes:
+        planes: which planes it sees.
+        batched: whether a call also takes N images at once, (N, C, H, W), and gives for each, to rounding, what it
+            gives for it alone.
+        needs_float32: whether reduced precision costs quality: the engine then computes in float32.
+        position_dependent: whether the result depends on where a tile lies (masks, vignettes, fractional scales). Such
+            operators define `render`; those of extent STATISTICS are always given what they measure.
+        may_add_colour: whether the output may be in colour although the input is gray.
+        gray: whether the output is gray, whatever the input is.
+        seed: what it draws at random from; None if it draws nothing.
+    """
+
+    planes: Planes = Planes.COLOUR
+    batched: bool = False
+    needs_float32: bool = False
+    position_dependent: bool = False
+    may_add_colour: bool = False
+    gray: bool = False
+    seed: int | None = None
 
 
 class ImageOp(ABC):
@@ -113,26 +168,118 @@ class ImageOp(ABC):
     itself.
 
     Images are float tensors (1, 3, H, W), RGB, nominally 0..1 (interpolation may overshoot), on the device and in
-    the dtype of the last `to`. An operator never changes its input, gives the same output for the same input, and
-    knows nothing of files. Most operators are a `geometry` and a `__call__`.
+    the dtype of the last `to`; `Facts.planes` gives them alpha. An operator never changes its input, gives the same
+    output for the same input, in its dtype or in float32, and knows nothing of files.
+
+    The engine calls `render`, and nothing else, for pixels. Most operators leave that as it is and define one of the
+    simple forms:
+
+    - `__call__`, if an output pixel depends on its neighbourhood (`geometry`) or on all of the image (extent WHOLE);
+    - `measure` and `apply`, if it also depends on statistics of the whole image (extent STATISTICS).
+
+    Those whose result depends on where a tile lies, and those that move pixels, define `render` instead; what moves
+    pixels also defines `output_size`, `regions` and `placement`.
 
     Attributes:
-        position_dependent: set it if the result depends on where a tile lies (masks, vignettes, fractional scales): the
-            engine then calls `render` with the tile's `Window`, and with the `statistics` if the extent is STATISTICS.
-        batched: set it if a call also takes N images at once, (N, 3, H, W), and gives for each, to rounding, what it
-            gives for it alone; so must `render`, `measure` and `apply`.
-        needs_float32: set it if reduced precision costs quality; the engine then computes in float32.
         on_step: WHOLE operators that take long call it, when it is set, with the number of steps done and of all.
         backend: builds `forward_fn` in another runtime than torch; the engine sets it before `to`.
         forward_fn: what operators with a `network` call instead of it; `to` makes it.
     """
 
-    position_dependent: ClassVar[bool] = False
-    batched: ClassVar[bool] = False
-    needs_float32: ClassVar[bool] = False
     on_step: Callable[[int, int], None] | None = None
     backend: Callable[[nn.Module, torch.device, torch.dtype], Callable[[Tensor], Tensor]] | None = None
     forward_fn: Callable[[Tensor], Tensor]
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """What this operator, with its parameters, needs of its input: by default, each pixel for itself."""
+        return Geometry()
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What else the engine must know of this operator, with its parameters."""
+        return Facts()
+
+    def output_size(self, *sizes: Size) -> Size:
+        """Size of the output for inputs of these sizes: by default, that of the first times the scale.
+
+        An operator that does not define this takes images of one size only. One that makes images of nothing is given
+        the size of the pipeline's input, if there is one, and none otherwise.
+
+        Raises:
+            ImgtkError: if the operator does not suit images of these sizes.
+        """
+        if not sizes:
+            raise UsageError("the size of the image is not known", hint="Say it, for example 512x512.")
+        return sizes[0].scaled(self.geometry.scale)
+
+    def regions(self, box: Box, *sizes: Size) -> Sequence[Box]:
+        """For region `box` of the output, the region of each input that it needs (its region of interest).
+
+        By default that is what `geometry` says: the pixels under the box and the halo around them, or all. Regions may
+        reach beyond the image: an operator is given the part within, and by `Window.input` which that is.
+        """
+        geometry = self.geometry
+        if geometry.extent is Extent.WHOLE:
+            return [Box.of(size) for size in sizes]
+        across = down = geometry.scale
+        if self.facts.position_dependent and sizes:
+            output = self.output_size(*sizes)
+            across, down = Fraction(output.width, sizes[0].width), Fraction(output.height, sizes[0].height)
+        under = Box(floor(box.left / across), floor(box.top / down), ceil(box.right / across), ceil(box.bottom / down))
+        return [under.grown(geometry.halo)] * len(sizes)
+
+    def placement(self, *sizes: Size) -> Affine | None:
+        """Where the pixels of the output lie in the first input: by default, scaled to its size.
+
+        What files carry (GeoTIFF, DPI) follows it. None if no matrix tells, as for a change of perspective: what
+        depends on it is left out of files then.
+        """
+        if not sizes:
+            return None
+        output = self.output_size(*sizes)
+        return Affine.scaling(Fraction(sizes[0].width, output.width), Fraction(sizes[0].height, output.height))
+
+    def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
+        """The one door: exactly the pixels of `window.output`.
+
+        Args:
+            inputs: the pixels of the regions that `window` names; those of an empty region have no width or height.
+            window: where the region, and what was given for it, lie.
+            statistics: for extent STATISTICS, what `measure` gave for the whole image; None for a call on all of it.
+
+        By itself this calls the simple forms, and cuts the region out of what they give.
+        """
+        geometry = self.geometry
+        if statistics is not None:
+            output = self.apply(inputs[0], statistics)
+        elif type(self).__call__ is not ImageOp.__call__:
+            output = self(*inputs)
+        elif geometry.extent is Extent.STATISTICS:
+            output = self.apply(inputs[0], self.measure(inputs[0]))
+        else:
+            raise BrokenContract("defines neither __call__ nor render")
+        expected = self.output_size(*(Size(x.shape[3], x.shape[2]) for x in inputs))
+        check_output(output, expected)
+        left, top = (int(edge * geometry.scale) for edge in window.input[:2])
+        return cut(output, window.output.shifted(-left, -top))
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        """The output for whole images, (1, 3, H, W) to (1, 3, H * scale, W * scale). `others` are the further inputs,
+        at the size of `x` unless the operator defines `output_size`."""
+        sizes = [Size(image.shape[3], image.shape[2]) for image in (x, *others)]
+        known = {"statistics": self.measure(x)} if self.geometry.extent is Extent.STATISTICS else {}
+        return self.render(x, *others, window=Window.whole(self.output_size(*sizes), *sizes), **known)
+
+    def measure(self, x: Tensor) -> Any:
+        """STATISTICS operators: what `apply` (or `render`) needs to know of the whole image, from a small version of
+        it, or from all of it if it is small."""
+        raise BrokenContract("has extent STATISTICS and must define measure()")
+
+    def apply(self, x: Tensor, statistics: Any) -> Tensor:
+        """STATISTICS operators: like calling, but with the statistics of the whole image; `op(x)` must equal
+        `op.apply(x, op.measure(x))` to rounding."""
+        raise BrokenContract("has extent STATISTICS and must define apply()")
 
     @property
     def network(self) -> nn.Module | None:
@@ -145,15 +292,6 @@ class ImageOp(ABC):
         """The files that `network` is from. The card of each may lie beside it."""
         return ()
 
-    @property
-    @abstractmethod
-    def geometry(self) -> Geometry:
-        """What this operator, with its parameters, needs of its input."""
-
-    @abstractmethod
-    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        """(1, 3, H, W) to (1, 3, H * scale, W * scale). `others` are the further inputs, at the size of `x`."""
-
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Load what the operator needs (weights) and move it to `device` and `dtype`, in channels_last.
 
@@ -162,32 +300,10 @@ class ImageOp(ABC):
         if self.network is not None:
             self.forward_fn = (self.backend or in_torch)(self.network, device, dtype)
 
-    def output_size(self, size: Size) -> Size:
-        """Size of the output for an input of `size`."""
-        return size.scaled(self.geometry.scale)
-
     def check(self, size: Size) -> None:
         """Raise an ImgtkError if the operator does not suit images of `size`. It is called before anything is
         computed, and not for the small versions of an image that are made for measuring."""
         return
-
-    def measure(self, x: Tensor) -> Any:
-        """STATISTICS operators: what `apply` (or `render`) needs to know of the whole image, from a small version of
-        it, or from all of it if it is small."""
-        raise NotImplementedError(f"{type(self).__name__} has extent STATISTICS and must define measure()")
-
-    def apply(self, x: Tensor, statistics: Any) -> Tensor:
-        """STATISTICS operators: like calling, but with the statistics of the whole image; `op(x)` must equal
-        `op.apply(x, op.measure(x))` to rounding."""
-        raise NotImplementedError(f"{type(self).__name__} has extent STATISTICS and must define apply()")
-
-    def render(self, *inputs: Tensor, window: Window) -> Tensor:
-        """Position-dependent operators: exactly the pixels of `window.output`. The inputs cover `window.input`.
-
-        Those of extent STATISTICS define `render(*inputs, window, statistics)`, and no `apply`. They are always given
-        what they `measure`, also for an image that is rendered in one piece.
-        """
-        raise NotImplementedError(f"{type(self).__name__} is position_dependent and must define render()")
 
     def close(self) -> None:
         """Release what the operator holds; it is not called again."""
@@ -196,6 +312,31 @@ class ImageOp(ABC):
     def summary(self) -> Mapping[str, str]:
         """Facts for `imgtk plan`: which weights, what they are."""
         return {}
+
+
+def check_output(output: object, size: Size, like: Tensor | None = None, channels: int | None = None) -> None:
+    """Raise BrokenContract unless `output` is what an operator must give.
+
+    Args:
+        output: what it gave.
+        size: what it must have.
+        like: a tensor whose number of images, device and dtype it must have; float32 is as good.
+        channels: how many it must have.
+    """
+    import torch
+
+    if not isinstance(output, torch.Tensor):
+        raise BrokenContract(f"gives {type(output).__name__}, which is no tensor")
+    given = tuple(output.shape)
+    expected = (len(like) if like is not None else "N", channels or "C", size.height, size.width)
+    same = len(given) == 4 and all(b in ("N", "C", a) for a, b in zip(given, expected, strict=True))
+    if not same:
+        wanted = ", ".join(map(str, expected))
+        raise BrokenContract(f"gives {given}, but its output_size() promises ({wanted})")
+    if like is not None and output.dtype not in (like.dtype, torch.float32):
+        raise BrokenContract(f"gives {output.dtype}, but must give {like.dtype}, as its input is, or float32")
+    if like is not None and output.device != like.device:
+        raise BrokenContract(f"gives a tensor on {output.device}, but its input is on {like.device}")
 
 
 def in_torch(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:

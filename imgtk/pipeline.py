@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -101,18 +101,23 @@ class Pipeline:
 
     def __call__(
         self,
-        source: str | Path | Image | np.ndarray | PIL.Image.Image | Tensor,
+        source: str | Path | Image | np.ndarray | PIL.Image.Image | Tensor | None = None,
         progress: Callable[[Progress], None] | None = None,
         name: str | None = None,
         *,
+        size: Size | tuple[int, int] | None = None,
+        depth: Literal[8, 16] = 8,
         plan: Plan | None = None,
     ) -> Image:
-        """Run on one image.
+        """Run on one image, or on none, if the pipeline makes its images of nothing.
 
         Args:
-            source: whatever `Image.of` takes.
-            progress: called after every tile.
+            source: whatever `Image.of` takes; None for a pipeline that starts with an operator such as generate:noise.
+            progress: called after every tile, and about twice a second within one that takes longer, unless a single
+                layer of a network does. What it raises cancels the run, and comes out of this call.
             name: what `{name}` means in the files of `save` stages; None for the name of the source's file.
+            size, depth: without `source`: (width, height) for operators that are not told a size themselves, and bits
+                per sample of the result.
             plan: what `plan_for` an image of this size and sample format gave, so that many are done in the same way.
 
         Returns:
@@ -124,9 +129,15 @@ class Pipeline:
             MemoryLimitError: if there is not enough memory for the result, or for the smallest tile.
             ImgtkError: of other kinds, for what goes wrong on the way.
         """
-        image = Image.of(source)
+        image = self._blank(size, depth) if source is None else Image.of(source)
         files = self.saves(name or (image.path.stem if image.path else None))
         return render_images(self._session, [image], plan or self.plan_for(image), files, progress)[0]
+
+    def _blank(self, size: Size | tuple[int, int] | None, depth: Literal[8, 16]) -> Image:
+        """What stands for the input of a pipeline that reads none: its size and sample format, without pixels."""
+        width, height = self.canvas(size)
+        sample = np.zeros((1, 1, 3), np.uint16 if depth == 16 else np.uint8)
+        return Image(np.broadcast_to(sample, (height, width, 3)))
 
     def batch(
         self, images: Sequence[Image], plan: Plan | None = None, progress: Callable[[Progress], None] | None = None
@@ -234,6 +245,18 @@ class Pipeline:
         """Of all stages for an image of (width, height), the result last. Raises as `plan_stages` does."""
         stages = self._session.stages(size, self.dtype)
         return [*(stage.size for stage in stages), stages[self.graph.output].size]
+
+    def output_alpha(self, has_alpha: bool) -> bool:
+        """Whether the result has alpha, for an image that has or has not."""
+        return self._session.gives_alpha(has_alpha)
+
+    def canvas(self, size: Size | tuple[int, int] | None = None) -> Size:
+        """The size to plan for without input: `size`, or what the operators say that make images of nothing.
+
+        Raises:
+            UsageError: if the pipeline reads an input, or nothing tells the size.
+        """
+        return self._session.canvas(Size(*size) if size else None)
 
     def saves(self, name: str | None) -> dict[int, Path]:
         """The files that `save` stages write for an image of that name, by the stage's id.

@@ -155,7 +155,12 @@ class Registry:
 
     def context(self, seed: int = 0) -> BuildContext:
         """What operators that are built with this registry are given."""
-        return BuildContext(tuple(self.architectures), tuple(self.packages), seed)
+        origins = {name: f"{plugin.distribution} {plugin.version}" for name, plugin in self._origin.items()}
+        return BuildContext(tuple(self.architectures), tuple(self.packages), seed, origins)
+
+    def told(self, name: str) -> str:
+        """What messages call an operator: "adjust:mine (imgtk-mine 1.0)"."""
+        return self.context().told(name)
 
     def build(self, name: str, **params: Any) -> ImageOp:
         """Build an operator outside a pipeline. Raises as `spec` and `OpSpec.build` do."""
@@ -337,8 +342,8 @@ def _check_param(param: object, op: str) -> None:
     if param.name == CONTEXT:
         raise PluginError(f"{op}: no parameter can be called {CONTEXT!r}: by that name imgtk passes a BuildContext")
     if isinstance(param.type, ImageInput):
-        if param.default is not REQUIRED:
-            raise PluginError(f"{op}: {param.name}: an image cannot have a default")
+        if param.default not in (REQUIRED, None):
+            raise PluginError(f"{op}: {param.name}: an image cannot have a default, but None if it may be left out")
     elif param.default is not REQUIRED and param.default is not None and not param.type.accepts(param.default):
         raise PluginError(f"{op}: {param.name}: default {param.default!r} is not {param.type.describe()}")
 

@@ -102,6 +102,37 @@ def test_an_operator_that_asks_for_its_context(tmp_path: Path, monkeypatch: pyte
     check_op(spec, registry=Registry.of(spec, architectures=known), model="keep", sizes=[(41, 27), (1, 1)])
 
 
+EXAMPLES: dict[str, tuple[params.Param, ...]] = {
+    "Emboss": (),
+    "Scanlines": (params.Param("strength", params.Number(0, 1), "", default=0.3),),
+    "Shift": (params.Param("by", params.Integer(0), "", default=7),),
+    "Paper": (params.Param("gray", params.Number(0, 1), "", default=0.8),),
+    "Checks": (
+        params.Param("width", params.Integer(1), "", default=None),
+        params.Param("height", params.Integer(1), "", default=None),
+        params.Param("side", params.Integer(1), "", default=3),
+    ),
+}
+"""The operators of the worked examples, and their parameters."""
+
+
+def test_the_worked_examples_keep_what_operators_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "my_effects"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = set()
+    for block in blocks(PLUGINS, "python"):
+        if block.startswith("# my_effects/"):
+            file = block.partition("\n")[0].removeprefix("# my_effects/")
+            (package / file).write_text(block)
+            (name,) = re.findall(r"^class (\w+)", block, re.MULTILINE)
+            location = f"my_effects.{file.removesuffix('.py')}:{name}"
+            check_op(op.OpSpec(name.lower(), location, "", EXAMPLES[name], generates=name == "Checks"))
+            seen.add(name)
+    assert seen == EXAMPLES.keys()
+
+
 def test_everything_an_operator_may_have_is_mentioned() -> None:
     members = [name for name in vars(op.ImageOp) if not name.startswith("_")]
     described = [field.name for field in fields(op.OpSpec)]

@@ -209,7 +209,7 @@ def test_registering_from_code() -> None:
         (Param("keep_colour", Number(), ""), "parameter name 'keep_colour'"),
         (Param("strength", Number(0, 1), "", default=2), "default 2 is not a number from 0 to 1"),
         (Param("mode", Choice(("a",)), "", default="b"), "default 'b' is not one of a"),
-        (Param("image", ImageInput(), "", default=None), "an image cannot have a default"),
+        (Param("image", ImageInput(), "", default="cat"), "an image cannot have a default"),
         (Param("strength", float, ""), "is not an imgtk.params.Param with a ParamType"),  # type: ignore[arg-type]
         ("strength", "is not an imgtk.params.Param"),
     ],

@@ -153,7 +153,8 @@ class Processor:
             return None
         with timed(seconds, "compute"):
             size = pipeline.output_size(header.size)
-            target, writing = self._destination(job, header.depth, header.has_alpha, size)
+            has_alpha = pipeline.output_alpha(header.has_alpha)
+            target, writing = self._destination(job, header.depth, has_alpha, size)
             result = pipeline.run_file(
                 job.source,
                 target,
@@ -223,7 +224,8 @@ class Processor:
     def _checked_destination(self, job: Job, image: Image) -> tuple[Path, WriteOptions]:
         """Where and how a result is to be written. What would keep it from being written is found before it is
         computed."""
-        size, has_alpha = self._pipeline.output_size(image.size), image.alpha is not None
+        size = self._pipeline.output_size(image.size)
+        has_alpha = self._pipeline.output_alpha(image.alpha is not None)
         target, writing = self._destination(job, 8 * image.pixels.itemsize, has_alpha, size)
         sixteen_bit = image.pixels.dtype == "uint16"
         check_target(target, writing, has_alpha=has_alpha, sixteen_bit=sixteen_bit, size=size)

@@ -29,13 +29,14 @@ from imgtk.errors import WriteError
 
 if TYPE_CHECKING:
     from imgtk.batch import Row
-    from imgtk.pipeline import Progress
+    from imgtk.io import WriteOptions
+    from imgtk.pipeline import Pipeline, Progress
 
 FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv", "webm")
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="PIPELINE INPUT...", shell_complete=complete("words"))
+@click.argument("words", nargs=-1, metavar="PIPELINE [INPUT...]", shell_complete=complete("words"))
 @click.option("-o", "--output", metavar="PATH|URL", help="A file for one image or one clip; otherwise a folder.")
 @click.option("--recursive", is_flag=True, help="Include subfolders.")
 @click.option("--resume", is_flag=True, help="Skip finished results of an earlier run, and continue the rest.")
@@ -125,6 +126,8 @@ def run(
     PIPELINE is a text, or the name of a preset with a colon: :photo-x4. Inputs and -o can also be URLs such as
     s3://bucket/photos.
 
+    A pipeline that makes its image, such as "generate:noise 512x512", takes no INPUT, but needs -o.
+
     Without -o, cat.jpg becomes cat.imgtk.jpg in the current folder, and the images of the folder pets go into
     pets.imgtk. Images that do not fit their input's format are written as PNG. Existing files are kept unless you pass
     --overwrite.
@@ -149,6 +152,11 @@ def run(
     from imgtk.io.quiet import audible
     from imgtk.video.formats import Encoding
 
+    write = WriteOptions(overwrite, quality, lossless, int(depth) if depth else None, dpi)
+    if not inputs and engine == "local":
+        pipeline = source.build(replace(settings, overwrite=overwrite, device=settings.device.partition(",")[0]))
+        if not pipeline.graph.reads_input:
+            return make(pipeline, output, write, quiet=quiet, as_json=as_json, debug=debug)
     naming: dict[str, Any] = {"suffix": suffix, "recursive": recursive}
     found = [] if watching else list_jobs(inputs, output, **naming)
     if fps and not any(job.frames for job in found):
@@ -164,7 +172,6 @@ def run(
         from imgtk.batch.ray import Cluster, ray_engine
 
         on_ray = ray_engine(Cluster(pipelines[0].yaml(), settings, ray_address, ray_cores, ray_workers))
-    write = WriteOptions(overwrite, quality, lossless, int(depth) if depth else None, dpi)
     options = RunOptions(write, Encoding(codec, crf, deflicker, fps), max_pixels or MAX_PIXELS, batch, resume)
     tally = Tally(len(found))
     worst = 0
@@ -204,6 +211,19 @@ def run(
         click.echo("interrupted\n  Run the same command with --resume to continue.", err=True)
         return INTERRUPTED
     return worst
+
+
+def make(
+    pipeline: Pipeline, output: str | None, write: WriteOptions, *, quiet: bool, as_json: bool, debug: bool
+) -> int:
+    """Run a pipeline that reads no image. Gives the exit code."""
+    from imgtk.batch.making import make_image
+
+    if not output:
+        raise click.UsageError("a pipeline without INPUT needs -o: the file that it makes")
+    with tile_bar(output, quiet, unit="tiles") as progress:
+        row = make_image(pipeline, output, write, progress)
+    return show(row, quiet=quiet, as_json=as_json, debug=debug, single=True)
 
 
 class Tally:

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from imgtk.engine.pixels import FAINT, alpha_region, quantised, region_of, resized_alpha, shrunk
+from imgtk.engine.faults import caught
+from imgtk.engine.pixels import opacity_trusted, quantised, region_of, shrunk
 from imgtk.engine.plan import Plan, Stage, stored_bytes
 from imgtk.engine.region import tiles
-from imgtk.engine.render import Progress, Renderer, memory_errors
+from imgtk.engine.render import Progress, Renderer
 from imgtk.engine.saves import check_saves
 from imgtk.engine.session import Session
 from imgtk.engine.statistics import thumbnail_statistics
 from imgtk.errors import MemoryLimitError, WriteError
-from imgtk.geometry import Box, Extent, Size, cut
+from imgtk.geometry import Extent, Size
 from imgtk.io import check_target
+from imgtk.io.carried import moved
 from imgtk.io.depth import to_depth
 from imgtk.io.formats import TIFF, format_of
 from imgtk.io.header import Header
@@ -95,7 +97,8 @@ def render_file(
     total = 0
     for header, plan in zip(headers, plans, strict=True):
         sixteen_bit, size = header.depth == 16, plan.output_size
-        channels = 3 + header.has_alpha if session.in_colour[plan.output] else header.channels
+        gray, has_alpha = _layout(plan, header.channels < 3, header.has_alpha)
+        channels = (1 if gray else 3) + has_alpha
         check_target(target, options, sixteen_bit=sixteen_bit, size=size)
         check_encoder(target, size, channels, session.memory)
         check_saves(plan, files, overwrite=replacing, has_alpha=False, sixteen_bit=sixteen_bit)
@@ -104,7 +107,8 @@ def render_file(
     with drafts(target, made) as kept, output(target, total, session.memory, kept, options) as result:
         for page, (header, plan) in enumerate(zip(headers, plans, strict=True)):
             with opened(source, header, page, target, session.memory) as image:
-                check_target(target, WriteOptions(overwrite=True), has_alpha=image.has_alpha)
+                _, has_alpha = _layout(plan, image.channels == 1, image.has_alpha)
+                check_target(target, WriteOptions(overwrite=True), has_alpha=has_alpha)
                 check_saves(plan, files, overwrite=replacing, has_alpha=image.has_alpha, sixteen_bit=False)
                 notes += _render_page(session, plan, image, result, options.depth, files, progress)
     return FileResult(target, plans[0].output_size, tuple(notes))
@@ -162,47 +166,45 @@ def _render_page(
     """Render an image on the disk into `result`, and what `save` stages name into `files`; gives notes."""
     from imgtk.io.large import output
 
-    opacity = FAINT if plan.output_size != image.size else 0.0
+    opacity = opacity_trusted(plan)
     notes: list[str] = []
-    with session.lock, memory_errors(), torch.inference_mode():
+    with session.lock, caught(), torch.no_grad():
         plan = session.placed(plan)
-        renderer = Renderer(plan, partial(region_of, image, opacity), report=progress)
-        renderer.statistics.update(thumbnail_statistics(session, plan, partial(shrunk, image, opacity)))
-        renderer.store_all(lambda index, tensor: None)
+        renderer = Renderer(plan, partial(region_of, image, opacity), report=progress, has_alpha=image.has_alpha)
+        renderer.statistics.update(thumbnail_statistics(session, renderer, partial(shrunk, image, opacity)))
+        renderer.store_all(lambda index, pixels: None)
         for index, file in files.items():
             size = plan.stages[index].size.pixels * 3 * image.dtype.itemsize
             with output(file, size, session.memory, result.drafts) as saved:
-                notes += _render_stage(session, renderer, image, index, saved, None)
-        notes += _render_stage(session, renderer, image, plan.output, result, depth)
+                notes += _render_stage(renderer, image, index, saved, None)
+        notes += _render_stage(renderer, image, plan.output, result, depth)
     return [*notes, *plan.notes, *renderer.notes]
 
 
-def _render_stage(
-    session: Session, renderer: Renderer, image: DiskImage, index: int, result: Output, depth: int | None
-) -> list[str]:
+def _layout(plan: Plan, gray: bool, has_alpha: bool) -> tuple[bool, bool]:
+    """Whether the result is gray, and whether it has alpha, if the image is so."""
+    return plan.grays(gray)[plan.output], plan.alphas(has_alpha)[plan.output]
+
+
+def _render_stage(renderer: Renderer, image: DiskImage, index: int, result: Output, depth: int | None) -> list[str]:
     """Render a stage of an image on the disk into `result`, with `depth` bits per sample; gives notes."""
-    size = renderer.plan.stages[index].size
-    gray = image.channels == 1 and not session.in_colour[index]
+    plan = replace(renderer.plan, output=index)
+    size = plan.output_size
+    gray, has_alpha = _layout(plan, image.channels == 1, image.has_alpha)
     depth = depth or natural_depth(image.dtype, result.format)
-    periodic = session.periodic
-    whole_alpha = None  # what lies at the opposite border is not in a region
-    if image.has_alpha and any(periodic):
-        whole_alpha = resized_alpha(image.read(Box.of(image.size))[..., -1], size, periodic)
-    shape = (size.height, size.width, (1 if gray else 3) + image.has_alpha)
+    shape = (size.height, size.width, (1 if gray else 3) + has_alpha)
     dtype = to_depth(np.empty(0, image.dtype), depth).dtype
     with result.draft(shape, dtype) as samples:
         notes = [f"{samples.done} of {size.height} rows were there from an earlier run"] if samples.done else []
         for box, tile in renderer.stream(index, below=samples.done):
             rows = max(1, AT_ONCE // box.size.width)
             for band in tiles(box.size, Size(box.size.width, rows)):
-                pixels, place = quantised(cut(tile, band), image.dtype, gray), band.shifted(box.left, box.top)
+                part = tile.cut(band)
+                pixels = quantised(part.colour, image.dtype, gray)
                 if pixels.dtype.kind == "f" and np.isnan(pixels).any():
                     raise WriteError(f"cannot write {result.path}: some values of the image are not numbers")
-                if whole_alpha is not None:
-                    alpha = whole_alpha[place.top : place.bottom, place.left : place.right]
-                    pixels = np.dstack([pixels, alpha])
-                elif image.has_alpha:
-                    pixels = np.dstack([pixels, alpha_region(image, place, size)])
-                samples.write(place, to_depth(pixels, depth))
-        result.add(samples, image.metadata)
+                if part.alpha is not None:
+                    pixels = np.dstack([pixels, quantised(part.alpha, image.dtype, gray=False)])
+                samples.write(band.shifted(box.left, box.top), to_depth(pixels, depth))
+        result.add(samples, moved(image.metadata, plan.placement, size))
     return notes

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
 from imgtk.device import available_memory
-from imgtk.engine.pixels import FAINT, quantised, read_regions, resized_alpha
+from imgtk.engine.faults import caught
+from imgtk.engine.pixels import opacity_trusted, quantised, read_regions
 from imgtk.engine.plan import Plan, stored_bytes
-from imgtk.engine.render import Progress, Renderer, memory_errors
+from imgtk.engine.planes import Pixels
+from imgtk.engine.render import Progress, Renderer
 from imgtk.engine.saves import check_saves
 from imgtk.engine.session import Session
 from imgtk.engine.statistics import thumbnail_statistics
 from imgtk.errors import MemoryLimitError
 from imgtk.geometry import Box, Size
 from imgtk.image import Image
+from imgtk.io.carried import moved
 
 __all__ = ["render_images"]
+
+Samples = tuple[np.ndarray, np.ndarray | None]
+"""Colours (H, W, 1|3) and alpha (H, W)."""
 
 
 def render_images(
@@ -43,27 +49,27 @@ def render_images(
         ImgtkError: of other kinds, for what goes wrong on the way.
     """
     image = images[0]
-    overwrite, has_alpha = session.settings.overwrite, image.alpha is not None
-    opacity = FAINT if plan.output_size != image.size else 0.0
-    opaque = [one.without_holes(opacity).pixels for one in images]
+    overwrite, has_alpha = session.settings.overwrite, any(image.alpha is not None for image in images)
+    opacity = opacity_trusted(plan)
+    opaque = images if opacity is None else [one.without_holes(opacity) for one in images]
 
-    def save(index: int, tensor: Tensor) -> None:
-        gray = image.gray and not session.in_colour[index]
-        pixels = quantised(tensor, image.pixels.dtype, gray)
-        _finished(session, image, pixels, ()).save(files[index], overwrite=overwrite)
+    def save(index: int, pixels: Pixels) -> None:
+        shown = replace(plan, output=index)
+        _finished(shown, image, _samples(pixels, image, shown), ()).save(files[index], overwrite=overwrite)
 
-    with session.lock, memory_errors(), torch.inference_mode():
+    with session.lock, caught(), torch.no_grad():
         plan = session.placed(plan)
         sixteen_bit = image.pixels.dtype == np.uint16
         check_saves(plan, files, overwrite=overwrite, has_alpha=has_alpha, sixteen_bit=sixteen_bit)
         _check_memory(plan, image)
-        renderer = Renderer(plan, partial(read_regions, opaque), report=progress, count=len(images))
+        source = partial(read_regions, opaque)
+        renderer = Renderer(plan, source, report=progress, count=len(images), has_alpha=has_alpha)
         if len(images) == 1:
-            renderer.statistics.update(thumbnail_statistics(session, plan, partial(_shrunk, opaque[0])))
+            renderer.statistics.update(thumbnail_statistics(session, renderer, partial(_shrunk, opaque[0])))
         renderer.store_all(save)
-        pixels = _collected(session, renderer, images)
+        results = _collected(renderer, images)
     notes = (*plan.notes, *renderer.notes)
-    return [_finished(session, one, result, notes) for one, result in zip(images, pixels, strict=True)]
+    return [_finished(plan, one, result, notes) for one, result in zip(images, results, strict=True)]
 
 
 def _check_memory(plan: Plan, image: Image) -> None:
@@ -78,32 +84,44 @@ def _check_memory(plan: Plan, image: Image) -> None:
         )
 
 
-def _collected(session: Session, renderer: Renderer, images: Sequence[Image]) -> list[np.ndarray]:
-    """The output's pixels (H, W, 1|3) of each image, in its sample format."""
+def _samples(pixels: Pixels, image: Image, plan: Plan) -> Samples:
+    """Pixels of one image in its sample format."""
+    dtype = image.pixels.dtype
+    colour = quantised(pixels.colour, dtype, plan.grays(image.gray)[plan.output])
+    return colour, None if pixels.alpha is None else quantised(pixels.alpha, dtype, gray=False)[..., 0]
+
+
+def _collected(renderer: Renderer, images: Sequence[Image]) -> list[Samples]:
+    """The output's samples of each image."""
     plan, dtype = renderer.plan, images[0].pixels.dtype
-    grays = [image.gray and not session.in_colour[plan.output] for image in images]
     if plan.output in renderer.stored:
-        return [quantised(renderer.stored[plan.output], dtype, grays[0])]
+        return [_samples(renderer.stored[plan.output], images[0], plan)]
     size = plan.output_size
-    results: list[np.ndarray] = []
+    results: list[Samples] = []
     for box, tile in renderer.stream(plan.output):
-        parts = [quantised(tile[i : i + 1], dtype, gray) for i, gray in enumerate(grays)]
+        parts = [_samples(one, image, plan) for one, image in zip(tile.split(), images, strict=True)]
         if box == Box.of(size):
             return parts
-        results = results or [np.empty((size.height, size.width, part.shape[2]), dtype) for part in parts]
+        for colour, alpha in parts[len(results) :]:
+            whole = np.empty((size.height, size.width, colour.shape[2]), dtype)
+            results.append((whole, None if alpha is None else np.empty(whole.shape[:2], dtype)))
         for result, part in zip(results, parts, strict=True):
-            result[box.top : box.bottom, box.left : box.right] = part
+            for plane, piece in zip(result, part, strict=True):
+                if plane is not None and piece is not None:
+                    plane[box.top : box.bottom, box.left : box.right] = piece
     return results
 
 
-def _finished(session: Session, image: Image, pixels: np.ndarray, notes: tuple[str, ...]) -> Image:
+def _finished(plan: Plan, image: Image, samples: Samples, notes: tuple[str, ...]) -> Image:
     """The result for `image`, with all that its file carried."""
-    alpha = image.alpha
-    if alpha is not None:
-        alpha = resized_alpha(alpha, Size(pixels.shape[1], pixels.shape[0]), session.periodic)
-    return Image(pixels, alpha, image.metadata, image.path, notes)
+    pixels, alpha = samples
+    if image.alpha is None and not plan.alphas(False)[plan.output]:
+        alpha = None  # it shared a batch with one that has
+    metadata = moved(image.metadata, plan.placement, Size(pixels.shape[1], pixels.shape[0]))
+    return Image(pixels, alpha, metadata, image.path, notes)
 
 
-def _shrunk(pixels: np.ndarray, size: Size) -> np.ndarray:
-    """(H, W, C) at a smaller size."""
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).reshape(size.height, size.width, -1)
+def _shrunk(image: Image, size: Size) -> Image:
+    """An image at a smaller size; its alpha is left out."""
+    pixels = cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA).reshape(size.height, size.width, -1)
+    return Image(pixels)

@@ -53,7 +53,7 @@ def probe(render: Callable[[int], int]) -> tuple[float, float]:
     """
     points = []
     for side in (32, 96):
-        with torch.inference_mode(), PeakMemory() as memory:
+        with torch.no_grad(), PeakMemory() as memory:
             actual = render(side)
         points.append((actual, memory.peak * PeakMemory.HEADROOM))
     (small, low), (large, high) = points

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
-from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from imgtk.geometry import Box, Size, Window
+from imgtk.engine.plan import Plan
+from imgtk.engine.planes import Pixels
+from imgtk.geometry import Box, Size
 from imgtk.image import Image
 from imgtk.nn.colour import luma
-from imgtk.nn.resample import resample, support
+from imgtk.op import Planes
 
 if TYPE_CHECKING:
     from imgtk.io.large import DiskImage
@@ -35,10 +35,20 @@ def read_region(pixels: np.ndarray, box: Box) -> Tensor:
     return tensor if tensor.shape[1] == 3 else tensor.expand(-1, 3, -1, -1)
 
 
-def read_regions(images: Sequence[np.ndarray], box: Box) -> Tensor:
-    """Region `box` of N images of one size and sample format as (N, 3, h, w); see `read_region`."""
-    regions = [read_region(pixels, box) for pixels in images]
-    return regions[0] if len(regions) == 1 else torch.cat(regions)
+def read_regions(images: Sequence[Image], box: Box) -> Pixels:
+    """Region `box` of N images of one size and sample format; they have alpha if one has. See `read_region`."""
+    colours = [read_region(image.pixels, box) for image in images]
+    colour = colours[0] if len(colours) == 1 else torch.cat(colours)
+    if all(image.alpha is None for image in images):
+        return Pixels(colour)
+    opaque = torch.ones(1, 1, *colour.shape[2:])
+    alphas = [opaque if image.alpha is None else read_plane(image.alpha, box) for image in images]
+    return Pixels(colour, torch.cat(alphas))
+
+
+def read_plane(alpha: np.ndarray, box: Box) -> Tensor:
+    """Region `box` of (H, W) opacity as (1, 1, h, w), float32, 0..1."""
+    return read_region(alpha[..., None], box)[:, :1]
 
 
 def quantised(tensor: Tensor, dtype: np.dtype[Any], gray: bool) -> np.ndarray:
@@ -54,49 +64,41 @@ def quantised(tensor: Tensor, dtype: np.dtype[Any], gray: bool) -> np.ndarray:
     return pixels if pixels.dtype == dtype else pixels.astype(dtype)
 
 
-def region_of(image: DiskImage, opacity: float, box: Box) -> Tensor:
-    """As `read_region`, of an image on the disk, whose hidden pixels `Image.without_holes` replaces by those at most
-    `REACH` away."""
+def region_of(image: DiskImage, opacity: float | None, box: Box) -> Pixels:
+    """As `read_regions`, of an image on the disk, whose hidden pixels `Image.without_holes` replaces by those at most
+    `REACH` away, unless `opacity` is None."""
+    inner = Box.of(box.size)
     if not image.has_alpha:
-        return read_region(image.read(box), Box.of(box.size))
-    wide = _grown(box, REACH, REACH, image.size)
-    filled = _image(image.read(wide)).without_holes(opacity)
-    return read_region(filled.pixels, box.shifted(-wide.left, -wide.top))
+        return Pixels(read_region(image.read(box), inner))
+    if opacity is None:
+        return read_regions([_image(image.read(box))], inner)
+    wide = box.grown(REACH).within(image.size)
+    samples = _image(image.read(wide))
+    inner = box.shifted(-wide.left, -wide.top)
+    assert samples.alpha is not None
+    return Pixels(read_region(samples.without_holes(opacity).pixels, inner), read_plane(samples.alpha, inner))
 
 
-def shrunk(image: DiskImage, opacity: float, size: Size) -> np.ndarray:
-    """The colours (H, W, 1|3) of an image on the disk at a smaller size, without the holes that are left there."""
+def shrunk(image: DiskImage, opacity: float | None, size: Size) -> Image:
+    """An image on the disk at a smaller size, without the holes that are left there."""
     samples = image.shrunk(size)
-    return _image(samples).without_holes(opacity).pixels if image.has_alpha else samples
+    if not image.has_alpha:
+        return Image(samples)
+    found = _image(samples)
+    return found if opacity is None else found.without_holes(opacity)
 
 
-def alpha_region(image: DiskImage, box: Box, size: Size) -> np.ndarray:
-    """Region `box` (h, w) of what `resized_alpha` makes of the opacity of an image on the disk."""
-    if image.size == size:
-        return image.read(box)[..., -1]
-    across, down = (Fraction(out, length) for out, length in zip(size, image.size, strict=True))
-    under = Box(floor(box.left / across), floor(box.top / down), ceil(box.right / across), ceil(box.bottom / down))
-    source = _grown(under, support("bicubic", across), support("bicubic", down), image.size)
-    plane = read_region(image.read(source)[..., -1:], Box.of(source.size))[:, :1]
-    resized = resample(plane, size, window=Window(box, size, source, image.size)).clamp(0, 1)
-    return quantised(resized, image.dtype, gray=False)[..., 0]
+def opacity_trusted(plan: Plan) -> float | None:
+    """Opacity up to which the colour of a pixel of the input is replaced by that of its neighbours, so that what hides
+    there is not seen: `FAINT` if an operator mixes pixels that alpha does not weigh; None if none looks at colours
+    without alpha."""
+    blind = [stage for stage in plan.stages if stage.op and stage.op.facts.planes is Planes.COLOUR]
+    if not blind:
+        return None
+    sizes = {plan.stages[i].size for stage in blind for i in stage.inputs[:1]} | {stage.size for stage in blind}
+    return FAINT if len(sizes) > 1 else 0.0
 
 
 def _image(samples: np.ndarray) -> Image:
     """(H, W, C) samples whose last channel is alpha."""
     return Image(samples[..., :-1], np.ascontiguousarray(samples[..., -1]))
-
-
-def _grown(box: Box, across: int, down: int, size: Size) -> Box:
-    """`box` with so many pixels more on each side, within an image of `size`."""
-    right, bottom = min(size.width, box.right + across), min(size.height, box.bottom + down)
-    return Box(max(0, box.left - across), max(0, box.top - down), right, bottom)
-
-
-def resized_alpha(alpha: np.ndarray, size: Size, periodic: tuple[bool, bool] = (False, False)) -> np.ndarray:
-    """Opacity (H, W) at another size: bicubic, antialiased; `periodic` as in `Geometry`."""
-    if (alpha.shape[1], alpha.shape[0]) == size:
-        return alpha
-    plane = read_region(alpha[..., None], Box(0, 0, alpha.shape[1], alpha.shape[0]))[:, :1]
-    resized = resample(plane, size, periodic=periodic).clamp(0, 1)
-    return quantised(resized, alpha.dtype, gray=False)[..., 0]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from math import isqrt
 from typing import Any
 
 import torch
 
-from imgtk.engine.region import need, union
-from imgtk.errors import MemoryLimitError, UsageError
-from imgtk.geometry import Box, Extent, Size
-from imgtk.language.graph import INPUT, SAVE, Graph
+from imgtk.engine.faults import blamed
+from imgtk.engine.planes import alpha_need, scales, with_alpha
+from imgtk.engine.region import needs, union
+from imgtk.errors import MemoryLimitError
+from imgtk.geometry import Affine, Box, Extent, Size
+from imgtk.language.graph import INPUT
 from imgtk.op import MEASURED_PIXELS, ImageOp
 
 REPEATED = 1.5
@@ -31,6 +34,8 @@ class Stage:
         inputs: ids of the stages it reads.
         size: of its output.
         dtype: it computes in.
+        who: the operator and the package that brought it, for messages.
+        scale: pixels of its output per pixel of the pipeline's input, across and down.
         stored: whether its whole output is held: needed whole, saved, or cheaper than computing halos again.
         note: why it is stored, for people.
         backend: the runtime that computes it.
@@ -45,6 +50,8 @@ class Stage:
     stored: bool = False
     note: str = ""
     backend: str = "torch"
+    who: str = ""
+    scale: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
 
     @property
     def extent(self) -> Extent:
@@ -102,8 +109,38 @@ class Plan:
         tile = tile or self.tile
         if tile is None:
             return stage.size
-        scaled = (max(1, tile * out // length) for out, length in zip(stage.size, self.input_size, strict=True))
-        return Size(*scaled)
+        return Size(*(max(1, int(tile * scale)) for scale in stage.scale))
+
+    def alphas(self, has_alpha: bool) -> list[bool]:
+        """For each stage, whether its output has alpha, if the input has."""
+        return with_alpha(((stage.op, stage.inputs) for stage in self.stages), has_alpha)
+
+    def grays(self, gray: bool) -> list[bool]:
+        """For each stage, whether its output is gray, if the input is."""
+        found: list[bool] = []
+        for index, stage in enumerate(self.stages):
+            if index == INPUT:
+                found.append(gray)
+                continue
+            inherited = bool(stage.inputs) and all(found[i] for i in stage.inputs)
+            colours = stage.op is not None and stage.op.facts.may_add_colour
+            found.append((stage.op is not None and stage.op.facts.gray) or (inherited and not colours))
+        return found
+
+    @property
+    def placement(self) -> Affine | None:
+        """Where the pixels of the result lie in the input; None if no matrix tells."""
+        found = Affine.scaling(1, 1)
+        index = self.output
+        while index != INPUT:
+            stage = self.stages[index]
+            if stage.op is not None:
+                own = stage.op.placement(*(self.stages[i].size for i in stage.inputs)) if stage.inputs else None
+                if own is None:
+                    return None
+                found = own @ found
+            index = stage.inputs[0]
+        return found
 
     @property
     def rows(self) -> list[PlanRow]:
@@ -149,61 +186,7 @@ class Plan:
         }
 
 
-def plan_stages(graph: Graph, ops: Mapping[int, ImageOp], size: Size, dtype: torch.dtype) -> tuple[Stage, ...]:
-    """The stages of `graph` for an input of `size`: their sizes, and which must be stored.
-
-    Raises:
-        UsageError: if an operator gets images of different sizes.
-    """
-    stages: list[Stage] = []
-    for index, node in enumerate(graph.nodes):
-        op = ops.get(index)
-        first = size if index == INPUT else stages[node.inputs[0]].size
-        others = [stages[i].size for i in node.inputs[1:]]
-        if any(other != first for other in others):
-            sizes = " and ".join(map(str, (first, *others)))
-            raise UsageError(
-                f"{node.op} needs images of one size, but gets {sizes}",
-                hint="Put a resize or upscale into one of the branches.",
-            )
-        if op is not None:
-            own = torch.float32 if op.needs_float32 else dtype
-        else:  # `save` hands on what it gets; the input is held as the file had it, and read as float32
-            own = torch.float32 if index == INPUT else stages[node.inputs[0]].dtype
-        label = "@in" if index == INPUT else node.op
-        stages.append(
-            Stage(
-                name=node.name or str(index),
-                label=label,
-                op=op,
-                inputs=node.inputs,
-                size=op.output_size(first) if op else first,
-                dtype=own,
-            )
-        )
-    return _with_stored(stages)
-
-
-def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """Mark what the kind of its operator, or of an operator that reads it, requires to be held whole."""
-    stages = _with_stored_statistics(stages, [s for s in stages if s.op and s.op.position_dependent])
-    notes: dict[int, str] = {}
-    for index, stage in enumerate(stages):
-        if stage.label == SAVE:
-            notes[index] = "stored: it is written to a file"
-        if stage.extent is Extent.WHOLE:
-            notes[index] = "stored: computed in one piece"
-            for i in stage.inputs:
-                notes.setdefault(i, f"stored: {stage.label} needs the whole image")
-        elif stage.op and any(stage.op.geometry.periodic):
-            for i in stage.inputs:
-                notes.setdefault(i, f"stored: {stage.label} goes on at the opposite border")
-    return tuple(
-        replace(s, stored=True, note=notes[i]) if i in notes and i != INPUT else s for i, s in enumerate(stages)
-    )
-
-
-def _with_stored_statistics(stages: Sequence[Stage], measured: Sequence[Stage]) -> tuple[Stage, ...]:
+def with_stored_statistics(stages: Sequence[Stage], measured: Sequence[Stage]) -> tuple[Stage, ...]:
     """Store the small images that STATISTICS stages among `measured` take their statistics from."""
     stages = list(stages)
     for stage in measured:
@@ -228,7 +211,7 @@ def with_stored_halos(plan: Plan, spare: int) -> Plan:
         stage = stages[index]
         if stage.stored or stage.op is None:
             continue
-        middle = _middle_tile(replace(plan, stages=tuple(stages)))
+        middle = middle_tile(replace(plan, stages=tuple(stages)))
         demanded = demands(stages, plan.output, middle)[index]
         if demanded is None:
             continue
@@ -241,16 +224,19 @@ def with_stored_halos(plan: Plan, spare: int) -> Plan:
     return replace(plan, stages=tuple(stages))
 
 
-def _middle_tile(plan: Plan) -> Box:
+def middle_tile(plan: Plan) -> Box:
     size, tile = plan.output_size, plan.tile_size(plan.stages[plan.output])
     left, top = (size.width - tile.width) // 2, (size.height - tile.height) // 2
     return Box(max(0, left), max(0, top), min(size.width, left + tile.width), min(size.height, top + tile.height))
 
 
-def demands(stages: Sequence[Stage], target: int, box: Box) -> list[Box | None]:
+def demands(stages: Sequence[Stage], target: int, box: Box, alphas: Sequence[bool] | None = None) -> list[Box | None]:
     """For each stage, the region that giving `box` of stage `target` asks of it; None where nothing is asked.
 
     A stored stage asks nothing of its inputs (unless it is the target itself).
+
+    Args:
+        alphas: for each stage, whether it has alpha, which may need a wider region than colour.
     """
     wanted: list[Box | None] = [None] * len(stages)
     wanted[target] = box
@@ -258,11 +244,17 @@ def demands(stages: Sequence[Stage], target: int, box: Box) -> list[Box | None]:
         stage, region = stages[index], wanted[index]
         if region is None or (stage.stored and index != target):
             continue
-        for i in stage.inputs:
-            asked = need(stage.op, region, stages[i].size, stage.size).box if stage.op else region
-            if stage.extent is Extent.WHOLE:
-                asked = Box.of(stages[i].size)
-            wanted[i] = union(wanted[i], asked)
+        sizes = [stages[i].size for i in stage.inputs]
+        if stage.op is None:
+            asked = [region]
+        else:
+            with blamed(stage.who, "planning"):
+                asked = [need.box for need in needs(stage.op, region, sizes, stage.size)[0]]
+                if alphas and sizes and alphas[stage.inputs[0]] and scales(stage.op, sizes, stage.size):
+                    asked[0] = union(asked[0], alpha_need(stage.op.geometry, region, sizes[0], stage.size))
+        for i, part in zip(stage.inputs, asked, strict=True):
+            if not part.empty:
+                wanted[i] = union(wanted[i], part)
     return wanted
 
 
@@ -273,15 +265,14 @@ def stored_bytes(stages: Iterable[Stage]) -> int:
 
 def tiled(plan: Plan, side: int) -> Plan:
     """The plan in tiles of `side` pixels of the input."""
-    return replace(plan, stages=_with_stored_statistics(plan.stages, plan.stages), tile=side)
+    return replace(plan, stages=with_stored_statistics(plan.stages, plan.stages), tile=side)
 
 
 def pixels_read(plan: Plan) -> int:
     """Pixels of the input that one tile of the output reads, halos included."""
-    if plan.tile is None:
-        return plan.input_size.pixels
-    region = demands(plan.stages, plan.output, _middle_tile(plan))[INPUT]
-    return region.size.pixels if region else min(plan.input_size.pixels, plan.tile**2)
+    box = middle_tile(plan)
+    region = demands(plan.stages, plan.output, box)[INPUT]
+    return region.size.pixels if region else box.size.pixels
 
 
 def choose_tile(whole: Plan, fixed: float, per_pixel: float, budget: int) -> int | None:
@@ -292,7 +283,7 @@ def choose_tile(whole: Plan, fixed: float, per_pixel: float, budget: int) -> int
         MemoryLimitError: if not even the smallest tile fits.
     """
     fitting = max(0.0, budget - fixed) / max(per_pixel, 1e-9)
-    if whole.input_size.pixels <= fitting:
+    if pixels_read(whole) <= fitting:
         return None
     side = min(isqrt(int(fitting)), max(whole.input_size))
     while side >= SMALLEST_TILE:

@@ -1,4 +1,4 @@
-"""Region arithmetic: which pixels of its input an operator needs to give a region of its output."""
+"""Region arithmetic: which pixels of its inputs an operator needs to give a region of its output."""
 
 from __future__ import annotations
 
@@ -6,36 +6,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from math import ceil, floor, lcm
+from math import lcm
 
 import torch
 from torch import Tensor
 
-from imgtk.geometry import Box, Geometry, Size, Window, cut
+from imgtk.geometry import NOTHING, NOWHERE, Box, Geometry, Size, Window, cut
 from imgtk.op import ImageOp
 
 
 @dataclass(frozen=True)
 class Need:
-    """What an operator's input must be for one region of its output.
+    """What one input of an operator must be for one region of its output.
 
     Attributes:
-        box: the pixels to ask the input for, within the image.
+        box: the pixels to ask the input for, within the image; it may be empty.
         rows, columns: which of them, in order, make the operator's input; None for all as they are. At the end of an
             image they mirror, so that the sides become multiples of `Geometry.multiple`; on a periodic axis they go
             on at the opposite border.
-        crop: the region within the output of a plain operator.
-        window: where the region lies; its `input` reaches beyond the image by what is mirrored or repeated.
+        covered: what the operator's input then covers; it reaches beyond the image by what is mirrored or repeated.
     """
 
     box: Box
     rows: Sequence[int] | None
     columns: Sequence[int] | None
-    crop: Box
-    window: Window
+    covered: Box
 
     def take(self, pixels: Tensor, covers: Box) -> Tensor:
-        """The operator's input, cut out of `pixels` (1, 3, H, W), which cover `covers`."""
+        """The operator's input, cut out of `pixels` (N, C, H, W), which cover `covers`."""
         x = cut(pixels, self.box.shifted(-covers.left, -covers.top))
         for axis, order in ((2, self.rows), (3, self.columns)):
             if order is not None:
@@ -43,34 +41,44 @@ class Need:
         return x
 
 
-def need(op: ImageOp, box: Box, input_size: Size, output_size: Size) -> Need:
-    """What `op` needs of its input (of `input_size`) to give `box` of its output (of `output_size`)."""
-    geometry = op.geometry
-    scales = [geometry.scale] * 2
-    if op.position_dependent:
-        scales = [Fraction(out, length) for out, length in zip(output_size, input_size, strict=True)]
-    (across, down), (width, height) = geometry.periodic, input_size
-    left, right = _reach(box.left, box.right, None if across else width, scales[0], geometry)
-    top, bottom = _reach(box.top, box.bottom, None if down else height, scales[1], geometry)
+def needs(op: ImageOp, box: Box, sizes: Sequence[Size], output_size: Size) -> tuple[list[Need], Window]:
+    """What `op` needs of its inputs (of these `sizes`) to give `box` of its output (of `output_size`), and where that
+    lies."""
+    geometry, scale = op.geometry, op.geometry.scale
+    multiples = [geometry.multiple] * 2
+    if scale.denominator > 1 and sizes:
+        for axis in (0, 1):  # a position-dependent operator may round the size, and then takes any region
+            if not op.facts.position_dependent or Fraction(output_size[axis], sizes[0][axis]) == scale:
+                multiples[axis] = lcm(geometry.multiple, scale.denominator)
+    regions = op.regions(box, *sizes)
+    found = [_need(region, size, geometry, multiples) for region, size in zip(regions, sizes, strict=True)]
+    covered = [(one.covered, size) for one, size in zip(found, sizes, strict=True)]
+    first, *others = covered or [(NOWHERE, NOTHING)]
+    return found, Window(box, output_size, *first, tuple(others))
+
+
+def _need(region: Box, size: Size, geometry: Geometry, multiples: Sequence[int]) -> Need:
+    """What an input of `size` must be where `region` is asked for: within the image, unless that repeats itself, and
+    widened to multiples (which may lead beyond the image)."""
+    (across, down), (width, height) = geometry.periodic, size
+    inside = region.within(size)
+    if inside.empty and not (across or down):
+        return Need(inside, None, None, inside)
+    left, right = _widened((region if across else inside)[::2], multiples[0])
+    top, bottom = _widened((region if down else inside)[1::2], multiples[1])
     columns = (_repeated if across else _mirrored)(left, right, width)
     rows = (_repeated if down else _mirrored)(top, bottom, height)
-    inside = Box(min(columns), min(rows), max(columns) + 1, max(rows) + 1)
+    box = Box(min(columns), min(rows), max(columns) + 1, max(rows) + 1)
     return Need(
-        box=inside,
-        rows=None if top >= 0 and bottom <= height else [row - inside.top for row in rows],
-        columns=None if left >= 0 and right <= width else [column - inside.left for column in columns],
-        crop=box.shifted(-int(left * scales[0]), -int(top * scales[1])),
-        window=Window(box, output_size, Box(left, top, right, bottom), input_size),
+        box=box,
+        rows=None if top >= 0 and bottom <= height else [row - box.top for row in rows],
+        columns=None if left >= 0 and right <= width else [column - box.left for column in columns],
+        covered=Box(left, top, right, bottom),
     )
 
 
-def _reach(start: int, stop: int, length: int | None, scale: Fraction, geometry: Geometry) -> tuple[int, int]:
-    """The input range for the output range [start, stop): the pixels under it and the halo around them, within
-    [0, length) unless that is None, widened to multiples (which may lead beyond `length`)."""
-    multiple = lcm(geometry.multiple, geometry.scale.denominator) if scale == geometry.scale else geometry.multiple
-    low, high = floor(start / scale) - geometry.halo, ceil(stop / scale) + geometry.halo
-    if length is not None:
-        low, high = max(0, low), min(length, high)
+def _widened(edges: tuple[int, ...], multiple: int) -> tuple[int, int]:
+    low, high = edges
     return low // multiple * multiple, -(-high // multiple) * multiple
 
 

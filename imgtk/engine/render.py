@@ -5,32 +5,44 @@ from __future__ import annotations
 import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from fractions import Fraction
+from functools import cached_property, partial
+from math import ceil, floor
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from imgtk.engine.door import measured, rendered
+from imgtk.engine.faults import Interrupted, out_of_memory
+from imgtk.engine.heartbeat import heartbeat
 from imgtk.engine.plan import SMALLEST_TILE, Plan, Stage, demands
-from imgtk.engine.region import need, tiles
+from imgtk.engine.planes import Pixels
+from imgtk.engine.region import tiles
 from imgtk.errors import ImgtkError, MemoryLimitError
-from imgtk.geometry import Box, Extent, Size, cut
+from imgtk.geometry import NOTHING, NOWHERE, Box, Extent, Size, Window, cut
 from imgtk.language.graph import INPUT, SAVE
+from imgtk.nn.resample import resample
+from imgtk.op import MEASURED_PIXELS
 
-Source = Callable[[Box], Tensor]
-"""Gives a region of the input images as (N, 3, H, W), float32, 0..1, on the CPU."""
+REDUCED = 64
+"""Side of the parts in which a stage is made smaller, in pixels of the small version."""
+
+Source = Callable[[Box], Pixels]
+"""Gives a region of the input images: colour as (N, 3, H, W), float32, 0..1, on the CPU."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: tiles done and in all, the stage being computed, and bytes it occupies by estimate."""
+    """Where a run stands: tiles done and in all, the stage being computed, bytes it occupies by estimate, and the share
+    of all that is done, 0..1, also by estimate: it grows within a tile, too."""
 
     done: int
     total: int
     stage: str
     bytes: int
+    share: float = 0.0
 
 
 @dataclass
@@ -40,8 +52,9 @@ class Renderer:
     Attributes:
         plan, source: what to render, from what.
         count: of the images that are rendered at the same time, N.
+        has_alpha: whether the source gives alpha.
         statistics: of the whole image, by stage id, for STATISTICS stages that are tiled or position-dependent.
-        report: called after every tile.
+        report: called after every tile, and within one that takes long. What it raises ends the run.
         notes: what happened on the way that the user should know of (smaller tiles, recomputed tiles).
     """
 
@@ -50,26 +63,35 @@ class Renderer:
     statistics: dict[int, Any] = field(default_factory=dict)
     report: Callable[[Progress], None] | None = None
     count: int = 1
+    has_alpha: bool = False
     notes: list[str] = field(default_factory=list)
-    stored: dict[int, Tensor] = field(default_factory=dict)
+    stored: dict[int, Pixels] = field(default_factory=dict)
     _done: int = 0
+    _calls: int = 0
 
-    def store(self, index: int) -> Tensor:
-        """Compute all of stage `index` and hold it; (N, 3, H, W) on the plan's device."""
+    @cached_property
+    def alphas(self) -> list[bool]:
+        """For each stage, whether it has alpha."""
+        return self.plan.alphas(self.has_alpha)
+
+    def store(self, index: int) -> Pixels:
+        """Compute all of stage `index` and hold it, on the plan's device."""
         stage = self.plan.stages[index]
         whole = Box.of(stage.size)
         if stage.extent is Extent.WHOLE:
-            result = self._stage(index, whole, {i: (self.stored_or_input(i), whole) for i in stage.inputs})
+            with heartbeat(self._told(stage, 1)):
+                result = self.tile(index, whole)
         else:
-            result = torch.empty(
-                (self.count, 3, stage.size.height, stage.size.width), dtype=stage.dtype, device=self.plan.device
-            ).contiguous(memory_format=torch.channels_last)
+            result = self._empty(index, stage.size)
             for box, tile in self.stream(index):
-                cut(result, box).copy_(tile)
+                part = result.cut(box)
+                part.colour.copy_(tile.colour)
+                if part.alpha is not None and tile.alpha is not None:
+                    part.alpha.copy_(tile.alpha)
         self.stored[index] = result
         return result
 
-    def store_all(self, save: Callable[[int, Tensor], None]) -> None:
+    def store_all(self, save: Callable[[int, Pixels], None]) -> None:
         """Compute the stages that are to be stored, in order; `save` those of that name; measure what tiles need."""
         for index, stage in enumerate(self.plan.stages):
             if stage.extent is Extent.STATISTICS and self.plan.tile is not None and index not in self.statistics:
@@ -79,7 +101,7 @@ class Renderer:
                 if stage.label == SAVE:
                     save(index, pixels)
 
-    def stored_or_input(self, index: int) -> Tensor:
+    def stored_or_input(self, index: int) -> Pixels:
         """All of a stage that was stored, or of the input image."""
         if index in self.stored:
             return self.stored[index]
@@ -89,15 +111,31 @@ class Renderer:
 
     def measure(self, index: int) -> Any:
         """The statistics that STATISTICS stage `index` takes of its whole input, which is stored or `INPUT`."""
-        stage = self.plan.stages[index]
+        stage, source = self.plan.stages[index], self.plan.stages[index].inputs[0]
         assert stage.op is not None
-        image = self.stored_or_input(stage.inputs[0])
-        covers = Box.of(self.plan.stages[stage.inputs[0]].size)
-        needed = need(stage.op, Box.of(stage.size), covers.size, stage.size)
-        return stage.op.measure(_prepared(needed.take(image, covers), stage.dtype))
+        size = self.plan.stages[source].size
+        with heartbeat(self._told(stage, 1)):
+            if source != INPUT and source not in self.stored and size.pixels > MEASURED_PIXELS:
+                small = smaller(size, size, stage.op.geometry.multiple)
+                pixels, size, output = self._reduced(source, small), small, stage.op.output_size(small)
+            else:
+                pixels, output = self.stored_or_input(source), stage.size
+            return measured(stage.op, stage.who, (pixels, Box.of(size)), size, output, stage.dtype)
 
-    def stream(self, index: int, *, below: int = 0) -> Iterator[tuple[Box, Tensor]]:
-        """All tiles of stage `index` that reach below row `below`: their boxes, and (N, 3, H, W) in the stage's dtype.
+    def _reduced(self, index: int, small: Size) -> Pixels:
+        """The colours of a stage at a smaller size: means over what each pixel covers."""
+        size = self.plan.stages[index].size
+        across, down = (Fraction(old, new) for old, new in zip(size, small, strict=True))
+        result = torch.empty(1, 3, *small[::-1], device=self.plan.device)
+        for box in tiles(small, Size(REDUCED, REDUCED)):
+            edges = floor(box.left * across), floor(box.top * down), ceil(box.right * across), ceil(box.bottom * down)
+            window = Window(box, small, Box(*edges).within(size), size)
+            colour = self.tile(index, window.input).colour.float()
+            cut(result, box).copy_(resample(colour, small, kernel="area", window=window))
+        return Pixels(result)
+
+    def stream(self, index: int, *, below: int = 0) -> Iterator[tuple[Box, Pixels]]:
+        """All tiles of stage `index` that reach below row `below`: their boxes, and pixels in the stage's dtype.
 
         When memory runs out the tile is halved and the run goes on.
         """
@@ -108,7 +146,8 @@ class Renderer:
         while queue:
             box = queue.popleft()
             try:
-                tile = self._tile(index, box)
+                with heartbeat(self._told(stage, total)):
+                    tile = self.tile(index, box)
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
@@ -119,8 +158,32 @@ class Renderer:
                 continue
             yield box, tile
             self._done += 1
-            if self.report:
-                self.report(Progress(self._done, total, stage.label, tile.numel() * tile.element_size()))
+            size = tile.colour.numel() * tile.colour.element_size()
+            self._report(Progress(self._done, total, stage.label, size, self._done / total))
+
+    def _report(self, progress: Progress) -> None:
+        """Tell the caller. Raises Interrupted if it has had enough."""
+        if self.report:
+            try:
+                self.report(progress)
+            except BaseException as cause:
+                raise Interrupted(cause) from None
+
+    def _told(self, stage: Stage, total: int) -> Callable[[int], None] | None:
+        """What tells the caller, within a tile of `stage`, how far it is, from how many modules of networks were
+        called; one of `total` tiles."""
+        if not self.report:
+            return None
+        networks = (getattr(one.op, "forward_fn", None) for one in self.plan.stages)
+        modules = sum(len(list(network.modules())) for network in networks if isinstance(network, nn.Module))
+
+        def tell(calls: int) -> None:
+            within = min(0.99, calls / max(1, modules))
+            share = min(0.99, (self._done + within) / total)
+            size = stage.size.pixels * 3 * stage.dtype.itemsize
+            self._report(Progress(min(self._done, total), total, stage.label, size, share))
+
+        return tell
 
     def _halved(self, box: Box, stage: Stage) -> Size:
         """The side of tiles half as large as `box`; raises MemoryLimitError where that would be too small."""
@@ -147,36 +210,37 @@ class Renderer:
         """The statistics of STATISTICS stage `index`, which are taken if they are not there."""
         if index not in self.statistics:
             source = self.plan.stages[index].inputs[0]
-            if source not in (INPUT, *self.stored):
+            if source not in (INPUT, *self.stored) and self.plan.stages[source].size.pixels <= MEASURED_PIXELS:
                 self.store(source)
             self.statistics[index] = self.measure(index)
         return self.statistics[index]
 
-    def _tile(self, index: int, box: Box) -> Tensor:
+    def tile(self, index: int, box: Box) -> Pixels:
         """Region `box` of a stage; in float32 if the stages' own number formats were too narrow."""
+        stages = self.plan.stages
+        exact = all(stage.dtype == torch.float32 for stage in stages if stage.op)
         try:
             return self._compute(index, box, None)
         except _OverflowAt as overflow:
+            if exact:
+                raise overflow.told(box) from None
             self.notes.append(f"{overflow.label} overflowed in tile {tuple(box)}, which was computed in float32")
         try:
             return self._compute(index, box, torch.float32)
         except _OverflowAt as overflow:
-            raise ImgtkError(
-                f"{overflow.label} gave NaN or infinity in tile {tuple(box)}, in float32 too",
-                hint="The weights or the image hold such values: check the model with `imgtk models`.",
-            ) from None
+            raise overflow.told(box) from None
 
-    def _compute(self, target: int, box: Box, dtype: torch.dtype | None) -> Tensor:
+    def _compute(self, target: int, box: Box, dtype: torch.dtype | None) -> Pixels:
         """Region `box` of stage `target`: first what each stage must give, backwards; then the pixels, forwards, each
         stage once. `dtype` overrides the stages' own.
 
         Raises:
-            _OverflowAt: if a stage gave NaN or infinity, and either computes in reduced precision or was overridden.
+            _OverflowAt: if a stage gave NaN or infinity.
         """
         stages = self.plan.stages
-        wanted = demands(stages, target, box)
+        wanted = demands(stages, target, box, self.alphas)
         remaining = _readers(stages, target, wanted)
-        pixels: dict[int, tuple[Tensor, Box]] = {}
+        pixels: dict[int, tuple[Pixels, Box]] = {}
         for index, region in enumerate(wanted):
             if region is None:
                 continue
@@ -186,8 +250,7 @@ class Renderer:
                 pixels[index] = (self.source(region).to(self.plan.device), region)
             else:
                 result = self._stage(index, region, pixels, dtype)
-                suspect = dtype is not None or stages[index].dtype != torch.float32
-                if suspect and not torch.isfinite(result).all():
+                if stages[index].op is not None and not _finite(result.colour):
                     raise _OverflowAt(stages[index].label)
                 pixels[index] = (result, region)
                 for i in stages[index].inputs:
@@ -195,41 +258,53 @@ class Renderer:
                     if not remaining[i]:
                         pixels.pop(i, None)
         result, covers = pixels[target]
-        return cut(result, box.shifted(-covers.left, -covers.top))
+        return result.cut(box.shifted(-covers.left, -covers.top))
 
     def _report_step(self, stage: Stage, done: int, total: int) -> None:
         """Progress within an operator that computes the whole image at once."""
-        assert self.report is not None
-        self.report(Progress(done, total, stage.label, stage.size.pixels * 3 * stage.dtype.itemsize))
+        self._report(Progress(done, total, stage.label, stage.size.pixels * 3 * stage.dtype.itemsize, done / total))
 
     def _stage(
-        self, index: int, region: Box, pixels: Mapping[int, tuple[Tensor, Box]], dtype: torch.dtype | None = None
-    ) -> Tensor:
+        self, index: int, region: Box, pixels: Mapping[int, tuple[Pixels, Box]], dtype: torch.dtype | None = None
+    ) -> Pixels:
         """Region `region` of stage `index`, of its inputs' `pixels` and the boxes that they cover."""
         stage = self.plan.stages[index]
         if stage.op is None:
-            tensor, covers = pixels[stage.inputs[0]]
-            return cut(tensor, region.shifted(-covers.left, -covers.top))
+            given, covers = pixels[stage.inputs[0]]
+            return given.cut(region.shifted(-covers.left, -covers.top))
         override = dtype is not None and dtype != stage.dtype
         dtype = dtype or stage.dtype
-        needed = need(stage.op, region, self.plan.stages[stage.inputs[0]].size, stage.size)
-        inputs = [_prepared(needed.take(*pixels[i]), dtype) for i in stage.inputs]
+        inputs = [pixels[i] if i in pixels else (self._empty(i, NOTHING), NOWHERE) for i in stage.inputs]
         if override:
             stage.op.to(self.plan.device, dtype)
         try:
-            if stage.op.position_dependent:
-                known = {"statistics": self._measured(index)} if stage.extent is Extent.STATISTICS else {}
-                return stage.op.render(*inputs, window=needed.window, **known)
+            statistics = self.statistics.get(index)
+            if stage.extent is Extent.STATISTICS and stage.op.facts.position_dependent:
+                statistics = self._measured(index)
             if stage.extent is Extent.WHOLE:
                 stage.op.on_step = partial(self._report_step, stage) if self.report else None
-            if index in self.statistics:
-                result = stage.op.apply(inputs[0], self.statistics[index])
-            else:
-                result = stage.op(*inputs)
+            return rendered(
+                stage.op,
+                stage.who,
+                region,
+                inputs,
+                [self.plan.stages[i].size for i in stage.inputs],
+                stage.size,
+                torch.empty(self.count, 0, dtype=dtype, device=self.plan.device),
+                statistics,
+            )
         finally:
             if override:
                 stage.op.to(self.plan.device, stage.dtype)
-        return cut(result, needed.crop)
+
+    def _empty(self, index: int, size: Size) -> Pixels:
+        """Room for pixels of a stage."""
+        stage, device = self.plan.stages[index], self.plan.device
+        colour = torch.empty((self.count, 3, size.height, size.width), dtype=stage.dtype, device=device)
+        colour = colour.contiguous(memory_format=torch.channels_last)
+        return Pixels(
+            colour, colour.new_empty((self.count, 1, *size[::-1]), dtype=torch.float32) if self.alphas[index] else None
+        )
 
 
 class _OverflowAt(Exception):  # noqa: N818 - a signal within this module
@@ -239,14 +314,28 @@ class _OverflowAt(Exception):  # noqa: N818 - a signal within this module
         super().__init__(label)
         self.label = label
 
+    def told(self, box: Box) -> ImgtkError:
+        """What to tell the user, if float32 does not help."""
+        return ImgtkError(
+            f"{self.label} gave NaN or infinity in tile {tuple(box)}, in float32 too",
+            hint="The weights or the image hold such values: check the model with `imgtk models`.",
+        )
+
+
+def _finite(x: Tensor) -> bool:
+    """Whether all values are finite. A sum tells, in one pass, unless finite values add up to infinity."""
+    return bool(torch.isfinite(x.sum(dtype=torch.float32))) or bool(torch.isfinite(x).all())
+
+
+def smaller(size: Size, largest: Size, grain: int) -> Size:
+    """`size`, so much smaller that `largest` would become one that is measured, in multiples of `grain`."""
+    factor = (MEASURED_PIXELS / largest.pixels) ** 0.5
+    return Size(*(max(1, round(side * factor / grain)) * grain for side in size))
+
 
 def _at_most(box: Box, side: Size) -> list[Box]:
     """`box` in tiles of at most `side`."""
     return [part.shifted(box.left, box.top) for part in tiles(box.size, side)]
-
-
-def _prepared(x: Tensor, dtype: torch.dtype) -> Tensor:
-    return x.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
 def _readers(stages: tuple[Stage, ...], target: int, wanted: list[Box | None]) -> dict[int, int]:
@@ -258,19 +347,3 @@ def _readers(stages: tuple[Stage, ...], target: int, wanted: list[Box | None]) -
                 readers[i] += 1
     readers[target] += 1
     return readers
-
-
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turn what torch raises when memory runs out into a MemoryLimitError."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
-            raise
-        raise MemoryLimitError(f"out of memory: {error}", hint="Try a smaller --tile or --max-memory.") from None
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that memory ran out: torch's own kind on GPUs, a plain RuntimeError on the CPU."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)

@@ -30,17 +30,18 @@ def save_files(graph: Graph, name: str | None) -> dict[int, Path]:
 
 
 def check_saves(plan: Plan, files: Mapping[int, Path], *, overwrite: bool, has_alpha: bool, sixteen_bit: bool) -> None:
-    """Find what would keep `save` stages from writing, before anything is computed.
+    """Find what would keep `save` stages from writing, before anything is computed; `has_alpha` is of the input.
 
     Raises:
         WriteError: as `check_target`.
         UsageError: if two stages would write one file.
     """
     taken: set[Path] = set()
+    alphas = plan.alphas(has_alpha)
     for index, file in files.items():
         size = plan.stages[index].size
         path = check_target(
-            file, WriteOptions(overwrite=overwrite), has_alpha=has_alpha, sixteen_bit=sixteen_bit, size=size
+            file, WriteOptions(overwrite=overwrite), has_alpha=alphas[index], sixteen_bit=sixteen_bit, size=size
         )
         if path.resolve() in taken:
             raise UsageError(f"two save stages would write {path.resolve()}", hint="Give each a file of its own.")

@@ -14,12 +14,15 @@ from torch import Tensor
 
 from imgtk.device import available_memory, resolve_device, resolve_dtype
 from imgtk.engine.backend import Backend, resolve_backend
+from imgtk.engine.faults import blamed
 from imgtk.engine.memory import probe
-from imgtk.engine.plan import Plan, Stage, choose_tile, pixels_read, plan_stages, tiled, with_stored_halos
+from imgtk.engine.plan import Plan, Stage, choose_tile, middle_tile, pixels_read, tiled, with_stored_halos
+from imgtk.engine.planes import Pixels, with_alpha
 from imgtk.engine.render import Renderer
 from imgtk.engine.settings import Settings
-from imgtk.errors import BackendError
-from imgtk.geometry import Extent, Size, cut
+from imgtk.engine.stages import plan_stages
+from imgtk.errors import BackendError, UsageError
+from imgtk.geometry import Extent, Size
 from imgtk.language.graph import INPUT, SAVE, Graph
 from imgtk.op import ImageOp
 from imgtk.registry import Registry
@@ -66,7 +69,7 @@ class Session:
         self._building = RLock()
         self._ops: dict[int, ImageOp] = {}
         self._placed: dict[int, tuple[torch.dtype, Backend | None]] = {}
-        self._costs: dict[torch.dtype, tuple[float, float]] = {}
+        self._costs: dict[tuple[torch.dtype, Size | None], tuple[float, float]] = {}
 
     @property
     def ops(self) -> Mapping[int, ImageOp]:
@@ -95,19 +98,40 @@ class Session:
         return self.settings.max_memory or int(SHARE * available_memory(torch.device("cpu")))
 
     @cached_property
-    def in_colour(self) -> Sequence[bool]:
-        """For each node, whether its image may be in colour although the input is gray."""
-        found: list[bool] = []
-        for index, node in enumerate(self.graph.nodes):
-            own = index != INPUT and node.op != SAVE and self.registry.spec(node.op).may_add_colour
-            found.append(own or any(found[i] for i in node.inputs))
-        return found
+    def who(self) -> Mapping[int, str]:
+        """What messages call the operators, by node id: with the packages that brought them."""
+        return {index: self.registry.told(node.op) for index, node in enumerate(self.graph.nodes) if index in self.ops}
 
     @property
-    def periodic(self) -> tuple[bool, bool]:
-        """On which axes (across, down) an operator takes the image as periodic."""
-        axes = [op.geometry.periodic for op in self.ops.values()]
-        return any(across for across, _ in axes), any(down for _, down in axes)
+    def in_place(self) -> bool:
+        """Whether the operators only scale, so that they suit small images as they do large ones."""
+        return all(
+            self.graph.nodes[i].inputs
+            and type(op).regions is ImageOp.regions
+            and type(op).placement is ImageOp.placement
+            for i, op in self.ops.items()
+        )
+
+    def gives_alpha(self, has_alpha: bool) -> bool:
+        """Whether the result has alpha, if the input has or not."""
+        stages = ((self.ops.get(index), node.inputs) for index, node in enumerate(self.graph.nodes))
+        return with_alpha(stages, has_alpha)[self.graph.output]
+
+    def canvas(self, size: Size | None) -> Size:
+        """The size to plan for where there is no input: `size`, or that of the first image that is made of nothing.
+
+        Raises:
+            UsageError: if an input is needed, or nothing tells the size.
+        """
+        if self.graph.reads_input:
+            raise UsageError("this pipeline needs an image", hint="Name one after the pipeline.")
+        maker = next(i for i, node in enumerate(self.graph.nodes) if i != INPUT and not node.inputs)
+        if size is not None:
+            return size
+        try:
+            return self.ops[maker].output_size()
+        except UsageError as error:
+            raise UsageError(f"{self.graph.nodes[maker].op}: {error.message}", hint=error.hint) from None
 
     @property
     def grain(self) -> int:
@@ -124,7 +148,7 @@ class Session:
     def stages(self, size: Size, dtype: torch.dtype) -> tuple[Stage, ...]:
         """The stages for an image of `size`; see `plan_stages`."""
         with self._building:  # operators load their weights when they are first asked for their geometry
-            return plan_stages(self.graph, self.ops, size, dtype)
+            return plan_stages(self.graph, self.ops, size, dtype, self.who)
 
     def plan(self, size: Size, dtype: torch.dtype, budget: int | None = None) -> Plan:
         """The plan for an image of `size`, with tiles that take at most `budget` bytes.
@@ -133,11 +157,12 @@ class Session:
             UsageError: as `plan_stages`, or as `ImageOp.check`.
             MemoryLimitError: if not even the smallest tile fits.
         """
-        with self.lock, torch.inference_mode():
+        with self.lock, torch.no_grad():
             stages = self.stages(size, dtype)
             for stage in stages:
-                if stage.op is not None:
-                    stage.op.check(stages[stage.inputs[0]].size)
+                if stage.op is not None and stage.inputs:
+                    with blamed(stage.who, "checking the size of an image"):
+                        stage.op.check(stages[stage.inputs[0]].size)
             whole = Plan(stages, self.graph.output, None, self.device)
             return self.placed(self._with_tiles(whole, dtype, budget))
 
@@ -145,7 +170,7 @@ class Session:
         """How many images can share a batch: as many as are small together, if torch computes each in one piece."""
         single = plan.tile is not None or self.settings.max_memory is not None
         for stage in plan.stages:
-            single |= stage.stored or stage.backend != "torch" or not (stage.op is None or stage.op.batched)
+            single |= stage.stored or stage.backend != "torch" or not (stage.op is None or stage.op.facts.batched)
         return 1 if single else max(1, UNPROBED // max(stage.size.pixels for stage in plan.stages))
 
     def placed(self, plan: Plan) -> Plan:
@@ -159,24 +184,26 @@ class Session:
         placed, notes = [], []
         for index, stage in enumerate(stages):
             if stage.op is not None:
-                pixels = stages[stage.inputs[0]].size.pixels
+                pixels = stages[stage.inputs[0]].size.pixels if stage.inputs else 0
                 chosen = backend if backend and backend.takes(stage.op, stage.dtype, pixels) else None
                 if self._placed.get(index) != (stage.dtype, chosen):
                     self._placed.pop(index, None)
                     try:
-                        self._move(stage.op, stage.dtype, chosen)
+                        self._move(stage, chosen)
                     except BackendError as error:
                         notes.append(f"torch computes {stage.label}: {error.message}")
                         chosen = None
-                        self._move(stage.op, stage.dtype, chosen)
+                        self._move(stage, chosen)
                     self._placed[index] = (stage.dtype, chosen)
                 stage = replace(stage, backend=chosen.name if chosen else "torch")
             placed.append(stage)
         return tuple(placed), notes
 
-    def _move(self, op: ImageOp, dtype: torch.dtype, backend: Backend | None) -> None:
-        op.backend = backend
-        op.to(self.device, dtype)
+    def _move(self, stage: Stage, backend: Backend | None) -> None:
+        assert stage.op is not None
+        stage.op.backend = backend
+        with blamed(stage.who, "loading"):
+            stage.op.to(self.device, stage.dtype)
 
     def _with_tiles(self, whole: Plan, dtype: torch.dtype, budget: int | None) -> Plan:
         tile, limit = self.settings.tile, self.settings.max_memory
@@ -189,39 +216,65 @@ class Session:
         free = int(SHARE * available_memory(self.device))
         most = min(free, WORKING) if limit is None else limit
         budget = min(most, budget or most)
-        fixed, per_pixel = self._memory_cost(dtype)
+        fixed, per_pixel = self._memory_cost(whole, dtype)
         side = choose_tile(whole, fixed, per_pixel, budget)
         plan = whole if side is None else tiled(whole, side)
         plan = replace(plan, peak=int(fixed + per_pixel * pixels_read(plan)))
         return with_stored_halos(plan, (free if limit is None else budget) - (plan.peak or 0))
 
-    def _memory_cost(self, dtype: torch.dtype) -> tuple[float, float]:
-        """Memory of a tile as (fixed, per pixel of the input), measured once, on a made-up image."""
-        if dtype not in self._costs:
-            side = self.grain  # weights are loaded first: else only the small tile would seem to need them
-            self._place(self.stages(Size(side, side), dtype), None)
-            self._costs[dtype] = probe(partial(self._probe_tile, dtype))  # in torch, which can be watched
-        return self._costs[dtype]
+    def _memory_cost(self, whole: Plan, dtype: torch.dtype) -> tuple[float, float]:
+        """Memory of a tile as (fixed, per pixel that it reads), measured once for each number format, on a made-up
+        image; for each size, too, if operators move pixels, which not every size suits."""
+        key = dtype, None if self.in_place else whole.input_size
+        if key not in self._costs:
+            stages = whole.stages
+            if self.in_place:
+                stages = self.stages(Size(self.grain, self.grain), dtype)
+            self._place(stages, None)  # weights are loaded first: else only the small tile would seem to need them
+            probed = partial(self._probe_image, dtype) if self.in_place else partial(self._probe_tile, whole)
+            self._costs[key] = probe(probed)  # in torch, which can be watched
+        return self._costs[key]
 
-    def _probe_tile(self, dtype: torch.dtype, side: int) -> int:
+    def _probe_image(self, dtype: torch.dtype, side: int) -> int:
         """Render an image of about `side` x `side` pixels; how many it had. Operators that need the whole image
         are left out: they answer for their own memory, and would be slow to try."""
         side = -(-side // self.grain) * self.grain
         size = Size(side, side)
         stages, _ = self._place(self.stages(size, dtype), None)
-        renderer = Renderer(Plan(stages, self.graph.output, None, self.device), partial(cut, _ramp(side)))
+        renderer = self._probing(Plan(stages, self.graph.output, None, self.device), side)
         for index, stage in enumerate(stages):
-            if stage.op and stage.op.position_dependent and stage.extent is Extent.STATISTICS:  # as a tile has them
-                part = -(-side // 4 // stage.op.geometry.multiple) * stage.op.geometry.multiple
-                renderer.statistics[index] = stage.op.measure(_ramp(part).to(self.device, stage.dtype))
             if stage.extent is Extent.WHOLE:
-                shape = (1, 3, stage.size.height, stage.size.width)
-                renderer.stored[index] = torch.full(shape, 0.5, dtype=stage.dtype, device=self.device)
+                renderer.stored[index] = _gray(stage, self.device)
             elif stage.stored or index == self.graph.output:
                 renderer.store(index)
         return size.pixels
 
+    def _probe_tile(self, whole: Plan, side: int) -> int:
+        """Render a tile of about `side` x `side` pixels in the middle of an image; how many it reads."""
+        stages, _ = self._place(whole.stages, None)
+        plan = replace(whole, stages=stages, tile=side)
+        renderer = self._probing(plan, side)
+        renderer.stored = {i: _gray(stage, self.device) for i, stage in enumerate(stages) if stage.stored}
+        if self.graph.output not in renderer.stored:
+            renderer.tile(self.graph.output, middle_tile(plan))
+        return pixels_read(plan)
 
-def _ramp(side: int) -> Tensor:
-    """An image (1, 3, side, side) of all grays."""
-    return torch.linspace(0, 1, side * side).reshape(1, 1, side, side).expand(1, 3, -1, -1)
+    def _probing(self, plan: Plan, side: int) -> Renderer:
+        """What renders a made-up image, with the statistics that tiles have."""
+        renderer = Renderer(plan, lambda box: Pixels(_ramp(box.size)))
+        for index, stage in enumerate(plan.stages):
+            if stage.op and stage.op.facts.position_dependent and stage.extent is Extent.STATISTICS:
+                part = -(-side // 4 // stage.op.geometry.multiple) * stage.op.geometry.multiple
+                small = _ramp(Size(part, part)).to(self.device, stage.dtype)
+                renderer.statistics[index] = stage.op.measure(small)
+        return renderer
+
+
+def _ramp(size: Size) -> Tensor:
+    """An image (1, 3, H, W) of all grays."""
+    return torch.linspace(0, 1, size.pixels).reshape(1, 1, size.height, size.width).expand(1, 3, -1, -1)
+
+
+def _gray(stage: Stage, device: torch.device) -> Pixels:
+    """A stage that was stored, all gray, in next to no memory."""
+    return Pixels(torch.full((1, 1, 1, 1), 0.5, dtype=stage.dtype, device=device).expand(1, 3, *stage.size[::-1]))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from imgtk.geometry import Size
+from imgtk.geometry import Affine, Size
 from imgtk.image import Metadata
 from imgtk.io import colour, exif
 from imgtk.io.formats import JPEG, WEBP, Format, format_of
@@ -75,6 +75,22 @@ def with_resolution(metadata: Metadata, dpi: float | None) -> Metadata:
     if dpi is None:
         return metadata
     return replace(metadata, dpi=(dpi, dpi), exif=metadata.exif and exif.with_resolution(metadata.exif, dpi))
+
+
+def moved(metadata: Metadata, matrix: Affine | None, size: Size) -> Metadata:
+    """What an image carried, true for one of `size` that was made of it by moving its pixels.
+
+    Args:
+        matrix: where the pixels lie in the image that carried it; None if no matrix tells: what it says of places is
+            left out then.
+    """
+    geo, dpi, warnings = metadata.geo, metadata.dpi, metadata.warnings
+    if matrix is None:
+        warnings += (f"{_WORDS['geo']} is left out",) if geo else ()
+        return replace(metadata, geo=None, warnings=warnings)
+    if dpi and abs(matrix.d) > abs(matrix.a):
+        dpi = (dpi[1], dpi[0])
+    return replace(metadata, geo=geo and geo.mapped(matrix, size), dpi=dpi)
 
 
 def left_out(metadata: Metadata, size: Size, gray: bool, path: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imgtk.geometry import Size
+from imgtk.geometry import Affine, Size
 
 _PIXEL_SCALE, _TIE_POINTS, _TRANSFORMATION = 33550, 33922, 34264
 _KEYS, _DOUBLES, _TEXTS = 34735, 34736, 34737
@@ -55,6 +55,48 @@ class GeoReference:
         if _TRANSFORMATION in tags:
             tags[_TRANSFORMATION] = _scaled(tags[_TRANSFORMATION], across, down, shift)
         return GeoReference(size, tags)
+
+    def mapped(self, matrix: Affine, size: Size) -> GeoReference:
+        """The place of an image of `size` whose pixels lie in this one as `matrix` says.
+
+        As GDAL does, an image whose rows run east and whose columns run south is given a scale and the place of its
+        first pixel, and any other one a matrix.
+        """
+        if matrix == Affine.scaling(self.size.width / size.width, self.size.height / size.height):
+            return self.resized(size)
+        tags, shift = dict(self.tags), 0.5 if self._of_centres else 0.0
+        centres, corners = Affine(1, 0, -shift, 0, 1, -shift), Affine(1, 0, shift, 0, 1, shift)
+        here = centres @ matrix @ corners  # between the coordinates that tags count in
+        known = self._affine()
+        if known is not None:
+            place, heights = known
+            a, b, c, d, e, f = place @ here
+            for tag in (_PIXEL_SCALE, _TIE_POINTS, _TRANSFORMATION):
+                tags.pop(tag, None)
+            if b == d == 0 and a > 0 > e and _TRANSFORMATION not in self.tags:
+                tags[_PIXEL_SCALE] = (a, -e, heights[0])
+                tags[_TIE_POINTS] = (0.0, 0.0, 0.0, c, f, heights[1])
+            else:
+                rows = (a, b, 0.0, c), (d, e, 0.0, f), (0.0, 0.0, *heights), (0.0, 0.0, 0.0, 1.0)
+                tags[_TRANSFORMATION] = tuple(number for row in rows for number in row)
+        elif _TIE_POINTS in tags:
+            back = here.inverse()
+            points = list(tags[_TIE_POINTS])
+            for at in range(0, len(points), 6):
+                x, y = points[at : at + 2]
+                points[at : at + 2] = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
+            tags[_TIE_POINTS] = tuple(points)
+        return GeoReference(size, tags)
+
+    def _affine(self) -> tuple[Affine, tuple[float, float]] | None:
+        """From the pixels' coordinates to places, and scale and origin of heights; None if tie points alone tell."""
+        if _TRANSFORMATION in self.tags:
+            m = self.tags[_TRANSFORMATION]
+            return Affine(m[0], m[1], m[3], m[4], m[5], m[7]), (m[10], m[11])
+        if _PIXEL_SCALE not in self.tags or len(self.tags.get(_TIE_POINTS, ())) < 6:
+            return None
+        (across, down, up), (column, row, _, x, y, z) = self.tags[_PIXEL_SCALE], self.tags[_TIE_POINTS][:6]
+        return Affine(across, 0.0, x - column * across, 0.0, -down, y + row * down), (up, z)
 
     @property
     def _of_centres(self) -> bool:

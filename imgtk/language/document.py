@@ -54,7 +54,7 @@ def dump_yaml(graph: Graph, registry: Registry) -> str:
                 for param in spec.params
                 if param.keyword in node.params
             }
-        if node.inputs != (index - 1,):
+        if node.inputs != ((index - 1,) if spec.piped else ()):
             stage["inputs"] = [_reference(graph, source) for source in node.inputs]
         if node.name:
             stage["name"] = node.name
@@ -108,9 +108,9 @@ def _node(stage: object, number: int, names: dict[str, int], registry: Registry)
         plugin = entry.get("plugin")
         came = f" It came from {plugin}." if isinstance(plugin, str) else ""
         raise UsageError(f"{where}: {error.message}", hint=f"{error.hint}{came}") from None
-    inputs = entry.get("inputs", [number - 1])
-    if not isinstance(inputs, list) or len(inputs) != spec.inputs:
-        images = ["the piped image", *(param.name for param in spec.image_params)]
+    inputs = entry.get("inputs", [number - 1] if spec.piped else [])
+    if not isinstance(inputs, list) or not spec.least_inputs <= len(inputs) <= spec.inputs:
+        images = [*["the piped image"][: spec.piped], *(param.name for param in spec.image_params)]
         raise UsageError(f"{where}: inputs must list {len(images)}: {', '.join(images)}")
     name = entry.get("name")
     if name is not None and (not isinstance(name, str) or not NAME.fullmatch(name) or name in names):

@@ -47,6 +47,11 @@ class Graph:
     nodes: tuple[Node, ...]
     output: int
 
+    @property
+    def reads_input(self) -> bool:
+        """Whether any stage reads the input image, or it is the result."""
+        return self.output == INPUT or any(INPUT in node.inputs for node in self.nodes)
+
     def ordered(self) -> Graph:
         """The same graph in canonical order, the one in which text lists stages.
 

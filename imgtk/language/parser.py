@@ -4,8 +4,9 @@
     stage = ( ref | OP { value } { KEY "=" value } ) [ "as" NAME ] ;
     value = WORD | STRING | ref | "(" chain ")" ;        ref = "@" NAME ;
 
-A chain reads the input image unless it starts with a ref; the last chain is the result. A ref stands only at the
-start of a chain or as a value, and only for a name given before it, so that there are no cycles.
+A chain reads the input image unless it starts with a ref, or with an operator that makes an image; the last chain is
+the result. A ref stands only at the start of a chain or as a value, and only for a name given before it, so that there
+are no cycles.
 """
 
 from __future__ import annotations
@@ -66,13 +67,14 @@ class _Parser:
                 self.fail("`as` names the result of an operator", self.next, "A reference has its name already.")
             self.expect_end_of_stage()
         else:
-            image = self.stage(INPUT)
+            image = self.stage(None)
         while self.accept(Kind.PIPE):
             image = self.stage(image)
         return image
 
-    def stage(self, piped: int) -> int:
-        """Id of the node of an operator and its arguments, reading `piped`."""
+    def stage(self, piped: int | None) -> int:
+        """Id of the node of an operator and its arguments, reading `piped`; None at the start of a chain, where it
+        reads the input image, unless it makes one."""
         head = self.take()
         spec = self.operator(head)
         params: dict[str, Any] = {}
@@ -82,7 +84,14 @@ class _Parser:
         lacking = bind.missing(spec, params.keys() | images.keys())
         if lacking:
             self.fail(f"{spec.name} needs {lacking.name}=", head, f"It takes {lacking.type.describe()}.")
-        inputs = (piped, *(images[param.keyword] for param in spec.image_params))
+        given = [param.keyword in images for param in spec.image_params]
+        if sorted(given, reverse=True) != given:
+            self.fail(f"{spec.name}: of its images the first are given first", head)
+        if spec.generates and piped is not None:
+            self.fail(f"{spec.name} takes no image", head, "It makes one: put it at the start of a chain.")
+        inputs = tuple(images[param.keyword] for param in spec.image_params if param.keyword in images)
+        if not spec.generates:
+            inputs = (INPUT if piped is None else piped, *inputs)
         self.nodes.append(Node(spec.name, inputs, params, self.name()))
         return len(self.nodes) - 1
 

@@ -67,20 +67,27 @@ class _Writer:
     def chain(self, index: int) -> str:
         """The chain that ends in stage `index`, back to the first named stage or the input."""
         stages = [self.stage(self.graph.nodes[index])]
-        index = self.graph.nodes[index].inputs[0]
-        while index != INPUT and not self.graph.nodes[index].name:
-            stages.append(self.stage(self.graph.nodes[index]))
-            index = self.graph.nodes[index].inputs[0]
-        if index != INPUT:
-            stages.append(self.reference(index))
+        piped = self.piped(index)
+        while piped not in (None, INPUT) and not self.graph.nodes[piped].name:
+            stages.append(self.stage(self.graph.nodes[piped]))
+            piped = self.piped(piped)
+        if piped not in (None, INPUT):
+            stages.append(self.reference(piped))
         return " | ".join(reversed(stages))
+
+    def piped(self, index: int) -> int | None:
+        """The stage that is piped into one; None if it makes its image of nothing."""
+        node = self.graph.nodes[index]
+        return None if bind.spec_of(node.op, self.registry).generates else node.inputs[0]
 
     def stage(self, node: Node) -> str:
         spec = bind.spec_of(node.op, self.registry)
         words, bound = [node.op], set[str]()
-        images = iter(node.inputs[1:])
+        images = iter(node.inputs[spec.piped :])
         for param in spec.params:
             if isinstance(param.type, ImageInput):
+                if param not in spec.image_params[: len(node.inputs) - spec.piped]:
+                    continue
                 word, bare = self.image(next(images)), bind.positional_image(spec, bound) is param
             elif param.keyword in node.params:
                 word, bare = _value(spec, param, node.params[param.keyword], bound)

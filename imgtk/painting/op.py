@@ -15,7 +15,7 @@ from imgtk.geometry import Extent, Geometry
 from imgtk.nn.border import continued
 from imgtk.nn.noise import Noise
 from imgtk.nn.normalise import NormalisingNetwork, Source
-from imgtk.op import ImageOp
+from imgtk.op import Facts, ImageOp
 from imgtk.weights import read_state
 from imgtk.weights.architecture import Architecture, network_of
 
@@ -41,7 +41,6 @@ class Paint(ImageOp):
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
 
-    batched = True
     forward_fn: NormalisingNetwork
 
     def __init__(self, model: str, package: str, strength: float = 1.0, *, context: BuildContext) -> None:
@@ -56,6 +55,10 @@ class Paint(ImageOp):
     @property
     def weight_files(self) -> Sequence[Path]:
         return (self.path,)
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(batched=True, may_add_colour=True)
 
     @cached_property
     def geometry(self) -> Geometry:

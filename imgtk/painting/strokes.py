@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
@@ -16,7 +16,7 @@ from imgtk.nn.blur import blur_radius, gaussian_blur
 from imgtk.nn.noise import Noise, noise_in
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.nn.resample import resample
-from imgtk.op import MEASURED_PIXELS, in_torch
+from imgtk.op import MEASURED_PIXELS, Facts, in_torch
 from imgtk.painting.blend import Blend
 from imgtk.painting.op import Paint, paint, with_margin
 from imgtk.painting.palette import PALETTES, Palette
@@ -78,7 +78,6 @@ class PaintStrokes(Paint):
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
 
-    position_dependent = True
     exact: NormalisingNetwork
     """`forward_fn` in float32."""
 
@@ -95,10 +94,12 @@ class PaintStrokes(Paint):
         super().__init__(model, package, blend.strength, context=context)
         self.blend, self.scale, self.seed = blend, scale, context.seed if seed is None else seed
 
-    @property
-    def batched(self) -> bool:  # type: ignore[override]
-        """Unless colours are mapped, or what is flat is found before it is painted over: for one image at a time."""
-        return self.scale <= 1 and self.blend.keep_colour not in PALETTES
+    @cached_property
+    def facts(self) -> Facts:
+        """Not batched if colours are mapped, or what is flat is found before it is painted over."""
+        batched = self.scale <= 1 and self.blend.keep_colour not in PALETTES
+        seed = self.seed if self.network.noisy else None
+        return replace(super().facts, batched=batched, position_dependent=True, seed=seed)
 
     @cached_property
     def geometry(self) -> Geometry:
@@ -110,9 +111,7 @@ class PaintStrokes(Paint):
         self.blend.check(size)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        size = _size(x)
-        window = Window(Box.of(size), size, Box.of(size), size)
-        return self.render(x, window=window, statistics=self.measure(x))
+        return self.render(x, window=Window.whole(_size(x), _size(x)), statistics=self.measure(x))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         super().to(device, dtype)
@@ -129,7 +128,7 @@ class PaintStrokes(Paint):
 
     def render(self, *inputs: Tensor, window: Window, statistics: Underpainting | None = None) -> Tensor:
         assert statistics is not None, "position-dependent STATISTICS operators are given what they measure"
-        x, inner = inputs[0], window.output.shifted(-window.input.left, -window.input.top)
+        x, inner = inputs[0], window.inner
         image = self._covered(statistics.measured, window.input_size)
         factor = (image.pixels / _size(statistics.painting).pixels) ** 0.5
         if factor <= 1 or statistics.flat:

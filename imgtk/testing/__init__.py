@@ -2,5 +2,6 @@
 
 from imgtk.testing.images import sample_image
 from imgtk.testing.operator import SIZES, check_op
+from imgtk.testing.tiles import in_tiles
 
-__all__ = ["SIZES", "check_op", "sample_image"]
+__all__ = ["SIZES", "check_op", "in_tiles", "sample_image"]

@@ -8,10 +8,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from imgtk.engine.planes import channels
 from imgtk.geometry import Size
 from imgtk.language.graph import INPUT, Graph, Node
 from imgtk.metrics import psnr
-from imgtk.op import ImageOp, OpSpec
+from imgtk.op import ImageOp, OpSpec, Planes
 from imgtk.pipeline import Pipeline
 from imgtk.registry import Registry, default
 from imgtk.testing.images import sample_image
@@ -64,7 +65,8 @@ def check_op(
         for gray in (False, True):
             x = sample_image(*size, gray=gray)
             where = f"{spec.name} on {'a gray' if gray else 'a'} {size} image"
-            _check_calls(spec, registry, params, x, where)
+            if spec.inputs:
+                _check_calls(spec, registry, params, x, where)
             _check_engine(spec, registry, params, x, where, tile, tolerance)
 
 
@@ -81,13 +83,15 @@ def _check_calls(spec: OpSpec, registry: Registry, params: dict[str, Any], x: Te
     size = Size(*sides)
     x = x[..., [min(i, x.shape[2] - 1) for i in range(size.height)], :]
     x = x[..., [min(i, x.shape[3] - 1) for i in range(size.width)]].contiguous(memory_format=torch.channels_last)
+    if op.facts.planes in (Planes.ALPHA, Planes.FLAT):
+        x = torch.cat([x, x.mean(1, keepdim=True)], 1).contiguous(memory_format=torch.channels_last)
     inputs = [x.clone(memory_format=torch.preserve_format) for _ in range(spec.inputs)]
     with torch.inference_mode():
         output = op(*inputs)
-        expected = op.output_size(size)
-        assert output.shape == (1, 3, expected.height, expected.width), (
-            f"{where}: output_size() promises (1, 3, {expected.height}, {expected.width}), "
-            f"but the output is {tuple(output.shape)}"
+        expected = op.output_size(*[size] * spec.inputs)
+        shape = (1, channels(op, x.shape[1] == 4), expected.height, expected.width)
+        assert output.shape == shape, (
+            f"{where}: output_size() promises {shape}, but the output is {tuple(output.shape)}"
         )
         assert output.is_floating_point(), f"{where}: the output must be floating point, but is {output.dtype}"
         assert output.isfinite().all(), f"{where}: the output has NaN or infinite values"
@@ -99,7 +103,7 @@ def _check_calls(spec: OpSpec, registry: Registry, params: dict[str, Any], x: Te
         assert torch.equal(_build(spec, registry, params)(*inputs), output), f"{where}: built again, the output differs"
         contiguous = op(*(tensor.contiguous() for tensor in inputs))
         _assert_close(contiguous, output, 1e-4, f"{where}: the output depends on the memory layout of the input")
-        if op.batched:
+        if op.facts.batched:
             both = op(*(torch.cat([1 - tensor, tensor]) for tensor in inputs))
             # not 1e-4: networks that normalise make much of rounding where an image is flat
             _assert_close(both[1:], output, 1e-2, f"{where}: in a batch it gives something else")
@@ -118,7 +122,7 @@ def _check_engine(
 
     whole = run("off")
     _assert_close(run(tile), whole, tolerance, f"{where}: tiles of {tile} differ from the whole (see Geometry.halo)")
-    if not _build(spec, registry, params).needs_float32:
+    if not _build(spec, registry, params).facts.needs_float32:
         agreement = psnr(run("off", "bf16"), whole)
         assert agreement >= LEAST_BF16_PSNR, (
             f"{where}: bfloat16 is {agreement:.1f} dB from float32, less than {LEAST_BF16_PSNR:.0f}; "

@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from imgtk.geometry import Box, Geometry, Size, Window
 from imgtk.nn.border import continued
 from imgtk.nn.interpolation import interpolated
 from imgtk.nn.resample import resample, support
-from imgtk.op import ImageOp
+from imgtk.op import Facts, ImageOp
 from imgtk.upscaling.consistency import consistent, context
 from imgtk.upscaling.network import UpscalingNetwork, load_network
 
@@ -57,9 +58,6 @@ class Upscale(ImageOp):
         ParameterError: more than one of `model`, `interpolate` and `denoise` is given.
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
-
-    batched = True
-    position_dependent = True
 
     def __init__(
         self,
@@ -117,6 +115,10 @@ class Upscale(ImageOp):
         return self.scale != self.network.scale
 
     @cached_property
+    def facts(self) -> Facts:
+        return Facts(batched=True, position_dependent=True)
+
+    @cached_property
     def geometry(self) -> Geometry:
         halo = self.network.halo + (context(self.sigma) if self.consistency else 0)
         if self.resamples:
@@ -124,12 +126,7 @@ class Upscale(ImageOp):
         periodic = (self.tileable in ("x", "both"), self.tileable in ("y", "both"))
         return Geometry(self.scale, halo, multiple=self.network.multiple, periodic=periodic)
 
-    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        size = Size(x.shape[3], x.shape[2])
-        target = self.output_size(size)
-        return self.render(x, window=Window(Box.of(target), target, Box.of(size), size))
-
-    def render(self, *inputs: Tensor, window: Window) -> Tensor:
+    def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
         native = self.network.scale
         enlarged = self._enlarged(inputs[0], window)
         if not self.resamples:

@@ -12,8 +12,8 @@ from imgtk_adjust.params import Points
 MODES = ("normal", "multiply", "screen", "overlay", "darken", "lighten", "difference")
 
 
-def _spec(name: str, impl: str, summary: str, *params: Param, colour: bool = False) -> OpSpec:
-    return OpSpec(name, f"imgtk_adjust.{impl}", summary, params, may_add_colour=colour)
+def _spec(name: str, impl: str, summary: str, *params: Param) -> OpSpec:
+    return OpSpec(name, f"imgtk_adjust.{impl}", summary, params)
 
 
 def _amount(name: str, low: float, high: float, help: str, default: float, positional: bool = True) -> Param:
@@ -175,14 +175,13 @@ COLOUR = (
         "Rotate the hues.",
         _amount("degrees", -360, 360, "Angle of rotation: 120 turns red into green.", 30),
     ),
-    _spec("adjust:sepia", "colour:Sepia", "Tone the image brown, like an old photo.", STRENGTH, colour=True),
+    _spec("adjust:sepia", "colour:Sepia", "Tone the image brown, like an old photo.", STRENGTH),
     _spec(
         "adjust:duotone",
         "colour:Duotone",
         "Map the tones to a range between two colours.",
         Param("dark", Colour(), "Colour of the darkest tone.", default=(0.1, 0.1, 0.35), positional=True),
         Param("light", Colour(), "Colour of the brightest tone.", default=(1.0, 0.9, 0.7), positional=True),
-        colour=True,
     ),
     _spec(
         "adjust:lut",
@@ -190,7 +189,6 @@ COLOUR = (
         "Apply a colour lookup table (LUT).",
         Param("file", File(), "A .cube file, 1D or 3D.", positional=True),
         STRENGTH,
-        colour=True,
     ),
 )
 

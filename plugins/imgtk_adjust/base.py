@@ -7,12 +7,13 @@ otherwise.
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
 from imgtk.geometry import Extent, Geometry
-from imgtk.op import ImageOp
+from imgtk.op import Facts, ImageOp
 
 __all__ = ["LUMINANCE", "Adjustment", "MeasuredAdjustment", "WholeAdjustment"]
 
@@ -23,26 +24,15 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 class Adjustment(ImageOp):
     """An operator whose output pixel depends on the input pixel alone, unless `geometry` says otherwise."""
 
-    batched = True
-    needs_float32 = True
-
-    @property
-    def geometry(self) -> Geometry:
-        return Geometry()
-
-    @abstractmethod
-    def __call__(self, x: Tensor, *others: Tensor) -> Tensor: ...
+    facts = Facts(batched=True, needs_float32=True)
 
 
 class MeasuredAdjustment(Adjustment):
     """An adjustment that goes by statistics of the whole image."""
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(extent=Extent.STATISTICS)
-
-    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        return self.apply(x, self.measure(x))
 
     @abstractmethod
     def measure(self, x: Tensor) -> Any: ...
@@ -54,6 +44,6 @@ class MeasuredAdjustment(Adjustment):
 class WholeAdjustment(Adjustment):
     """An adjustment whose library must see the whole image."""
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(extent=Extent.WHOLE)

@@ -14,6 +14,7 @@ from torch import Tensor
 from imgtk.geometry import Extent, Geometry
 from imgtk.nn.arrays import on_arrays
 from imgtk.nn.colour import luma
+from imgtk.op import Facts
 from imgtk_adjust.base import LUMINANCE, Adjustment
 
 __all__ = ["Duotone", "Hue", "Sepia", "WhiteBalance"]
@@ -53,7 +54,7 @@ class WhiteBalance(Adjustment):
         given = self.temperature is not None or self.tint is not None
         return (self.method or ("none" if given else "gray-world")) != "none"
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(extent=Extent.STATISTICS if self.measured else Extent.LOCAL)
 
@@ -128,6 +129,8 @@ class Sepia(Adjustment):
         strength: 0 changes nothing, 1 leaves one tone.
     """
 
+    facts = Facts(batched=True, needs_float32=True, may_add_colour=True)
+
     def __init__(self, strength: float) -> None:
         self.matrix = torch.lerp(torch.eye(3), torch.tensor(SEPIA), strength)[:, :, None, None]
 
@@ -142,6 +145,8 @@ class Duotone(Adjustment):
     Args:
         dark, light: the colours of black and of white, (r, g, b), 0..1.
     """
+
+    facts = Facts(batched=True, needs_float32=True, may_add_colour=True)
 
     dark: tuple[float, float, float]
     light: tuple[float, float, float]

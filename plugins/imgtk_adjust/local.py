@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -61,7 +62,7 @@ class Dehaze(MeasuredAdjustment):
     strength: float
     radius: int
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(extent=Extent.STATISTICS, halo=self.radius + guided_reach(GUIDE_FACTOR * self.radius))
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imgtk.errors import ParameterError, ReadError
+from imgtk.op import Facts
 from imgtk_adjust.base import Adjustment
 
 __all__ = ["Cube", "Lut", "read_cube"]
@@ -118,6 +119,8 @@ class Lut(Adjustment):
         ReadError: see `read_cube`.
         ParameterError: the file is no .cube.
     """
+
+    facts = Facts(batched=True, needs_float32=True, may_add_colour=True)
 
     def __init__(self, file: Path, strength: float) -> None:
         if file.suffix.lower() != ".cube":

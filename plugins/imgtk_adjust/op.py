@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from imgtk.geometry import Box, Geometry, Size, Window
+from imgtk.geometry import Geometry, Window, cut
 from imgtk.nn.blur import blur_radius, gaussian_blur
+from imgtk.op import Facts
 from imgtk_adjust.base import LUMINANCE, Adjustment
 
 # B(below, above) of the W3C's "Compositing and Blending Level 1", section 9.1, separable modes.
@@ -82,7 +85,7 @@ class Sharpen(Adjustment):
     def __init__(self, amount: float, radius: float) -> None:
         self.amount, self.radius = amount, radius
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(halo=blur_radius(self.radius))
 
@@ -96,7 +99,7 @@ class Blur(Adjustment):
     def __init__(self, radius: float) -> None:
         self.radius = radius
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(halo=blur_radius(self.radius))
 
@@ -111,19 +114,14 @@ class Vignette(Adjustment):
         strength: light lost in the corners, from which k follows.
     """
 
-    position_dependent = True
+    facts = Facts(batched=True, needs_float32=True, position_dependent=True)
 
     def __init__(self, strength: float) -> None:
         self.slope = (1 - strength) ** -0.5 - 1  # k^2, for r = 1 in the corners
 
-    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        size = Size(x.shape[3], x.shape[2])
-        return self.render(x, window=Window(Box.of(size), size, Box.of(size), size))
-
-    def render(self, *inputs: Tensor, window: Window) -> Tensor:
+    def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
         box, (width, height) = window.output, window.output_size
-        x = inputs[0][:, :, box.top - window.input.top :, box.left - window.input.left :]
-        x = x[:, :, : box.size.height, : box.size.width]
+        x = cut(inputs[0], window.inner)
         diagonal = (width**2 + height**2) ** 0.5
         across = (torch.arange(box.left, box.right, device=x.device, dtype=x.dtype) * 2 + 1 - width) / diagonal
         down = (torch.arange(box.top, box.bottom, device=x.device, dtype=x.dtype) * 2 + 1 - height) / diagonal

@@ -174,7 +174,7 @@ class Threshold(Adjustment):
     level: float
     method: str
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(extent=Extent.STATISTICS if self.method == "otsu" else Extent.LOCAL)
 

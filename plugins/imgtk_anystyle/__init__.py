@@ -22,7 +22,6 @@ ANY = OpSpec(
         Param("style-size", Number(0.1, 8), "Size at which style images are read: 2 doubles it.", default=1.0),
         Param("model", Text(), "Name of weights, or a .safetensors file.", default="any"),
     ),
-    may_add_colour=True,
     trainer="imgtk_anystyle.trainer:AnyStyleTrainer",
     weights=("any",),
 )

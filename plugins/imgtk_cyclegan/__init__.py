@@ -20,7 +20,6 @@ def _shipped(name: str, summary: str) -> OpSpec:
         summary=summary,
         params=OPTIONS,
         preset={"model": name},
-        may_add_colour=True,
         trainer=TRAINER,
         weights=(name,),
     )
@@ -39,7 +38,6 @@ def imgtk_operators() -> list[OpSpec]:
                 Param("model", Text(), "A .safetensors or .pth file.", positional=True, default=REQUIRED),
                 *OPTIONS,
             ),
-            may_add_colour=True,
             trainer=TRAINER,
         ),
     ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from imgtk.context import BuildContext
+from imgtk.op import Facts
 from imgtk.painting.blend import Blend
 from imgtk.painting.strokes import PaintStrokes
 
@@ -24,7 +27,9 @@ class Translate(PaintStrokes):
         ReadError: the mask cannot be read.
     """
 
-    needs_float32 = True
+    @cached_property
+    def facts(self) -> Facts:
+        return replace(super().facts, needs_float32=True)
 
     def __init__(
         self,

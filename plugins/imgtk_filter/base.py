@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cached_property
 
 import numpy as np
 from torch import Tensor
 
 from imgtk.geometry import Geometry
 from imgtk.nn.arrays import on_arrays
-from imgtk.op import ImageOp
+from imgtk.op import Facts, ImageOp
 
 __all__ = ["Filter"]
 
@@ -17,8 +18,7 @@ __all__ = ["Filter"]
 class Filter(ImageOp):
     """A function of arrays that sees `reach` pixels around each pixel."""
 
-    batched = True
-    needs_float32 = True
+    facts = Facts(batched=True, needs_float32=True)
 
     @property
     @abstractmethod
@@ -28,7 +28,7 @@ class Filter(ImageOp):
     def filtered(self, pixels: np.ndarray) -> np.ndarray:
         """Return (H, W, 3), or (H, W) for gray, of (H, W, 3), float32, nominally 0..1."""
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(halo=self.reach)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import cos, pi, radians, sin
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from imgtk.context import BuildContext
-from imgtk.geometry import Box, Geometry, Size, Window, cut
+from imgtk.geometry import Box, Geometry, Window, cut
 from imgtk.nn.blur import blur_radius, gaussian_blur
 from imgtk.nn.colour import luma
 from imgtk.nn.noise import COARSE_STEP, noise_in
-from imgtk.op import ImageOp
+from imgtk.op import Facts, ImageOp
 
 __all__ = ["Halftone", "Noise", "Pixelate"]
 
@@ -28,22 +29,7 @@ STEPS = 1024
 class Pattern(ImageOp):
     """An operator whose output pixel depends on where it lies."""
 
-    batched = True
-    needs_float32 = True
-    position_dependent = True
-
-    @property
-    def geometry(self) -> Geometry:
-        return Geometry()
-
-    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        size = Size(x.shape[3], x.shape[2])
-        return self.render(x, window=Window(Box.of(size), size, Box.of(size), size))
-
-
-def under(x: Tensor, window: Window) -> Tensor:
-    """Return the part of the input tensor that lies under the output."""
-    return cut(x, window.output.shifted(-window.input.left, -window.input.top))
+    facts = Facts(batched=True, needs_float32=True, position_dependent=True)
 
 
 @dataclass(eq=False)
@@ -52,11 +38,11 @@ class Pixelate(Pattern):
 
     size: int
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(halo=self.size - 1)
 
-    def render(self, *inputs: Tensor, window: Window) -> Tensor:
+    def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
         box, size = window.output, self.size
         left, top = box.left // size * size, box.top // size * size
         right, bottom = -(-box.right // size) * size, -(-box.bottom // size) * size
@@ -83,8 +69,8 @@ class Halftone(Pattern):
     angle: float
     colour: bool
 
-    def render(self, *inputs: Tensor, window: Window) -> Tensor:
-        x = under(inputs[0], window)
+    def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
+        x = cut(inputs[0], window.inner)
         angles = [self.angle + ink for ink in INKS] if self.colour else [self.angle]
         screens = torch.stack([self.screen(angle, window.output) for angle in angles])[None].to(x)
         tones = x if self.colour else luma(x)
@@ -127,8 +113,8 @@ class Noise(Pattern):
         self.amount, self.size = amount, size
         self.seed = context.seed if seed is None else seed
 
-    def render(self, *inputs: Tensor, window: Window) -> Tensor:
-        x, margin = under(inputs[0], window), blur_radius(self.size)
+    def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
+        x, margin = cut(inputs[0], window.inner), blur_radius(self.size)
         box = window.output
         wide = Box(
             *((edge - margin) // COARSE_STEP * COARSE_STEP for edge in box[:2]),

@@ -55,7 +55,6 @@ def _trained(name: str, summary: str) -> OpSpec:
         summary=summary,
         params=PAINTING,
         preset={"model": name},
-        may_add_colour=True,
         trainer=TRAINER,
         weights=(name,),
         blend=_blended,
@@ -67,7 +66,6 @@ OWN = OpSpec(
     impl="imgtk_gramstyle.op:Stylise",
     summary="Paint with your own or a third-party style network.",
     params=(Param("model", Text(), "A .safetensors or .pth file.", positional=True, default=REQUIRED), *PAINTING),
-    may_add_colour=True,
     trainer=TRAINER,
 )
 
@@ -90,7 +88,6 @@ GRAM = OpSpec(
         Param("seed", Integer(0), "Seed of the random shifts; by default --seed.", default=None),
         Param("backbone", Text(), "Feature network: imgtk, or a SqueezeNet or VGG file.", default="imgtk"),
     ),
-    may_add_colour=True,
     trainer="imgtk_gramstyle.distil:FeatureTrainer",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from imgtk.nn.colour import luma
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import total_variation
 from imgtk.nn.resample import resample
-from imgtk.op import ImageOp
+from imgtk.op import Facts, ImageOp
 from imgtk.painting import style_weights
 from imgtk.painting.blend import Blend
 from imgtk.painting.objective import SHIFT, StyleObjective, shift_together
@@ -67,7 +68,7 @@ class GramStyle(ImageOp):
         WeightsError: the backbone cannot be read (when the operator first runs).
     """
 
-    needs_float32 = True
+    facts = Facts(needs_float32=True, may_add_colour=True)
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class GramStyle(ImageOp):
             if not path.is_file():
                 raise ReadError(f"there is no style image {path}", hint="Check the path.")
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(extent=Extent.WHOLE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.nn.interpolation import interpolated
 from imgtk.nn.normalise import NormalisingNetwork
+from imgtk.op import Facts
 from imgtk.painting.blend import Blend
 from imgtk.painting.op import load_network
 from imgtk.painting.strokes import PaintStrokes
@@ -51,7 +53,6 @@ class Stylise(PaintStrokes):
     ) -> None:
         super().__init__(model, PACKAGE, Blend(strength, keep_colour, mask), scale, seed, context=context)
         self.models = [model, *others]
-        self.needs_float32 = not HARSH.isdisjoint(self.models)  # type: ignore[misc]
         mix = mix or [1 / len(self.models)] * len(others)
         if len(mix) != len(others) or sum(mix) > 1 + 1e-9:
             raise ParameterError(
@@ -60,6 +61,10 @@ class Stylise(PaintStrokes):
             )
         self.shares = [1 - sum(mix), *mix]
         self.paths = [self.path, *(context.locate(other, PACKAGE) for other in others)]
+
+    @cached_property
+    def facts(self) -> Facts:
+        return replace(super().facts, needs_float32=not HARSH.isdisjoint(self.models))
 
     @cached_property
     def network(self) -> NormalisingNetwork:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
+from typing import Any
 
 import cv2
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.nn.resample import resample, support
-from imgtk.op import ImageOp
+from imgtk.op import Facts, ImageOp
 
 _OPENCV = {
     "nearest": cv2.INTER_NEAREST_EXACT,
@@ -37,9 +39,8 @@ class Interpolate(ImageOp):
         ParameterError: for both a scale and a side, or neither.
     """
 
-    position_dependent = True
-    batched = True
-    needs_float32 = True  # interpolation is cheap, and bfloat16 would keep 8 bits of each pixel
+    # interpolation is cheap, and bfloat16 would keep 8 bits of each pixel
+    facts = Facts(batched=True, needs_float32=True, position_dependent=True)
 
     def __init__(
         self,
@@ -57,27 +58,23 @@ class Interpolate(ImageOp):
             )
         self.kernel, self.scale, self.width, self.height, self.fit, self.a = kernel, scale, width, height, fit, a
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         if self.scale is None:  # how much of the input a region needs depends on the input's size
             return Geometry(extent=Extent.WHOLE)
         return Geometry(scale=self.scale, halo=support(self.kernel, self.scale))
 
-    def output_size(self, size: Size) -> Size:
+    def output_size(self, *sizes: Size) -> Size:
+        (size,) = sizes
         if self.scale is not None:
             return size.scaled(self.scale)
         if self.width and self.height and self.fit == "stretch":
             return Size(self.width, self.height)
-        sides = zip((self.width, self.height), size, strict=True)
-        factor = min(Fraction(wanted, side) for wanted, side in sides if wanted)
+        wanted = zip((self.width, self.height), size, strict=True)
+        factor = min(Fraction(side, old) for side, old in wanted if side)
         return size.scaled(min(factor, Fraction(1)) if self.fit == "shrink" else factor)
 
-    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        size = Size(x.shape[3], x.shape[2])
-        output_size = self.output_size(size)
-        return self.render(x, window=Window(Box.of(output_size), output_size, Box.of(size), size))
-
-    def render(self, *inputs: Tensor, window: Window) -> Tensor:
+    def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
         (x,) = inputs
         old, new = window.input_size, window.output_size
         scales = (Fraction(new.width, old.width), Fraction(new.height, old.height))

@@ -33,7 +33,6 @@ PHOTO = OpSpec(
         Param("scale", Number(0.25, 4), "Size of the drawing's strokes: larger for a thick pencil.", default=1.0),
     ),
     preset={"model": "sketch2photo"},
-    may_add_colour=True,
     trainer=TRAINER,
     weights=("sketch2photo",),
 )
@@ -43,7 +42,6 @@ OWN = OpSpec(
     impl="imgtk_pix2pix.op:Translate",
     summary="Translate with your own or a third-party pix2pix network.",
     params=(Param("model", Text(), "A .safetensors or .pth file.", positional=True, default=REQUIRED), STRENGTH),
-    may_add_colour=True,
     trainer=TRAINER,
 )
 

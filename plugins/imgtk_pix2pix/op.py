@@ -12,7 +12,7 @@ from imgtk.context import BuildContext
 from imgtk.geometry import Geometry, Size
 from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.noise import Noise
-from imgtk.op import ImageOp
+from imgtk.op import Facts, ImageOp
 from imgtk.painting.blend import Blend
 from imgtk.painting.op import Paint, with_margin
 from imgtk.painting.strokes import SMOOTH, PaintStrokes, Underpainting
@@ -31,12 +31,12 @@ so that a network's field of view holds as much of the scene."""
 class PhotoToSketch(ImageOp):
     """Draw with a pencil; the arguments are those of `Pencil`. No network."""
 
-    needs_float32 = True
+    facts = Facts(needs_float32=True)
 
     def __init__(self, radius: float, pressure: float, lines: float, shade: float, colour: float) -> None:
         self.pencil = Pencil(radius, pressure, lines, shade, colour)
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(halo=self.pencil.halo)
 

@@ -22,7 +22,6 @@ COLOUR = OpSpec(
             positional=True,
         ),
     ),
-    may_add_colour=True,
 )
 
 TEXTURE = OpSpec(
@@ -41,7 +40,6 @@ TEXTURE = OpSpec(
         Param("coherence", Number(0, 1), "How much pieces match their neighbours rather than the image.", default=0.2),
         Param("seed", Integer(0), "Seed of the choice between equally good pieces; by default --seed.", default=None),
     ),
-    may_add_colour=True,
 )
 
 

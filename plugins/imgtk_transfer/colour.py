@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from imgtk.geometry import Extent, Geometry, Size
 from imgtk.nn.resample import resample
-from imgtk.op import MEASURED_PIXELS, ImageOp
+from imgtk.op import MEASURED_PIXELS, Facts, ImageOp
 from imgtk_transfer import reinhard, transport
 from imgtk_transfer.reference import read_reference
 
@@ -52,21 +53,18 @@ class ColourTransfer(ImageOp):
         ReadError: the file is not there, or no image.
     """
 
-    needs_float32 = True
+    facts = Facts(needs_float32=True, may_add_colour=True)
 
     def __init__(self, image: Path, strength: float, method: str) -> None:
         self.image, self.strength, self.method = image, strength, METHODS[method]
         self.target = self.method.describe(sane(small(read_reference(image))))
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(extent=Extent.STATISTICS)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.target = self.target.to(device)
-
-    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        return self.apply(x, self.measure(x))
 
     def measure(self, x: Tensor) -> Tensor:
         return self.method.mapping(self.method.describe(sane(x)), self.target)

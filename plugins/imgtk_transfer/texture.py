@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from math import ceil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from imgtk.context import BuildContext
 from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.nn.colour import luma
 from imgtk.nn.resample import resample
-from imgtk.op import ImageOp
+from imgtk.op import Facts, ImageOp
 from imgtk.painting.blend import Blend
 from imgtk.painting.palette import PALETTES
 from imgtk_transfer.quilting import CELLS, assemble, matched, quilt
@@ -51,7 +52,7 @@ class TextureTransfer(ImageOp):
         ReadError: the texture or the mask is not there, or no image.
     """
 
-    needs_float32 = True
+    facts = Facts(needs_float32=True, may_add_colour=True)
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class TextureTransfer(ImageOp):
         self.seed = context.seed if seed is None else seed
         self.texture = read_reference(image).nan_to_num().clamp(0, 1)
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(extent=Extent.WHOLE)
 

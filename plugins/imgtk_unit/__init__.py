@@ -30,7 +30,6 @@ def imgtk_operators() -> list[OpSpec]:
                 KEEP_COLOUR,
                 MASK,
             ),
-            may_add_colour=True,
             trainer="imgtk_unit.trainer:UNITTrainer",
             weights=("unit-monet",),
         )

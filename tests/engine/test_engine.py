@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,12 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from imgtk.engine import plan as planning
-from imgtk.engine.plan import Plan, choose_tile, plan_stages
+from imgtk.engine.plan import Plan, choose_tile
 from imgtk.engine.render import Progress, Renderer
+from imgtk.engine.stages import plan_stages
 from imgtk.errors import DeviceError, ImgtkError, MemoryLimitError, UsageError
 from imgtk.geometry import Box, Extent, Geometry, Size, Window, cut
 from imgtk.language.graph import Graph, Node
-from imgtk.op import ImageOp, OpSpec
+from imgtk.op import Facts, ImageOp, OpSpec
 from imgtk.params import ImageInput, Integer, Param
 from imgtk.pipeline import Pipeline
 from imgtk.registry import Registry
@@ -34,7 +36,7 @@ class Smooth(ImageOp):
     def __init__(self, radius: int = 1, scale: int = 1) -> None:
         self.radius, self.scale = radius, scale
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(Fraction(self.scale), halo=self.radius, multiple=2)
 
@@ -67,7 +69,7 @@ class Shade(ImageOp):
     """Subtract the mean of the whole image, and what lies to the left of a pixel, relative to the width."""
 
     geometry = Geometry(multiple=2, halo=1, extent=Extent.STATISTICS)
-    position_dependent = True
+    facts = Facts(position_dependent=True)
     measured: ClassVar[list[Size]] = []
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
@@ -112,7 +114,7 @@ class Mean(ImageOp):
     """The average of two images, in float32."""
 
     geometry = Geometry()
-    needs_float32 = True
+    facts = Facts(needs_float32=True)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         return (x + others[0]) / 2
@@ -199,6 +201,7 @@ def test_statistics_of_a_large_image_come_from_a_thumbnail(
     registry: Registry, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imgtk.engine.statistics.MEASURED_PIXELS", 400)
+    monkeypatch.setattr("imgtk.engine.render.MEASURED_PIXELS", 400)
     monkeypatch.setattr(planning, "MEASURED_PIXELS", 400)
     gradient = np.linspace(0, 1, 83, dtype=np.float32)[None, :, None] * np.ones((61, 1, 3), np.float32)
     run = [
@@ -355,6 +358,7 @@ def test_statistics_of_a_large_image_behind_stored_stages(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imgtk.engine.statistics.MEASURED_PIXELS", 400)
+    monkeypatch.setattr("imgtk.engine.render.MEASURED_PIXELS", 400)
     monkeypatch.setattr(planning, "MEASURED_PIXELS", 400)
     pixels = np.full((60, 60, 3), 200, np.uint8)
     chain = f"t:smooth | save '{tmp_path / 's.png'}' | t:flip | t:half | t:smooth scale=2 | t:mean @in | t:normalise"
@@ -382,6 +386,7 @@ def test_position_dependent_operators_are_given_statistics_of_all_of_the_image(
     assert Shade.measured == [Size(84, 62)]
     assert len(Smooth.calls) == 1
     monkeypatch.setattr("imgtk.engine.statistics.MEASURED_PIXELS", 400)
+    monkeypatch.setattr("imgtk.engine.render.MEASURED_PIXELS", 400)
     monkeypatch.setattr(planning, "MEASURED_PIXELS", 400)
     gradient = np.linspace(0, 1, 83, dtype=np.float32)[None, :, None] * np.ones((61, 1, 3), np.float32)
     run = [

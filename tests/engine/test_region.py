@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cached_property
 
 import pytest
 import torch
@@ -11,22 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from imgtk.engine.region import need, tiles, union
-from imgtk.geometry import Box, Geometry, Size, cut
-from imgtk.op import ImageOp
+from imgtk.engine.region import Need, needs, tiles, union
+from imgtk.geometry import Box, Geometry, Size, Window, cut
+from imgtk.op import Facts, ImageOp
 
 
 class Fake(ImageOp):
     def __init__(self, geometry: Geometry, position_dependent: bool = False) -> None:
         self._geometry = geometry
-        self.position_dependent = position_dependent  # type: ignore[misc]
+        self.facts = Facts(position_dependent=position_dependent)
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return self._geometry
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         return x
+
+
+def need(op: ImageOp, box: Box, size: Size) -> tuple[Need, Window]:
+    (found,), window = needs(op, box, [size], op.output_size(size))
+    return found, window
 
 
 @st.composite
@@ -44,11 +50,11 @@ def cases(draw: st.DrawFn) -> tuple[Fake, Size, Box]:
 @given(cases())
 def test_what_is_taken_covers_the_region_and_its_halo(case: tuple[Fake, Size, Box]) -> None:
     op, size, box = case
-    needed = need(op, box, size, op.output_size(size))
+    needed, window = need(op, box, size)
     image = torch.arange(size.pixels, dtype=torch.float32).reshape(1, 1, size.height, size.width)
     taken = needed.take(cut(image, needed.box), needed.box)
 
-    geometry, window = op.geometry, needed.window.input
+    geometry, window = op.geometry, window.input
     assert taken.shape[3] % geometry.multiple == 0
     assert taken.shape[2] % geometry.multiple == 0
     assert taken.shape[2:] == (window.size.height, window.size.width)
@@ -59,14 +65,12 @@ def test_what_is_taken_covers_the_region_and_its_halo(case: tuple[Fake, Size, Bo
     inside = cut(taken, Box(0, 0, size.width - window.left, size.height - window.top))
     expected = cut(image, Box(window.left, window.top, window.right, window.bottom))
     assert torch.equal(inside[..., : expected.shape[2], : expected.shape[3]], expected)
-    assert needed.crop.size == box.size
-    assert needed.crop.left >= 0
-    assert needed.crop.right <= taken.shape[3] * geometry.scale
+    assert needed.covered == window
 
 
 def test_the_end_of_a_image_is_mirrored_about_its_last_pixel() -> None:
     op = Fake(Geometry(multiple=8))
-    needed = need(op, Box(0, 0, 5, 1), Size(5, 1), Size(5, 1))
+    needed, _ = need(op, Box(0, 0, 5, 1), Size(5, 1))
     row = needed.take(torch.arange(5.0).reshape(1, 1, 1, 5), Box(0, 0, 5, 1))
     assert row[0, 0, 0].tolist() == [0, 1, 2, 3, 4, 3, 2, 1]
     assert row.shape == (1, 1, 8, 8)
@@ -75,8 +79,8 @@ def test_the_end_of_a_image_is_mirrored_about_its_last_pixel() -> None:
 def test_a_tile_at_the_end_mirrors_as_the_whole_image_does() -> None:
     op, size = Fake(Geometry(multiple=8)), Size(9, 8)
     image = torch.arange(72.0).reshape(1, 1, 8, 9)
-    whole = need(op, Box.of(size), size, size)
-    part = need(op, Box(8, 0, 9, 8), size, size)
+    whole, _ = need(op, Box.of(size), size)
+    part, _ = need(op, Box(8, 0, 9, 8), size)
     taken = whole.take(image, Box.of(size))
     assert torch.equal(part.take(cut(image, part.box), part.box), taken[..., 8:])
 
@@ -86,14 +90,13 @@ def test_a_periodic_image_goes_on_at_its_other_end(case: tuple[Fake, Size, Box],
     """What is taken is a region of copies laid side by side, large enough for the halo."""
     plain, size, box = case
     geometry = replace(plain.geometry, periodic=(across, down))
-    needed = need(Fake(geometry), box, size, plain.output_size(size))
+    needed, placed = need(Fake(geometry), box, size)
     image = torch.arange(size.pixels, dtype=torch.float32).reshape(1, 1, size.height, size.width)
     taken = needed.take(cut(image, needed.box), needed.box)
 
-    window = needed.window.input
+    window = placed.input
     assert taken.shape[2:] == (window.size.height, window.size.width)
     assert all(edge % geometry.multiple == 0 for edge in window)
-    assert needed.crop.size == box.size
     assert union(Box.of(size), needed.box) == Box.of(size)
     rows = [i % size.height for i in range(window.top, window.bottom)]
     columns = [i % size.width for i in range(window.left, window.right)]
@@ -113,8 +116,8 @@ def test_a_periodic_image_goes_on_at_its_other_end(case: tuple[Fake, Size, Box],
 
 def test_position_dependent_operators_follow_the_ratio_of_the_sizes() -> None:
     op = Fake(Geometry(Fraction("2.5"), halo=2), position_dependent=True)
-    needed = need(op, Box(100, 0, 150, 10), Size(101, 7), Size(253, 18))
-    assert needed.window.input.left == 100 * 101 // 253 - 2
+    needed, window = need(op, Box(100, 0, 150, 10), Size(101, 7))
+    assert window.input.left == 100 * 101 // 253 - 2
     assert needed.rows is None
 
 

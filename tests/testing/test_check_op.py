@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from imgtk.errors import ParameterError
 from imgtk.geometry import Geometry
-from imgtk.op import ImageOp, OpSpec
+from imgtk.op import Facts, ImageOp, OpSpec
 from imgtk.params import Number, Param
 from imgtk.testing import check_op, sample_image
 
@@ -22,9 +23,9 @@ COUNTER = count()
 class Honest(ImageOp):
     """Doubles the size by repeating pixels."""
 
-    needs_float32 = True
+    facts = Facts(needs_float32=True)
 
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry(scale=Fraction(2))
 
@@ -33,7 +34,7 @@ class Honest(ImageOp):
 
 
 class Plain(ImageOp):
-    @property
+    @cached_property
     def geometry(self) -> Geometry:
         return Geometry()
 
@@ -69,14 +70,14 @@ class Layout(Plain):
 
 
 class NoHalo(Plain):
-    needs_float32 = True
+    facts = Facts(needs_float32=True)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         return torch.nn.functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)
 
 
 class Position(Plain):
-    needs_float32 = True
+    facts = Facts(needs_float32=True)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         return x * torch.linspace(0, 1, x.shape[3])

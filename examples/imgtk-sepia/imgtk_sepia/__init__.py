@@ -15,6 +15,5 @@ def imgtk_operators() -> list[OpSpec]:
             params=(
                 Param("strength", Number(0, 1), "0 changes nothing, 1 leaves one tone.", default=1.0, positional=True),
             ),
-            may_add_colour=True,
         )
     ]

@@ -13,6 +13,7 @@ import torch
 from imgtk.context import BuildContext
 from imgtk.errors import PluginError
 from imgtk.geometry import Extent, Geometry
+from imgtk.op import Facts
 from imgtk.upscaling.op import Upscale
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ class SpandrelUpscale(Upscale):
         geometry = super().geometry
         return geometry if self.network.tiles else replace(geometry, halo=0, extent=Extent.WHOLE)
 
-    @property
-    def needs_float32(self) -> bool:  # type: ignore[override]
-        """Where the network does not support both half precisions."""
+    @cached_property
+    def facts(self) -> Facts:
+        """In float32 where the network does not support both half precisions."""
         descriptor = self.network.descriptor
-        return not (descriptor.supports_half and descriptor.supports_bfloat16)
+        return replace(super().facts, needs_float32=not (descriptor.supports_half and descriptor.supports_bfloat16))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Not in channels_last as other operators: many of these networks take their tensors' layout for granted."""

@@ -9,10 +9,10 @@ import skimage.data
 import torch
 import torch.nn.functional as F
 
-from imgtk.engine.region import need, tiles
 from imgtk.errors import ParameterError, WeightsError
-from imgtk.geometry import Box, Size, cut
+from imgtk.geometry import Size
 from imgtk.registry import default
+from imgtk.testing import in_tiles
 from imgtk.weights import Card, save
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 
@@ -51,19 +51,6 @@ def make(files):
     return make
 
 
-def rendered(op, x, tile):
-    """`op(x)`, computed in tiles as the engine does."""
-    size = Size(x.shape[3], x.shape[2])
-    target = op.output_size(size)
-    y = torch.full((1, 3, target.height, target.width), torch.nan)
-    for box in tiles(target, Size(tile, tile)):
-        wanted = need(op, box, size, target)
-        pixels = wanted.take(x, Box.of(size))
-        part = op.render(pixels, window=wanted.window) if op.position_dependent else cut(op(pixels), wanted.crop)
-        cut(y, box).copy_(part)
-    return y
-
-
 def image(width, height):
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(2))
 
@@ -74,7 +61,7 @@ def image(width, height):
 def test_tiles_give_the_whole(make, model, scale):
     op = make(model, scale)
     x = image(41, 23)
-    whole, tiled = rendered(op, x, 10_000), rendered(op, x, 29)
+    whole, tiled = in_tiles(op, x, 10_000), in_tiles(op, x, 29)
     assert whole.shape[2:] == (op.output_size(Size(41, 23)).height, op.output_size(Size(41, 23)).width)
     assert (whole - tiled).abs().max() < 1e-5
 
@@ -85,7 +72,7 @@ def test_tiles_give_the_whole(make, model, scale):
 @torch.inference_mode()
 def test_small_and_odd_sizes(make, model, scale, size):
     op = make(model, scale)
-    y = rendered(op, image(*size), 10_000)
+    y = in_tiles(op, image(*size), 10_000)
     assert y.shape[2:] == tuple(reversed(op.output_size(size)))
     assert torch.isfinite(y).all()
 
@@ -107,7 +94,7 @@ def test_the_input_is_not_changed_and_the_output_is_the_same_again(make):
     before = x.clone()
     for model in NETWORKS:
         op = make(model, "x3")
-        assert torch.equal(rendered(op, x, 99), rendered(op, x, 99))
+        assert torch.equal(in_tiles(op, x, 99), in_tiles(op, x, 99))
     assert torch.equal(x, before)
 
 
@@ -170,4 +157,4 @@ def test_a_public_checkpoint(shared):
     x = torch.from_numpy(skimage.data.astronaut()[100:148, 200:256]).permute(2, 0, 1)[None] / 255
     y = op(x)
     assert (F.avg_pool2d(y, 4) - x).abs().mean() < 0.04
-    assert (rendered(op, x, 50) - y).abs().max() < 1e-5
+    assert (in_tiles(op, x, 50) - y).abs().max() < 1e-5

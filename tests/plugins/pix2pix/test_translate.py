@@ -25,7 +25,7 @@ def build(path, **params):
 def photo_spec(path):
     """`translate:sketch2photo` with other weights."""
     spec = default().spec("translate:sketch2photo")
-    return OpSpec(spec.name, spec.impl, spec.summary, spec.params, {"model": str(path)}, may_add_colour=True)
+    return OpSpec(spec.name, spec.impl, spec.summary, spec.params, {"model": str(path)})
 
 
 def test_sketching_keeps_every_promise_of_an_operator():

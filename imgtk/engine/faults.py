@@ -1,0 +1,52 @@
+"""What goes wrong while images are computed: memory that runs out, operators with bugs, and callers that had enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from imgtk.errors import ImgtkError, MemoryLimitError, blame
+
+__all__ = ["Interrupted", "blamed", "caught", "out_of_memory"]
+
+
+class Interrupted(BaseException):  # no operator that catches exceptions may catch it
+    """The caller's function for progress raised the `cause`: it wants no more. `caught` raises that instead."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+@contextmanager
+def caught() -> Iterator[None]:
+    """Around a run: turn what torch raises when memory runs out into a MemoryLimitError, and `Interrupted` into what
+    the caller raised."""
+    try:
+        yield
+    except Interrupted as end:
+        raise end.cause from None
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise MemoryLimitError(f"out of memory: {error}", hint="Try a smaller --tile or --max-memory.") from None
+
+
+@contextmanager
+def blamed(who: str, doing: str) -> Iterator[None]:
+    """Around code of a plugin: what it raises by a bug becomes an OperatorError that names it."""
+    try:
+        yield
+    except ImgtkError:
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise blame(who, doing, error) from error
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that memory ran out: torch's own kind on GPUs, a plain RuntimeError on the CPU."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)

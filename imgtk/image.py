@@ -35,6 +35,9 @@ class Metadata:
         xmp_extension: what XMP in JPEG holds beyond a segment.
         cicp: code points of ITU-T H.273 for the colours, as PNG has them; `icc` says the same if a profile can.
         lossless: whether the file is a WebP that keeps every pixel, which others do not.
+        quality: of a JPEG, 1 to 100, as its quantisation tables tell.
+        compression: of a TIFF, by the number of its scheme.
+        indexed: whether the file is a PNG or GIF with a palette.
         pyramid: whether the file holds reduced versions of the image, too (TIFF).
         geo: where on Earth the image lies (GeoTIFF).
         warnings: what was out of the ordinary, and what the file held besides: "OME-XML is left out".
@@ -49,6 +52,9 @@ class Metadata:
     xmp_extension: bytes | None = None
     cicp: tuple[int, int, int, int] | None = None
     lossless: bool = False
+    quality: int | None = None
+    compression: int | None = None
+    indexed: bool = False
     pyramid: bool = False
     geo: GeoReference | None = None
     warnings: tuple[str, ...] = ()

@@ -140,6 +140,10 @@ def _metadata(file: BinaryIO, image: ImageFile) -> Metadata:
     metadata = meta.of_pillow(image)
     if image.format == "WEBP":
         return replace(metadata, lossless=is_lossless_webp(file))
+    if image.format == "GIF":
+        return replace(metadata, indexed=True)
+    if tables := getattr(image, "quantization", None):
+        return replace(metadata, quality=jpeg.quality(tables))
     points: tuple[int, int, int, int] | None = None
     if image.format == "AVIF":
         points = avif_facts(file).points

@@ -39,7 +39,9 @@ JPEG = Format(
     lossy=True,
     metadata=("icc", "exif", "xmp", "dpi", "iptc"),
 )
-PNG = Format("PNG", (".png",), depths=(8, 16), alpha=True, metadata=("icc", "exif", "xmp", "dpi", "text", "cicp"))
+PNG = Format(
+    "PNG", (".png",), depths=(8, 16), alpha=True, metadata=("icc", "exif", "xmp", "dpi", "iptc", "text", "cicp")
+)
 WEBP = Format("WebP", (".webp",), alpha=True, max_side=16_383, lossy=True, metadata=("icc", "exif", "xmp"))
 
 # libavif reads no longer sides, unless told to (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT).

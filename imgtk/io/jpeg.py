@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
@@ -41,6 +42,29 @@ def completed(data: bytes) -> bytes | None:
             images.append(np.asarray(image))
     same = all(np.array_equal(image, images[0]) for image in images[1:])
     return data + _EOI if same else None
+
+
+def quality(tables: Mapping[int, Sequence[int]]) -> int:
+    """The quality, 1 to 100, at which libjpeg's tables are no coarser than these on average, that is the one it has
+    used if it wrote the file.
+
+    Args:
+        tables: quantisation tables (B.2.4.1), as Pillow gives them; the first one is that of brightness.
+    """
+    steps = sum(next(iter(tables.values())))
+    return next(quality for quality, usual in enumerate(_usual_steps(), 1) if usual <= steps or quality == 100)
+
+
+@lru_cache
+def _usual_steps() -> tuple[int, ...]:
+    """The sum of libjpeg's table for brightness, at each quality from 1 to 100."""
+    sums = []
+    for quality in range(1, 101):
+        file = BytesIO()
+        PIL.Image.new("L", (1, 1)).save(file, "JPEG", quality=quality)
+        with PIL.Image.open(file) as image:
+            sums.append(sum(image.quantization[0]))
+    return tuple(sums)
 
 
 def frame(data: bytes) -> bytes:

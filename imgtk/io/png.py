@@ -15,11 +15,13 @@ import numpy as np
 
 from imgtk.errors import ReadError
 from imgtk.image import Metadata
-from imgtk.io.png_chunks import METRES_PER_INCH, SIGNATURE, chunk
+from imgtk.io import iptc
+from imgtk.io.png_chunks import METRES_PER_INCH, SIGNATURE, chunk, raw_profile
 from imgtk.io.quiet import without_native_messages
 from imgtk.io.rows import Rows
 
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels; 11.2.1
+_INDEXED = 3
 _STRIP_BYTES = 1 << 20
 _COMPRESSION_LEVEL = 4  # a tenth larger than zlib's default of 6, in half the time
 
@@ -67,14 +69,22 @@ def decode_deep(data: bytes, key: int | tuple[int, ...] | None) -> np.ndarray:
 
 
 def write(file: BinaryIO, pixels: Rows, metadata: Metadata) -> None:
-    """Write (H, W, C), uint8 or uint16, C from 1 to 4; the second or fourth channel is alpha."""
+    """Write (H, W, C), uint8 or uint16, C from 1 to 4; the second or fourth channel is alpha. With a palette, if
+    `metadata.indexed` asks for it, and there are few enough colours."""
     height, width, channels = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.dtype.itemsize, _COLOUR_TYPES[channels], 0, 0, 0)
-    file.write(SIGNATURE + chunk(b"IHDR", header))
+    colours = palette_of(pixels) if metadata.indexed else None
+    depth, colour_type = 8 * pixels.dtype.itemsize, _COLOUR_TYPES[channels]
+    if colours is not None:
+        depth, colour_type = next(bits for bits in (1, 2, 4, 8) if len(colours) <= 2**bits), _INDEXED
+    file.write(SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)))
     for block in _metadata_chunks(metadata):
         file.write(block)
-    compressor = zlib.compressobj(_COMPRESSION_LEVEL, strategy=zlib.Z_FILTERED)
-    for strip in _filtered(pixels):
+    if colours is not None:
+        file.write(chunk(b"PLTE", colours[:, :3].tobytes()))
+        file.write(chunk(b"tRNS", colours[:, 3].tobytes()) if channels == 4 else b"")
+    strategy = zlib.Z_FILTERED if colours is None else zlib.Z_DEFAULT_STRATEGY
+    compressor = zlib.compressobj(_COMPRESSION_LEVEL, strategy=strategy)
+    for strip in _filtered(pixels) if colours is None else _indices(pixels, colours, depth):
         if data := compressor.compress(strip):
             file.write(chunk(b"IDAT", data))
     file.write(chunk(b"IDAT", compressor.flush()) + chunk(b"IEND", b""))
@@ -93,21 +103,57 @@ def _metadata_chunks(metadata: Metadata) -> Iterator[bytes]:
         yield chunk(b"eXIf", metadata.exif)
     if metadata.xmp:
         yield chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
+    if metadata.iptc:
+        yield raw_profile(b"iptc", iptc.as_resource(metadata.iptc))
     for key, value in metadata.text.items():
         keyword = key.encode("latin-1", "replace")[:79].replace(b"\0", b"")
         if keyword:
             yield chunk(b"iTXt", keyword + b"\0\0\0\0\0" + value.replace("\0", "").encode("utf-8", "replace"))
 
 
+def palette_of(pixels: Rows) -> np.ndarray | None:
+    """The colours (n, C) of 8-bit RGB with or without alpha, sorted; None of other pixels, and of more than 256."""
+    if pixels.dtype != np.uint8 or pixels.shape[2] < 3:
+        return None
+    found = np.empty(0, np.uint32)
+    for strip in _strips(pixels):
+        found = np.union1d(found, _codes(strip))
+        if len(found) > 256:
+            return None
+    return found[:, None].astype(">u4").view(np.uint8)[:, : pixels.shape[2]]
+
+
+def _codes(pixels: np.ndarray) -> np.ndarray:
+    """A number for each pixel (h, w, 3 or 4) that is less where its colour comes first; (h, w), uint32."""
+    parts = np.pad(pixels, ((0, 0), (0, 0), (0, 4 - pixels.shape[2])))
+    return np.ascontiguousarray(parts).view(">u4")[..., 0].astype(np.uint32)
+
+
+def _indices(pixels: Rows, colours: np.ndarray, depth: int) -> Iterator[bytes]:
+    """Strips of rows, of indices of so many bits, unfiltered, as 12.7 recommends."""
+    codes = _codes(colours[None])[0]
+    for strip in _strips(pixels):
+        indices = np.searchsorted(codes, _codes(strip)).astype(np.uint8)
+        bits = np.unpackbits(indices[..., None], axis=2)[..., 8 - depth :]
+        packed = np.packbits(bits.reshape(len(strip), -1), axis=1)
+        yield np.pad(packed, ((0, 0), (1, 0))).tobytes()
+
+
+def _strips(pixels: Rows) -> Iterator[np.ndarray]:
+    """The pixels by about a megabyte of rows."""
+    height, width, channels = pixels.shape
+    rows = max(1, _STRIP_BYTES // (width * channels * pixels.dtype.itemsize))
+    for top in range(0, height, rows):
+        yield np.ascontiguousarray(pixels[top : top + rows])
+
+
 def _filtered(pixels: Rows) -> Iterator[bytes]:
     """Strips of rows, each row under the filter (9.2) whose bytes have the least sum of absolute values, as signed
     numbers (12.7 recommends this choice)."""
-    height, width, channels = pixels.shape
+    _, width, channels = pixels.shape
     step = channels * pixels.dtype.itemsize  # from a byte to the same byte of the pixel on its left
-    rows = max(1, _STRIP_BYTES // (width * step))
     above = np.zeros((1, width * step + step), np.uint8)
-    for top in range(0, height, rows):
-        strip = np.ascontiguousarray(pixels[top : top + rows])
+    for strip in _strips(pixels):
         strip = strip.astype(strip.dtype.newbyteorder(">")).view(np.uint8).reshape(len(strip), -1)
         current = np.pad(strip, ((0, 0), (step, 0)))
         upper = np.concatenate([above, current[:-1]])

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from imgtk.errors import ReadError
 from imgtk.image import Metadata
-from imgtk.io import colour
+from imgtk.io import colour, iptc
 from imgtk.io import exif as exif_block
 from imgtk.io.metadata import valid_profile
 
@@ -25,9 +25,13 @@ MAX_BYTES = 1 << 26
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")
 _DATA = (b"IDAT", b"fdAT")
 METRES_PER_INCH = 0.0254
-_XMP, _RAW_EXIF = "XML:com.adobe.xmp", "Raw profile type exif"  # the latter: ImageMagick's, before eXIf existed
-_RAW_IPTC = "Raw profile type iptc"
-_GRAY = (b"\0", b"\4")  # 11.2.1
+_XMP = "XML:com.adobe.xmp"
+_RAW_EXIF, _RAW_IPTC = (
+    ("Raw profile type exif", "Raw profile type APP1"),
+    ("Raw profile type iptc", "Raw profile type 8bim"),
+)
+"""ImageMagick's texts for what PNG had no chunk for, and for IPTC has none still; other programs know them, too."""
+_GRAY, _INDEXED = (b"\0", b"\4"), b"\3"  # 11.2.1
 
 
 def chunks(file: BinaryIO, *, skip: tuple[bytes, ...] = ()) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -69,6 +73,14 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
+def raw_profile(kind: bytes, block: bytes) -> bytes:
+    """The chunk that holds a block as ImageMagick stores it: see `_raw`."""
+    digits = block.hex().encode()
+    lines = b"\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    text = b"\n%b\n%8d\n%b\n" % (kind, len(block), lines)
+    return chunk(b"zTXt", b"Raw profile type " + kind + b"\0\0" + zlib.compress(text))
+
+
 @dataclass
 class _Found:
     """What chunks say."""
@@ -87,19 +99,19 @@ class _Found:
 
 def metadata(file: BinaryIO) -> Metadata:
     """What the file carries, with the orientation as it states it. Pixels are passed over."""
-    found, gray = _Found(), False
+    found, gray, indexed = _Found(), False, False
     for kind, data, _ in chunks(file, skip=_DATA):
         if kind == b"IHDR":
-            gray = data[9:10] in _GRAY
+            gray, indexed = data[9:10] in _GRAY, data[9:10] == _INDEXED
         elif reader := _READERS.get(kind):
             try:
                 reader(found, data)
             except (ValueError, IndexError, struct.error, zlib.error):
                 found.warnings.append(f"a damaged {kind.decode()} chunk is left out")
-    raw = found.texts.pop(_RAW_EXIF, None)
-    if raw and not found.exif:
-        found.exif = _unpacked(raw[0])
-    iptc = found.texts.pop(_RAW_IPTC, None)
+    raw = _raw(found, _RAW_EXIF)
+    records = _raw(found, _RAW_IPTC)
+    if records and not records.startswith(b"\x1c"):
+        records = iptc.from_resources(records)
     cicp = found.cicp
     icc = valid_profile(found.icc)
     if cicp:
@@ -107,28 +119,31 @@ def metadata(file: BinaryIO) -> Metadata:
     elif not icc and not found.srgb and (found.gamma or found.primaries):
         numbers = found.primaries or (*colour.D65, *colour.BT709)
         icc = colour.of_gamma(found.gamma or colour.SRGB_GAMMA, numbers[2:], (numbers[0], numbers[1]), gray=gray)
-    if iptc:
-        found.warnings.append("IPTC is left out")
+    if not found.exif and raw and exif_block.is_block(raw):
+        found.exif = raw
     return Metadata(
         icc=icc,
         exif=found.exif if found.exif and exif_block.is_block(found.exif) else None,
         xmp=found.xmp,
         dpi=found.dpi,
+        iptc=records,
+        indexed=indexed,
         text={key: "\n".join(values) for key, values in found.texts.items()},
         cicp=cicp,
         warnings=tuple(found.warnings),
     )
 
 
-def _unpacked(raw: str) -> bytes | None:
-    """The block within a text of ImageMagick: a name, a length, and hexadecimal digits."""
+def _raw(found: _Found, keys: tuple[str, ...]) -> bytes | None:
+    """The block within the first of ImageMagick's texts: a name, a length, and hexadecimal digits."""
+    texts = [text for key in keys for text in found.texts.pop(key, ())]
     try:
-        block = bytes.fromhex("".join(raw.split("\n")[3:]))
+        block = bytes.fromhex("".join(texts[0].split("\n")[3:])) if texts else b""
     except ValueError:
         return None
     while block.startswith(b"Exif\0\0"):
         block = block.removeprefix(b"Exif\0\0")
-    return block
+    return block or None
 
 
 def _inflated(found: _Found, data: bytes, what: str) -> bytes | None:

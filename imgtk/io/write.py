@@ -181,6 +181,11 @@ def natural_depth(dtype: np.dtype[Any], target: Format) -> int:
     return depth if depth in target.depths else 8
 
 
+def quality_of(metadata: Metadata, target: Format, options: WriteOptions) -> int:
+    """The quality of a file that loses something: as asked for; else the usual one, or a JPEG's own if better."""
+    return options.quality or max(QUALITY, (metadata.quality or 0) if target is JPEG else 0)
+
+
 def warn(path: Path, metadata: Metadata) -> None:
     """Warn of what did not fit into a file; of what its format never holds, `Metadata.warnings` tell."""
     for warning in metadata.warnings:
@@ -196,7 +201,7 @@ def write_by_pillow(
     image = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     params: dict[str, Any] = {"dpi": metadata.dpi or (0, 0)}  # Pillow would state 96 in BMP
     if target is not BMP:
-        params |= {"icc_profile": metadata.icc, "quality": options.quality or QUALITY}
+        params |= {"icc_profile": metadata.icc, "quality": quality_of(metadata, target, options)}
         params |= {"exif": metadata.exif and b"Exif\0\0" + metadata.exif}
     if target is JPEG:
         comment = metadata.text.get("Comment", "").encode()[: jpeg.SEGMENT_BYTES]

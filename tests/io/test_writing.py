@@ -135,7 +135,7 @@ def test_onto_the_file_it_came_from(tmp_path):
 
 SAVERS = {
     ".png": "imgtk.io.png.zlib.crc32",
-    ".tif": "imgtk.io.tiff.encode.zlib.compress",
+    ".tif": "imgtk.io.tiff.compression.zlib.compress",
     ".jpg": "PIL.Image.Image.save",
 }
 

@@ -20,7 +20,7 @@ from imgtk.io.large import vips
 from imgtk.io.large.kept import Drafts
 from imgtk.io.large.raster import Raster, raster
 from imgtk.io.options import WriteOptions
-from imgtk.io.write import QUALITY, replacing, warn, write_by_pillow
+from imgtk.io.write import quality_of, replacing, warn, write_by_pillow
 
 _ROWS = 256  # of a reduced version that are computed at a time
 
@@ -42,7 +42,7 @@ class Output:
     ) -> None:
         self.path, self._file, self.format, self.drafts = path, file, format_of(path), drafts
         self._max_memory, self._options = max_memory, options
-        self._tiff = tiff.Writer(file, size * 4 // 3) if self.format is TIFF else None
+        self._tiff = tiff.Writer(file, size * 2) if self.format is TIFF else None
 
     def draft(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> AbstractContextManager[Raster]:
         """A raster for pixels that are to be added."""
@@ -59,17 +59,17 @@ class Output:
         warn(self.path, metadata)
         if self._tiff:
             self._tiff.add(samples, metadata, tiled=True)
-            self._add_pyramid(samples, tiff.levels(samples) if metadata.pyramid else 0)
+            self._add_pyramid(samples, tiff.levels(samples) if metadata.pyramid else 0, metadata.compression)
         elif self.format is PNG:
             png.write(self._file, samples, metadata)
         elif self.format is JPEG:
             self._file.write(_head(samples, metadata, self._options))
-            vips.encode_jpeg(self._file, samples, self._options.quality or QUALITY)
+            vips.encode_jpeg(self._file, samples, quality_of(metadata, JPEG, self._options))
         else:
             check_encoder(self.path, samples.size, samples.shape[2], self._max_memory)
             write_by_pillow(self._file, samples[:], metadata, self.format, self._options)
 
-    def _add_pyramid(self, samples: Raster, levels: int) -> None:
+    def _add_pyramid(self, samples: Raster, levels: int, compression: int | None) -> None:
         if not levels or not self._tiff:
             return
         height, width, channels = samples.shape
@@ -78,8 +78,8 @@ class Output:
             for top in range(0, shape[0], _ROWS):
                 rows = tiff.halved(samples[2 * top : 2 * (top + _ROWS)])
                 smaller.write(Box(0, top, shape[1], top + len(rows)), rows)
-            self._tiff.add(smaller, Metadata(), tiled=True, reduced=True)
-            self._add_pyramid(smaller, levels - 1)
+            self._tiff.add(smaller, Metadata(compression=compression), tiled=True, reduced=True)
+            self._add_pyramid(smaller, levels - 1, compression)
 
 
 @contextmanager

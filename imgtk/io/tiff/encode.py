@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import accumulate, groupby
 from typing import Any, BinaryIO
 
@@ -20,10 +20,10 @@ from imgtk.geometry import Box, Size
 from imgtk.image import Metadata
 from imgtk.io import exif, geotiff
 from imgtk.io.rows import Rows
+from imgtk.io.tiff.compression import Scheme, compressed, scheme_of
 
 _STRIP_BYTES = 1 << 20
 _TILE = 512  # pixels of a tile's side, at most
-_COMPRESSION_LEVEL = 4
 _BIG = 2**32 - 2**24  # files from this size on need BigTIFF's 64-bit offsets
 _KIND, _ICC, _XMP, _IPTC, _ORIENTATION, _OFFSETS, _LENGTHS = 254, 34675, 700, 33723, 274, 273, 279
 _TILE_OFFSETS, _TILE_LENGTHS = 324, 325
@@ -33,11 +33,12 @@ _TYPES = {_ICC: 7, _XMP: 1, _IPTC: 7, **geotiff.TYPES}
 
 def write(file: BinaryIO, pixels: Rows, metadata: Metadata) -> None:
     """Write a file with one image, as `Writer.add` does: in strips, or in tiles if it has a pyramid."""
-    writer = Writer(file, pixels.nbytes * 4 // 3 if metadata.pyramid else pixels.nbytes)
+    size = int(pixels.nbytes * scheme_of(metadata.compression).growth)
+    writer = Writer(file, size * 4 // 3 if metadata.pyramid else size)
     writer.add(pixels, metadata, tiled=metadata.pyramid)
     for _ in range(levels(pixels) if metadata.pyramid else 0):
         pixels = halved(pixels[:])
-        writer.add(pixels, Metadata(), tiled=True, reduced=True)
+        writer.add(pixels, Metadata(compression=metadata.compression), tiled=True, reduced=True)
 
 
 class Writer:
@@ -45,7 +46,7 @@ class Writer:
 
     Args:
         file: an empty one.
-        size: bytes of all pixels; from about 4 GB on the file is a BigTIFF.
+        size: bytes of all pixels, as they may be compressed; from about 4 GB on the file is a BigTIFF.
     """
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -60,7 +61,8 @@ class Writer:
     def add(self, pixels: Rows, metadata: Metadata, *, tiled: bool = False, reduced: bool = False) -> None:
         """Write a page: (H, W, C), uint8, uint16 or float32, C from 1 to 4; the second or fourth channel is alpha.
 
-        It is compressed with Deflate, integers after horizontal differencing.
+        It is compressed as `metadata.compression` says, or with Deflate; integers as horizontal differences, where
+        that helps.
 
         Args:
             tiled: in tiles of 512 x 512 (or less, for a smaller image) instead of strips of about a megabyte.
@@ -72,14 +74,16 @@ class Writer:
         start += self._file.write(bytes(start % 2))
         directory = ImageFileDirectory_v2(self._head + self._offset(start))
         directory.tagtype |= _TYPES | {offsets: _LONG8 if self._big else _LONG, lengths: _LONG}
-        for tag, value in (_layout(pixels, tiled) | _metadata_tags(metadata)).items():
+        scheme = scheme_of(metadata.compression)
+        for tag, value in (_layout(pixels, tiled, scheme) | _metadata_tags(metadata)).items():
             directory[tag] = value
         if reduced:
             directory[_KIND] = 1
         directory[offsets] = directory[lengths] = (0,) * count
         room = len(directory.tobytes(start))
         self._file.write(bytes(room))
-        sizes = tuple(self._file.write(data) for data in (_tiles(pixels) if tiled else _strips(pixels)))
+        segments = _tiles if tiled else _strips
+        sizes = tuple(self._file.write(data) for data in segments(pixels, scheme))
         first = start + room if tiled else 0  # Pillow adds where the directory ends to the offsets of strips
         directory[lengths] = sizes
         directory[offsets] = tuple(accumulate(sizes[:-1], initial=first))
@@ -107,19 +111,19 @@ def halved(samples: np.ndarray) -> np.ndarray:
     return total / 4 if samples.dtype.kind == "f" else ((total + 2) // 4).astype(samples.dtype)
 
 
-def _layout(pixels: Rows, tiled: bool) -> dict[int, Any]:
+def _layout(pixels: Rows, tiled: bool, scheme: Scheme) -> dict[int, Any]:
     height, width, channels = pixels.shape
     floating = pixels.dtype.kind == "f"
     layout: dict[int, Any] = {
         256: width,
         257: height,
         258: (8 * pixels.dtype.itemsize,) * channels,
-        259: 8,  # Deflate
+        259: scheme.number,
         262: 2 if channels > 2 else 1,  # RGB or gray
         _ORIENTATION: 1,
         277: channels,
         284: 1,  # the channels of a pixel lie together
-        317: 1 if floating else 2,  # predictor: none, or horizontal differences
+        317: 2 if scheme.differences and not floating else 1,  # predictor: horizontal differences, or none
         339: (3 if floating else 1,) * channels,
     }
     tile = _tile_size(pixels)
@@ -143,11 +147,11 @@ def _rows_per_strip(pixels: Rows) -> int:
     return min(height, max(1, _STRIP_BYTES // (width * channels * pixels.dtype.itemsize)))
 
 
-def _strips(pixels: Rows) -> Iterator[bytes]:
+def _strips(pixels: Rows, scheme: Scheme) -> Iterator[bytes]:
     """The compressed strips."""
     rows = _rows_per_strip(pixels)
     for top in range(0, pixels.shape[0], rows):
-        yield _compressed(pixels[top : top + rows])
+        yield compressed(pixels[top : top + rows], scheme)
 
 
 def _tile_size(pixels: Rows) -> Size:
@@ -163,22 +167,15 @@ def _tile_boxes(pixels: Rows) -> list[Box]:
     return [Box.of(tile).shifted(left, top) for left, top in corners]
 
 
-def _tiles(pixels: Rows) -> Iterator[bytes]:
+def _tiles(pixels: Rows, scheme: Scheme) -> Iterator[bytes]:
     """The compressed tiles, those at the end filled up with the last pixels; the tiles of a row by several threads."""
     tile = _tile_size(pixels)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for top, boxes in groupby(_tile_boxes(pixels), key=lambda box: box.top):
             rows = pixels[top : top + tile.height]
-            yield from pool.map(_compressed, [_filled(rows[:, box.left : box.right], tile) for box in boxes])
+            tiles = [_filled(rows[:, box.left : box.right], tile) for box in boxes]
+            yield from pool.map(partial(compressed, scheme=scheme), tiles)
 
 
 def _filled(part: np.ndarray, tile: Size) -> np.ndarray:
     return np.pad(part, ((0, tile.height - part.shape[0]), (0, tile.width - part.shape[1]), (0, 0)), mode="edge")
-
-
-def _compressed(segment: np.ndarray) -> bytes:
-    """Little-endian bytes, compressed, of a strip or tile: of integers, each pixel's difference from its left one."""
-    coded = np.array(segment, dtype=segment.dtype.newbyteorder("<"))
-    if coded.dtype.kind == "u":
-        coded[:, 1:] -= segment[:, :-1]
-    return zlib.compress(coded.tobytes(), _COMPRESSION_LEVEL)

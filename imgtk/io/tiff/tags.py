@@ -54,6 +54,7 @@ def metadata(file: BinaryIO, page: Page) -> Metadata:
         xmp=xmp.encode() if isinstance(xmp, str) else xmp or None,
         iptc=_iptc(ifd),
         dpi=_dpi(ifd),
+        compression=int(ifd.compression),
         pyramid=_has_pyramid(ifd),
         geo=geotiff.reference(ifd) if page.orientation == 1 else None,
         warnings=tuple(warnings),

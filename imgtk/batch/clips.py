@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias, TypeVar
 
 from imgtk.batch.timing import timed
 from imgtk.geometry import Size
 from imgtk.image import Image
+from imgtk.io.carried import fitting, left_out
 from imgtk.io.metadata import special_profile
 from imgtk.io.options import WriteOptions
 from imgtk.io.temporary import remove_segments
@@ -22,7 +23,7 @@ from imgtk.pipeline import Progress
 from imgtk.video.animation import Animation, AnimationWriter
 from imgtk.video.deflicker import WARM_UP, Deflicker
 from imgtk.video.folder import FolderWriter
-from imgtk.video.formats import ANIMATIONS, Encoding, check_installed, container_of, is_clip
+from imgtk.video.formats import ANIMATED, ANIMATIONS, CLIP, Encoding, check_installed, container_of, is_clip
 from imgtk.video.frames import Frame
 from imgtk.video.sequence import ImageSequence
 
@@ -47,6 +48,20 @@ class Stopped(Exception):  # noqa: N818 - a signal of the run to itself
     """The run ended before the clip did."""
 
 
+class Converted(NamedTuple):
+    """What a clip has become.
+
+    Attributes:
+        size: of the frames.
+        notes: what was out of the ordinary.
+        warnings: what of the clip is not in the result.
+    """
+
+    size: Size
+    notes: list[str]
+    warnings: list[str]
+
+
 def convert(
     source: Path,
     target: Path,
@@ -61,7 +76,7 @@ def convert(
     seconds: dict[str, float],
     progress: Callable[[Progress], None] | None,
     resume: str | None = None,
-) -> tuple[Size, list[str]]:
+) -> Converted:
     """Send the frames of a clip through a pipeline, into another clip that has all else that the first one has.
 
     Args:
@@ -79,7 +94,7 @@ def convert(
             the same one has left are kept; so are images. None to do all at once.
 
     Returns:
-        The size of the result, and what was out of the ordinary.
+        What the clip has become.
 
     Raises:
         ReadError: if the clip cannot be read.
@@ -114,7 +129,7 @@ def convert(
                 if progress:
                     progress(Progress(done, max(clip.length, done), "frames", item.image.pixels.nbytes))
         remove_segments([target])
-        return size, [*clip.notes, *writer.notes]
+        return Converted(size, clip.notes, [*clip.warnings, *_lost(clip.first, target, size, suffix), *writer.warnings])
 
 
 def _check_format(source: Path, target: Path) -> None:
@@ -178,9 +193,20 @@ def _file_writer(
         writer = ClipWriter(file.name, target, size, clip.form, encoding, rest, transparent=transparent)
     else:
         writer = SegmentedWriter(file.name, target, size, clip.form, encoding, rest, key=key, transparent=transparent)
-    if profile := special_profile(clip.first.metadata):
-        writer.notes.append(f"its colour profile is left out: clips hold none ({profile})")
     return writer
+
+
+def _lost(first: Image, target: Path, size: Size, suffix: str) -> tuple[str, ...]:
+    """What the first frame carries and `target` does not hold, in words."""
+    metadata = first.metadata
+    if suffix:
+        return left_out(metadata, size, first.gray, Path(f"frame{suffix}"))
+    if form := ANIMATIONS.get(target.suffix.lower()):
+        return (*metadata.warnings, *fitting(metadata, size, first.gray, ANIMATED[form]).warnings)
+    if profile := special_profile(metadata):
+        profile = f"the ICC profile ({profile}) is left out"
+    lost = fitting(replace(metadata, icc=None), size, first.gray, CLIP).warnings
+    return (*metadata.warnings, *([profile] if profile else []), *lost)
 
 
 def _computed(

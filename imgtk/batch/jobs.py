@@ -10,7 +10,8 @@ from pathlib import Path
 from imgtk.batch.local import LOCAL
 from imgtk.batch.places import Place, SourceItem
 from imgtk.errors import ImgtkError, UsageError
-from imgtk.io.formats import WRITABLE
+from imgtk.io.formats import WRITABLE, suffix_of
+from imgtk.io.signatures import written_as
 from imgtk.video import formats as video
 from imgtk.video.animation import is_animation
 
@@ -100,21 +101,22 @@ def named(items: Sequence[SourceItem], suffix: str | None, distinct: bool, desti
     """Name the results of images; see `list_jobs`. With `distinct`, each name is treated as if another image had it,
     too."""
     stems = [one.results / one.folder / one.source.stem for one in items]
-    sharing = Counter(stem for one, stem in zip(items, stems, strict=True) if not one.error)
-    return [
-        _job(one, suffix, distinct or sharing[stem] > 1, destination) for one, stem in zip(items, stems, strict=True)
-    ]
+    whole = [one.results / one.folder / one.source.name for one in items]
+    sound = [index for index, one in enumerate(items) if not one.error]
+    names = Counter(path[index] for path in (stems, whole) for index in sound)
+    sharing = [distinct or names[stem] > 1 + (stem == name) for stem, name in zip(stems, whole, strict=True)]
+    return [_job(one, suffix, shares, destination) for one, shares in zip(items, sharing, strict=True)]
 
 
 def _job(one: SourceItem, suffix: str | None, shares: bool, destination: Place) -> Job:
     source, folder = one.source, one.results / one.folder
     if one.error:
         return Job(source, folder, source.name, error=one.error, origin=one.origin, destination=destination)
-    own = source.suffix.lower()
+    own = suffix_of(source)
     writable, usual = (video.WRITABLE, video.ANY) if video.is_clip(source) else (WRITABLE, ".png")
-    ending = f".{suffix}" if suffix else source.suffix if own in writable else usual
+    ending = f".{suffix}" if suffix else own if own.lower() in writable else _by_content(one) or usual
     unique = source.name if shares else source.stem
-    stem = source.stem if ending.lower() == own else unique
+    stem = source.stem if ending.lower() == source.suffix.lower() else unique
     images = ending if usual != ".png" and ending.lower() in (*SINGLE, ".png") else ""
     return Job(
         source,
@@ -126,6 +128,17 @@ def _job(one: SourceItem, suffix: str | None, shares: bool, destination: Place) 
         origin=one.origin,
         destination=destination,
     )
+
+
+def _by_content(one: SourceItem) -> str:
+    """The suffix of the format of an image whose name does not tell it; empty if it is not one to be written."""
+    if video.is_clip(one.source) or not one.origin.is_local:
+        return ""
+    try:
+        with one.source.open("rb") as file:
+            return written_as(file.read(32))
+    except OSError:  # whoever reads the image tells what is wrong
+        return ""
 
 
 def frames_in_store() -> UsageError:

@@ -7,14 +7,14 @@ import glob
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgtk.batch.places import Folder, SourceItem
 from imgtk.errors import ReadError, UsageError
-from imgtk.io.formats import READABLE
+from imgtk.io.formats import READABLE, suffix_of
 from imgtk.io.write import replacing
 from imgtk.video import formats as video
 
@@ -40,10 +40,10 @@ class LocalPlace:
             return list(self._in_folder(path, own, recursive))
         if glob.has_magic(word) and not os.path.lexists(word):
             root = _literal(path)
-            pattern = str(Path(glob.escape(str(root))) / path.relative_to(root))
-            matches = (Path(match) for match in sorted(glob.glob(pattern, recursive=True)))
+            rest = path.relative_to(root).parts
+            matches = sorted({*_matches(root, rest)} or {*_matches(root, [part.replace("[", "[[]") for part in rest])})
             taken = (*READABLE, *video.READABLE)
-            images = [one for one in matches if one.suffix.lower() in taken and not os.path.isdir(one)]
+            images = [one for one in matches if suffix_of(one).lower() in taken and not os.path.isdir(one)]
             kept = (one for one in images if own is None or not _within(one, own))
             return [SourceItem(self, one, one.parent.relative_to(root)) for one in kept]
         return [SourceItem(self, path, named=True)]
@@ -57,7 +57,7 @@ class LocalPlace:
             visible = sorted(name for name in folders if name[0] != ".") if recursive else []
             folders[:] = [name for name in visible if os.path.realpath(os.path.join(place, name)) != own]
             for name in sorted(files):
-                if name[0] != "." and os.path.splitext(name)[1].lower() in READABLE:
+                if name[0] != "." and suffix_of(Path(name)).lower() in READABLE:
                     yield SourceItem(self, Path(place, name), below)
         for error in refused:
             closed = Path(error.filename)
@@ -118,6 +118,23 @@ def _literal(pattern: Path) -> Path:
             break
         root /= part
     return root
+
+
+def _matches(root: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """What a pattern below `root` stands for. Where the name of a file or folder is there as it is written, it stands
+    for that alone, whatever wildcards are in it."""
+    if not parts:
+        yield root
+        return
+    part, *rest = parts
+    if os.path.lexists(root / part):
+        names = [part]
+    elif part == "**":
+        names = ["", *glob.glob("**/", root_dir=root, recursive=True)]
+    else:
+        names = glob.glob(part, root_dir=root)
+    for name in names:
+        yield from _matches(root / name, rest)
 
 
 def _lines(word: str) -> list[Path]:

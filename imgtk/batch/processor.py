@@ -181,6 +181,10 @@ class Processor:
         form = video.ANIMATIONS.get(suffix)
         if self._writing.quality and suffix in video.WRITABLE:
             raise UsageError(f"{target} is a clip, whose quality is set by --crf")
+        if self._writing.lossless and suffix in video.WRITABLE:
+            raise UsageError(f"{target} is a clip: --codec ffv1 keeps every pixel, and --lossless is for WebP")
+        if self._writing.lossless and form == "GIF":
+            raise UsageError(f"{target}: GIF is never lossless: it has 255 colours in a frame")
         if self._writing.quality and form in ("GIF", "PNG"):
             raise UsageError(f"{target}: {form} has no --quality")
         if form and (self._clips.codec or self._clips.crf is not None):
@@ -202,7 +206,7 @@ class Processor:
             return plan.output_size, self._devices.at_once(plan)
 
         try:
-            size, others = convert(
+            result = convert(
                 job.source,
                 job.target,
                 begun,
@@ -219,7 +223,8 @@ class Processor:
         except Stopped:
             return None
         sha256 = digest(job.target)
-        return Row(str(job.source), "done", str(job.target), size, seconds, sha256, (*others, *notes))
+        told = (*result.notes, *notes), tuple(dict.fromkeys(result.warnings))
+        return Row(str(job.source), "done", str(job.target), result.size, seconds, sha256, *told)
 
     def _checked_destination(self, job: Job, image: Image) -> tuple[Path, WriteOptions]:
         """Where and how a result is to be written. What would keep it from being written is found before it is

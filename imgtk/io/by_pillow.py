@@ -40,7 +40,7 @@ def header(file: BinaryIO, max_pixels: int) -> Header:
     with opened(file, max_pixels) as image:
         bits, gray = _samples(file, image)
         depth = 16 if bits > 8 else 8
-        metadata = _metadata(file, image)
+        metadata = metadata_of(file, image)
         return _header(image, metadata, gray=gray, depth=depth, endless=not _has_end(file, image))
 
 
@@ -51,7 +51,7 @@ def decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
     if head.startswith(png.SIGNATURE):
         return _decoded_png(file, head, path, max_pixels)
     with opened(file, max_pixels) as image:
-        metadata = _metadata(file, image)
+        metadata = metadata_of(file, image)
         bits, gray = _samples(file, image)
         if bits > 8 or (gray and image.mode == "RGBA"):
             return _decoded_deep(file, image, bits, gray, metadata, path)
@@ -136,7 +136,10 @@ def _has_end(file: BinaryIO, image: ImageFile) -> bool:
     return found
 
 
-def _metadata(file: BinaryIO, image: ImageFile) -> Metadata:
+def metadata_of(file: BinaryIO, image: ImageFile) -> Metadata:
+    """What the file carries that Pillow has opened as `image`, with the orientation as it states it."""
+    if image.format == "PNG":
+        return png_chunks.metadata(file)
     metadata = meta.of_pillow(image)
     if image.format == "WEBP":
         return replace(metadata, lossless=is_lossless_webp(file))

@@ -23,13 +23,14 @@ class AvifFacts(NamedTuple):
 
 
 def is_lossless_webp(file: BinaryIO) -> bool:
-    """Whether the pixels of a WebP file are stored without loss (a VP8L chunk; RFC 9649, 2.6)."""
+    """Whether the pixels of a WebP file, of an animation those of its first frame, are stored without loss (in a VP8L
+    chunk; RFC 9649, 2.6)."""
     file.seek(12)
     while len(head := file.read(8)) == 8:
         kind, length = struct.unpack("<4sI", head)
-        if kind in (b"VP8 ", b"VP8L", b"ANMF"):
+        if kind in (b"VP8 ", b"VP8L"):
             return bool(kind == b"VP8L")
-        file.seek(length + length % 2, 1)
+        file.seek(16 if kind == b"ANMF" else length + length % 2, 1)  # a frame has its chunks behind 16 bytes (2.7.1)
     return False
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from imgtk.errors import WriteError
 
@@ -54,9 +54,14 @@ BMP = Format("BMP", (".bmp",), metadata=("dpi",))
 FORMATS = (JPEG, PNG, WEBP, AVIF, TIFF, BMP)
 
 WRITABLE = tuple(suffix for form in FORMATS for suffix in form.suffixes)
-_OTHERS = (".gif", ".mpo", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm")
+_OTHERS = (".apng", ".gif", ".mpo", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm")
 READABLE = (*WRITABLE, *_OTHERS)
 """Suffixes of the files that are taken for images in folders; a file that is named is read whatever its suffix."""
+
+
+def suffix_of(path: PurePath) -> str:
+    """The suffix of an image's name, as written; of backup copies, such as a.JPG~, that of the original."""
+    return path.suffix.rstrip("~")
 
 
 def format_of(path: Path) -> Format:

@@ -77,8 +77,8 @@ def write(file: BinaryIO, pixels: Rows, metadata: Metadata) -> None:
     if colours is not None:
         depth, colour_type = next(bits for bits in (1, 2, 4, 8) if len(colours) <= 2**bits), _INDEXED
     file.write(SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)))
-    for block in _metadata_chunks(metadata):
-        file.write(block)
+    for kind, data in metadata_chunks(metadata):
+        file.write(chunk(kind, data))
     if colours is not None:
         file.write(chunk(b"PLTE", colours[:, :3].tobytes()))
         file.write(chunk(b"tRNS", colours[:, 3].tobytes()) if channels == 4 else b"")
@@ -90,25 +90,26 @@ def write(file: BinaryIO, pixels: Rows, metadata: Metadata) -> None:
     file.write(chunk(b"IDAT", compressor.flush()) + chunk(b"IEND", b""))
 
 
-def _metadata_chunks(metadata: Metadata) -> Iterator[bytes]:
-    """11.3: colour space, resolution, EXIF, XMP and texts, in an order that suits before the pixels."""
+def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+    """Kinds and contents of chunks (11.3): colour space, resolution, EXIF, XMP, IPTC and texts, in an order that suits
+    before the pixels."""
     if metadata.cicp:
-        yield chunk(b"cICP", bytes(metadata.cicp))
+        yield b"cICP", bytes(metadata.cicp)
     if metadata.icc:
-        yield chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc))
+        yield b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)
     if metadata.dpi:
         x, y = (min(round(dpi / METRES_PER_INCH), 2**31 - 1) for dpi in metadata.dpi)
-        yield chunk(b"pHYs", struct.pack(">IIB", x, y, 1))
+        yield b"pHYs", struct.pack(">IIB", x, y, 1)
     if metadata.exif:
-        yield chunk(b"eXIf", metadata.exif)
+        yield b"eXIf", metadata.exif
     if metadata.xmp:
-        yield chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
+        yield b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp
     if metadata.iptc:
         yield raw_profile(b"iptc", iptc.as_resource(metadata.iptc))
     for key, value in metadata.text.items():
         keyword = key.encode("latin-1", "replace")[:79].replace(b"\0", b"")
         if keyword:
-            yield chunk(b"iTXt", keyword + b"\0\0\0\0\0" + value.replace("\0", "").encode("utf-8", "replace"))
+            yield b"iTXt", keyword + b"\0\0\0\0\0" + value.replace("\0", "").encode("utf-8", "replace")
 
 
 def palette_of(pixels: Rows) -> np.ndarray | None:

@@ -73,12 +73,12 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
-def raw_profile(kind: bytes, block: bytes) -> bytes:
-    """The chunk that holds a block as ImageMagick stores it: see `_raw`."""
+def raw_profile(kind: bytes, block: bytes) -> tuple[bytes, bytes]:
+    """Kind and contents of the chunk that holds a block as ImageMagick stores it: see `_raw`."""
     digits = block.hex().encode()
     lines = b"\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
     text = b"\n%b\n%8d\n%b\n" % (kind, len(block), lines)
-    return chunk(b"zTXt", b"Raw profile type " + kind + b"\0\0" + zlib.compress(text))
+    return b"zTXt", b"Raw profile type " + kind + b"\0\0" + zlib.compress(text)
 
 
 @dataclass

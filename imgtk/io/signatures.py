@@ -42,6 +42,21 @@ HEIC = Signature("an HEIC image", "pi_heif", "heic")
 RAW = Signature("a camera raw file", "rawpy", "raw")
 
 
+_STARTS = {
+    b"\xff\xd8\xff": ".jpg",
+    b"RIFF....WEBP": ".webp",
+    b"....ftypavi[fs]": ".avif",
+    b"II[*+]\0|MM\0[*+]": ".tif",
+    b"BM.{4}\0{4}": ".bmp",
+}
+
+
+def written_as(head: bytes) -> str:
+    """The suffix of the format of a file that starts with `head` (32 bytes), if it is one that imgtk writes and not
+    PNG; empty otherwise."""
+    return next((suffix for start, suffix in _STARTS.items() if re.match(start, head, re.DOTALL)), "")
+
+
 def signature(head: bytes) -> Signature | None:
     """The format of a file that starts with `head` (32 bytes); None if it is none of these."""
     if head.startswith((b"\xff\x0a", _JXL_BOX)):

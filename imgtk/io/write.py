@@ -186,6 +186,11 @@ def quality_of(metadata: Metadata, target: Format, options: WriteOptions) -> int
     return options.quality or max(QUALITY, (metadata.quality or 0) if target is JPEG else 0)
 
 
+def is_lossless(metadata: Metadata, options: WriteOptions) -> bool:
+    """Whether a WebP file keeps every pixel: as asked for; else as the input does."""
+    return options.lossless or (metadata.lossless and options.quality is None)
+
+
 def warn(path: Path, metadata: Metadata) -> None:
     """Warn of what did not fit into a file; of what its format never holds, `Metadata.warnings` tell."""
     for warning in metadata.warnings:
@@ -211,7 +216,7 @@ def write_by_pillow(
         gray = samples.shape[2] < 3
         params |= {"xmp": metadata.xmp, "subsampling": "4:0:0" if gray else "4:4:4"}
     if target is WEBP:
-        lossless = options.lossless or (metadata.lossless and options.quality is None)
+        lossless = is_lossless(metadata, options)
         params |= {"xmp": metadata.xmp, "lossless": lossless, "exact": lossless}
     image.save(Stream(file), target.name, **{name: value for name, value in params.items() if value})  # type: ignore[arg-type]
 

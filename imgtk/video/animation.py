@@ -12,19 +12,23 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
+from PIL.PngImagePlugin import PngInfo
 
 from imgtk.device import available_memory, resolve_device
 from imgtk.errors import MemoryLimitError, ReadError, WriteError
 from imgtk.geometry import Size
-from imgtk.image import Image
-from imgtk.io import MAX_PIXELS
+from imgtk.image import Image, Metadata
+from imgtk.io import MAX_PIXELS, png
 from imgtk.io import metadata as meta
-from imgtk.io.convert import assembled
+from imgtk.io.by_pillow import metadata_of
+from imgtk.io.carried import fitting
+from imgtk.io.convert import assembled, oriented
 from imgtk.io.depth import to_depth
+from imgtk.io.formats import WEBP
 from imgtk.io.options import WriteOptions
 from imgtk.io.quiet import without_warnings
-from imgtk.io.write import QUALITY, Stream
-from imgtk.video.formats import ANIMATIONS
+from imgtk.io.write import QUALITY, Stream, is_lossless
+from imgtk.video.formats import ANIMATED, ANIMATIONS
 from imgtk.video.frames import Colours, Form, Frame, usual_matrix
 
 MILLISECOND = Fraction(1, 1000)
@@ -67,6 +71,7 @@ class Animation:
         length: how many frames there are.
         loops: how often it is shown; 0 for ever.
         notes: what was out of the ordinary.
+        warnings: what of the animation is not in the frames, in words.
 
     Raises:
         ReadError: if it cannot be read, is damaged, or its frames are too large.
@@ -92,6 +97,11 @@ class Animation:
         # An APNG may have an image for programs that do not know animations; it is not one of the frames.
         self._skipped = int(bool(getattr(self._file, "default_image", False)))
         self.length = getattr(self._file, "n_frames", 1) - self._skipped
+        with self.path.open("rb") as file:
+            deep = self._file.format == "PNG" and png.bit_depth(file.read(32)) > 8
+            metadata = metadata_of(file, self._file)
+        self._orientation, self._metadata = meta.orientation(metadata), meta.upright(metadata)
+        self.warnings = ["16 bits per sample have become 8"] if deep else []
         self.first, duration = self._frame(0)
         loops = self._file.info.get("loop")
         if self._file.format == "GIF":  # whose number is that of repetitions
@@ -135,8 +145,8 @@ class Animation:
             samples = np.asarray(self._file.convert("RGBA"))
         except Exception as error:  # decoders fail in many ways
             raise self._problem(error) from error
-        metadata = meta.upright(meta.of_pillow(self._file))
-        image = assembled(samples, has_alpha=True, metadata=metadata, path=self.path)
+        samples = oriented(samples, self._orientation)
+        image = assembled(samples, has_alpha=True, metadata=self._metadata, path=self.path)
         return image, float(self._file.info.get("duration") or _UNTOLD)
 
     def _is_cut(self) -> bool:
@@ -159,11 +169,11 @@ class AnimationWriter:
         length: how many there will be, by estimate.
         time_base: seconds in a unit of time.
         loops: how often it is to be shown; 0 for ever.
-        options: how the file is written; of it, WebP takes `quality`.
+        options: how the file is written; of it, WebP takes `quality` and `lossless`.
 
     Attributes:
         done: frames that need not be written: none.
-        notes: what could not be kept.
+        warnings: what could not be kept, in words.
 
     Raises:
         WriteError: if the format cannot hold such frames.
@@ -183,10 +193,10 @@ class AnimationWriter:
         loops: int = 0,
         options: WriteOptions = WriteOptions(),
     ) -> None:
-        self.notes: list[str] = []
+        self.warnings: list[str] = []
         self._format = ANIMATIONS[target.suffix.lower()]
         self._target, self._file, self._time_base, self._loops = target, file, time_base, loops
-        self._quality = options.quality or QUALITY
+        self._options = options
         self._frames: list[PIL.Image.Image] = []
         self._starts: list[Fraction] = []  # in seconds
         self._end = Fraction(0)
@@ -211,7 +221,7 @@ class AnimationWriter:
                     frame.info["transparency"] = _HIDDEN
             first, *others = self._frames
             file: Any = Stream(self._file)
-            first.save(file, self._format, save_all=True, append_images=others, **self._options())
+            first.save(file, self._format, save_all=True, append_images=others, **self._saving())
         self._frames.clear()
 
     def write(self, image: Image, pts: int, duration: int) -> None:
@@ -225,10 +235,10 @@ class AnimationWriter:
 
     def copy(self, packet: Any) -> None:
         """Sound and subtitles are left out."""
-        if not self.notes:
-            self.notes.append(f"sound and subtitles are left out: {self._format} holds none")
+        if not self.warnings:
+            self.warnings.append(f"sound and subtitles are left out: {self._format} holds none")
 
-    def _options(self) -> dict[str, Any]:
+    def _saving(self) -> dict[str, Any]:
         step = _STEPS[self._format]
         marks = [round(time / MILLISECOND / step) * step for time in (*self._starts, self._end)]
         options: dict[str, Any] = {"duration": [end - start for start, end in pairwise(marks)]}
@@ -236,15 +246,27 @@ class AnimationWriter:
             repetitions = {} if self._loops == 1 else {"loop": max(self._loops - 1, 0)}
             return options | repetitions | {"disposal": 2, "optimize": False}
         assert self._first
-        metadata = self._first.metadata
-        carried = {"icc_profile": metadata.icc, "exif": metadata.exif and b"Exif\0\0" + metadata.exif}
-        carried |= {"xmp": metadata.xmp} if self._format == "WEBP" else {}
+        form, size = ANIMATED[self._format], self._first.size
+        metadata = fitting(self._first.metadata, size, self._first.gray, form)
+        carried: dict[str, Any] = {"icc_profile": metadata.icc, "exif": metadata.exif and b"Exif\0\0" + metadata.exif}
+        carried |= {"xmp": metadata.xmp} if form is WEBP else {"dpi": metadata.dpi, "pnginfo": _png_info(metadata)}
         options |= {"loop": self._loops} | {name: value for name, value in carried.items() if value}
-        if self._format != "WEBP":
+        if form is not WEBP:
             return options
+        if is_lossless(metadata, self._options):
+            return options | {"lossless": True, "exact": True}
         transparent = any(np.asarray(frame.getchannel("A")).min() < 255 for frame in self._frames)
         # Where frames refer to earlier ones, libwebp 1.6 loses what is transparent in some of them.
-        return options | {"quality": self._quality} | ({"kmax": 1} if transparent else {})
+        return options | {"quality": self._options.quality or QUALITY} | ({"kmax": 1} if transparent else {})
+
+
+def _png_info(metadata: Metadata) -> PngInfo:
+    """The chunks that Pillow does not write by itself."""
+    info = PngInfo()
+    for kind, data in png.metadata_chunks(metadata):
+        if kind not in (b"iCCP", b"eXIf", b"pHYs"):
+            info.add(kind, data)
+    return info
 
 
 def _indexed(image: PIL.Image.Image) -> PIL.Image.Image:

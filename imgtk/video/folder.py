@@ -46,7 +46,7 @@ class FolderWriter:
 
     Attributes:
         done: frames that are there from an earlier run; `write` is to be given those after them.
-        notes: what could not be kept.
+        warnings: what could not be kept, in words.
 
     Raises:
         WriteError: if the format cannot hold such images, or the folder cannot be written.
@@ -63,7 +63,7 @@ class FolderWriter:
         options: WriteOptions = WriteOptions(),
         key: str | None = None,
     ) -> None:
-        self.notes: list[str] = []
+        self.warnings: list[str] = []
         self._target, self._suffix, self._time_base = target, suffix, form.time_base
         self._options = replace(options, overwrite=True)  # the draft is ours
         check_image(target / _name(1, suffix), options, has_alpha=transparent, sixteen_bit=form.deep, size=size)
@@ -117,8 +117,8 @@ class FolderWriter:
 
     def copy(self, packet: Any) -> None:
         """Sound and subtitles are left out."""
-        if not self.notes:
-            self.notes.append("sound and subtitles are left out: images hold none")
+        if not self.warnings:
+            self.warnings.append("sound and subtitles are left out: images hold none")
 
     def _publish(self) -> None:
         if not self._final.is_dir():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
 from imgtk.errors import ReadError, WriteError
+from imgtk.io.formats import PNG, WEBP, Format
 
 __all__ = ["Encoding"]
 
@@ -48,6 +49,16 @@ ANY = ".mkv"
 
 ANIMATIONS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 """Suffixes of the files that may hold an animation, and what Pillow calls their formats."""
+
+CLIP = Format("a clip", WRITABLE, depths=(8, 16), alpha=True)
+"""What clips hold of the metadata of images: nothing."""
+
+ANIMATED = {
+    "GIF": Format("GIF", (".gif",), alpha=True),
+    "WEBP": WEBP,
+    "PNG": replace(PNG, depths=(8,)),
+}
+"""What animations hold, by what Pillow calls their formats."""
 
 MOVING = (*WRITABLE, *(suffix for suffix in ANIMATIONS if suffix != ".png"))
 """Suffixes of the results that images are made the frames of. A PNG is one image, unless the input moves."""

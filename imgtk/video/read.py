@@ -41,6 +41,7 @@ class Clip:
         form: how the frames are stored.
         length: frames that there are, by estimate; 0 if that cannot be told.
         notes: what was out of the ordinary so far.
+        warnings: what of the clip is not in the frames, in words.
 
     Raises:
         ReadError: if there is no such file, or it holds no clip, a damaged one, or one whose frames are too large.
@@ -56,6 +57,7 @@ class Clip:
             with self._reading():
                 self._images = FrameImages(first)
                 self.first = self._images(first)
+            self.warnings = ["HDR mastering data are left out"] if _is_mastered(first) else []
         self.container = _open(self.path)
         self.stream = _stream(self.container, self.path)
         self._decoder = Decoder(self.stream)
@@ -187,6 +189,12 @@ class Clip:
         if self.stream.duration:
             return self.stream.duration * self.form.time_base
         return Fraction(self.container.duration or 0, av.time_base)
+
+
+def _is_mastered(frame: av.VideoFrame) -> bool:
+    """Whether a frame comes with data for screens that adapt to it."""
+    names = frame.side_data.keys()
+    return any(word in str(name) for name in names for word in ("MASTERING", "LIGHT_LEVEL", "HDR", "DOVI"))
 
 
 @contextmanager

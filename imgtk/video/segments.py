@@ -43,7 +43,7 @@ class SegmentedWriter:
 
     Attributes:
         done: frames that are there from an earlier run; `write` is to be given those after them.
-        notes: what could not be kept.
+        warnings: what could not be kept, in words.
 
     Raises:
         WriteError: as `ClipWriter` does.
@@ -62,7 +62,7 @@ class SegmentedWriter:
         transparent: bool = False,
     ) -> None:
         with ClipWriter(path, target, size, form, encoding, clip, transparent=transparent, trial=True) as whole:
-            self.notes = whole.notes
+            self.warnings = whole.warnings
             encoder, alpha = whole.encoder, has_alpha(av.VideoFormat(whole.pixel_format))
         self._path, self._target, self._clip, self._form, self._size = path, target, clip, form, size
         self._encoding = Encoding(encoder, encoding.crf)

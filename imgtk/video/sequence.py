@@ -37,6 +37,7 @@ class ImageSequence:
         form: how a clip would store them.
         length: how many there are.
         notes: what was out of the ordinary.
+        warnings: what of the images is not in the frames: nothing.
 
     Raises:
         ReadError: if a file holds no image, several, or one that is too large or has another size than the first; if
@@ -47,6 +48,7 @@ class ImageSequence:
         self, images: Sequence[Path], rate: Fraction | int | None = None, *, max_pixels: int = MAX_PIXELS
     ) -> None:
         self.notes: list[str] = []
+        self.warnings: tuple[str, ...] = ()
         self._images, self._max_pixels = images, max_pixels
         self.length = len(images)
         size, self._depth, alpha = self._looked_at()

@@ -74,7 +74,7 @@ class ClipWriter:
         encoder: what writes the frames.
         pixel_format: of the frames, as FFmpeg calls it.
         done: frames that need not be written: none.
-        notes: what could not be kept.
+        warnings: what could not be kept, in words.
 
     Raises:
         WriteError: if the container cannot hold the clip's sound, the encoder is missing, cannot be used in this
@@ -97,7 +97,7 @@ class ClipWriter:
         kind: Container | None = None,
         trial: bool = False,
     ) -> None:
-        self.notes: list[str] = []
+        self.warnings: list[str] = []
         self._count = 0
         self._target, self._form, self._template, self._trial = target, form, template, trial
         kind = kind or container_of(target)
@@ -119,7 +119,9 @@ class ClipWriter:
                 for stream in clip.container.streams:
                     if stream is clip.stream:
                         self._stream = self._add_frames(size, options)
-                    elif stream.type not in _LEFT_OUT:
+                    elif stream.type in _LEFT_OUT:
+                        self.warnings.append(f"a stream of {_name(stream)} is left out")
+                    else:
                         self._add_copy(stream)
                 self._copy_metadata(clip)
             if template is None:
@@ -213,7 +215,7 @@ class ClipWriter:
         if transparent and not has_alpha(best):
             raise self._transparency()
         if self._form.deep and not is_deep(best):
-            self.notes.append(f"{self.encoder} keeps fewer bits than the clip has ({own}): {best.name}")
+            self.warnings.append(f"{self.encoder} keeps fewer bits than the clip has ({own}): {best.name}")
         return best.name
 
     def _transparency(self) -> WriteError:
@@ -274,7 +276,7 @@ class ClipWriter:
                     f"cannot write {self._target}: its sound is {what}, which {self._target.suffix} files do not hold",
                     hint=f"Write {ANY}, which holds nearly all.",
                 ) from None
-            self.notes.append(f"{stream.type} ({what}) is left out: {self._target.suffix} files do not hold it")
+            self.warnings.append(f"{stream.type} ({what}) is left out: {self._target.suffix} files do not hold it")
             return
         copy.metadata.update(_descriptive(stream.metadata))
         copy.disposition = stream.disposition
@@ -316,6 +318,12 @@ def _abandon(container: OutputContainer) -> None:
     """Close a file that nobody will read."""
     with suppress(av.error.FFmpegError, ValueError):
         container.close()
+
+
+def _name(stream: Stream) -> str:
+    """What a stream of data is, as far as the clip tells."""
+    name = stream.metadata.get("handler_name", "").strip()
+    return f"data ({name})" if name else "data"
 
 
 def _descriptive(metadata: dict[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from imgtk.batch.conflicts import without_conflicts
@@ -45,6 +46,14 @@ def test_folders_whose_names_look_like_patterns_are_literal(make: Make) -> None:
     assert targets("[2024] Images/*.JPG") == {"[2024] Images/a.JPG": "out/a.JPG"}
     assert targets("[2024] Images/*/*.png") == {"[2024] Images/*/b.png": "out/b.png"}
     assert targets("[12] Images/*.jpg") == {"2 Images/c.jpg": "out/2 Images/c.jpg"}
+    make("in/1/[raw] x/d.png", "in/2/[raw] x/e.png", "in/2/r x/f.png", "in/3/r x/g.png", "in/3/[b] 1.png")
+    assert targets("in/*/[raw] x/*.png") == {
+        "in/1/[raw] x/d.png": "out/1/[raw] x/d.png",
+        "in/2/[raw] x/e.png": "out/2/[raw] x/e.png",
+        "in/3/r x/g.png": "out/3/r x/g.png",
+    }
+    assert set(targets("in/**/[raw] x/*.png")) == set(targets("in/*/[raw] x/*.png"))
+    assert targets("in/3/[b] *.png") == {"in/3/[b] 1.png": "out/[b] 1.png"}
     with pytest.raises(ReadError, match="no image matches"):
         targets("[2024] Images/*.webp")
 
@@ -54,6 +63,41 @@ def test_every_name_of_a_jpeg_is_kept(make: Make, name: str) -> None:
     make(f"in/{name}")
     assert targets("in") == {f"in/{name}": f"out/{name}"}
     assert targets(f"in/{name}") == {f"in/{name}": f"out/{name}"}
+
+
+def test_backup_copies_are_what_their_original_is(make: Make) -> None:
+    for image in make("in/a.JPG", "in/b.png", "in/c.jpg"):
+        image.rename(f"{image}~")
+    make("in/c.jpg")
+    own = {"in/a.JPG~": "out/a.JPG", "in/b.png~": "out/b.png"}
+    assert targets("in") == own | {"in/c.jpg": "out/c.jpg", "in/c.jpg~": "out/c.jpg~.jpg"}
+    assert targets("in/a*", "in/b.png~") == own
+    assert targets("in/a.JPG~", out=None) == {"in/a.JPG~": "a.imgtk.JPG"}
+    assert len(set(targets("in", suffix="webp").values())) == 4
+
+
+@pytest.mark.parametrize(
+    ("form", "suffix"),
+    [("JPEG", ".jpg"), ("TIFF", ".tif"), ("WEBP", ".webp"), ("AVIF", ".avif"), ("BMP", ".bmp"), ("PNG", ".png")],
+)
+def test_content_tells_the_format_where_the_name_does_not(make: Make, form: str, suffix: str) -> None:
+    Path("in").mkdir()
+    for name in ("a", "a.jpg_large", "a.mpo"):
+        PIL.Image.new("RGB", (3, 2)).save(f"in/{name}", form)
+        assert targets(f"in/{name}") == {f"in/{name}": f"out/a{suffix}"}
+    Path("in/b").write_text("no image")
+    assert targets("in/b", "in/none") == {"in/b": "out/b.png", "in/none": "out/none.png"}
+
+
+def test_names_that_share_all_but_the_suffix(make: Make) -> None:
+    make("in/a.jpg", "in/a.jpg.png")
+    assert targets("in") == {"in/a.jpg": "out/a.jpg", "in/a.jpg.png": "out/a.jpg.png"}
+    assert targets("in", suffix="webp") == {"in/a.jpg": "out/a.webp", "in/a.jpg.png": "out/a.jpg.png.webp"}
+    make("in/a.png")
+    assert len(set(targets("in").values())) == 3
+    changed = targets("in", suffix="webp")
+    assert len(set(changed.values())) == 3
+    assert set(changed.values()) == {"out/a.jpg.webp", "out/a.jpg.png.webp", "out/a.png.webp"}
 
 
 @pytest.mark.parametrize("out", ["results.v2/", "results.png/", "results.mp4/"])

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from PIL.PngImagePlugin import PngInfo
 
 from imgtk.batch import Row, run
 from imgtk.errors import MemoryLimitError
-from imgtk.io import WriteOptions
+from imgtk.io import WriteOptions, png_chunks
 from imgtk.pipeline import Pipeline
 from imgtk.video.formats import Encoding
 from tests.video.clips import codec_of, image, make, times_of
@@ -164,7 +165,7 @@ def test_animations_of_a_folder_keep_their_format(tmp_path: Path) -> None:
 def test_clips_become_animations_and_back(tmp_path: Path) -> None:
     make(tmp_path / "in.mp4", times=(0, 3600, 9000, 18_000), audio="aac")
     row = through("adjust:gamma 1", tmp_path / "in.mp4", tmp_path / "out.webp")
-    assert any("sound" in note for note in row.notes)
+    assert any("sound" in note for note in row.warnings)
     durations = [duration for _, duration in frames_in(tmp_path / "out.webp")]
     assert durations[:3] == [40, 60, 100]
     row = through("adjust:gamma 1", tmp_path / "out.webp", tmp_path / "back.mp4")
@@ -225,3 +226,56 @@ def test_options_of_other_formats(tmp_path: Path, name: str, options: dict[str, 
     (row,) = run(Pipeline("adjust:gamma 2", device="cpu"), tmp_path / "in.gif", tmp_path / name, **options)
     assert problem in str(row.error)
     assert [path.name for path in tmp_path.iterdir()] == ["in.gif"]
+
+
+def test_lossless_webp_stays_lossless(tmp_path: Path) -> None:
+    source = animation(tmp_path / "in.webp", hole=True)
+    noise = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    frames = [PIL.Image.fromarray(noise), PIL.Image.fromarray(noise[::-1])]
+    frames[0].save(source, save_all=True, append_images=frames[1:], lossless=True, duration=100)
+    before = [pixels for pixels, _ in frames_in(source)]
+    options = {"same": WriteOptions(), "asked": WriteOptions(lossless=True), "lossy": WriteOptions(quality=80)}
+    for name, how in options.items():
+        through("upscale:nearest x1", source, tmp_path / f"{name}.webp", write=how)
+        after = [pixels for pixels, _ in frames_in(tmp_path / f"{name}.webp")]
+        assert all(map(np.array_equal, before, after)) == (name != "lossy")
+    row = through("upscale:nearest x1", source, tmp_path / "out.gif", write=WriteOptions(lossless=True))
+    assert "GIF is never lossless" in str(row.error)
+    row = through("upscale:nearest x1", source, tmp_path / "out.mp4", write=WriteOptions(lossless=True))
+    assert "--codec ffv1" in str(row.error)
+
+
+def test_metadata_of_animations_go_along_or_are_told(tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add_text("Title", "two frames")
+    info.add_itxt("XML:com.adobe.xmp", "<x/>")
+    info.add(b"gAMA", (100_000).to_bytes(4, "big"))
+    source = animation(tmp_path / "in.png", pnginfo=info, dpi=(300, 300))
+    row = through("upscale:nearest x2", source, tmp_path / "out.png")
+    assert row.warnings == ()
+    with (tmp_path / "out.png").open("rb") as file:
+        kept = png_chunks.metadata(file)
+    assert kept.text == {"Title": "two frames"}
+    assert kept.xmp == b"<x/>"
+    assert round(kept.dpi[0]) == 300
+    assert len(kept.icc) > 128  # linear light
+    told = {
+        "out.gif": {"XMP", "the ICC profile", "the resolution", "a text"},
+        "out.webp": {"the resolution", "a text"},
+        "out.mkv": {"XMP", "the ICC profile", "the resolution", "a text"},
+    }
+    for name, lost in told.items():
+        row = through("upscale:nearest x2", source, tmp_path / name)
+        assert {warning.partition(" (")[0].partition(" is ")[0] for warning in row.warnings} == lost, row.warnings
+
+
+def test_the_orientation_of_animations(tmp_path: Path) -> None:
+    exif = PIL.Image.Exif()
+    exif[274] = 6
+    source = animation(tmp_path / "in.webp", exif=exif.tobytes())
+    through("upscale:nearest x1", source, tmp_path / "out.webp")
+    before, after = frames_in(source), frames_in(tmp_path / "out.webp")
+    for (old, _), (new, _) in zip(before, after, strict=True):
+        assert np.array_equal(new, np.rot90(old, -1))
+    with PIL.Image.open(tmp_path / "out.webp") as image:
+        assert image.getexif()[274] == 1

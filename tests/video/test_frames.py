@@ -476,11 +476,11 @@ def test_profiles_are_told_of() -> None:
     (Path("in")).mkdir()
     pil_image = PIL.Image.fromarray(image(0))
     pil_image.save("in/1.png", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    assert not any("profile" in note for note in once("in", "srgb.mp4").notes)
+    assert not any("profile" in note for note in once("in", "srgb.mp4").warnings)
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ"))  # any that is not sRGB
     icc = lab.tobytes()
     pil_image.save("in/1.png", icc_profile=icc[:16] + b"RGB " + icc[20:])
-    assert any("profile" in note for note in once("in", "other.mp4").notes)
+    assert any("profile" in note for note in once("in", "other.mp4").warnings)
 
 
 def test_clips_among_frames_and_other_nonsense(tmp_path: Path) -> None:

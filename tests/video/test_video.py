@@ -553,3 +553,13 @@ def test_a_full_disk_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(WriteError, match="No space left"):
         list(clips)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "b.mkv"]
+
+
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    make(tmp_path / "in.mkv", subtitles=True, audio="aac")
+    pipeline = Pipeline("upscale:nearest x1", device="cpu")
+    (row,) = run(pipeline, tmp_path / "in.mkv", tmp_path / "out.mp4")
+    assert row.warnings == ("subtitle (subrip) is left out: .mp4 files do not hold it",)
+    assert row.to_dict()["warnings"] == list(row.warnings)
+    (row,) = run(pipeline, tmp_path / "in.mkv", tmp_path / "out.mkv")
+    assert row.warnings == ()

@@ -3,6 +3,7 @@
 import ast
 import runpy
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def modules_below(folders: list[Path]) -> dict[str, Path]:
 
 
 MODULES = modules_below([ROOT / "imgtk", *ROOT.glob("plugins/imgtk_*")])
+
+
+@cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+def tree(path: Path) -> ast.Module:
+    return parsed(path.read_text("utf-8"))
 
 
 def at_runtime(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
@@ -52,22 +62,19 @@ def imported(node: ast.Import | ast.ImportFrom, modules: dict[str, Path]) -> set
 
 def graph(modules: dict[str, Path]) -> dict[str, set[str]]:
     return {
-        name: {
-            other for node in at_runtime(ast.parse(path.read_text("utf-8")).body) for other in imported(node, modules)
-        }
-        - {name}
+        name: {other for node in at_runtime(tree(path).body) for other in imported(node, modules)} - {name}
         for name, path in modules.items()
     }
 
 
 def all_imports(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node
 
 
 def declared(path: Path) -> list[str] | None:
-    for node in ast.parse(path.read_text("utf-8")).body:
+    for node in tree(path).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             names: list[str] = ast.literal_eval(node.value)
             return names
@@ -113,6 +120,48 @@ def test_circles_inside_a_package_are_found(tmp_path: Path) -> None:
     lazy = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import p.a\ndef f():\n    import p.a\n"
     (folder / "b.py").write_text(lazy)
     TopologicalSorter(graph(modules_below([folder]))).prepare()
+
+
+ENDS = {("imgtk.training.spawn", "_end_with_parent"), ("imgtk.batch.ray.connection", "_end")}
+"""Functions that end a process which is only there for the library, or which Ray would crash at its end."""
+
+
+def ending_and_filtering(path: Path, name: str) -> Iterator[str]:
+    """Where a module ends the process, or filters warnings for all of it."""
+
+    def visit(node: ast.AST, where: str, kept: bool) -> Iterator[str]:
+        if isinstance(node, ast.FunctionDef):
+            where = node.name
+        if isinstance(node, ast.With):
+            kept = kept or any("catch_warnings" in ast.unparse(item) for item in node.items)
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            ends = called in ("os._exit", "sys.exit", "exit", "os.abort") and (name, where) not in ENDS
+            if ends or (called in ("warnings.filterwarnings", "warnings.simplefilter") and not kept):
+                yield f"{name}.{where} calls {called}"
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, where, kept)
+
+    yield from visit(tree(path), "", False)
+
+
+def test_libraries_neither_end_the_process_nor_filter_all_warnings() -> None:
+    found = [
+        call
+        for name, path in MODULES.items()
+        if not name.startswith(("imgtk.cli", "imgtk.__main__"))
+        for call in ending_and_filtering(path, name)
+    ]
+    assert found == []
+
+
+def test_ends_and_filters_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "m.py"
+    path.write_text(
+        "def f():\n    with warnings.catch_warnings():\n        warnings.simplefilter('ignore')\n"
+        "def g():\n    warnings.simplefilter('ignore')\n    sys.exit(1)\n"
+    )
+    assert list(ending_and_filtering(path, "m")) == ["m.g calls warnings.simplefilter", "m.g calls sys.exit"]
 
 
 def test_modules_are_short() -> None:

@@ -76,10 +76,9 @@ def train(
     An interrupted run continues with --resume, exactly as if it had not been interrupted.
     """
     spec = default().spec(op)
-    from imgtk.training.processes import is_rank_zero, silence_libraries
+    from imgtk.training.processes import is_rank_zero
     from imgtk.training.run import train as run_training
 
-    silence_libraries()
     with ExitStack() as stack:
         stack.enter_context(reported_once())
         show = None if quiet or not is_rank_zero() else stack.enter_context(_Bar())

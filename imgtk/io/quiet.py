@@ -1,7 +1,8 @@
-"""Keeping the libraries that decode images from writing to the terminal: imgtk reports what is wrong, once."""
+"""Keeping libraries from writing to the terminal: imgtk reports what is wrong, once."""
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import warnings
@@ -16,6 +17,18 @@ def without_warnings() -> Iterator[None]:
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def without_logs(logger: logging.Logger) -> Iterator[None]:
+    """Drop what a library logs below warnings."""
+    with _lock:
+        level = logger.level
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager

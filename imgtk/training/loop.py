@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from imgtk.errors import PluginError, TrainingError
 from imgtk.training.checkpoint import random_state, read_checkpoint, restore_random, write_checkpoint
-from imgtk.training.fabric import allow_double_backward
+from imgtk.training.fabric import allow_double_backward, setup
 from imgtk.training.images import CropSampler
 from imgtk.training.log import RunLog
 from imgtk.training.processes import CollectiveError, process_mean
@@ -58,7 +58,7 @@ class Loop:
         for name, network in trainer.networks.items():
             network.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             optimizer = trainer.optimizer(name)
-            self.networks[name], self.optimizers[name] = self.fabric.setup(network, optimizer)
+            self.networks[name], self.optimizers[name] = setup(fabric, network, optimizer)
             self.schedules[name] = LambdaLR(optimizer, self.recipe.lr_factor)
         decay = self.recipe.ema
         self.averaged = AveragedModel(

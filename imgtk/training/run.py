@@ -21,8 +21,9 @@ from imgtk.registry import Registry, default
 from imgtk.training.fabric import launch
 from imgtk.training.images import image_files
 from imgtk.training.loop import Loop, Status
-from imgtk.training.processes import CollectiveError, all_ranks_equal, in_processes, started_elsewhere
+from imgtk.training.processes import CollectiveError, all_ranks_equal
 from imgtk.training.recipe import Recipe, load_recipe, recipe_file
+from imgtk.training.spawn import in_processes, started_elsewhere
 from imgtk.training.trainer import build_trainer, trainer_type
 
 __all__ = ["Status", "train"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable
 from hashlib import sha256
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from imgtk.errors import UsageError, WeightsError
+from imgtk.io.quiet import without_logs
 from imgtk.weights.public import public_models
 from imgtk.weights.store import store
 
@@ -72,20 +72,20 @@ def download(url: str, expected: str = "", report: DownloadProgress | None = Non
     import pooch
     from requests.exceptions import RequestException
 
-    pooch.get_logger().setLevel(logging.WARNING)
     path = place(url)
     by_hand = f"Download {url} in another way, put it at {path}, and give the same command again."
     if path.exists():  # and pooch wants to download it nevertheless
         by_hand = f"The file at {path} has another SHA-256 than expected. {by_hand}"
     bar = _Bar(report) if report else False
     try:
-        pooch.retrieve(
-            url,
-            known_hash=expected.lower() or None,
-            fname=path.name,
-            path=path.parent,
-            downloader=pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT),
-        )
+        with without_logs(pooch.get_logger()):
+            pooch.retrieve(
+                url,
+                known_hash=expected.lower() or None,
+                fname=path.name,
+                path=path.parent,
+                downloader=pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=TIMEOUT),
+            )
     except RequestException as error:
         raise WeightsError(f"cannot download {url}: {_reason(error)}", hint=by_hand) from None
     except OSError as error:

@@ -25,15 +25,28 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".param")
 
 
 def folder(package: str) -> Path:
-    """Where `package` (an importable name) ships its weights; the folder need not exist. Its code is not run."""
-    spec = find_spec(package)
+    """Find where a package ships its weights; the folder need not exist. The code of the package is not run.
+
+    Args:
+        package: its importable name.
+
+    Raises:
+        WeightsError: no package of that name is installed.
+    """
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):  # of a package around it, or of its name
+        spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"{package!r} is no installed package", name=package)
+        raise WeightsError(
+            f"there is no package {package!r} to look for weights in",
+            hint="Install it. If the plugin is yours: `package` is the importable name of what ships the weights.",
+        )
     return Path(spec.submodule_search_locations[0]) / "weights"
 
 
 def shipped(package: str) -> list[Card]:
-    """The cards of the weights that `package` ships, by name."""
+    """Read the cards of the weights that `package` ships, by name. Raises WeightsError as `folder` and `Card.read`."""
     return [Card.read(path) for path in sorted(folder(package).glob("*.toml"))]
 
 
@@ -78,7 +91,8 @@ def locate(model: str | Path, package: str, others: Iterable[str] = ()) -> Path:
         others: further such packages; of equal names, that of `package` is meant.
 
     Raises:
-        WeightsError: when there is no such thing, with the nearest name; or when it is a folder.
+        WeightsError: when there is no such thing, with the nearest name; when it is a folder; or when one of the
+            packages is not installed.
     """
     ours = {name: path for other in (*others, package) for name, path in files(folder(other)).items()}
     theirs = files(store())

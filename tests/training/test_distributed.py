@@ -26,8 +26,9 @@ from imgtk.cli import main
 from imgtk.cli.train import reported_once
 from imgtk.errors import ReadError, TrainingError
 from imgtk.op import OpSpec
-from imgtk.training.processes import all_ranks_equal, batch_mean, in_processes, on_whole_batch
+from imgtk.training.processes import all_ranks_equal, batch_mean, on_whole_batch
 from imgtk.training.run import train
+from imgtk.training.spawn import in_processes
 from imgtk_esrgan.trainer import CompactRecipe, CompactTrainer, ESRGANRecipe, ESRGANTrainer
 
 TROUBLE, WITNESS, LAST = "IMGTK_TEST_TROUBLE", "IMGTK_TEST_WITNESS", "IMGTK_TEST_LAST"

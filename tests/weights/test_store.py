@@ -53,6 +53,17 @@ def test_what_is_not_there_is_said_with_the_nearest_name(package, model, words):
     assert all(word in str(caught.value) for word in words)
 
 
+@pytest.mark.parametrize("name", ["absent_package", "absent_package.inner", "imgtk.weights.store", "imgtk_esrgan.", ""])
+def test_a_package_that_is_not_installed_is_named(package, name):
+    with pytest.raises(WeightsError, match=f"there is no package '{name}'") as error:
+        locate("lily-x4", name)
+    assert error.value.hint.startswith("Install it.")
+    with pytest.raises(WeightsError, match=f"there is no package '{name}'"):
+        locate("lily-x4", "weighty_package", [name])
+    with pytest.raises(WeightsError, match=f"there is no package '{name}'"):
+        shipped(name)
+
+
 def test_a_package_without_weights_ships_none():
     assert shipped("imgtk.weights") == []
     with pytest.raises(WeightsError, match="none"):

@@ -122,6 +122,8 @@ def test_circles_inside_a_package_are_found(tmp_path: Path) -> None:
     TopologicalSorter(graph(modules_below([folder]))).prepare()
 
 
+PROGRAMS = ("imgtk.cli", "imgtk.__main__", "imgtk.serve.worker")
+"""Modules that are programs, or what a process does that is only there for them."""
 ENDS = {("imgtk.training.spawn", "_end_with_parent"), ("imgtk.batch.ray.connection", "_end")}
 """Functions that end a process which is only there for the library, or which Ray would crash at its end."""
 
@@ -149,7 +151,7 @@ def test_libraries_neither_end_the_process_nor_filter_all_warnings() -> None:
     found = [
         call
         for name, path in MODULES.items()
-        if not name.startswith(("imgtk.cli", "imgtk.__main__"))
+        if not name.startswith(PROGRAMS)
         for call in ending_and_filtering(path, name)
     ]
     assert found == []

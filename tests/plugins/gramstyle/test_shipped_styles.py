@@ -9,6 +9,7 @@ from imgtk.image import Image
 from imgtk.metrics import psnr
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import gram_distance, grams
+from imgtk.nn.regularity import regularity, smooth_image
 from imgtk.registry import default
 from imgtk.testing import check_op
 from imgtk.training.recipe import load_recipe, recipe_file
@@ -122,3 +123,13 @@ def test_large_images_hold(name):
 def test_reduced_precision_stays_close(name):
     x = photo("astronaut", 128)
     assert psnr(operator(name)(x), operator(name, torch.bfloat16)(x.bfloat16()).float()) > 48
+
+
+WOVEN = {"great-wave", "engraving", "mosaic", "pointillism", "water-lilies", "composition", "scream"}
+"""Styles of the earlier network, which weave."""
+
+
+@pytest.mark.parametrize("name", [name for name in STYLES if name not in WOVEN])
+@torch.inference_mode()
+def test_nothing_is_woven_over_smooth_areas(name):
+    assert regularity(operator(name)(smooth_image(512, 448))) <= 0.25

@@ -1,4 +1,4 @@
-"""imgtk: image operators are plugins, a line of text is a program.
+"""Process images with operators that are plugins, in pipelines that are lines of text.
 
 >>> import imgtk
 >>> imgtk.Pipeline("upscale:esrgan x4 | style:monet")("in.jpg").save("out.png")  # doctest: +SKIP

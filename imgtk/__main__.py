@@ -1,4 +1,4 @@
-"""`python -m imgtk` is `imgtk`."""
+"""Run the command line: `python -m imgtk`."""
 
 from imgtk.cli import main
 

@@ -140,11 +140,11 @@ class Client:
             time.sleep(_pause(answer))
 
     def job(self, name: str) -> dict[str, Any]:
-        """The job of that id. Raises ApiError."""
+        """Return the job of that id. Raises ApiError."""
         return dict(_checked(self._http.get(f"{API}/jobs/{name}")).json())
 
     def events(self, name: str) -> Iterator[dict[str, Any]]:
-        """The job of that id, again and again until it is finished. Raises ApiError."""
+        """Yield the job of that id, again and again until it is finished. Raises ApiError."""
         with self._http.stream("GET", f"{API}/jobs/{name}/events") as answer:
             if answer.is_error:
                 answer.read()
@@ -153,7 +153,7 @@ class Client:
                     yield json.loads(line[6:])
 
     def result(self, job: dict[str, Any]) -> Result:
-        """The result of a job that is done. Raises ApiError."""
+        """Return the result of a job that is done. Raises ApiError."""
         answer = _checked(self._http.get(f"{API}/jobs/{job['id']}/result"))
         return _result(answer, job)
 
@@ -162,11 +162,11 @@ class Client:
         return dict(_checked(self._http.delete(f"{API}/jobs/{name}")).json())
 
     def plan(self, pipeline: str, size: tuple[int, int] = (1920, 1080)) -> dict[str, Any]:
-        """What a pipeline would do with an image of (width, height). Raises ApiError."""
+        """Return what a pipeline would do with an image of (width, height). Raises ApiError."""
         return dict(_checked(self._http.post(f"{API}/plan", json={"pipeline": pipeline, "size": size})).json())
 
     def get(self, path: str) -> Any:
-        """What the API tells at a path: "operators", "models", "presets", "health". Raises ApiError."""
+        """Return what the API tells at a path: "operators", "models", "presets", "health". Raises ApiError."""
         return _checked(self._http.get(f"{API}/{path}")).json()
 
 
@@ -221,11 +221,11 @@ class AsyncClient:
             await asyncio.sleep(_pause(answer))
 
     async def job(self, name: str) -> dict[str, Any]:
-        """The job of that id."""
+        """Return the job of that id."""
         return dict(_checked(await self._http.get(f"{API}/jobs/{name}")).json())
 
     async def events(self, name: str) -> AsyncIterator[dict[str, Any]]:
-        """The job of that id, again and again until it is finished."""
+        """Yield the job of that id, again and again until it is finished."""
         async with self._http.stream("GET", f"{API}/jobs/{name}/events") as answer:
             if answer.is_error:
                 await answer.aread()
@@ -234,7 +234,7 @@ class AsyncClient:
                     yield json.loads(line[6:])
 
     async def result(self, job: dict[str, Any]) -> Result:
-        """The result of a job that is done."""
+        """Return the result of a job that is done."""
         answer = _checked(await self._http.get(f"{API}/jobs/{job['id']}/result"))
         return _result(answer, job)
 
@@ -243,11 +243,11 @@ class AsyncClient:
         return dict(_checked(await self._http.delete(f"{API}/jobs/{name}")).json())
 
     async def plan(self, pipeline: str, size: tuple[int, int] = (1920, 1080)) -> dict[str, Any]:
-        """What a pipeline would do with an image of (width, height)."""
+        """Return what a pipeline would do with an image of (width, height)."""
         return dict(_checked(await self._http.post(f"{API}/plan", json={"pipeline": pipeline, "size": size})).json())
 
     async def get(self, path: str) -> Any:
-        """What the API tells at a path, as `Client.get`."""
+        """Return what the API tells at a path, as `Client.get`."""
         return _checked(await self._http.get(f"{API}/{path}")).json()
 
 
@@ -258,7 +258,7 @@ def _headers(token: str | None) -> dict[str, str]:
 def _form(
     stack: ExitStack, pipeline: str, image: str | Path, images: Sequence[str | Path], options: dict[str, Any]
 ) -> tuple[dict[str, str], list[tuple[str, tuple[str, Any]]]]:
-    """The fields and files of a form; the files are closed with `stack`."""
+    """Return the fields and files of a form; the files are closed with `stack`."""
     fields = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in options.items()}
     paths = [("image", Path(image)), *((f"image{number}", Path(path)) for number, path in enumerate(images, 2))]
     files = [(key, (path.name, stack.enter_context(path.open("rb")))) for key, path in paths]

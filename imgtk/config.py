@@ -1,8 +1,8 @@
-"""`imgtk.toml`: the user's and a project's defaults and presets.
+"""Configuration in `imgtk.toml`: defaults of options and presets, of the user and of a project.
 
-The user's file lies in the folder where programs keep settings (`~/.config/imgtk/imgtk.toml` on Linux). A project's
-file is the first `imgtk.toml` in the current folder or one above it; what it says comes before the user's. The
-environment variable IMGTK_CONFIG names a file that is read in place of both.
+The user's file is in the folder for settings (`~/.config/imgtk/imgtk.toml` on Linux). A project's file is the first
+`imgtk.toml` in the current folder or above it, and overrides the user's. The environment variable IMGTK_CONFIG names a
+file that replaces both.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Default:
 
 @dataclass(frozen=True)
 class Config:
-    """What the files of settings say together.
+    """The merged contents of the configuration files.
 
     Attributes:
-        files: those that were read; later ones come first.
+        files: the files that were read; later ones override earlier ones.
         defaults: by command ("" for all commands; "models pull" for one in a group), then by the option's long name.
         presets: by name.
         plugin_folders: folders of plugins, from the user's own file.
@@ -55,7 +55,7 @@ class Config:
     plugin_folders: tuple[Path, ...] = ()
 
     def over(self, other: Config) -> Config:
-        """This one, completed by what another says."""
+        """Return this configuration with the values of another where this one has none."""
         commands = other.defaults.keys() | self.defaults.keys()
         return Config(
             files=other.files + self.files,
@@ -66,12 +66,12 @@ class Config:
 
 
 def user_file() -> Path:
-    """The user's own file; it need not exist."""
+    """Return the user's own file; it need not exist."""
     return platformdirs.user_config_path("imgtk", appauthor=False) / NAME
 
 
 def config_files() -> list[tuple[Path, bool]]:
-    """The files that are read, the project's last, and whether each is the user's own."""
+    """Return the files to read, the project's last, each with whether it is the user's own."""
     if given := os.environ.get("IMGTK_CONFIG"):
         return [(Path(given).expanduser(), True)]
     here, own = Path.cwd(), user_file()
@@ -81,7 +81,7 @@ def config_files() -> list[tuple[Path, bool]]:
 
 
 def load_config() -> Config:
-    """What the files say together.
+    """Return the merged contents of the configuration files.
 
     Raises:
         ConfigError: if one cannot be read or is wrong, with file, line and key.
@@ -95,12 +95,12 @@ def load_config() -> Config:
 
 
 def presets(registry: Registry, config: Config) -> dict[str, Preset]:
-    """All presets by name: those of plugins, and before them those of the files of settings."""
+    """Return all presets by name: those of the configuration files override those of plugins."""
     return dict(sorted({**registry.presets, **config.presets}.items()))
 
 
 def preset(name: str, registry: Registry, config: Config) -> Preset:
-    """The preset of that name. Raises UsageError, naming the nearest one."""
+    """Return the preset of that name. Raises UsageError, naming the nearest one."""
     found = presets(registry, config)
     if name not in found:
         near = get_close_matches(name, found, n=1)

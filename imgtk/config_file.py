@@ -1,4 +1,4 @@
-"""Reads one `imgtk.toml`, and tells the file, line and key of what is wrong in it."""
+"""Read one `imgtk.toml`, with the file, line and key in error messages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Tables(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_config(file: Path, *, own: bool) -> Config:
-    """What a file says.
+    """Return the contents of a configuration file.
 
     Args:
         file: its path.
@@ -77,7 +77,7 @@ class _Reader:
         )
 
     def defaults(self, table: dict[str, Any], *command: str) -> dict[str, dict[str, Default]]:
-        """The defaults of a command and of those in it."""
+        """Return the defaults of a command and of those in it."""
         own: dict[str, Default] = {}
         found = {" ".join(command): own}
         for key, value in table.items():
@@ -106,7 +106,7 @@ class _Reader:
         return tuple(self.file.parent / Path(folder).expanduser() for folder in folders)
 
     def typed(self, value: object, kind: Any, *path: str) -> Any:
-        """`value` as a `kind`."""
+        """Return `value` as a `kind`."""
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
@@ -147,7 +147,7 @@ _KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 
 
 def line_of(text: str, path: Sequence[str]) -> int:
-    """The line, from 1, of a key in a TOML text that can be parsed, or of the table or key that it is in.
+    """Return the line, from 1, of a key in a TOML text that can be parsed, or of the table or key that it is in.
 
     Args:
         text: the TOML text.

@@ -1,4 +1,4 @@
-"""`BuildContext`: what operators and trainers are given when they are built. Imports no torch."""
+"""`BuildContext`: what operators and trainers receive when they are built. Imports no torch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BuildContext:
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def told(self, name: str) -> str:
-        """What messages call an operator: "adjust:mine (imgtk-mine 1.0)"."""
+        """Return what messages call an operator: "adjust:mine (imgtk-mine 1.0)"."""
         origin = self.origins.get(name.partition("+")[0])
         return f"{name} ({origin})" if origin else name
 
@@ -41,7 +41,7 @@ class BuildContext:
 
         Args:
             model: the name or path.
-            package: importable name of the operator's own package: of equal names, its weights are meant.
+            package: importable name of the operator's own package, whose weights take precedence among equal names.
 
         Raises:
             WeightsError: there is no such model.
@@ -50,4 +50,4 @@ class BuildContext:
 
 
 NO_CONTEXT = BuildContext()
-"""Knows no architectures, and no shipped weights but those of the own package."""
+"""A context without architectures, and without shipped weights except those of the operator's own package."""

@@ -1,4 +1,4 @@
-"""Devices and number formats: what there is, what "auto" means, and how much memory may be used."""
+"""Devices, number formats and free memory, and what "auto" means for them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def resolve_device(name: str | torch.device) -> torch.device:
-    """The device of that name; "auto" takes a CUDA or Apple GPU where there is one, else the CPU.
+    """Return the device of that name; "auto" means a CUDA or Apple GPU if there is one, else the CPU.
 
     Raises:
-        DeviceError: if there is no such device on this machine, saying which there are.
+        DeviceError: if this machine has no such device; the message lists those that it has.
     """
     if isinstance(name, torch.device):
         name = str(name)
@@ -39,7 +39,7 @@ def resolve_device(name: str | torch.device) -> torch.device:
 
 
 def available_devices() -> list[str]:
-    """The device types that work here, "cpu" last."""
+    """Return the types of the devices that work on this machine, "cpu" last."""
     found = ["cuda"] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
         found.append("mps")
@@ -55,8 +55,9 @@ def _choices() -> str:
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The number format of that name ("fp32", "fp16", "bf16"); "auto" takes the fastest that the device has units for:
-    bf16 on CPUs with AVX512-BF16 or AMX and on GPUs that have it, else fp16 on GPUs, else fp32."""
+    """Return the number format of that name ("fp32", "fp16", "bf16"); "auto" means the fastest one that the device
+    supports in hardware: bf16 on CPUs with AVX512-BF16 or AMX and on GPUs that have it, else fp16 on GPUs, else
+    fp32."""
     if name != "auto":
         try:
             return DTYPES[name]
@@ -75,14 +76,14 @@ def _cpu_has_bf16() -> bool:
 
 
 def available_memory(device: torch.device) -> int:
-    """Bytes that are free on the device now."""
+    """Return the number of free bytes on the device."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return min(psutil.virtual_memory().available, _cgroup_limit())
 
 
 def _cgroup_limit() -> int:
-    """Bytes left to this process's control group (containers), or a very large number."""
+    """Return the bytes left to this process's control group (containers), or a very large number."""
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
         used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
@@ -92,7 +93,7 @@ def _cgroup_limit() -> int:
 
 
 def cpu_name() -> str:
-    """The processor's name and number of cores."""
+    """Return the processor's name and number of cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

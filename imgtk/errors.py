@@ -1,4 +1,4 @@
-"""Everything that imgtk raises on purpose.
+"""The exceptions that imgtk raises.
 
 A message says what happened and where; a hint says what to do next. The command line prints both and exits with
 `exit_code`; Python users catch `ImgtkError`.
@@ -44,7 +44,7 @@ class ImgtkError(Exception):
 
 
 class UsageError(ImgtkError):
-    """What was asked for cannot be run as it was written."""
+    """A command or call cannot be run as it was written."""
 
     exit_code = 2
 
@@ -54,7 +54,8 @@ class PipelineError(UsageError):
 
     Args:
         message: what is wrong there.
-        source: the pipeline text, and `start`, `end` the half-open character range in it that is wrong.
+        source: the pipeline text.
+        start, end: the half-open range of characters that is wrong.
     """
 
     def __init__(self, message: str, *, source: str, start: int, end: int, hint: str | None = None) -> None:
@@ -78,7 +79,7 @@ class ParameterError(UsageError):
 
 
 class ConfigError(UsageError):
-    """A file of settings, `imgtk.toml`, cannot be read or is wrong."""
+    """A configuration file, `imgtk.toml`, cannot be read or is wrong."""
 
 
 class PluginError(ImgtkError):
@@ -125,7 +126,7 @@ class WeightsError(ImgtkError):
 
 
 class DeviceError(ImgtkError):
-    """The device that was asked for is not there."""
+    """The requested device does not exist."""
 
 
 class ClusterError(ImgtkError):
@@ -133,7 +134,7 @@ class ClusterError(ImgtkError):
 
 
 class BackendError(ImgtkError):
-    """Another runtime than torch is not there, or cannot compute a network."""
+    """A runtime other than torch is not installed, or cannot compute a network."""
 
 
 class MemoryLimitError(ImgtkError):
@@ -141,4 +142,4 @@ class MemoryLimitError(ImgtkError):
 
 
 class TrainingError(ImgtkError):
-    """A training run cannot start or go on."""
+    """A training run cannot start or continue."""

@@ -26,7 +26,7 @@ class Size(NamedTuple):
         return self.width * self.height
 
     def scaled(self, scale: Fraction) -> Size:
-        """This size times `scale`, each side rounded half up and at least 1."""
+        """Return this size times `scale`, each side rounded half up and at least 1."""
         return Size(*(max(1, floor(side * scale + Fraction(1, 2))) for side in self))
 
     def __str__(self) -> str:
@@ -53,11 +53,11 @@ class Box(NamedTuple):
         return Box(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
 
     def grown(self, margin: int) -> Box:
-        """This region and `margin` pixels more on each side."""
+        """Return this region and `margin` pixels more on each side."""
         return Box(self.left - margin, self.top - margin, self.right + margin, self.bottom + margin)
 
     def within(self, size: Size) -> Box:
-        """The part of this region that lies in an image of `size`; it may be `empty`."""
+        """Return the part of this region that lies in an image of `size`; it may be `empty`."""
         left, top = min(max(0, self.left), size.width), min(max(0, self.top), size.height)
         right, bottom = min(max(left, self.right), size.width), min(max(top, self.bottom), size.height)
         return Box(left, top, right, bottom)
@@ -68,7 +68,7 @@ class Box(NamedTuple):
 
 
 def cut(pixels: Tensor, box: Box) -> Tensor:
-    """The part of `pixels`, (N, C, H, W), in `box`: a view."""
+    """Return the part of `pixels`, (N, C, H, W), in `box`: a view."""
     return pixels[:, :, box.top : box.bottom, box.left : box.right]
 
 
@@ -90,7 +90,7 @@ class Affine(NamedTuple):
         return cls(float(across), 0.0, 0.0, 0.0, float(down), 0.0)
 
     def __matmul__(self, inner: Affine) -> Affine:
-        """First `inner`, then this."""
+        """Return the mapping that applies `inner` first, and then this one."""
         a, b, c, d, e, f = self
         return Affine(
             a * inner.a + b * inner.d,
@@ -102,7 +102,7 @@ class Affine(NamedTuple):
         )
 
     def inverse(self) -> Affine:
-        """What leads back. Raises ZeroDivisionError if nothing does."""
+        """Return the inverse mapping. Raises ZeroDivisionError if there is none."""
         a, b, c, d, e, f = self
         scale = a * e - b * d
         return Affine(e / scale, -b / scale, (b * f - c * e) / scale, -d / scale, a / scale, (c * d - a * f) / scale)
@@ -118,16 +118,16 @@ class Extent(Enum):
 
 @dataclass(frozen=True)
 class Geometry:
-    """What an operator needs of its input, in pixels of its own input.
+    """What an operator needs of its input, in pixels of that input.
 
     Attributes:
         scale: output pixels per input pixel.
-        halo: context around a tile for which the tiled result is the untiled one (or, for networks whose receptive
-            field is larger, for which it is so within the bound that the operator's documentation states).
-        multiple: the input's sides must be multiples of this; the engine pads by mirroring, and crops.
+        halo: context around a tile, with which the tiled result equals the untiled one. For networks with a larger
+            receptive field it does so within the bound that the operator's documentation states.
+        multiple: the sides of the input must be multiples of this; the engine pads by mirroring, and crops.
         extent: how much of the image one output pixel depends on.
-        periodic: whether the image is taken as repeating itself across (x) and down (y): at its border, the halo is
-            then what lies at the opposite one. The engine keeps the whole input for that.
+        periodic: whether the image repeats itself across (x) and down (y): the halo at its border is then taken from
+            the opposite one. The engine holds the whole input for that.
     """
 
     scale: Fraction = Fraction(1)
@@ -143,14 +143,14 @@ NOTHING, NOWHERE = Size(0, 0), Box(0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Window:
-    """Where a tile lies: what an operator is told beside the pixels.
+    """Where a tile lies, for operators that need to know.
 
     Attributes:
         output: the region to produce, in pixels of the operator's output.
         output_size: size of the operator's whole output.
-        input: the region that the input tensor covers, in pixels of the operator's (first) input. It reaches beyond the
-            image by what was mirrored at its end (`Geometry.multiple`), or repeated around it (`Geometry.periodic`). It
-            is empty where nothing of the input is needed, and for operators without input.
+        input: the region that the input tensor covers, in pixels of the operator's (first) input. It extends beyond the
+            image where pixels were mirrored (`Geometry.multiple`) or repeated (`Geometry.periodic`). It is empty where
+            nothing of the input is needed, and for operators without input.
         input_size: size of the whole (first) input.
         others: the same two of each further input.
     """
@@ -163,7 +163,7 @@ class Window:
 
     @classmethod
     def whole(cls, output_size: Size, *sizes: Size) -> Window:
-        """The window of a whole image, made of whole inputs of these `sizes`."""
+        """Return the window of a whole image, made of whole inputs of these `sizes`."""
         (first, *others) = sizes or (NOTHING,)
         covered = tuple((Box.of(size), size) for size in others)
         return cls(Box.of(output_size), output_size, Box.of(first), first, covered)

@@ -24,14 +24,15 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def imgtk_operators() -> Iterable[OpSpec]:  # type: ignore[empty-body]
-    """The operators that this plugin brings. Called once, when the registry is first asked for operators."""
+    """Return the operators of this plugin. Called once, when the registry is first asked for operators."""
 
 
 @hookspec
 def imgtk_architectures() -> Iterable[Architecture]:  # type: ignore[empty-body]
-    """The network architectures that this plugin can tell from the tensors of a checkpoint and build. Called once."""
+    """Return the network architectures that this plugin can tell from the tensors of a checkpoint and build. Called
+    once."""
 
 
 @hookspec
 def imgtk_presets() -> Iterable[Preset]:  # type: ignore[empty-body]
-    """The presets that this plugin brings: pipelines under a name, for `imgtk run :NAME`. Called once."""
+    """Return the presets of this plugin: named pipelines for `imgtk run :NAME`. Called once."""

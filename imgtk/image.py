@@ -1,4 +1,4 @@
-"""`Image`: the pixels of one image, and everything else that its file carried."""
+"""`Image`: the pixels of one image and the metadata of its file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Metadata:
         indexed: whether the file is a PNG or GIF with a palette.
         pyramid: whether the file holds reduced versions of the image, too (TIFF).
         geo: where on Earth the image lies (GeoTIFF).
-        warnings: what was out of the ordinary, and what the file held besides: "OME-XML is left out".
+        warnings: remarks for the user, and what the file held besides: "OME-XML is left out".
     """
 
     icc: bytes | None = None
@@ -69,7 +69,7 @@ class Image:
         alpha: (H, W) opacity, straight (not premultiplied), in the dtype of `pixels`; None when fully opaque.
         metadata: what else the file carried.
         path: where it was read from.
-        notes: of a result, what was out of the ordinary when it was computed, for people.
+        notes: of a result, remarks for the user about how it was computed.
     """
 
     pixels: np.ndarray
@@ -95,22 +95,22 @@ class Image:
 
     @classmethod
     def of(cls, source: str | Path | Image | np.ndarray | PIL.Image.Image | Tensor) -> Image:
-        """An Image of whatever holds an image.
+        """Return an Image of any object that holds one.
 
         Args:
-            source: a path; a PIL image; an array (H, W), (H, W, 1|2|3|4), uint8, uint16 or float (0..1), where a
-                second or fourth channel is alpha; or a tensor (C, H, W) or (1, C, H, W), float 0..1 or uint8.
+            source: a path; a PIL image; an array (H, W), (H, W, 1|2|3|4), uint8, uint16 or float (0..1), where a second
+                or fourth channel is alpha; or a tensor (C, H, W) or (1, C, H, W), float 0..1 or uint8.
 
         Raises:
-            ReadError: for anything else, naming what it was.
+            ReadError: for anything else; the message names it.
         """
         from imgtk.io import convert
 
         return convert(source)
 
     def without_holes(self, opacity: float) -> Image:
-        """This image with the colours of pixels of at most `opacity` (0..1) replaced by those of the nearest pixels
-        that are more opaque, so that what hides there does not bleed into the edges."""
+        """Return this image with the colours of nearly transparent pixels (opacity at most `opacity`, 0..1) replaced by
+        those of the nearest more opaque pixels, so that hidden colours do not bleed into the edges."""
         if self.alpha is None:
             return self
         top = 1.0 if self.alpha.dtype.kind == "f" else float(np.iinfo(self.alpha.dtype).max)
@@ -126,13 +126,14 @@ class Image:
         return replace(self, pixels=np.where(hidden[..., None], colours[labels], self.pixels))
 
     def numpy(self) -> np.ndarray:
-        """(H, W) for gray, else (H, W, 3), with alpha as last channel when there is any; the dtype of `pixels`."""
+        """Return (H, W) for gray, else (H, W, 3), with alpha as last channel when there is any; the dtype of
+        `pixels`."""
         if self.alpha is not None:
             return np.dstack([self.pixels, self.alpha])
         return self.pixels[..., 0] if self.gray else self.pixels
 
     def tensor(self) -> Tensor:
-        """(1, 3, H, W), float32, 0..1, without alpha; gray is repeated."""
+        """Return (1, 3, H, W), float32, 0..1, without alpha; gray is repeated."""
         import torch
 
         pixels = torch.from_numpy(self.pixels.astype(np.float32))
@@ -141,7 +142,7 @@ class Image:
         return pixels.permute(2, 0, 1)[None].expand(1, 3, -1, -1)
 
     def pil(self) -> PIL.Image.Image:
-        """A PIL image: L, LA, RGB or RGBA, 8 bits (PIL holds no 16-bit colour), with metadata in `info`."""
+        """Return A PIL image: L, LA, RGB or RGBA, 8 bits (PIL holds no 16-bit colour), with metadata in `info`."""
         from imgtk.io import to_pil
 
         return to_pil(self)

@@ -1,4 +1,5 @@
-"""How alike two images are. Images are (N, 3, H, W) tensors, RGB, 0..1; scores are averages over all of them.
+"""Similarity of images and of sets of images. Images are (N, 3, H, W) tensors, RGB, 0..1; scores are averages over
+them.
 
 `psnr_y` and `ssim_y` follow the protocol of super-resolution papers: both images rounded to 8 bits, a border of the
 scale cut off, luma of BT.601 in limited range.
@@ -17,7 +18,7 @@ __all__ = ["feature_distance", "fid", "kid", "limited_luma", "psnr", "psnr_y", "
 
 
 def psnr(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
-    """Peak signal-to-noise ratio in dB; infinite for equal images.
+    """Return the peak signal-to-noise ratio in dB; infinite for equal images.
 
     Args:
         x, y: any equal shapes.
@@ -29,7 +30,8 @@ def psnr(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
 
 
 def ssim(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
-    """Structural similarity, at most 1 (Wang et al. 2004: Gaussian window 11 x 11, sigma 1.5, K = 0.01 and 0.03).
+    """Return the structural similarity, at most 1 (Wang et al. 2004: Gaussian window 11 x 11, sigma 1.5, K = 0.01 and
+    0.03).
 
     It is what scikit-image gives with `gaussian_weights=True, use_sample_covariance=False`: an average over the
     positions where the window fits.
@@ -63,13 +65,13 @@ def ssim(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
 
 
 def limited_luma(x: Tensor) -> Tensor:
-    """(N, 3, H, W) RGB of 0..1 to (N, 1, H, W) luma of 16..235 (ITU-R BT.601, limited range; not rounded)."""
+    """Return (N, 3, H, W) RGB of 0..1 to (N, 1, H, W) luma of 16..235 (ITU-R BT.601, limited range; not rounded)."""
     weights = torch.tensor([65.481, 128.553, 24.966], device=x.device, dtype=torch.float64)
     return 16 + torch.einsum("nchw,c->nhw", x.double(), weights)[:, None]
 
 
 def psnr_y(x: Tensor, y: Tensor, *, border: int) -> float:
-    """PSNR of luma by the super-resolution protocol, in dB.
+    """Return the PSNR of luma by the super-resolution protocol, in dB.
 
     Args:
         x, y: (N, 3, H, W); both are rounded to 8 bits.
@@ -79,21 +81,21 @@ def psnr_y(x: Tensor, y: Tensor, *, border: int) -> float:
 
 
 def ssim_y(x: Tensor, y: Tensor, *, border: int) -> float:
-    """SSIM of luma by the super-resolution protocol; arguments as for `psnr_y`."""
+    """Return the SSIM of luma by the super-resolution protocol; arguments as for `psnr_y`."""
     return _on_luma(ssim, x, y, border)
 
 
 def feature_distance(
     x: Tensor, y: Tensor, features: Callable[[Tensor], Mapping[str, Tensor]], *, epsilon: float = 1e-10
 ) -> float:
-    """Perceptual distance: 0 for what looks equal to a feature network.
+    """Return the perceptual distance of images: 0 if a feature network cannot tell them apart.
 
-    LPIPS (Zhang et al. 2018, eq. 1) with all its learned weights 1: features are normalised to unit length at each
-    position, their squared differences are summed over channels, and averaged over positions and then over layers.
+    It is LPIPS (Zhang et al. 2018, eq. 1) with all learned weights set to 1: features are normalised to unit length at
+    each position, their squared differences are summed over channels, and averaged over positions and then over layers.
 
     Args:
         x, y: (N, 3, H, W).
-        features: gives (N, C, H', W') by layer, such as `imgtk.nn.features.load_features()`.
+        features: maps images to (N, C, H', W') by layer, such as `imgtk.nn.features.load_features()`.
         epsilon: keeps positions without any feature at zero.
     """
     _check_shapes(x, y)
@@ -108,13 +110,13 @@ def feature_distance(
 
 
 def kid(x: Tensor, y: Tensor) -> float:
-    """Kernel distance of two sets of images: 0 when both are from the same distribution, on average over sets.
+    """Return the kernel distance of two sets of images, whose expectation is 0 for equal distributions.
 
     It is the unbiased estimate of the squared maximum mean discrepancy with a cubic kernel (Binkowski et al. 2018,
-    section 4; "KID" when the features are Inception's), so it may be slightly negative, and small sets will do.
+    section 4; "KID" when the features are Inception's), so it can be slightly negative, and small sets are enough.
 
     Args:
-        x, y: (N, D) and (M, D), a vector of features per image, such as `imgtk.nn.features.Features.embed` gives.
+        x, y: (N, D) and (M, D), a vector of features per image, such as `imgtk.nn.features.Features.embed` returns.
 
     Raises:
         ValueError: a set has fewer than two images, or the vectors differ in length.
@@ -125,7 +127,7 @@ def kid(x: Tensor, y: Tensor) -> float:
         return (a @ b.T / a.shape[1] + 1) ** 3
 
     def others(values: Tensor) -> Tensor:
-        """Mean of a kernel matrix without its diagonal."""
+        """Return the mean of a kernel matrix without its diagonal."""
         count = len(values)
         return (values.sum() - values.trace()) / (count * (count - 1))
 
@@ -133,12 +135,13 @@ def kid(x: Tensor, y: Tensor) -> float:
 
 
 def fid(x: Tensor, y: Tensor) -> float:
-    """Frechet distance of two sets of images, each taken as a normal distribution (Heusel et al. 2017, equation 6).
+    """Return the Frechet distance of two sets of images, each taken as a normal distribution (Heusel et al. 2017,
+    equation 6).
 
-    It is "FID" when the features are Inception's. Sets that are not much larger than the vectors are long make it too
-    large: `kid` has no such bias.
+    It is "FID" when the features are Inception's. Unless the sets are much larger than the vectors are long, it is
+    biased upwards; `kid` has no such bias.
 
-    Args, raises: as `kid`.
+    Args and errors are those of `kid`.
     """
     x, y = _checked_sets(x, y)
     covariances = x.T.cov(), y.T.cov()

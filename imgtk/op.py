@@ -1,7 +1,7 @@
-"""What an operator is: its description (`OpSpec`), and its behaviour (`ImageOp`).
+"""What an operator is: its description (`OpSpec`) and its behaviour (`ImageOp`).
 
-Discovery imports only this module and a plugin's `__init__`; neither imports torch. The operator's code is named by
-`OpSpec.impl` and imported when it first runs.
+Discovery imports only this module and the `__init__` of plugins; neither imports torch. `OpSpec.impl` names the code of
+the operator, which is imported when it first runs.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ CONTEXT = "context"
 
 @dataclass(frozen=True)
 class OpSpec:
-    """What discovery knows of an operator, without importing its code.
+    """The description of an operator, available without importing its code.
 
     Attributes:
         name: `task:method`, or a bare verb; lower case.
         impl: "package.module:Class", a subclass of `ImageOp`, imported on first use.
         summary: one line, shown by `imgtk ops`.
         params: in the order in which bare words bind.
-        preset: keyword arguments always passed to `impl`, for several names over one class (`style:monet`, …).
-        generates: whether it makes images of nothing: it starts a chain, and nothing is piped into it.
+        preset: keyword arguments always passed to `impl`, so that several names can share one class (`style:monet`, …).
+        generates: whether it creates images without an input: it starts a chain, and nothing is piped into it.
         trainer: "package.module:Class", a subclass of `imgtk.training.Trainer`, for `imgtk train NAME`.
         weights: names of shipped weights that the operator may load, the default first.
-        blend: makes one operator of several that have the same `blend`: users join their names, `style:monet+scream`.
+        blend: combines several operators with the same `blend` into one: users join their names, `style:monet+scream`.
     """
 
     name: str
@@ -91,8 +91,8 @@ class OpSpec:
         """Import the implementation and construct it.
 
         Args:
-            context: what the pipeline that builds gives; passed on if the class takes an argument `context`.
-            params: the parameters, by name with underscores. They are converted; those left out take their defaults.
+            context: what the pipeline provides; passed on if the class has an argument `context`.
+            params: the parameters, by name with underscores. They are converted; missing ones take their defaults.
 
         Raises:
             ParameterError: for an unknown, missing or wrong parameter.
@@ -201,23 +201,24 @@ class ImageOp(ABC):
         return Facts()
 
     def output_size(self, *sizes: Size) -> Size:
-        """Size of the output for inputs of these sizes: by default, that of the first times the scale.
+        """Return the size of the output for inputs of these sizes: by default, that of the first times the scale.
 
-        An operator that does not define this takes images of one size only. One that makes images of nothing is given
-        the size of the pipeline's input, if there is one, and none otherwise.
+        An operator that does not define this takes only images of one size. One that creates images without an input is
+        given the size of the pipeline's input, if there is one, and none otherwise.
 
         Raises:
-            ImgtkError: if the operator does not suit images of these sizes.
+            ImgtkError: if the operator does not support images of these sizes.
         """
         if not sizes:
             raise UsageError("the size of the image is not known", hint="Say it, for example 512x512.")
         return sizes[0].scaled(self.geometry.scale)
 
     def regions(self, box: Box, *sizes: Size) -> Sequence[Box]:
-        """For region `box` of the output, the region of each input that it needs (its region of interest).
+        """Return, for region `box` of the output, the region that it needs of each input (its region of interest).
 
-        By default that is what `geometry` says: the pixels under the box and the halo around them, or all. Regions may
-        reach beyond the image: an operator is given the part within, and by `Window.input` which that is.
+        By default these are the pixels under the box and the halo around them, or the whole image, as `geometry` says.
+        Regions may extend beyond the image: an operator receives the part within, and finds in `Window.input` which
+        part that is.
         """
         geometry = self.geometry
         if geometry.extent is Extent.WHOLE:
@@ -230,10 +231,10 @@ class ImageOp(ABC):
         return [under.grown(geometry.halo)] * len(sizes)
 
     def placement(self, *sizes: Size) -> Affine | None:
-        """Where the pixels of the output lie in the first input: by default, scaled to its size.
+        """Return where the pixels of the output lie in the first input: by default, scaled to its size.
 
-        What files carry (GeoTIFF, DPI) follows it. None if no matrix tells, as for a change of perspective: what
-        depends on it is left out of files then.
+        Metadata (GeoTIFF, DPI) follow it. None if no matrix describes it, as for a change of perspective: files then
+        lack the metadata that depend on it.
         """
         if not sizes:
             return None
@@ -241,14 +242,15 @@ class ImageOp(ABC):
         return Affine.scaling(Fraction(sizes[0].width, output.width), Fraction(sizes[0].height, output.height))
 
     def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
-        """The one door: exactly the pixels of `window.output`.
+        """Compute exactly the pixels of `window.output`. The engine calls no other method for pixels.
 
         Args:
             inputs: the pixels of the regions that `window` names; those of an empty region have no width or height.
-            window: where the region, and what was given for it, lie.
-            statistics: for extent STATISTICS, what `measure` gave for the whole image; None for a call on all of it.
+            window: the region, and the regions that the inputs cover.
+            statistics: for extent STATISTICS, the result of `measure` for the whole image; None for a call on all of
+                it.
 
-        By itself this calls the simple forms, and cuts the region out of what they give.
+        By default this calls the simple forms, and cuts the region out of their results.
         """
         geometry = self.geometry
         if statistics is not None:
@@ -265,26 +267,26 @@ class ImageOp(ABC):
         return cut(output, window.output.shifted(-left, -top))
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        """The output for whole images, (1, 3, H, W) to (1, 3, H * scale, W * scale). `others` are the further inputs,
-        at the size of `x` unless the operator defines `output_size`."""
+        """Return the output for whole images, (1, 3, H, W) to (1, 3, H * scale, W * scale). `others` are the further
+        inputs, at the size of `x` unless the operator defines `output_size`."""
         sizes = [Size(image.shape[3], image.shape[2]) for image in (x, *others)]
         known = {"statistics": self.measure(x)} if self.geometry.extent is Extent.STATISTICS else {}
         return self.render(x, *others, window=Window.whole(self.output_size(*sizes), *sizes), **known)
 
     def measure(self, x: Tensor) -> Any:
-        """STATISTICS operators: what `apply` (or `render`) needs to know of the whole image, from a small version of
-        it, or from all of it if it is small."""
+        """Return what `apply` (or `render`) needs to know of the whole image, for extent STATISTICS. `x` is a reduced
+        version of the image, or all of it if it is small."""
         raise BrokenContract("has extent STATISTICS and must define measure()")
 
     def apply(self, x: Tensor, statistics: Any) -> Tensor:
-        """STATISTICS operators: like calling, but with the statistics of the whole image; `op(x)` must equal
-        `op.apply(x, op.measure(x))` to rounding."""
+        """Compute the pixels of a region with the statistics of the whole image, for extent STATISTICS. `op(x)` must
+        equal `op.apply(x, op.measure(x))` up to rounding."""
         raise BrokenContract("has extent STATISTICS and must define apply()")
 
     @property
     def network(self) -> nn.Module | None:
-        """Operators whose work is one network, (N, 3, H, W) to (N, 3, H * s, W * s): the network as it is stored, ready
-        for inference, always the same one. It can be exported, and computed by other runtimes."""
+        """The network as it is stored, ready for inference, (N, 3, H, W) to (N, 3, H * s, W * s), for operators whose
+        work is one network. It is always the same object, and can be exported and computed by other runtimes."""
         return None
 
     @property
@@ -301,8 +303,8 @@ class ImageOp(ABC):
             self.forward_fn = (self.backend or in_torch)(self.network, device, dtype)
 
     def check(self, size: Size) -> None:
-        """Raise an ImgtkError if the operator does not suit images of `size`. It is called before anything is
-        computed, and not for the small versions of an image that are made for measuring."""
+        """Raise an ImgtkError if the operator does not support images of `size`. The engine calls it before it
+        computes, but not for the reduced versions of an image that are made for measuring."""
         return
 
     def close(self) -> None:
@@ -310,18 +312,18 @@ class ImageOp(ABC):
         return
 
     def summary(self) -> Mapping[str, str]:
-        """Facts for `imgtk plan`: which weights, what they are."""
+        """Return the facts for `imgtk plan`, such as the weights."""
         return {}
 
 
 def check_output(output: object, size: Size, like: Tensor | None = None, channels: int | None = None) -> None:
-    """Raise BrokenContract unless `output` is what an operator must give.
+    """Raise BrokenContract unless `output` is what an operator must return.
 
     Args:
-        output: what it gave.
-        size: what it must have.
-        like: a tensor whose number of images, device and dtype it must have; float32 is as good.
-        channels: how many it must have.
+        output: its result.
+        size: the required size.
+        like: a tensor with the required number of images, device and dtype; float32 is also allowed.
+        channels: the required number.
     """
     import torch
 
@@ -340,7 +342,7 @@ def check_output(output: object, size: Size, like: Tensor | None = None, channel
 
 
 def in_torch(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """A copy of `network` on `device` in `dtype`, in channels_last."""
+    """Return a copy of `network` on `device` in `dtype`, in channels_last."""
     import torch
 
     return deepcopy(network).to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

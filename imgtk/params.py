@@ -36,18 +36,18 @@ REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
 
 
 class ParamType(ABC):
-    """Turns what a user gave (a word of a pipeline, a YAML scalar, a Python object) into a checked value."""
+    """Converts what a user wrote (a word of a pipeline, a YAML scalar, a Python object) to a checked value."""
 
     @abstractmethod
     def convert(self, value: object) -> Any:
-        """The checked value; raises ValueError with a message "expected …" for anything else."""
+        """Return the checked value; raises ValueError with a message "expected …" for anything else."""
 
     @abstractmethod
     def describe(self) -> str:
-        """What is accepted, as a noun phrase: "a number from 0 to 1"."""
+        """Return what is accepted, as a noun phrase: "a number from 0 to 1"."""
 
     def format(self, value: Any) -> str:
-        """The word that `convert` turns into `value`."""
+        """Return the word that `convert` turns into `value`."""
         return str(value)
 
     def accepts(self, value: object) -> bool:
@@ -272,10 +272,10 @@ class CommaList(ParamType):
 
 @dataclass(frozen=True)
 class ImageInput(ParamType):
-    """A further input image: `@name`, `( chain )` or, in Python, a graph reference.
+    """An additional input image: `@name`, `( chain )` or, in Python, a graph reference.
 
-    The language resolves it into an edge of the graph; the operator receives the image's pixels as its second,
-    third … tensor, in the order in which its spec declares `ImageInput` parameters.
+    The language turns it into an edge of the graph. The operator receives the pixels of the image as its second, third
+    … tensor, in the order in which its spec declares `ImageInput` parameters.
     """
 
     def convert(self, value: object) -> Any:
@@ -309,7 +309,7 @@ class Param:
         return self.name.replace("-", "_")
 
     def convert(self, value: object, op: str) -> Any:
-        """The checked value; raises ParameterError naming operator and parameter."""
+        """Return the checked value; raises ParameterError naming operator and parameter."""
         try:
             return self.type.convert(value)
         except ValueError as error:

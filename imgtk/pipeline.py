@@ -1,4 +1,4 @@
-"""`Pipeline`: the Python face of imgtk. Text, YAML or a graph in; a callable on images out."""
+"""`Pipeline`: text, YAML or a graph as a callable on images."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ __all__ = ["FileResult", "Pipeline", "Progress"]
 class Pipeline:
     """A chain or graph of operators, ready to run on images.
 
-    Operators are built, and their weights loaded, on the first run; they are kept for the next one. Several threads may
-    call one pipeline: their images are computed one after the other.
+    Operators are built, and their weights loaded, on the first run, and kept for the next one. Several threads may call
+    one pipeline; their images are computed one after the other.
 
     Args:
         pipeline: text in imgtk's language, or a `Graph`.
         settings: how to compute; None for the defaults.
         registry: where operators are looked up; None for all installed plugins.
-        changes: fields of `Settings`, which replace those of `settings`: `Pipeline(text, device="cpu")`.
+        changes: fields of `Settings` that replace those of `settings`: `Pipeline(text, device="cpu")`.
 
     Raises:
-        PipelineError: for a text that cannot be understood, with a caret under the place.
-        UsageError: for a tile that is no size.
-        DeviceError: for a device that is not there, or a number format that the backend does not compute in.
-        BackendError: for a backend that is not installed, or not for the device.
+        PipelineError: for a text that cannot be parsed, with a caret under the place.
+        UsageError: for an invalid tile size.
+        DeviceError: for a device that does not exist, or a number format that the backend does not support.
+        BackendError: for a backend that is not installed, or not available for the device.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Pipeline:
         registry: Registry | None = None,
         **changes: Unpack[SettingsOptions],
     ) -> Pipeline:
-        """The pipeline of a YAML document, as `yaml` writes it; the rest as for the constructor."""
+        """Return the pipeline of a YAML document, as `yaml` writes it; the rest as for the constructor."""
         registry = registry or default()
         return cls(load_yaml(text, registry), settings, registry=registry, **changes)
 
@@ -93,7 +93,7 @@ class Pipeline:
         return self._session.dtype
 
     def yaml(self) -> str:
-        """The pipeline as a YAML document, with the versions of the plugins it uses."""
+        """Return the pipeline as a YAML document, with the versions of the plugins it uses."""
         return dump_yaml(self.graph, self.registry)
 
     def __str__(self) -> str:
@@ -122,19 +122,20 @@ class Pipeline:
 
         Returns:
             The result, in the sample format of the source (uint8, uint16, float32), with what its file carried. Gray
-            stays gray unless an operator brings colour. Its `notes` say what was out of the ordinary.
+            stays gray unless an operator brings colour. Its `notes` are remarks for the user.
 
         Raises:
             ReadError: for a source that cannot be read.
             MemoryLimitError: if there is not enough memory for the result, or for the smallest tile.
-            ImgtkError: of other kinds, for what goes wrong on the way.
+            ImgtkError: of other kinds, for errors during the run.
         """
         image = self._blank(size, depth) if source is None else Image.of(source)
         files = self.saves(name or (image.path.stem if image.path else None))
         return render_images(self._session, [image], plan or self.plan_for(image), files, progress)[0]
 
     def _blank(self, size: Size | tuple[int, int] | None, depth: Literal[8, 16]) -> Image:
-        """What stands for the input of a pipeline that reads none: its size and sample format, without pixels."""
+        """Return what stands for the input of a pipeline that reads none: its size and sample format, without
+        pixels."""
         width, height = self.canvas(size)
         sample = np.zeros((1, 1, 3), np.uint16 if depth == 16 else np.uint8)
         return Image(np.broadcast_to(sample, (height, width, 3)))
@@ -166,7 +167,8 @@ class Pipeline:
         return results
 
     def most_at_once(self, plan: Plan) -> int:
-        """How many images can share a batch: as many as are small together, if torch computes each in one piece."""
+        """Return how many images can share a batch: those that are small together, if torch computes each in one
+        piece."""
         return self._session.most_at_once(plan)
 
     def run_file(
@@ -180,24 +182,24 @@ class Pipeline:
         progress: Callable[[Progress], None] | None = None,
         name: str | None = None,
     ) -> FileResult:
-        """Run from file to file with neither the image nor the result in memory: their pixels lie beside `target`
-        meanwhile, uncompressed. The pages of a TIFF file are done one by one.
+        """Run from file to file with neither the image nor the result in memory. Meanwhile their pixels are beside
+        `target`, uncompressed. Pages of a TIFF file are processed one by one.
 
-        `save` stages are computed once more than they would be in memory. Needs `imgtk[large]`.
+        `save` stages are computed once more than in memory. Needs `imgtk[large]`.
 
         Args:
             source: a file.
             target, options: as for `imgtk.io.write`. TIFF is written in tiles.
             max_pixels: as for `imgtk.io.read`, for each page.
-            resume: whether to keep what is computed until the file is written, and to go on with what an earlier run of
-                this pipeline has left. All pages, and what `save` stages write, are on the disk together then.
+            resume: whether to keep computed pixels until the file is written, and to continue an earlier run of this
+                pipeline. All pages, and what `save` stages write, are then on disk together.
             progress, name: as for a call.
 
         Raises:
             ReadError: if the source cannot be read, or only as a whole and is too large for that.
             WriteError: if the format cannot hold the result, or the disk has no space for it.
-            MemoryLimitError: if an operator must see the whole image, and that does not fit into memory.
-            ImgtkError: of other kinds, for what goes wrong on the way.
+            MemoryLimitError: if an operator needs the whole image, and that does not fit into memory.
+            ImgtkError: of other kinds, for errors during the run.
         """
         from imgtk.io.large import check_installed
 
@@ -217,16 +219,16 @@ class Pipeline:
         )
 
     def exceeds_memory(self, image: Header) -> bool:
-        """Whether an image, its result and what is stored on the way take more than half of the memory that may be
-        used; the tiles have the rest."""
+        """Return whether an image, its result and stored stages take more than half of the memory that may be used;
+        tiles have the rest."""
         return from_disk.exceeds_memory(self._session, image)
 
     def check(self) -> None:
-        """Build the operators now. Raises what is wrong with their parameters or weights."""
+        """Build the operators now, and raise the errors of their parameters and weights."""
         _ = self._session.ops  # builds them
 
     def plan(self, size: Size | tuple[int, int]) -> Plan:
-        """What will be done with an 8-bit image of (width, height): sizes, tiles, memory.
+        """Return the plan for an 8-bit image of (width, height): sizes, tiles, memory.
 
         Raises:
             MemoryLimitError: if not even the smallest tile fits.
@@ -234,24 +236,25 @@ class Pipeline:
         return self._session.plan(Size(*size), self.dtype)
 
     def plan_for(self, image: Image) -> Plan:
-        """What will be done with an image of this size and sample format. Raises as `plan` does."""
+        """Return the plan for an image of this size and sample format. Raises as `plan` does."""
         return self._session.plan(image.size, self._session.dtype_of(8 * image.pixels.itemsize))
 
     def output_size(self, size: Size) -> Size:
-        """Of the result for an image of (width, height). Raises as `plan_stages` does."""
+        """Return the size of the result for an image of (width, height). Raises as `plan_stages` does."""
         return self._session.stages(size, self.dtype)[self.graph.output].size
 
     def sizes(self, size: Size) -> list[Size]:
-        """Of all stages for an image of (width, height), the result last. Raises as `plan_stages` does."""
+        """Return the sizes of all stages for an image of (width, height), the result last. Raises as `plan_stages`
+        does."""
         stages = self._session.stages(size, self.dtype)
         return [*(stage.size for stage in stages), stages[self.graph.output].size]
 
     def output_alpha(self, has_alpha: bool) -> bool:
-        """Whether the result has alpha, for an image that has or has not."""
+        """Return whether the result has alpha, for an image that has or has not."""
         return self._session.gives_alpha(has_alpha)
 
     def canvas(self, size: Size | tuple[int, int] | None = None) -> Size:
-        """The size to plan for without input: `size`, or what the operators say that make images of nothing.
+        """Return the size to plan for without input: `size`, or what the operators say that make images of nothing.
 
         Raises:
             UsageError: if the pipeline reads an input, or nothing tells the size.
@@ -259,7 +262,7 @@ class Pipeline:
         return self._session.canvas(Size(*size) if size else None)
 
     def saves(self, name: str | None) -> dict[int, Path]:
-        """The files that `save` stages write for an image of that name, by the stage's id.
+        """Return the files that `save` stages write for an image of that name, by the stage's id.
 
         Raises:
             UsageError: if one of them has `{name}` in it, and there is no name.

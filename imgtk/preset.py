@@ -1,4 +1,4 @@
-"""`Preset`: a pipeline under a name, with options for the run. Imports no library."""
+"""`Preset`: a named pipeline with options for the run. Imports no library."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dataclasses import dataclass, field
 __all__ = ["OptionValue", "Preset"]
 
 OptionValue = bool | int | float | str
-"""What an option may be set to, in a preset or in `imgtk.toml`."""
+"""The type of an option's value in a preset or in `imgtk.toml`."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A pipeline under a name: `imgtk run :NAME in.jpg`.
+    """A named pipeline: `imgtk run :NAME in.jpg`.
 
     Attributes:
-        name: in lower case letters, digits and hyphens.
+        name: lower case letters, digits and hyphens.
         pipeline: text in imgtk's language.
         summary: one line, shown by `imgtk presets`.
-        options: of `imgtk run`, by their long names without hyphens in front: `{"quality": 90}`. They are defaults:
-            what the command line says comes first.
+        options: of `imgtk run`, by their long names without leading hyphens: `{"quality": 90}`. The command line
+            overrides them.
         origin: the distribution or the file that it is from; imgtk fills it in.
 
     Raises:
-        ValueError: for a name or a pipeline that is none.
+        ValueError: for an invalid name or pipeline.
     """
 
     name: str

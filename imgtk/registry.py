@@ -1,7 +1,7 @@
-"""Which operators there are: finds plugins, isolates broken ones, resolves operator names.
+"""The registry of operators: finds plugins, isolates broken ones, resolves operator names.
 
 Plugins are entry points of the group `imgtk`. A plugin that cannot be imported, or whose hooks or operators are wrong,
-is recorded with its error and left out; everything else works. Two environment variables steer this:
+is recorded with its error and left out; everything else works. Two environment variables control this:
 
 - `IMGTK_STRICT_PLUGINS=1`: the first broken plugin raises PluginError.
 - `IMGTK_DISABLE_PLUGINS=a,b`: the entry points of these names are not loaded.
@@ -36,10 +36,10 @@ __all__ = ["PluginInfo", "Registry", "check_spec", "default"]
 
 GROUP = "imgtk"
 RESERVED = frozenset({"as", "in", "save"})
-"""Words that the language keeps for itself; no operator may have such a name."""
+"""Words of the language, which cannot name operators."""
 
 NAMED: Mapping[str, type[Any]] = {"imgtk_presets": Preset}
-"""Hooks that give things with a name, and the type of these."""
+"""Hooks that return named things, and the type of these."""
 
 _OPERATOR = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9-]*)?")
 _PARAMETER = re.compile(r"[a-z][a-z0-9-]*")
@@ -48,16 +48,16 @@ _LOCATION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """What became of one entry point.
+    """The outcome of loading one entry point.
 
     Attributes:
         name: of the entry point; what `IMGTK_DISABLE_PLUGINS` lists.
         module: what the entry point names.
         distribution, version: the installed package that declares it.
-        operators: names of the operators it brought; empty when it failed.
+        operators: names of its operators; empty when it failed.
         error: why it was left out, or None.
         skipped: whether `IMGTK_DISABLE_PLUGINS` names it.
-        seconds: what importing and validating it took.
+        seconds: time for importing and validating it.
     """
 
     name: str
@@ -71,7 +71,7 @@ class PluginInfo:
 
 
 class Registry:
-    """The known operators by name, and where they came from."""
+    """The known operators by name, and their origins."""
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -85,9 +85,9 @@ class Registry:
 
     @classmethod
     def discover(cls) -> Registry:
-        """A registry of the operators of all installed plugins.
+        """Return a registry of the operators of all installed plugins.
 
-        Our own distribution comes first and the others by name, so that of two plugins that claim one operator always
+        imgtk's own distribution comes first and the others by name. So of two plugins that claim one operator, always
         the same one is refused, and never a built-in one.
 
         Raises:
@@ -154,12 +154,12 @@ class Registry:
         return list(dict.fromkeys([*self._packages, *shipping]))
 
     def context(self, seed: int = 0) -> BuildContext:
-        """What operators that are built with this registry are given."""
+        """Return the context for operators that are built with this registry."""
         origins = {name: f"{plugin.distribution} {plugin.version}" for name, plugin in self._origin.items()}
         return BuildContext(tuple(self.architectures), tuple(self.packages), seed, origins)
 
     def told(self, name: str) -> str:
-        """What messages call an operator: "adjust:mine (imgtk-mine 1.0)"."""
+        """Return what messages call an operator: "adjust:mine (imgtk-mine 1.0)"."""
         return self.context().told(name)
 
     def build(self, name: str, **params: Any) -> ImageOp:
@@ -167,8 +167,8 @@ class Registry:
         return self.spec(name).build(self.context(), **params)
 
     def spec(self, name: str) -> OpSpec:
-        """The operator of that name, or the blend of several (`task:method+method`). Raises UsageError, naming the
-        nearest ones."""
+        """Return the operator of that name, or the blend of several (`task:method+method`). Raises UsageError, naming
+        the nearest ones."""
         if name in self._specs:
             return self._specs[name]
         first, *others = name.split("+")
@@ -181,7 +181,7 @@ class Registry:
         raise UsageError(f"unknown operator {name!r}", hint=self._hint(name))
 
     def origin(self, name: str) -> PluginInfo | None:
-        """The plugin that brought the operator; None for one registered from code."""
+        """Return the plugin that brought the operator; None for one registered from code."""
         return self._origin.get(name.partition("+")[0])
 
     def _hint(self, name: str) -> str:
@@ -239,13 +239,13 @@ class Registry:
             self._named[hook] |= {name: (thing, distribution) for name, thing in things.items()}
 
     def _register(self, plugin: object, name: str) -> None:
-        """Register the plugin's hooks. Raises PluginError where they are not what they should be."""
+        """Register the hooks of a plugin. Raises PluginError for those that are wrong."""
         self.manager.register(plugin, name)
         known = {hook for hook in dir(hookspecs) if hook.startswith("imgtk_")}
         implemented = {caller.name for caller in self.manager.get_hookcallers(plugin) or []}
         for hook in sorted(implemented - known):
             near = get_close_matches(hook, known, n=1) or sorted(known)
-            raise PluginError(f"there is no hook {hook!r}", hint=f"Did you mean {near[0]}?")
+            raise PluginError(f"unknown hook {hook!r}", hint=f"Did you mean {near[0]}?")
         for hook in sorted(known - implemented):
             if isinstance(getattr(plugin, hook, None), FunctionType):
                 raise PluginError(f"{hook} is not marked as a hook", hint="Put @imgtk.hookimpl above it.")
@@ -253,7 +253,7 @@ class Registry:
             raise PluginError("no hook is implemented", hint=f"The hooks are: {', '.join(sorted(known))}.")
 
     def _answers(self, plugin: object, hook: str) -> list[Any]:
-        """What the plugin's implementations of `hook` give."""
+        """Return the results of the plugin's implementations of `hook`."""
         answers: list[Any] = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             if implementation.plugin is plugin:
@@ -261,14 +261,15 @@ class Registry:
         return answers
 
     def _by_name(self, answers: Iterable[Any], hook: str, distribution: str) -> dict[str, Any]:
-        """What a hook gave, by name. Raises PluginError for what is of another type, or there already."""
+        """Return the results of a hook by name. Raises PluginError for one of another type or with a name that is
+        taken."""
         found: dict[str, Any] = {}
         for thing in answers:
             if not isinstance(thing, NAMED[hook]):
-                raise PluginError(f"{hook} must give {NAMED[hook].__name__} objects, got {type(thing).__name__}")
+                raise PluginError(f"{hook} must return {NAMED[hook].__name__} objects, got {type(thing).__name__}")
             if thing.name in found or thing.name in self._named[hook]:
                 other = self._named[hook][thing.name][1] if thing.name in self._named[hook] else distribution
-                raise PluginError(f"both {other} and {distribution} bring the {hook[6:-1]} {thing.name!r}")
+                raise PluginError(f"both {other} and {distribution} provide the {hook[6:-1]} {thing.name!r}")
             found[thing.name] = thing
         return found
 
@@ -277,12 +278,12 @@ class Registry:
         for spec in specs:
             check_spec(spec)
             if spec.name in names:
-                raise PluginError(f"{distribution} brings {spec.name!r} twice")
+                raise PluginError(f"{distribution} provides {spec.name!r} twice")
             if spec.name in self._specs:
                 origin = self.origin(spec.name)
                 other = origin.distribution if origin else "the caller"
                 raise PluginError(
-                    f"both {other} and {distribution} bring {spec.name!r}",
+                    f"both {other} and {distribution} provide {spec.name!r}",
                     hint="Uninstall one, or name its plugin in IMGTK_DISABLE_PLUGINS.",
                 )
             names.add(spec.name)
@@ -297,14 +298,12 @@ class Registry:
                 place = f"{architecture.name}: detect {architecture.detect!r}"
                 raise PluginError(f"{place} is not like `package.module:function`")
             if architecture.name in names:
-                raise PluginError(
-                    f"{distribution} brings the architecture {architecture.name!r}, which is there already"
-                )
+                raise PluginError(f"{distribution} brings the architecture {architecture.name!r}, which already exists")
             names.add(architecture.name)
 
 
 def _blended(specs: Sequence[OpSpec]) -> OpSpec:
-    """One operator of several. Raises UsageError for those that cannot be blended."""
+    """Return one operator made of several. Raises UsageError for those that cannot be blended."""
     blend = specs[0].blend
     strange = [spec.name for spec in specs if spec.blend is None or spec.blend is not blend]
     if blend is None or strange:
@@ -361,5 +360,5 @@ def _describe(error: BaseException) -> str:
 
 @cache
 def default() -> Registry:
-    """The registry of all installed plugins, discovered on the first call."""
+    """Return the registry of all installed plugins, discovered on the first call."""
     return Registry.discover()

@@ -129,7 +129,7 @@ def test_two_plugins_with_one_operator(install: Install) -> None:
     )
     registry = Registry.discover()
     assert plugin(registry, "zeta").error is None
-    assert "both a-first and b bring 'test:same'" in (plugin(registry, "alpha").error or "")
+    assert "both a-first and b provide 'test:same'" in (plugin(registry, "alpha").error or "")
     assert (registry.origin("test:same") or plugin(registry, "alpha")).distribution == "a-first"
     with pytest.raises(UsageError):
         registry.spec("test:more")
@@ -196,7 +196,7 @@ def test_registering_from_code() -> None:
     registry = operators("b", "a")
     assert [spec.name for spec in registry.specs] == ["a", "b"]
     assert registry.origin("a") is None
-    with pytest.raises(PluginError, match="both the caller and the caller bring 'a'"):
+    with pytest.raises(PluginError, match="both the caller and the caller provide 'a'"):
         registry.add(OpSpec("a", "nowhere:Class", ""))
     with pytest.raises(PluginError, match="trainer 'x' is not like"):
         registry.add(OpSpec("c", "nowhere:Class", "", trainer="x"))

@@ -1,4 +1,4 @@
-"""Many images: which there are, a run in which reading, computing and writing overlap, and the report of it."""
+"""Runs over many images: reading, computing and writing overlap, and a report describes the outcome."""
 
 from imgtk.batch.jobs import Job
 from imgtk.batch.options import RunOptions

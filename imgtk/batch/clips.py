@@ -1,4 +1,4 @@
-"""One clip or animation of a run: its frames go through the pipeline while others are decoded and encoded."""
+"""One clip or animation of a run: its frames are computed while others are decoded and encoded."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Converted(NamedTuple):
 
     Attributes:
         size: of the frames.
-        notes: what was out of the ordinary.
+        notes: remarks for the user.
         warnings: what of the clip is not in the result.
     """
 
@@ -133,7 +133,7 @@ def convert(
 
 
 def _check_format(source: Path, target: Path) -> None:
-    """Find out whether `target` can be a clip or an animation, and whether there is a library for it."""
+    """Raise an error unless `target` can be a clip or an animation, and the library for it is installed."""
     if target.suffix.lower() not in ANIMATIONS or (is_clip(source) and target.suffix.lower() == ".png"):
         container_of(target)
         check_installed(source)
@@ -160,7 +160,7 @@ def _writing(
     encoding: Encoding,
     key: str | None,
 ) -> Iterator[FolderWriter | FileWriter]:
-    """What takes the frames of `target`, which appears in the end."""
+    """Yield the writer for the frames of `target`, which appears at the end."""
     if suffix:
         transparent = clip.first.alpha is not None
         with FolderWriter(target, suffix, size, clip.form, transparent=transparent, options=options, key=key) as folder:
@@ -197,7 +197,7 @@ def _file_writer(
 
 
 def _lost(first: Image, target: Path, size: Size, suffix: str) -> tuple[str, ...]:
-    """What the first frame carries and `target` does not hold, in words."""
+    """Return what the first frame carries and `target` does not hold, in words."""
     metadata = first.metadata
     if suffix:
         return left_out(metadata, size, first.gray, Path(f"frame{suffix}"))
@@ -212,7 +212,7 @@ def _lost(first: Image, target: Path, size: Size, suffix: str) -> tuple[str, ...
 def _computed(
     items: Iterator[Frame | Packet], compute: Callable[[Image], Future[Image | None]], ahead: int, deflicker: Deflicker
 ) -> Iterator[Frame | Packet]:
-    """What a clip consists of, in order, its frames computed; `ahead` frames at a time are on their way."""
+    """Yield the contents of a clip in order, its frames computed; `ahead` frames at a time are in progress."""
     waiting: deque[tuple[Frame, Future[Image | None]] | Packet] = deque()
     frames = 0
     for item in items:

@@ -1,4 +1,4 @@
-"""Whether the jobs of a run would get in each other's way."""
+"""Conflicts between the jobs of a run."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from imgtk.errors import UsageError
 def without_conflicts(
     jobs: Sequence[Job], saves: Callable[[Job], Iterable[Path]], *, in_place: bool = True
 ) -> list[Job]:
-    """The jobs, of which none writes what another one reads or writes; where only its fallback would, without that.
+    """Return the jobs if none writes what another one reads or writes. Where only its fallback would, that is removed.
 
     Args:
-        jobs: what is to be done.
+        jobs: the jobs.
         saves: the files that `save` stages write for a job.
-        in_place: whether a result may take the place of its own image, too.
+        in_place: whether a result may replace its own image.
 
     Raises:
-        UsageError: if two would write the same file, or one would replace another one's image.
+        UsageError: if two would write the same file, or one would replace the image of another one.
     """
     identity = _Identity()
     jobs = [job for job in jobs if not job.error] + [job for job in jobs if job.error]
@@ -62,7 +62,7 @@ def without_conflicts(
 
 
 def _check_frames(jobs: Sequence[Job], identity: _Identity) -> None:
-    """Raise UsageError if the frames of a clip would be written to where other images are, or results go."""
+    """Raise UsageError if the frames of a clip would be written to a folder with other images or results."""
     folders = {file.parent for job in jobs for file in (*job.images, job.target)}
     taken = {identity(LOCAL, folder) for deepest in folders for folder in (deepest, *deepest.parents)}
     for job in jobs:

@@ -1,4 +1,4 @@
-"""The devices of a run, and the images that wait for them. Small ones of one kind can share a batch."""
+"""The devices of a run, and the images that wait for them. Small images of one kind can share a batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imgtk.image import Image
 from imgtk.pipeline import Pipeline, Progress
 
 MAX_BATCH = 16
-"""Images in a batch on a GPU, unless the user says otherwise. On a CPU each is computed by itself, which is quicker
+"""Maximum number of images in a batch on a GPU by default. On a CPU each is computed by itself, which is faster
 (docs/batches.md)."""
 
 T = TypeVar("T")
@@ -51,13 +51,13 @@ class _Waiting:
 
 
 class DevicePool:
-    """Pipelines, one for each device, which compute what they are given one after the other.
+    """Pipelines, one per device, which compute images one after the other.
 
     Args:
         pipelines: one for each device.
         batch: maximum number of images that are computed together; None for one on a CPU and `MAX_BATCH` elsewhere.
             There are never more than `Pipeline.most_at_once`.
-        ending: whether nothing more is to be computed.
+        ending: whether the run ends and nothing more is to be computed.
         progress: called after every tile.
     """
 
@@ -81,12 +81,12 @@ class DevicePool:
 
     @contextmanager
     def running(self, *, overlapping: bool) -> Iterator[None]:
-        """Within it images are computed: in a thread for each device, or in those that ask for it."""
+        """Compute images within the block: in a thread for each device, or in the threads that ask for it."""
         with ThreadPoolExecutor(self.count) if overlapping else InlineExecutor() as self._threads:
             yield
 
     def at_once(self, plan: Plan) -> int:
-        """How many images of a plan are computed at the same time, by all devices together."""
+        """Return how many images of a plan are computed at the same time, by all devices together."""
         return self.count * min(self.batch, self._pipeline.most_at_once(plan))
 
     def compute(
@@ -99,15 +99,15 @@ class DevicePool:
         name: str | None = None,
         budget: MemoryBudget | None = None,
     ) -> Future[Image | None]:
-        """Begin to compute an image; None in the place of the result if the run ended before.
+        """Start computing an image; None in place of the result means that the run ended before.
 
         Args:
             image: the image.
-            seconds: gets its share of the time that it took, as "compute".
-            notes: gets what was out of the ordinary.
-            plan: by what plan; images whose plans come from several such functions share no batch.
+            seconds: receives its share of the time, as "compute".
+            notes: receives remarks for the user.
+            plan: the plan; images whose plans come from several such functions share no batch.
             name: as for a call of `Pipeline`.
-            budget: what the result takes its bytes from; the caller releases them.
+            budget: where the bytes of the result are taken from; the caller releases them.
         """
         waiting = _Waiting(image, seconds, notes, plan, name, budget)
         with self._lock:
@@ -116,7 +116,7 @@ class DevicePool:
         return waiting.result
 
     def call(self, function: Callable[[Pipeline], T]) -> T:
-        """What a function gives that has a pipeline to itself."""
+        """Return the result of a function that has a pipeline to itself."""
         return self._threads.submit(self._lending, function).result()
 
     def _lending(self, function: Callable[[Pipeline], T]) -> T:
@@ -125,7 +125,7 @@ class DevicePool:
 
     @contextmanager
     def _lent(self) -> Iterator[Pipeline]:
-        """The pipeline of a device that nobody else uses meanwhile."""
+        """Lend the pipeline of a device, which nobody else uses meanwhile."""
         pipeline = self._idle.get()
         try:
             yield pipeline

@@ -1,8 +1,8 @@
-"""Engines do the images of a run. `LocalEngine` does them in this process; reading, computing and writing overlap.
+"""Engines process the images of a run. `LocalEngine` does so in this process.
 
-Each image has a thread that reads it, hands it to the thread of a device, and writes what comes back. So a device
-computes one image after the other while further ones are read and written, and memory is bounded by the number of
-threads, and by a `MemoryBudget` for images that are large.
+Each image has a thread that reads it, hands it to the thread of a device, and writes the result. So a device computes
+one image after the other while others are read and written. Memory is bounded by the number of threads, and by a
+`MemoryBudget` for large images.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ AHEAD = 8
 
 
 class Engine(Protocol):
-    """Where the images of a run are done.
+    """Where the images of a run are processed.
 
     Attributes:
-        failure: why no further image can be done.
+        failure: why no further image can be processed.
     """
 
     @property
@@ -44,21 +44,21 @@ class Engine(Protocol):
     def running(
         self, jobs: Sequence[Job], done: Mapping[Job, Path], threads: int | None
     ) -> AbstractContextManager[Iterator[Row]]:
-        """The rows of `jobs`, as they are done, so many at the same time; those in `done` are skipped. In the end what
-        has not begun to be computed is dropped."""
+        """Yield the rows of `jobs` as they finish, with so many jobs at the same time; those in `done` are skipped. On
+        leaving, jobs that have not been started are dropped."""
 
 
 EngineFactory: TypeAlias = Callable[[RunOptions, Event], Engine]
-"""Makes the engine of a run: given what holds for all its images, and an event that stops it."""
+"""Creates the engine of a run from its options and an event that stops it."""
 
 
 def default_threads(processors: int) -> int:
-    """Images at a time, unless the user wants another number."""
+    """Return the images at a time, unless the user wants another number."""
     return min(processors + 2, MAX_THREADS)
 
 
 def skipped(job: Job, file: Path) -> Row:
-    """The row of an image whose result an earlier run has left."""
+    """Return the row of an image whose result exists from an earlier run."""
     return Row(job.path, "skipped", job.destination.name(file))
 
 
@@ -67,8 +67,8 @@ class LocalEngine:
 
     Args:
         pipelines: one for each device.
-        options: what holds for all images.
-        stop: once it is set, nothing more is computed.
+        options: the options of the run.
+        stop: once it is set, no further image is computed.
         progress: called after every tile or frame.
     """
 
@@ -90,7 +90,7 @@ class LocalEngine:
 
     @contextmanager
     def running(self, jobs: Sequence[Job], done: Mapping[Job, Path], threads: int | None) -> Iterator[Iterator[Row]]:
-        """As of any `Engine`; the rows are in order."""
+        """Yield the rows of `jobs` in order. See `Engine.running`."""
         threads = min(threads or default_threads(os.cpu_count() or 1), len(jobs))
         overlapping = threads > 1 or any(map(moves, jobs))  # the frames of one clip do, too
         with (
@@ -103,11 +103,11 @@ class LocalEngine:
                 self._state.end()
 
     def computing(self, *, overlapping: bool = True) -> AbstractContextManager[None]:
-        """Within it images are computed: in the threads of the devices, or in those that ask for it."""
+        """Compute images within the block: in the threads of the devices, or in those that ask for it."""
         return self._processor.computing(overlapping=overlapping)
 
     def image(self, job: Job) -> Row | None:
-        """What became of an image; None if the run ended before it was computed."""
+        """Return the row of an image; None if the run ended before it was computed."""
         return self._transfer.image(job)
 
     def _rows(self, jobs: Iterable[Job], done: Mapping[Job, Path], pool: Executor, ahead: int) -> Iterator[Row]:

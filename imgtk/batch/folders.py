@@ -1,4 +1,4 @@
-"""The folders of this machine that the results of a run go into."""
+"""The local folders for the results of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imgtk.errors import WriteError
 
 @contextmanager
 def made_folders(folders: Collection[Path]) -> Iterator[None]:
-    """Make the folders that do not exist, with their parents; in the end, remove those that nothing was written to."""
+    """Create missing folders with their parents; at the end, remove those that nothing was written to."""
     made: list[Path] = []
     try:
         for folder in sorted({path for leaf in folders for path in (leaf, *leaf.parents)}):
@@ -21,7 +21,7 @@ def made_folders(folders: Collection[Path]) -> Iterator[None]:
                     folder.mkdir()
                     made.append(folder)
             except OSError as error:
-                raise WriteError(f"cannot make the folder {folder}: {error.strerror}") from None
+                raise WriteError(f"cannot create the folder {folder}: {error.strerror}") from None
         yield
     finally:
         for folder in reversed(made):
@@ -30,7 +30,7 @@ def made_folders(folders: Collection[Path]) -> Iterator[None]:
 
 
 def check_writable(folders: Collection[Path]) -> None:
-    """Raise WriteError if none of the folders can be written to: each image would tell the same."""
+    """Raise WriteError if none of the folders can be written to, instead of once for each image."""
     if folders and not any(os.access(folder, os.W_OK | os.X_OK) for folder in folders):
         raise WriteError(
             f"cannot write into the folder {min(folders)}: it is not writable",

@@ -1,4 +1,4 @@
-"""What a run has to do: one image or clip after the other, and where each result goes."""
+"""The jobs of a run: one image or clip each, and where its result goes."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class Job:
 
     @property
     def moving(self) -> Job:
-        """What to do if the image is an animation: it keeps its format, unless the user chose another one; its frames
-        become images if that is one for single images."""
+        """Return the job for an image that is an animation: it keeps its format, unless the user chose another one; its
+        frames become images if that is a format for single images."""
         if self.frames or self.suffix or self.source.suffix.lower() not in video.ANIMATIONS:
             return self
         if not self.fixed:
@@ -87,13 +87,13 @@ class Job:
 
 
 def frames_folder(job: Job) -> Path | None:
-    """The folder in which the job's frames become images; None if its result is a file."""
+    """Return the folder in which the job's frames become images; None if its result is a file."""
     moving = job.moving
     return moving.target if moving.suffix and (job.suffix or is_animation(job.source)) else None
 
 
 def local_folders(jobs: Iterable[Job]) -> frozenset[Path]:
-    """The folders of this machine that results go into."""
+    """Return the folders of this machine that results go into."""
     return frozenset(job.target.parent for job in jobs if job.destination.is_local and not job.error)
 
 
@@ -131,7 +131,7 @@ def _job(one: SourceItem, suffix: str | None, shares: bool, destination: Place) 
 
 
 def _by_content(one: SourceItem) -> str:
-    """The suffix of the format of an image whose name does not tell it; empty if it is not one to be written."""
+    """Return the suffix of the format of an image whose name does not tell it; empty if it is not one to be written."""
     if video.is_clip(one.source) or not one.origin.is_local:
         return ""
     try:
@@ -142,7 +142,7 @@ def _by_content(one: SourceItem) -> str:
 
 
 def frames_in_store() -> UsageError:
-    """Say that frames become images, and images frames, on disks only."""
+    """Return the error that frames can become images, and images frames, only on local disks."""
     return UsageError(
         "frames become images, and images become frames, on local disks only, not from or to a store",
         hint="Use local paths, and copy the results. From or to a store, -o is a folder.",

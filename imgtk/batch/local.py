@@ -1,4 +1,4 @@
-"""The files of this machine as a place of images and results."""
+"""The local file system as a place of images and results."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ from imgtk.video import formats as video
 
 @dataclass(frozen=True)
 class LocalPlace:
-    """The files of this machine, by their paths. See `Place`."""
+    """The local file system, by paths. See `Place`."""
 
     @property
     def is_local(self) -> bool:
         return True
 
     def list(self, word: str, *, recursive: bool, results: Folder | None) -> list[SourceItem]:
-        """As of any `Place`; the input is an image, a folder, a pattern, or an `@FILE` with a name on each line."""
+        """List the images of an input: an image, a folder, a pattern, or an `@FILE` with one name per line. See
+        `Place.list`."""
         path, own = Path(word), results.path if results and results.place == self else None
         if word.startswith("@") and len(word) > 1:
             return [SourceItem(self, listed, _as_written(listed.parent)) for listed in _lines(word)]
         if os.path.isdir(path):
             if own is not None and os.path.realpath(own) == os.path.realpath(path):
                 raise UsageError(
-                    f"the results would lie among the images of {path}", hint="Name another folder with -o."
+                    f"the results would be among the images of {path}", hint="Name another folder with -o."
                 )
             return list(self._in_folder(path, own, recursive))
         if glob.has_magic(word) and not os.path.lexists(word):
@@ -49,7 +50,7 @@ class LocalPlace:
         return [SourceItem(self, path, named=True)]
 
     def _in_folder(self, folder: Path, results: Path | None, recursive: bool) -> Iterator[SourceItem]:
-        """The images in a folder, those of its own before those of its folders."""
+        """Yield the images in a folder, those of its own before those of its folders."""
         refused: list[OSError] = []
         own = None if results is None else os.path.realpath(results)
         for place, folders, files in os.walk(folder, onerror=refused.append):
@@ -90,14 +91,14 @@ class LocalPlace:
             shutil.copyfileobj(result, copy)
 
     def check(self) -> None:
-        """Nothing to find out: the run's folders are checked by themselves."""
+        """Do nothing: the folders of a run are checked separately."""
 
 
 LOCAL = LocalPlace()
 
 
 def empty_reason(word: str, recursive: bool) -> ReadError:
-    """Say that an input stands for no image, and why that may be."""
+    """Return why an input stands for no image."""
     path = Path(word)
     if not os.path.isdir(path):
         return ReadError(f"the list {word[1:]} is empty" if word[0] == "@" else f"no image matches {word}")
@@ -111,7 +112,8 @@ def empty_reason(word: str, recursive: bool) -> ReadError:
 
 
 def _literal(pattern: Path) -> Path:
-    """The folders that a pattern begins with: up to the first wildcard that is not the name of an existing folder."""
+    """Return the folders that a pattern begins with: up to the first wildcard that is not the name of an existing
+    folder."""
     root = Path()
     for part in pattern.parts[:-1]:
         if glob.has_magic(part) and not os.path.isdir(root / part):
@@ -121,8 +123,8 @@ def _literal(pattern: Path) -> Path:
 
 
 def _matches(root: Path, parts: Sequence[str]) -> Iterator[Path]:
-    """What a pattern below `root` stands for. Where the name of a file or folder is there as it is written, it stands
-    for that alone, whatever wildcards are in it."""
+    """Yield what a pattern below `root` stands for. Where the name of a file or folder is there as it is written, it
+    stands for that alone, whatever wildcards are in it."""
     if not parts:
         yield root
         return
@@ -138,7 +140,7 @@ def _matches(root: Path, parts: Sequence[str]) -> Iterator[Path]:
 
 
 def _lines(word: str) -> list[Path]:
-    """The lines of a list, which may hold names in any encoding."""
+    """Return the lines of a list, which may hold names in any encoding."""
     try:
         data = sys.stdin.buffer.read() if word == "@-" else Path(word[1:]).read_bytes()
     except OSError as error:
@@ -148,7 +150,7 @@ def _lines(word: str) -> list[Path]:
 
 
 def _as_written(folder: Path) -> Path:
-    """A folder of a list as a path below that of the results."""
+    """Return a folder of a list as a path below that of the results."""
     parts = Path(os.path.normpath(folder)).parts
     return Path(*(part for part in parts if part not in ("..", folder.anchor)))
 

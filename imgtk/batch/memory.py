@@ -1,4 +1,4 @@
-"""Memory that the images of a run share."""
+"""The memory that the images of a run share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Condition
 
 
 class MemoryBudget:
-    """Bytes that the images of a run may occupy together. An image that is larger than the budget enters alone.
+    """A number of bytes that the images of a run may occupy together. A larger image enters alone.
 
     Args:
         size: bytes of the budget.
@@ -32,7 +32,7 @@ class MemoryBudget:
 
     @contextmanager
     def holding(self, size: int) -> Iterator[None]:
-        """Hold `size` bytes for the time of a block."""
+        """Hold `size` bytes for the duration of a block."""
         self.acquire(size)
         try:
             yield

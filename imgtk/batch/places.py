@@ -1,4 +1,4 @@
-"""Where images come from and results go: the files of this machine, or a store."""
+"""Places that images come from and results go to: the local file system, or a store."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Place(Protocol):
         """
 
     def name(self, path: Path) -> str:
-        """The path or URL by which people know a file."""
+        """Return the path or URL by which people know a file."""
 
     def existing(self, paths: Iterable[Path]) -> dict[Path, int]:
-        """The files among `paths` that are there, with their sizes in bytes. Raises WriteError."""
+        """Return the files among `paths` that are there, with their sizes in bytes. Raises WriteError."""
 
     def modified(self, path: Path) -> float:
-        """When a file was last changed, in seconds since the epoch. Raises OSError or ReadError."""
+        """Return when a file was last changed, in seconds since the epoch. Raises OSError or ReadError."""
 
     def fetch(self, path: Path, file: Path) -> None:
         """Copy an image to a file of this machine. Raises ReadError."""
@@ -45,7 +45,7 @@ class Place(Protocol):
         """Copy a file of this machine to a result's path, where it appears as a whole. Raises WriteError."""
 
     def check(self) -> None:
-        """Find out whether this machine can read here what another one has listed. Raises ReadError."""
+        """Check that this machine can read what another one has listed. Raises ReadError."""
 
 
 @dataclass(frozen=True)
@@ -80,5 +80,5 @@ class SourceItem:
 
 
 def is_url(word: object) -> bool:
-    """Whether an input or output is a URL."""
+    """Return whether an input or output is a URL."""
     return bool(re.match(r"\w[\w+.-]*://", str(word)))

@@ -1,4 +1,4 @@
-"""The way of one image or clip from file to file on this machine."""
+"""Processes one image or clip from local file to local file."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from imgtk.video.animation import is_animation
 from imgtk.video.formats import is_clip
 
 SHARE = 0.125
-"""Share of the free memory that images may occupy that have been read, and those that wait to be written."""
+"""Share of the free memory for images that were read, and for those that wait to be written."""
 
 
 class RunState:
-    """Whether a run goes on, for all threads of an engine.
+    """Whether a run continues, for all threads of an engine.
 
     Args:
-        stop: once it is set, nothing more is computed.
+        stop: once it is set, no further image is computed.
 
     Attributes:
-        failure: why no further image can be done.
+        failure: why no further image can be processed.
     """
 
     def __init__(self, stop: Event) -> None:
@@ -63,12 +63,12 @@ class RunState:
 
 
 class Processor:
-    """Reads images and clips from files, has them computed, and writes the results to files.
+    """Reads images and clips from files, has them computed, and writes the results.
 
     Args:
         pipelines: one for each device.
-        options: what holds for all images.
-        state: whether the run goes on.
+        options: the options of the run.
+        state: whether the run continues.
         progress: called after every tile or frame.
     """
 
@@ -91,19 +91,19 @@ class Processor:
 
     @contextmanager
     def computing(self, *, overlapping: bool = True) -> Iterator[None]:
-        """Within it images are computed: in the threads of the devices, or in those that ask for it."""
+        """Compute images within the block: in the threads of the devices, or in those that ask for it."""
         with self._devices.running(overlapping=overlapping):
             yield
 
     def image(self, job: Job, *, keep: bool = True) -> Row | None:
-        """Do one image or clip.
+        """Process one image or clip.
 
         Args:
-            job: what to do; its image and its result are files of this machine.
+            job: its image and its result are local files.
             keep: whether, when resuming, parts of the result stay where they are until it is complete.
 
         Returns:
-            What became of it; None if the run ended before it was computed.
+            Its row; None if the run ended before it was computed.
         """
         seconds: dict[str, float] = {}
         try:
@@ -148,7 +148,7 @@ class Processor:
     def _in_pieces(
         self, pipeline: Pipeline, job: Job, header: Header, seconds: dict[str, float], key: str | None
     ) -> Row | None:
-        """An image that stays on the disk, or a file of several pages."""
+        """Process an image that stays on disk, or a file of several pages."""
         if self._state.ending:
             return None
         with timed(seconds, "compute"):
@@ -227,8 +227,7 @@ class Processor:
         return Row(str(job.source), "done", str(job.target), result.size, seconds, sha256, *told)
 
     def _checked_destination(self, job: Job, image: Image) -> tuple[Path, WriteOptions]:
-        """Where and how a result is to be written. What would keep it from being written is found before it is
-        computed."""
+        """Return where and how to write a result. Raises the errors that can be known before it is computed."""
         size = self._pipeline.output_size(image.size)
         has_alpha = self._pipeline.output_alpha(image.alpha is not None)
         target, writing = self._destination(job, 8 * image.pixels.itemsize, has_alpha, size)
@@ -237,7 +236,7 @@ class Processor:
         return target, writing
 
     def _destination(self, job: Job, depth: int, has_alpha: bool, size: Size) -> tuple[Path, WriteOptions]:
-        """The job's target, or the PNG that takes its place if its format cannot hold the result of an image with so
+        """Return the job's target, or the PNG that replaces it if its format cannot hold the result of an image with so
         many bits per sample."""
         target, form = job.target, format_of(job.target)
         depth = self._writing.depth or (16 if depth == 16 else 8)
@@ -249,17 +248,17 @@ class Processor:
 
 
 def moves(job: Job) -> bool:
-    """Whether the image of a job has several frames. It must be a file of this machine, unless it is a clip."""
+    """Return whether the image of a job has several frames. It must be a local file, unless it is a clip."""
     return bool(job.frames) or is_clip(job.source) or is_animation(job.source)
 
 
 def disk_is_full(error: Exception) -> bool:
-    """Whether a file could not be written because the disk is full, or cannot be written to at all."""
+    """Return whether a file could not be written because the disk is full or read-only."""
     return isinstance(error, WriteError) and getattr(error.__cause__, "errno", None) in DISK_FULL
 
 
 def _release_frames(error: BaseException | None) -> None:
-    """Let go of the images that the stack frames of an error still hold."""
+    """Release the images that the stack frames of an error still hold."""
     while error:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__

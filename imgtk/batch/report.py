@@ -1,4 +1,4 @@
-"""What became of each image, as one line of JSON in a file that survives whatever kills the run."""
+"""The report of a run: one line of JSON per image, in a file that survives any interruption."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from imgtk.io.write import check_place, replacing
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one image.
+    """The outcome of one image.
 
     Attributes:
         path: of the image.
         status: "done", "failed", or "skipped" if an earlier run has done it.
         output: the file of the result, or the folder of its frames; None if it failed.
         size: width and height of the result; None if it failed or was skipped.
-        seconds: that it took to "read", "compute" and "write", as far as it came; without waiting.
-        sha256: of the file of the result, in hex; None if it failed, if it is a folder, or if somebody has taken it
-            away already.
-        notes: what was out of the ordinary.
+        seconds: time for "read", "compute" and "write", without waiting.
+        sha256: hash of the result, in hex; None if it failed, is a folder, or has already been taken away.
+        notes: remarks for the user.
         warnings: what of the image is not in the result: metadata that imgtk or the format does not hold.
         exception: why it failed.
     """
@@ -51,7 +50,7 @@ class Row:
         return f"unexpected {type(self.exception).__name__}: {first}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as a line of the report says it."""
+        """Return the row as a line of the report says it."""
         return {
             "path": self.path,
             "output": self.output,
@@ -85,11 +84,11 @@ class Report:
         self._file: BinaryIO | None = None
 
     def owner(self, output: str) -> str | None:
-        """The path of the image whose result `output` is, as far as the report knows."""
+        """Return the path of the image whose result `output` is, as far as the report knows."""
         return self._owners.get(output)
 
     def open(self, again: Set[str]) -> None:
-        """Begin to write, without the rows of the images in `again`, which are done once more, and of folders that
+        """Start writing, without the rows of the images in `again`, which are processed once more, and of folders that
         can be listed by now."""
         rows = [row for path, row in self._rows.items() if path not in again and not _is_open_folder(row)]
         with replacing(self.path) as file:
@@ -120,7 +119,7 @@ class Report:
 
 
 def _is_open_folder(row: Mapping[str, Any]) -> bool:
-    """Whether the row tells of a folder that could not be listed, but can be now."""
+    """Return whether the row tells of a folder that could not be listed, but can be now."""
     path = row["path"]
     return row.get("status") == "failed" and os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
 
@@ -130,7 +129,7 @@ def _line(row: Mapping[str, Any]) -> bytes:
 
 
 def _rows(path: Path) -> dict[str, dict[str, Any]]:
-    """The rows of a report by path, the last one of each. A last line that is cut short is left out."""
+    """Return the rows of a report by path, the last one of each. A last line that is cut short is left out."""
     rows = {}
     try:
         *lines, torn = path.read_bytes().split(b"\n")
@@ -158,7 +157,8 @@ def _opened(path: str) -> Any:
 
 
 def digest(path: str | Path) -> str | None:
-    """SHA-256 of a file, or of what a URL of fsspec names, in hex; None of a folder, and of what cannot be read."""
+    """Return SHA-256 of a file, or of what a URL of fsspec names, in hex; None of a folder, and of what cannot
+    be read."""
     result = sha256()
     try:
         with _opened(str(path)) as file:

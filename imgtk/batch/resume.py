@@ -1,4 +1,4 @@
-"""What an earlier run has left of the results."""
+"""The results of an earlier run."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Sizes = Mapping[Place, Mapping[Path, int]]
 def finished(
     jobs: Iterable[Job], saves: Callable[[Job], Iterable[Path]], owner: Callable[[str], str | None]
 ) -> dict[Job, Path]:
-    """The jobs whose result is there, whole and no older than the image, and which file or folder it is.
+    """Return the jobs whose result is complete and no older than the image, each with its file or folder.
 
     Args:
-        jobs: what is to be done.
+        jobs: the jobs.
         saves: the files that `save` stages write for a job.
         owner: the image whose result a file is, as far as a report knows.
 
@@ -45,8 +45,8 @@ def finished(
 
 
 def without_existing(jobs: Sequence[Job]) -> list[Job]:
-    """The jobs; those fail whose results, in stores, are there already. Where files of this machine are, is found out
-    when they are written. Raises WriteError if a store cannot be listed."""
+    """Return the jobs; those fail whose results, in stores, are there already. Where files of this machine are, is
+    found out when they are written. Raises WriteError if a store cannot be listed."""
     sizes = _sizes([job for job in jobs if not (job.error or job.destination.is_local)])
 
     def checked(job: Job) -> Job:
@@ -67,7 +67,7 @@ def _sizes(jobs: Iterable[Job]) -> Sizes:
 
 
 def _witness(job: Job, file: Path) -> Path:
-    """The file whose presence and time tell of a result: of a folder of frames, that of their times."""
+    """Return the file whose presence and time tell of a result: of a folder of frames, that of their times."""
     moving = job.moving
     return file / TIMESTAMPS if moving.suffix and file == moving.target else file
 

@@ -1,4 +1,4 @@
-"""One run over many images, from wherever they are to wherever their results go, on this machine or a cluster."""
+"""One run over many images, between any places, on this machine or a cluster."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ def run(
     progress: Callable[[Progress], None] | None = None,
     engine: EngineFactory | None = None,
 ) -> Iterator[Row]:
-    """Send many images through a pipeline. Nothing happens before the first row is asked for.
+    """Send many images through a pipeline. Nothing happens before the first row is requested.
 
     Args:
-        pipeline: what to do; or several, one for each device.
+        pipeline: the pipeline; or several, one for each device.
         sources: images, folders, patterns, `@lists`, URLs of stores such as `s3://bucket/photos`; see `list_jobs`, also
             for `out`, `recursive` and `suffix`.
         report, jobs, stop, progress, engine: as for `run_jobs`; `jobs` is its `threads`.
         write, max_pixels, clips, batch, resume: as for `RunOptions`.
 
     Yields:
-        What became of each image, in order. An image that fails does not stop the others.
+        The row of each image, in order. An image that fails does not stop the others.
 
     Raises:
         ImgtkError: as `list_jobs` and `run_jobs` do.
@@ -88,7 +88,7 @@ def run_jobs(
     Args:
         pipelines: one for each device; all the same but for that.
         jobs: what to do, as `list_jobs` gives it.
-        options: what holds for all of them. With `resume`, images are skipped whose result is there, no older than they
+        options: the options of the run. With `resume`, images are skipped whose result is there, no older than they
             are, unless the report says that it is another image's. What an earlier run has left half-written is
             removed in any case.
         report: file that gets a line for each row.
@@ -141,14 +141,15 @@ def run_jobs(
 
 
 def _saves(pipeline: Pipeline, jobs: Iterable[Job]) -> Callable[[Job], Iterable[Path]]:
-    """The files that `save` stages write for each job. Raises UsageError if they do, and images are in a store."""
+    """Return the files that `save` stages write for each job. Raises UsageError if they do, and images are in a
+    store."""
     if pipeline.saves(NAME) and not all(job.is_local for job in jobs):
-        raise UsageError("`save` stages write files of this machine, and the images are in a store")
+        raise UsageError("`save` stages write local files, but the images are in a store")
     return lambda job: pipeline.saves(job.name).values()
 
 
 def _folders(jobs: Iterable[Job], saves: Callable[[Job], Iterable[Path]], pipeline: Pipeline) -> frozenset[Path]:
-    """The folders of this machine that results go into, and the files of `save` stages with a `{name}`."""
+    """Return the folders of this machine that results go into, and the files of `save` stages with a `{name}`."""
     jobs = [job for job in jobs if not job.error]
     named = [index for index, file in pipeline.saves(NAME).items() if NAME in str(file)]
     results = local_folders(job for job in jobs if not job.exact)

@@ -1,4 +1,4 @@
-"""Which images a run has to do: inputs and an output become jobs."""
+"""From inputs and an output to the jobs of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def list_jobs(
     recursive: bool = False,
     arriving: bool = False,
 ) -> list[Job]:
-    """The images that `inputs` name, and where each result goes.
+    """Return the images that `inputs` name, and where each result goes.
 
     Args:
         inputs: images and clips; folders of images; patterns such as `photos/**/*.jpg`; `@FILE` for a list, one
@@ -89,14 +89,14 @@ def list_jobs(
 
 
 def _folder(word: str) -> Folder:
-    """The folder (or file) that `-o` names: of a store, its root."""
+    """Return the folder (or file) that `-o` names: of a store, its root."""
     place, path = _place(word)
     return Folder(place, Path(path) if place.is_local else Path())
 
 
 def _place(word: str) -> tuple[Place, str]:
-    """The place that an input or output is in, and the word as the place's `list` takes it: of a `file://` URL, the
-    path. Raises UsageError if there is no such store, or its library is missing."""
+    """Return the place that an input or output is in, and the word as the place's `list` takes it: of a `file://` URL,
+    the path. Raises UsageError if there is no such store, or its library is missing."""
     if not is_url(word):
         return LOCAL, word
     from imgtk.batch.store import StorePlace, local_path  # fsspec is for those that use it
@@ -106,7 +106,7 @@ def _place(word: str) -> tuple[Place, str]:
 
 
 def _items(word: str, results: Folder | None, recursive: bool, arriving: bool) -> list[SourceItem]:
-    """The images that an input stands for, with the folder of their results.
+    """Return the images that an input stands for, with the folder of their results.
 
     Raises:
         ReadError: if there are none, and no further ones can come.
@@ -130,7 +130,7 @@ def _one_clip(output: Path) -> bool:
 
 
 def _of_frames(word: str, items: Iterable[SourceItem], output: Path) -> Job:
-    """The job that makes one clip of all images; what lies at its place is none of them."""
+    """Return the job that makes one clip of all images; what lies at its place is none of them."""
     own = os.path.realpath(output)
     items = [one for one in items if os.path.realpath(one.source) != own]
     for one in items:
@@ -147,7 +147,7 @@ def _of_frames(word: str, items: Iterable[SourceItem], output: Path) -> Job:
 
 
 def _natural(path: Path) -> tuple[list[str | int], str]:
-    """What to sort by, so that frame2 comes before frame10."""
+    """Return a sort key that puts frame2 before frame10."""
     text = str(path)
     return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", text)], text
 

@@ -42,7 +42,7 @@ class StorePlace:
 
     @classmethod
     def at(cls, url: str) -> StorePlace:
-        """The place of an fsspec URL. Raises UsageError if there is no such store, or its library is missing."""
+        """Return the place of an fsspec URL. Raises UsageError if there is no such store, or its library is missing."""
         store, root = _store(url)
         return cls(store.unstrip_protocol(root.rstrip("/")))
 
@@ -51,7 +51,7 @@ class StorePlace:
         return False
 
     def list(self, word: str, *, recursive: bool, results: Folder | None) -> list[SourceItem]:
-        """As of any `Place`; the input is the URL of an image, a folder or a pattern."""
+        """List the images of an input: the URL of an image, a folder or a pattern. See `Place.list`."""
         store, root = _store(word)
         try:
             files, root, named = _files(store, root, recursive)
@@ -59,7 +59,7 @@ class StorePlace:
             raise ReadError(f"cannot list {word}: {_reason(error)}") from error
         below = _below(store, results)
         if root == below:
-            raise UsageError(f"the results would lie among the images of {word}", hint="Name another folder with -o.")
+            raise UsageError(f"the results would be among the images of {word}", hint="Name another folder with -o.")
         inside = below is not None and below.startswith(f"{root}/")
         place = StorePlace(store.unstrip_protocol(root))
         items = []
@@ -77,7 +77,7 @@ class StorePlace:
         return f"{self.url.rstrip('/')}/{path.as_posix()}"
 
     def existing(self, paths: Iterable[Path]) -> dict[Path, int]:
-        """As of any `Place`; takes one listing of all that is below.
+        """Return the existing files with their sizes, by one listing of everything below. See `Place.existing`.
 
         Raises:
             WriteError: if the store cannot be listed, or the bucket is missing.
@@ -134,13 +134,13 @@ class StorePlace:
             _answer(partial(store.info, root))  # which need not be allowed, to read what is in it
 
     def _locate(self, path: Path) -> tuple[Any, str]:
-        """The file system of a path, and the name in it."""
+        """Return the file system of a path, and the name in it."""
         store, root = _store(self.url)
         return store, f"{root.rstrip('/')}/{path.as_posix()}"
 
 
 def local_path(url: str) -> str | None:
-    """The path of a `file://` URL; None for those of other places.
+    """Return the path of a `file://` URL; None for those of other places.
 
     Raises:
         UsageError: if there is no such store, or its library is missing.
@@ -163,7 +163,8 @@ def _reading(url: str, but: type[Exception] | tuple[type[Exception], ...] = ()) 
 
 
 def _files(store: Any, root: str, recursive: bool) -> tuple[list[str], str, bool]:
-    """The files that a URL stands for, the folder that they are in, and whether it is one file that the URL names."""
+    """Return the files that a URL stands for, the folder that they are in, and whether it is one file that the URL
+    names."""
     store.invalidate_cache()  # of an earlier run in this process
     folder = "/".join(takewhile(lambda part: not has_magic(part), root.split("/"))).rstrip("/")
     if _answer(partial(store.isfile, folder)) and not has_magic(root):
@@ -180,7 +181,7 @@ def _files(store: Any, root: str, recursive: bool) -> tuple[list[str], str, bool
 
 
 def _below(store: Any, results: Folder | None) -> str | None:
-    """The name of the folder of the results, if it is in the same kind of store."""
+    """Return the name of the folder of the results, if it is in the same kind of store."""
     if not results or not isinstance(results.place, StorePlace):
         return None
     other, below = _store(results.place.url)
@@ -188,7 +189,7 @@ def _below(store: Any, results: Folder | None) -> str | None:
 
 
 def _store(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the name in it.
+    """Return the file system of a URL, and the name in it.
 
     Raises:
         UsageError: if there is no such store, or its library is missing.
@@ -201,7 +202,7 @@ def _store(url: str) -> tuple[Any, str]:
 
 
 def _bucket(name: str) -> str:
-    """The bucket of a name in a store that has buckets; "" in one that has folders."""
+    """Return the bucket of a name in a store that has buckets; "" in one that has folders."""
     return name.partition("/")[0]
 
 
@@ -210,7 +211,7 @@ def _lacks_bucket(store: Any, name: str) -> bool:
 
 
 def _answer(ask: Callable[[], Any]) -> Any:
-    """What a store says. Left to themselves, their libraries wait for half an hour for one that says nothing.
+    """Return the answer of a store. By themselves, the libraries wait for half an hour for one that is silent.
 
     Raises:
         TimeoutError: after `ANSWER_SECONDS`.

@@ -1,4 +1,4 @@
-"""How long the stages of an image, or of a clip, take."""
+"""Time spent in the stages of an image or clip."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from time import perf_counter
 
 @contextmanager
 def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Adds the time that the block takes to `seconds[stage]`."""
+    """Add the time of the block to `seconds[stage]`."""
     start = perf_counter()
     try:
         yield

@@ -1,4 +1,4 @@
-"""The way of an image that is in a store: fetched into a temporary folder, done there, and its result sent."""
+"""Processes images in a store: fetches each into a temporary folder, processes it, and sends the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Transfer:
         self._refused, self._counting = 0, Lock()
 
     def image(self, job: Job) -> Row | None:
-        """As of a `Processor`; the row names the image and its result by their URLs."""
+        """Process one image or clip; its row names the URLs. See `Processor.image`."""
         if job.is_local:
             return self._processor.image(job)
         if job.error:

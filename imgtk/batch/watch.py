@@ -21,7 +21,7 @@ from imgtk.errors import ReadError, UsageError
 from imgtk.pipeline import Pipeline
 
 INTERVAL = 1.0
-"""Seconds between two looks at a folder."""
+"""Seconds between two checks of a folder."""
 
 
 def watch(
@@ -37,20 +37,20 @@ def watch(
     threads: int | None = None,
     interval: float = INTERVAL,
 ) -> Iterator[Row]:
-    """Do the images in `folder`, and those that arrive there, until `stop` is set.
+    """Process the images in `folder`, and those that arrive there, until `stop` is set.
 
-    An image is taken when neither its size nor its time has changed between two looks, and again when it has changed
-    later. As with `resume`, what is done already is skipped. Results that change their format keep the whole name,
-    a.jpg.png, since a.png may come.
+    An image is processed when neither its size nor its time has changed between two checks, and again when it has
+    changed later. As with `resume`, existing results are skipped. Results that change their format keep the whole name,
+    a.jpg.png, since a.png may arrive.
 
     Args:
-        folder: what is watched.
-        interval: seconds between two looks.
-        pipelines, output, options, suffix, recursive, report, threads: as for `list_jobs` and `run_jobs`.
-            The report of an earlier run is continued; the last row of an image counts.
+        folder: the folder.
+        interval: seconds between two checks.
+        pipelines, output, options, suffix, recursive, report, threads: as for `list_jobs` and `run_jobs`. The report of
+            an earlier run is continued; the last row of an image counts.
 
     Yields:
-        What became of each image.
+        The row of each image.
 
     Raises:
         UsageError: if there is no such folder.
@@ -92,7 +92,7 @@ def watch(
 def _states(
     folder: str | Path, output: Path | None, suffix: str | None, recursive: bool
 ) -> Mapping[Job, tuple[int, int]]:
-    """The images that are there, and folders that cannot be listed, with size and time of their files."""
+    """Return the images that are there, and folders that cannot be listed, with size and time of their files."""
     if not os.path.isdir(folder):
         raise ReadError(f"the folder {folder} is gone")
     states = {}

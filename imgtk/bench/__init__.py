@@ -1,5 +1,5 @@
-"""Benchmarks by the field's protocols, with figures that compare to the published ones.
+"""Benchmarks by the protocols of the field, with figures that compare to published ones.
 
-`data` finds the images, `protocol` says what is done with them, `upscale` runs, `report` is what came out, `page` and
-`tables` show it.
+`data` finds the images, `protocol` defines what is done with them, `upscale` runs, `report` holds the result, and
+`page` and `tables` show it.
 """

@@ -30,7 +30,7 @@ class Comparison:
         overview: the whole image, small, (H, W, 3) uint8.
         source: the place in the input, (h, w, 3) uint8, unscaled.
         outputs: the place in the result, by method.
-        target: the place in the truth.
+        target: the place in the ground truth.
     """
 
     image: str
@@ -45,7 +45,7 @@ class Comparison:
 def compare(
     image: str, source: np.ndarray, outputs: Mapping[str, np.ndarray], target: np.ndarray, scale: int
 ) -> Comparison:
-    """Cut out where the results differ most from each other (from the truth, if there is only one).
+    """Cut out where the results differ most from each other (from the ground truth, if there is only one).
 
     Args:
         image: its name.
@@ -70,7 +70,8 @@ def compare(
 
 
 def _where_they_differ(images: list[np.ndarray], scale: int) -> tuple[Box, float]:
-    """The box, on multiples of `scale`, with the largest mean standard deviation between the images, and that."""
+    """Return the box, on multiples of `scale`, with the largest mean standard deviation between the images, and
+    that."""
     gray = np.stack([image.mean(2, dtype=np.float32) for image in images])
     height, width = gray.shape[1:]
     high, wide = (min(SIDE, side) // scale * scale for side in (height, width))

@@ -43,7 +43,7 @@ class Pair:
     degraded: bool = False
 
     def check(self, scale: int) -> None:
-        """Find what would keep the pair from being used, without decoding it.
+        """Check that the pair can be used, without decoding it.
 
         Raises:
             ReadError: if a file cannot be read, or the sizes do not fit `scale`.
@@ -58,8 +58,8 @@ class Pair:
             )
 
     def load(self, scale: int) -> tuple[np.ndarray, np.ndarray]:
-        """The small version (h, w, 3) and the image (h * scale, w * scale, 3), uint8. Gray is repeated, more than 8
-        bits are rounded, and transparency is ignored.
+        """Return the small version (h, w, 3) and the image (h * scale, w * scale, 3), uint8. Gray is repeated, more
+        than 8 bits are rounded, and transparency is ignored.
 
         Raises:
             ReadError: if a file cannot be read.
@@ -78,7 +78,7 @@ class Pair:
         return str(self.target) if isinstance(self.target, Path) else self.name
 
     def _cropped(self, size: Size, scale: int) -> Size:
-        """Size of the target after cropping."""
+        """Return the size of the target after cropping."""
         if self.source is None:
             return Size(*(side // self.multiple * self.multiple for side in size))
         small = read_size(self.source)
@@ -110,14 +110,14 @@ class BenchSet:
         return "degraded" if first.degraded else "made" if first.source is None else "files"
 
     def degrade(self) -> BenchSet:
-        """The set with inputs that are made, and degraded (see `imgtk.bench.protocol.degrade`)."""
+        """Return the set with inputs that are made, and degraded (see `imgtk.bench.protocol.degrade`)."""
         return BenchSet(
             f"{self.name}, degraded", tuple(replace(pair, source=None, degraded=True) for pair in self.pairs)
         )
 
 
 def builtin(scale: int, crop: int | None = None) -> BenchSet:
-    """The images of `BUILTIN`.
+    """Return the images of `BUILTIN`.
 
     Raises:
         UsageError: if scikit-image is not installed, or `crop` is no multiple of `scale`.
@@ -136,7 +136,7 @@ def builtin(scale: int, crop: int | None = None) -> BenchSet:
 def find_sets(
     folder: Path, scale: int, *, lr: Path | None = None, make_lr: bool = False, crop: int | None = None
 ) -> list[BenchSet]:
-    """The benchmark sets in a folder.
+    """Return the benchmark sets in a folder.
 
     Args:
         folder: images; or pairs NAME_HR.png and NAME_LR.png, also in a folder `image_SRF_{scale}` in it; or folders
@@ -173,7 +173,7 @@ def find_sets(
 
 
 def _set_of(folder: Path, scale: int, lr: Path | None, make_lr: bool, crop: int | None) -> BenchSet | None:
-    """The one set whose files lie in `folder`; None if none do."""
+    """Return the one set whose files lie in `folder`; None if none do."""
     inner = folder / f"image_SRF_{scale}"
     files = _images(inner if inner.is_dir() else folder)
     if not files:
@@ -196,8 +196,8 @@ def _set_of(folder: Path, scale: int, lr: Path | None, make_lr: bool, crop: int 
 
 
 def _set_name(folder: Path) -> str:
-    """What the images in a folder are called: by the folder, or the one around it, as in Set5/image_SRF_4, where that
-    is a set that the literature knows."""
+    """Return what the images in a folder are called: by the folder, or the one around it, as in Set5/image_SRF_4, where
+    that is a set that the literature knows."""
     folder = folder.resolve()
     if re.fullmatch(r"image_SRF_\d+", folder.name):
         folder = folder.parent
@@ -205,7 +205,8 @@ def _set_name(folder: Path) -> str:
 
 
 def _pairs(files: Sequence[Path], *, required: bool) -> list[tuple[str, Path, Path | None]]:
-    """NAME, image and input of each NAME_HR among `files`; the input may only be missing if it is not `required`."""
+    """Return NAME, image and input of each NAME_HR among `files`; the input may only be missing if it is not
+    `required`."""
     by_stem = {file.stem: file for file in files}
     pairs = []
     for file in files:
@@ -223,7 +224,7 @@ def _pairs(files: Sequence[Path], *, required: bool) -> list[tuple[str, Path, Pa
 
 
 def _with_inputs(files: Sequence[Path], lr: Path, scale: int) -> list[Pair]:
-    """Each image with the file of the folder `lr` that is named like it."""
+    """Return each image with the file of the folder `lr` that is named like it."""
     if not lr.is_dir():
         raise ReadError(f"there is no folder {lr}", hint="--lr is the folder of the small versions.")
     inputs = {file.stem: file for file in _images(lr)}
@@ -245,7 +246,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _multiple(scale: int, crop: int | None, default: int) -> int:
-    """What sides are cropped to multiples of: `crop`, else `default`, or `scale` if that does not divide it."""
+    """Return what sides are cropped to multiples of: `crop`, else `default`, or `scale` if that does not divide it."""
     if crop is None:
         return default if default % scale == 0 else scale
     if crop % scale:

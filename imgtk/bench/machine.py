@@ -8,7 +8,7 @@ from typing import Any
 
 
 def machine() -> dict[str, Any]:
-    """The machine and the versions, as JSON data."""
+    """Return the machine and the versions, as JSON data."""
     import cv2
     import psutil
     import torch

@@ -13,7 +13,7 @@ import torch
 __all__ = ["Meter"]
 
 INTERVAL = 0.001
-"""Seconds between two looks at the memory, where the system does not keep the peak itself."""
+"""Seconds between two checks of the memory, where the system does not keep the peak itself."""
 
 _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
@@ -86,13 +86,13 @@ def _reset_high_water() -> bool:
 
 
 def _high_water() -> int:
-    """Peak resident memory in bytes since the last reset; 0 if the kernel does not tell."""
+    """Return the peak resident memory in bytes since the last reset; 0 if the kernel does not tell."""
     lines = _STATUS.read_text().splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _give_back() -> None:
-    """Return memory that is free within the process to the system."""
+    """Return the memory that is free within the process to the system."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if psutil.LINUX else None
     if trim is not None:
         trim(0)

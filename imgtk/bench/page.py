@@ -40,10 +40,10 @@ img { display: block } .crop { width: 256px; image-rendering: pixelated }
 
 
 def check_folder(folder: Path, *, overwrite: bool = False) -> None:
-    """Find what would keep a page from being written to `folder`, before it is computed.
+    """Check, before anything is computed, that a page can be written to `folder`.
 
     Raises:
-        WriteError: if it has something in it and may not be replaced, or cannot be made or written to.
+        WriteError: if it is not empty and may not be replaced, or cannot be created or written to.
     """
     if folder.exists() and not folder.is_dir():
         raise WriteError(f"cannot write the page to {folder}: it is a file", hint="Give a folder.")
@@ -54,7 +54,7 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
         raise WriteError(f"cannot write the page to {folder}: {place} is not writable")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise WriteError(
-            f"cannot write the page to {folder}: there is something in it",
+            f"cannot write the page to {folder}: it is not empty",
             hint=f"Choose another folder, or replace {PAGE} and {IMAGES} in it with --overwrite.",
         )
 
@@ -87,7 +87,7 @@ def write_page(report: BenchReport, folder: Path, *, overwrite: bool = False) ->
 
 
 def _page(report: BenchReport, folder: Path) -> str:
-    """The HTML; its images are written into `folder`."""
+    """Return the HTML; its images are written into `folder`."""
     methods = "".join(
         f"<li><b>{escape(result.method)}</b>: <code>{escape(result.pipeline)}</code></li>"
         for result in report.sets[0].results
@@ -109,7 +109,7 @@ bold. Published rows are what the papers state; they were not run here.</p>
 
 
 def _set(one: SetReport, number: int, folder: Path) -> str:
-    """A set's section."""
+    """Return a set's section."""
     images = list(one.results[0].figures)
     singles = "".join(f"<h4>{escape(name)}</h4>{_table(one, name)}" for name in images)
     shown = "".join(
@@ -136,7 +136,8 @@ def _table(one: SetReport, image: str | None = None) -> str:
 
 
 def _plane(one: SetReport) -> str:
-    """The perception-distortion plane of a set; nothing without a feature distance, or if a method is perfect."""
+    """Return the perception-distortion plane of a set; nothing without a feature distance, or if a method is
+    perfect."""
     points = [(r.method, r.mean.get("psnr_y"), r.mean.get("feature_distance")) for r in one.results]
     known = [(name, x, y) for name, x, y in points if x is not None and y is not None and isfinite(x)]
     if len(known) < len(points):
@@ -146,7 +147,7 @@ def _plane(one: SetReport) -> str:
 
 
 def _comparison(one: SetReport, comparison: Comparison, stem: str, folder: Path) -> str:
-    """A row of crops; `stem` begins the names of their files."""
+    """Return a row of crops; `stem` begins the names of their files."""
     cells = list(_cells(one, comparison))
     shown = []
     for number, (caption, note, pixels) in enumerate(cells):
@@ -168,7 +169,7 @@ def _comparison(one: SetReport, comparison: Comparison, stem: str, folder: Path)
 
 
 def _cells(one: SetReport, comparison: Comparison) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Caption, note and pixels: the input, each method, the truth."""
+    """Yield caption, note and pixels: the input, each method, the ground truth."""
     yield "input", "pixels enlarged", comparison.source
     for row in rows(one, comparison.image):
         figures = dict(zip((metric.key for metric in one.metrics), row.cells, strict=True))

@@ -17,7 +17,7 @@ COLOURS = ("#0b6e99", "#c4501b", "#3c7d22", "#8a3fa0", "#a67c00", "#b3003c", "#0
 
 
 def plane(points: Sequence[tuple[str, float, float]], x_label: str, y_label: str) -> str:
-    """An `<svg>` element.
+    """Return an `<svg>` element.
 
     Args:
         points: (name, x, y), finite; at least one.
@@ -74,7 +74,7 @@ class _Axis:
         self.low, self.high = min(values) - MARGIN * span, max(values) + MARGIN * span
 
     def place(self, value: float) -> float:
-        """0 at the lower end, 1 at the upper."""
+        """Return 0 at the lower end, 1 at the upper."""
         return (value - self.low) / (self.high - self.low)
 
     @property

@@ -26,13 +26,13 @@ SMALLEST = 11
 
 
 def crop_to_multiple(pixels: np.ndarray, multiple: int) -> np.ndarray:
-    """(H, W, C) without the rows and columns at the bottom and the right that exceed multiples of `multiple`."""
+    """Return (H, W, C) without the rows and columns at the bottom and the right that exceed multiples of `multiple`."""
     height, width = (side // multiple * multiple for side in pixels.shape[:2])
     return pixels[:height, :width]
 
 
 def downsample(pixels: np.ndarray, scale: int) -> np.ndarray:
-    """(H, W, 3) uint8 to (H / scale, W / scale, 3) uint8, as MATLAB's `imresize` does it: antialiased bicubic with
+    """Map (H, W, 3) uint8 to (H / scale, W / scale, 3) uint8, as MATLAB's `imresize` does it: antialiased bicubic with
     a = -0.5, first along columns, then along rows, each rounded to 8 bits, edge pixels repeated.
 
     The benchmarks' public files come out bit for bit.
@@ -45,7 +45,7 @@ def downsample(pixels: np.ndarray, scale: int) -> np.ndarray:
 
 
 def degrade(pixels: np.ndarray, scale: int) -> np.ndarray:
-    """(H, W, 3) uint8 to (H / scale, W / scale, 3) uint8, as images get by use: a Gaussian blur of 1 pixel,
+    """Map (H, W, 3) uint8 to (H / scale, W / scale, 3) uint8, as images get by use: a Gaussian blur of 1 pixel,
     antialiased bicubic, noise of 5 levels and JPEG of quality 40. The noise is the same at each call."""
     x = Fixed()(_tensor(pixels), scale, torch.Generator().manual_seed(0))
     return x[0].permute(1, 2, 0).mul(255).round().to(torch.uint8).numpy()
@@ -54,7 +54,7 @@ def degrade(pixels: np.ndarray, scale: int) -> np.ndarray:
 def score(
     output: np.ndarray, target: np.ndarray, source: np.ndarray, scale: int, features: Features | None
 ) -> dict[str, float]:
-    """How alike a result and the truth are.
+    """Return how alike a result and the ground truth are.
 
     Args:
         output, target: (H, W, 3) uint8.

@@ -37,7 +37,7 @@ _FIGURES: dict[str, tuple[tuple[float, float | None], ...]] = {
 
 
 def known_name(name: str) -> str | None:
-    """What the literature calls a set of this name, in any case; None if it does not know it."""
+    """Return what the literature calls a set of this name, in any case; None if it does not know it."""
     return _ALIASES.get(name.lower())
 
 
@@ -47,7 +47,7 @@ def rank(name: str) -> int:
 
 
 def published(name: str, images: int, scale: int) -> list[Published]:
-    """The literature's figures for a set; none unless its name, its number of images and the scale are right."""
+    """Return the literature's figures for a set; none unless its name, its number of images and the scale are right."""
     if scale != 4 or _IMAGES.get(name) != images:
         return []
     return [Published(method, *figures[rank(name)]) for method, figures in _FIGURES.items()]

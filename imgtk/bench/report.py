@@ -1,4 +1,4 @@
-"""What a benchmark found: figures by image, their means, and the literature's beside them."""
+"""The result of a benchmark: figures by image, their means, and published figures beside them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ METRICS = (
         "feature_distance",
         "DISTANCE",
         "{:.4f}".format,
-        "distance to the truth for a feature network; less is better",
+        "distance to the ground truth for a feature network; less is better",
         min,
     ),
     Metric("mean_colour", "COLOUR", "{:.2f}".format, "largest shift of a channel's mean, in 8-bit steps", min),
@@ -56,7 +56,7 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Result:
-    """Of one method on one set.
+    """The figures of one method on one set.
 
     Attributes:
         method: its short name.
@@ -77,7 +77,7 @@ class Result:
 
 @dataclass(frozen=True)
 class SetReport:
-    """Of all methods on one set.
+    """The figures of all methods on one set.
 
     Attributes:
         name: of the set.
@@ -111,14 +111,14 @@ class SetReport:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """Of a whole run.
+    """The figures of a whole run.
 
     Attributes:
         scale: the factor.
         features: name of the feature network; None if there was none.
-        device, dtype: what was computed on and in.
+        device, dtype: of the computation.
         sets: one for each set.
-        backend: what was asked to compute networks.
+        backend: the requested runtime for networks.
     """
 
     scale: int
@@ -137,7 +137,7 @@ class BenchReport:
         return f"computed on {self.device} in {self.dtype}{runtime}{network}"
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data; PSNR of equal images, which is infinite, is None."""
+        """Return the report as JSON data; the PSNR of equal images, which is infinite, is None."""
         return {
             "benchmark": "upscale",
             "machine": machine(),

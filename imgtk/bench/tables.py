@@ -28,7 +28,7 @@ class TableRow:
 
 
 def title(one: SetReport) -> str:
-    """What a table is about, on one line."""
+    """Return what a table is about, on one line."""
     inputs = {
         "files": "inputs from files",
         "made": "inputs made by MATLAB's bicubic",
@@ -38,7 +38,8 @@ def title(one: SetReport) -> str:
 
 
 def rows(one: SetReport, image: str | None = None) -> list[TableRow]:
-    """One row for each method, with the means, and the published ones after them; or only the figures of `image`."""
+    """Return one row for each method, with the means, and the published ones after them; or only the figures of
+    `image`."""
     figures = {result.method: result.figures[image] if image else result.mean for result in one.results}
     best = {metric.key: _best(metric, list(figures.values())) for metric in one.metrics}
     found = [
@@ -58,7 +59,7 @@ def rows(one: SetReport, image: str | None = None) -> list[TableRow]:
 
 
 def _best(metric: Metric, figures: list[Figures]) -> list[float]:
-    """The best value of those that were measured, if any was."""
+    """Return the best value of those that were measured, if any was."""
     known = [value for row in figures if (value := row[metric.key]) is not None]
     return [metric.best(known)] if known else []
 

@@ -39,7 +39,8 @@ class Method:
 
 
 def methods(names: Sequence[str], pipelines: Sequence[str], scale: int) -> list[Method]:
-    """Those of bare names ("compact" is `upscale:compact xSCALE`), then whole pipelines, in which {} is the scale.
+    """Return those of bare names ("compact" is `upscale:compact xSCALE`), then whole pipelines, in which {} is the
+    scale.
 
     Raises:
         UsageError: for none, for one that is given twice, or for a name that looks like a pipeline.
@@ -59,7 +60,7 @@ def methods(names: Sequence[str], pipelines: Sequence[str], scale: int) -> list[
 
 
 def default_methods(registry: Registry | None = None) -> list[str]:
-    """The names of two plain kernels and of all upscalers with shipped weights."""
+    """Return the names of two plain kernels and of all upscalers with shipped weights."""
     trained = [spec.name for spec in (registry or default()).specs if spec.weights and spec.name.startswith("upscale:")]
     return ["bicubic", "lanczos", *(name.removeprefix("upscale:") for name in trained)]
 
@@ -133,12 +134,12 @@ def run(
 
 
 def _checked(output: Image, target: np.ndarray, method: Method) -> np.ndarray:
-    """The pixels (H, W, 3) of a result, which must be as large as the truth."""
+    """Return the pixels (H, W, 3) of a result, which must be as large as the ground truth."""
     if output.pixels.shape[:2] != target.shape[:2]:
         wanted = f"{target.shape[1]}x{target.shape[0]}"
         raise UsageError(
-            f"`{method.pipeline}` makes {output.size} where the image is {wanted}",
-            hint="Its scale must be that of the benchmark; {} in a pipeline stands for it.",
+            f"`{method.pipeline}` returns {output.size} instead of {wanted}",
+            hint="Its scale must be that of the benchmark. In a pipeline, {} stands for it.",
         )
     return output.pixels if not output.gray else np.repeat(output.pixels, 3, axis=2)
 

@@ -1,5 +1,5 @@
-"""The command line. Commands live in this package's modules and are imported when they are called: `imgtk --help` and
-`imgtk ops` import neither torch nor numpy."""
+"""The command line. Each command is imported when it is called: `imgtk --help` and `imgtk ops` import neither torch nor
+numpy."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ COMMANDS = {
     "completion": ("imgtk.cli.completion:completion", "Complete commands and pipelines with the Tab key."),
     "doctor": ("imgtk.cli.doctor:doctor", "Show versions, devices, plugins and weights."),
 }
-"""Where each command is, and its one-line help."""
+"""The location of each command, and its one-line help."""
 
 
 class Cli(click.Group):
-    """The group of `COMMANDS`. Every error ends here: one message on stderr, and an exit code."""
+    """The group of `COMMANDS`. It turns every error into one message on stderr and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -55,7 +55,7 @@ class Cli(click.Group):
         return name, command, rest
 
     def _defaults(self, ctx: click.Context, name: str, command: click.Command) -> dict[str, Any] | None:
-        """The defaults that `imgtk.toml` sets for a command. Raises ConfigError."""
+        """Return the defaults that `imgtk.toml` sets for a command. Raises ConfigError."""
         from imgtk.config import load_config
 
         config = load_config()
@@ -101,7 +101,7 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 @click.command("imgtk", cls=Cli, epilog="Every command has --help. --debug shows where an error came from.")
 @click.version_option(__version__, message="imgtk %(version)s")
 def main() -> None:
-    """Image operators are plugins, a line of text is a program:
+    """Upscale, restore and repaint images with pipelines of operators.
 
     imgtk run "upscale:esrgan x4 | style:monet" in.jpg
     """

@@ -1,4 +1,4 @@
-"""`imgtk bench`."""
+"""The command `imgtk bench`."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ def upscale(
 ) -> None:
     """Score upscalers by the protocol of super-resolution papers: fidelity, looks, time and memory.
 
-    DIR holds images, whose small versions are made (MATLAB's bicubic); or pairs NAME_HR.png and NAME_LR.png, also in
-    image_SRF_4; or folders of these, each a set. builtin takes images that come with scikit-image. For Set5, Set14,
-    BSD100 and Urban100 at x4 the literature's figures are shown, too.
+    DIR holds images, from which small versions are made (MATLAB's bicubic); or pairs NAME_HR.png and NAME_LR.png, also
+    in image_SRF_4; or folders of these, each a set. builtin means the sample images of scikit-image. For Set5, Set14,
+    BSD100 and Urban100 at x4, published figures are shown too.
     """
     if lr and (make_lr or degraded):
         raise click.UsageError(f"--lr and {'--make-lr' if make_lr else '--degraded'} cannot be combined")
@@ -137,7 +137,7 @@ def upscale(
 def chosen_sets(
     data: str, scale: int, lr: Path | None, make_lr: bool, crop: int | None, limit: int | None
 ) -> list[BenchSet]:
-    """The sets that the options name, each with its first `limit` images."""
+    """Return the sets that the options name, each with its first `limit` images."""
     from imgtk.bench.data import builtin, find_sets
 
     if data == "builtin":
@@ -172,7 +172,7 @@ def show_set(one: SetReport, per_image: bool) -> None:
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
-    """A bar on stderr with the image that was done; nothing if `quiet` or if stderr is no terminal."""
+    """Show a bar on stderr with the last image that was measured, unless `quiet` or stderr is not a terminal."""
     if not wanted(quiet):
         yield None
         return

@@ -1,4 +1,4 @@
-"""What there is: `imgtk ops`, `help`, `plugins`. None of them imports torch, numpy, OpenCV or Pillow."""
+"""The commands `imgtk ops`, `help` and `plugins`. None of them imports torch, numpy, OpenCV or Pillow."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def help_(op: str, as_json: bool) -> None:
 
 
 def usage(param: Param) -> str:
-    """How a parameter is written in a pipeline: `SCALE`, `model=esrgan-x4`, in brackets if it may be left out."""
+    """Return how a parameter is written in a pipeline: `SCALE`, `model=esrgan-x4`, in brackets if it may be
+    left out."""
     required = param.default is REQUIRED
     placeholder = param.name.upper()
     word = placeholder if param.positional else f"{param.name}={'' if required else default_text(param)}"
@@ -71,14 +72,14 @@ def usage(param: Param) -> str:
 
 
 def default_text(param: Param) -> str:
-    """The default as a user would write it; "" for none."""
+    """Return the default as a user would write it; "" for none."""
     if param.default is REQUIRED:
         return "required"
     return "" if param.default is None else param.type.format(param.default)
 
 
 def describe(spec: OpSpec) -> dict[str, Any]:
-    """An operator as plain data."""
+    """Return an operator as plain data."""
     return {
         "name": spec.name,
         "summary": spec.summary,
@@ -101,7 +102,7 @@ def describe(spec: OpSpec) -> dict[str, Any]:
 @click.command()
 @as_json
 def plugins(as_json: bool) -> None:
-    """List the plugins: where they come from, what they bring, how long their import took, and why one failed."""
+    """List the plugins: where they come from, what they contain, how long their import took, and why one failed."""
     found = default().plugins
     if as_json:
         fields = ("name", "distribution", "version", "module", "seconds", "skipped", "error")
@@ -113,7 +114,7 @@ def plugins(as_json: bool) -> None:
 
 
 def status(plugin: PluginInfo) -> str:
-    """What became of a plugin, on one line."""
+    """Return the outcome of loading a plugin, on one line."""
     if plugin.error:
         return "IMPORT FAILED: " + " ".join(plugin.error.split())
     count = len(plugin.operators)

@@ -32,29 +32,30 @@ _NAME = re.compile(r"\bas\s+([\w-]+)")
 
 
 def operators(context: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """The names of operators."""
+    """Return the names of operators."""
     return [CompletionItem(s.name, help=s.summary) for s in default().specs if s.name.startswith(incomplete)]
 
 
 def presets(context: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """The names of presets."""
+    """Return the names of presets."""
     found = all_presets(default(), load_config()).values()
     return [CompletionItem(p.name, help=p.summary) for p in found if p.name.startswith(incomplete)]
 
 
 def models(context: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """The names of weights: those shipped, and the user's own."""
+    """Return the names of weights: those shipped, and the user's own."""
     cards = [*(card for package in default().packages for card in shipped(package)), *added()]
     return [CompletionItem(card.name, help=card.summary) for card in cards if card.name.startswith(incomplete)]
 
 
 def public(context: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """The names of public weights."""
+    """Return the names of public weights."""
     return [CompletionItem(m.name, help=m.summary) for m in public_models() if m.name.startswith(incomplete)]
 
 
 def words(context: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """The first word of a command is its pipeline or preset, unless an option gives one; the others are files."""
+    """Return the first word of a command is its pipeline or preset, unless an option gives one; the others are
+    files."""
     if any(context.params.get(name) for name in ("words", "preset", "pipeline_file")):
         return [CompletionItem(incomplete, type="file")]
     if incomplete.startswith(":"):
@@ -64,7 +65,8 @@ def words(context: click.Context, param: click.Parameter, incomplete: str) -> It
 
 
 def pipeline(text: str) -> list[tuple[str, str]]:
-    """How a pipeline that is being typed may go on: the text with its last word completed, and what that word means."""
+    """Return how a pipeline that is being typed may go on: the text with its last word completed, and what that word
+    means."""
     start = max((match.end() for match in _STAGE.finditer(text)), default=0)
     head = start + len(text[start:]) - len(text[start:].lstrip())
     *before, word = text[head:].split(" ")
@@ -81,7 +83,7 @@ def pipeline(text: str) -> list[tuple[str, str]]:
 
 
 def _arguments(spec: OpSpec, word: str, given: Iterable[str], names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The arguments that a word may become, and what each means."""
+    """Yield the arguments that a word may become, and what each means."""
     name, equals, value = word.partition("=")
     if equals:
         param = spec.param(name)
@@ -103,7 +105,7 @@ def _arguments(spec: OpSpec, word: str, given: Iterable[str], names: Iterable[st
 
 
 def _values(param: Param, spec: OpSpec, value: str) -> list[str]:
-    """What can be said of the values of a parameter: choices, names of weights, files."""
+    """Return what can be said of the values of a parameter: choices, names of weights, files."""
     kind = param.type.item if isinstance(param.type, CommaList) else param.type
     if isinstance(kind, Choice):
         return list(kind.options)
@@ -117,7 +119,7 @@ def _values(param: Param, spec: OpSpec, value: str) -> list[str]:
 
 
 def _paths(start: str) -> list[str]:
-    """The files and folders whose path begins so, without those that would need quotes in a pipeline."""
+    """Return the files and folders whose path begins so, without those that would need quotes in a pipeline."""
     folder, _, name = start.rpartition("/")
     parent = Path(f"{folder}/" if "/" in start else ".").expanduser()
     try:

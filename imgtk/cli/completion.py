@@ -23,7 +23,7 @@ _SUFFIX = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "ps1"}
 
 
 def split_line(line: str) -> tuple[list[str], str, str]:
-    """The words of a command line that is being typed.
+    """Return the words of a command line that is being typed.
 
     Returns:
         The words before the last one, without quotes; the last one, which may be empty; and the quote that it is in.
@@ -109,13 +109,13 @@ for _class in (BashComplete, ZshComplete, FishComplete, PowerShellComplete):
 
 
 def script(shell: str) -> str:
-    """The script for a shell."""
+    """Return the script for a shell."""
     suffix = _SUFFIX[shell]
     return (files("imgtk.cli") / "completions" / f"imgtk.{suffix}").read_text(encoding="utf-8")
 
 
 def this_shell() -> str:
-    """The user's shell, by the environment variable SHELL. Raises UsageError if it is none of `SHELLS`."""
+    """Return the user's shell, by the environment variable SHELL. Raises UsageError if it is none of `SHELLS`."""
     name = Path(os.environ.get("SHELL", "powershell" if os.name == "nt" else "")).stem
     if name not in SHELLS:
         raise UsageError(f"your shell {name!r} is not known", hint=f"Name one: {', '.join(SHELLS)}.")
@@ -123,7 +123,7 @@ def this_shell() -> str:
 
 
 def place(shell: str) -> tuple[Path, str]:
-    """Where the script of a shell is installed, and what else has to be done, in words."""
+    """Return where the script of a shell is installed, and what else has to be done, in words."""
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     if shell == "bash":

@@ -19,12 +19,12 @@ NOT_IN_FILES = frozenset(
 
 
 def option_name(option: click.Option) -> str:
-    """The long name of an option, without hyphens in front."""
+    """Return the long name of an option, without hyphens in front."""
     return max(option.opts, key=len).lstrip("-")
 
 
 def convert(option: click.Option, value: OptionValue, context: click.Context | None, place: str) -> Any:
-    """`value` as the option's type has it.
+    """Return `value` as the option's type has it.
 
     Raises:
         ConfigError: if it is none of that type, with `place` in front.
@@ -43,8 +43,8 @@ def convert(option: click.Option, value: OptionValue, context: click.Context | N
 
 
 def default_map(command: click.Command, config: Config, path: str = "") -> dict[str, Any]:
-    """The defaults of a command's options, as click's contexts take them: those of the commands in a group by the names
-    of these.
+    """Return the defaults of a command's options, as click's contexts take them: those of the commands in a group by
+    the names of these.
 
     Raises:
         ConfigError: for an option that the command does not have, and for a value that is none.

@@ -1,4 +1,4 @@
-"""`imgtk doctor`: what a bug report needs to say."""
+"""The command `imgtk doctor`, which prints what a bug report needs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def versions() -> dict[str, str]:
 
 
 def devices() -> dict[str, str]:
-    """Each device that works here, with its memory and what `--dtype auto` means on it."""
+    """Return each device that works here, with its memory and what `--dtype auto` means on it."""
     import torch
 
     from imgtk.device import available_devices, available_memory, cpu_name, resolve_dtype
@@ -76,7 +76,7 @@ def devices() -> dict[str, str]:
 
 
 def backends() -> dict[str, str]:
-    """The version of each runtime that can compute networks, or how it is installed."""
+    """Return the version of each runtime that can compute networks, or how it is installed."""
     from imgtk.engine.backend import BACKENDS
 
     found = {"torch": f"{version('torch')}, on all devices"}
@@ -86,7 +86,7 @@ def backends() -> dict[str, str]:
 
 
 def weights() -> dict[str, str]:
-    """ "ok", or what is wrong, for each file of weights: those shipped, and those in the user's store."""
+    """Return "ok", or what is wrong, for each file of weights: those shipped, and those in the user's store."""
     found: dict[str, str] = {}
     for package in default().packages:
         try:
@@ -98,7 +98,7 @@ def weights() -> dict[str, str]:
 
 
 def condition(card: Card, place: Path) -> str:
-    """ "ok", or what is wrong with the file that belongs to `card` in the folder `place`."""
+    """Return "ok", or what is wrong with the file that belongs to `card` in the folder `place`."""
     file = place / f"{card.name}.safetensors"
     if not file.is_file():
         return "the file is missing"

@@ -1,4 +1,4 @@
-"""`imgtk export`."""
+"""The command `imgtk export`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import click
 def export(op: str, onnx: Path, dtype: str, overwrite: bool) -> None:
     """Write the network of OP, such as "upscale:esrgan x4", as an ONNX file.
 
-    The file takes RGB images of any size, nominally 0..1, and says in its metadata what it is, from which weights and
-    under which licence. It is compared with torch on several sizes where onnxruntime is installed.
+    The file takes RGB images of any size, nominally 0..1. Its metadata state the operator, the weights and their
+    licence. If onnxruntime is installed, the file is compared with torch at several sizes.
     """
     from imgtk.pipeline import Pipeline
 

@@ -1,4 +1,4 @@
-"""`imgtk models`: which weights there are, and importing third-party ones. Listing imports neither torch nor numpy."""
+"""The command `imgtk models`: list weights, and import third-party ones. Listing imports neither torch nor numpy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ force_option = click.option("--force", is_flag=True, help="Replace weights of th
 @as_json
 @click.pass_context
 def models(ctx: click.Context, as_json: bool) -> None:
-    """List the weights, as their cards describe them: those shipped, and your own."""
+    """List the weights, shipped ones and your own, as their cards describe them."""
     if ctx.invoked_subcommand:
         return
     cards = [*(card for package in default().packages for card in shipped(package)), *added()]
@@ -72,8 +72,8 @@ def public(as_json: bool, markdown: bool) -> None:
 def add(file: Path, name: str | None, licence: str, summary: str, force: bool) -> None:
     """Add the weights in FILE (.safetensors, .pth, .param of ncnn …) to your own.
 
-    Their architecture is recognised by the tensors. They are stored as safetensors in half precision, and the network
-    is run from both files to see that it does the same.
+    Their architecture is recognised by the tensors. They are stored as safetensors in half precision, and the converted
+    network is compared with the original.
     """
     from imgtk.weights.import_weights import add
 
@@ -89,9 +89,9 @@ def add(file: Path, name: str | None, licence: str, summary: str, force: bool) -
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
 @force_option
 def pull(source: str, name: str | None, sha256: str, quiet: bool, force: bool) -> None:
-    """Download weights and add them to your own: public ones (`imgtk models public`), or those at an address.
+    """Download weights and add them to your own: public ones (`imgtk models public`), or those at a URL.
 
-    Without a network, the message says which file to put where. Proxies are taken from the environment.
+    Without a network, the message says where to put the file. Proxies are taken from the environment.
     """
     from imgtk.weights.import_weights import pull
 
@@ -125,7 +125,7 @@ def remove_(name: str) -> None:
 
 
 def describe(card: Card) -> str:
-    """A card for people: one fact a line, and a table of scores."""
+    """Return a card for users: one fact a line, and a table of scores."""
     facts = {
         "scale": f"x{card.scale}" if card.scale else "",
         "network": card.architecture,
@@ -146,7 +146,7 @@ def describe(card: Card) -> str:
 
 
 def say(imported: ImportedWeights) -> None:
-    """What was added, and how to use it."""
+    """Print what was added, and how to use it."""
     from imgtk.weights.import_weights import TOLERANCE
 
     card, architecture = imported.card, imported.architecture
@@ -164,7 +164,7 @@ def say(imported: ImportedWeights) -> None:
 
 @contextmanager
 def download_bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on stderr with bytes, speed and time left; nothing if `quiet` or if stderr is no terminal."""
+    """Show a bar on stderr with bytes, speed and time left, unless `quiet` or stderr is not a terminal."""
     if not wanted(quiet):
         yield None
         return

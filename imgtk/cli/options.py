@@ -23,7 +23,7 @@ BACKENDS = ("auto", "torch", "openvino", "onnxruntime")
 
 
 def complete(what: str) -> Callable[[click.Context, click.Parameter, str], Any]:
-    """A `shell_complete` that calls the function `what` of `imgtk.cli.complete`, which is imported by then."""
+    """Return a `shell_complete` that calls the function `what` of `imgtk.cli.complete`, which is imported by then."""
     return lambda *arguments: getattr(import_module("imgtk.cli.complete"), what)(*arguments)
 
 
@@ -116,8 +116,8 @@ max_pixels_option = click.option(
 
 
 def pipeline_options(command: F) -> F:
-    """Give a command with an argument `words` the options of pipelines. It is called with the `source` of its pipeline,
-    the other words as `inputs`, and the `settings`."""
+    """Give a command with an argument `words` the options of pipelines. The command is called with the `source` of its
+    pipeline, the other words as `inputs`, and the `settings`."""
 
     @wraps(command)
     def with_settings(words: tuple[str, ...], preset: str | None, pipeline_file: Path | None, **options: Any) -> Any:

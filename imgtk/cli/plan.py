@@ -1,4 +1,4 @@
-"""`imgtk plan`."""
+"""The command `imgtk plan`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def plan(
     form: str | None,
     settings: Settings,
 ) -> None:
-    """Show the stages of PIPELINE for the image INPUT: sizes, tiles, what computes them, memory, weights."""
+    """Show the stages of PIPELINE for the image INPUT: sizes, tiles, devices, memory and weights."""
     if len(inputs) > 1:
         raise click.UsageError("plan takes at most one image")
     pipeline = source.build(settings)

@@ -1,4 +1,4 @@
-"""`imgtk presets`."""
+"""The command `imgtk presets`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def presets(name: str | None, as_json: bool) -> None:
 
 
 def explain(preset: Preset) -> str:
-    """A preset in a few lines: what it does, where it is from, and the command that does the same."""
+    """Return a preset in a few lines: what it does, where it is from, and the command that does the same."""
     options = "".join(f" --{key}" if value is True else f" --{key} {value}" for key, value in preset.options.items())
     lines = [
         f"{click.style(preset.name, bold=True)}: {preset.summary}".rstrip(" :"),

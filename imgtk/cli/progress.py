@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 def wanted(quiet: bool) -> bool:
-    """Whether to show a bar: not if `quiet`, and only on a terminal."""
+    """Return whether to show a bar: not if `quiet`, and only on a terminal."""
     return not quiet and sys.stderr.isatty()
 
 
 def progress(*columns: ProgressColumn) -> Progress:
-    """A display on stderr of these columns, which vanishes at its end. What goes to a terminal as stdout meanwhile is
-    printed above it."""
+    """Return a display on stderr with these columns, which disappears at the end. Meanwhile, standard output is printed
+    above it."""
     from rich.console import Console
     from rich.progress import Progress
 

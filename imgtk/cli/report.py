@@ -1,4 +1,4 @@
-"""How the command line speaks of errors."""
+"""Error messages and exit codes of the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FAILED, USAGE, UNEXPECTED, INTERRUPTED = 1, 2, 70, 130
 
 
 def report(error: Exception, *, where: str = "", debug: bool = False) -> int:
-    """Print one message about `error` on stderr, naming the file `where` it happened, and return the exit code."""
+    """Print one message about `error` on stderr, with the file `where` it happened, and return the exit code."""
     if debug and not isinstance(error, click.ClickException):
         click.echo("".join(traceback.format_exception(error)), file=sys.stderr, nl=False)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -27,7 +27,7 @@ def report(error: Exception, *, where: str = "", debug: bool = False) -> int:
 
 
 def explain(error: Exception) -> tuple[str, int]:
-    """What to tell the user about `error`, and the exit code it stands for."""
+    """Return the message about `error` for the user, and its exit code."""
     if isinstance(error, ImgtkError):
         return str(error), error.exit_code
     if isinstance(error, click.UsageError):

@@ -1,4 +1,4 @@
-"""`imgtk run`."""
+"""The command `imgtk run`."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def make(
 
 
 class Tally:
-    """How many images there are, and what became of how many."""
+    """The number of images of a run, and of their outcomes."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -244,7 +244,7 @@ class Tally:
         return self.rows["done"] + self.rows["failed"]
 
     def rate(self) -> str:
-        """Images per second, or seconds per image if they are slow."""
+        """Return images per second, or seconds per image if they are slow."""
         seconds = perf_counter() - self.started
         if not self.worked_on:
             return ""
@@ -260,10 +260,10 @@ class Tally:
 
 
 def show(row: Row, *, quiet: bool, as_json: bool, debug: bool, single: bool = False) -> int:
-    """Print what became of an image, above the bar. Gives the exit code for it.
+    """Print the outcome of an image, above the bar. Returns its exit code.
 
     Args:
-        single: whether it is the only one, so that its warnings are printed, which are counted otherwise.
+        single: whether it is the only image, whose warnings are then printed and not just counted.
     """
     code = report(row.exception, where=row.path, debug=debug) if row.exception else 0
     for note in () if quiet else (*row.notes, *(row.warnings if single else ())):
@@ -276,14 +276,14 @@ def show(row: Row, *, quiet: bool, as_json: bool, debug: bool, single: bool = Fa
 
 
 def tell(line: str) -> None:
-    """Print a line on standard output, with escapes for what its encoding lacks. Raises WriteError."""
+    """Print a line on standard output, escaping characters that its encoding lacks. Raises WriteError."""
     try:
         try:
             click.echo(line, file=sys.stdout)
         except UnicodeEncodeError:
             click.echo(line.encode("ascii", "backslashreplace"), file=sys.stdout)
     except OSError as error:
-        if error.errno == errno.EPIPE:  # nobody reads it any more: the end, without a word
+        if error.errno == errno.EPIPE:  # nobody reads it any more: the end, silently
             raise
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else what is left in it fails again when Python ends
         raise WriteError(f"cannot write to standard output: {error.strerror}") from error
@@ -291,7 +291,7 @@ def tell(line: str) -> None:
 
 @contextmanager
 def stopped_by_ctrl_c() -> Iterator[Event]:
-    """An event that Ctrl-C sets. The second one ends the program: what was being written is as if it had never been."""
+    """Yield an event that Ctrl-C sets. A second Ctrl-C ends the program and leaves nothing half-written."""
     stop = Event()
 
     def handle(*_: object) -> None:
@@ -313,7 +313,7 @@ def stopped_by_ctrl_c() -> Iterator[Event]:
 
 @contextmanager
 def image_bar(tally: Tally, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A bar on stderr with images, rate, time left and failures; nothing if `quiet` or if stderr is no terminal."""
+    """Show a bar on stderr with images, rate, time left and failures, unless `quiet` or stderr is not a terminal."""
     if not wanted(quiet):
         yield lambda: None
         return
@@ -344,7 +344,7 @@ def image_bar(tally: Tally, quiet: bool) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def tile_bar(title: str, quiet: bool, *, unit: str) -> Iterator[Callable[[Progress], None] | None]:
-    """A bar on stderr with tiles or frames, time left and memory; nothing if `quiet` or if stderr is no terminal."""
+    """Show a bar on stderr with tiles or frames, time left and memory, unless `quiet` or stderr is not a terminal."""
     if not wanted(quiet):
         yield None
         return

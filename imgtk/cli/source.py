@@ -1,4 +1,4 @@
-"""The pipeline of a command: a text, a preset or a file, and the options that a preset brings."""
+"""The pipeline of a command (a text, a preset or a file), and the options that come with a preset."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PipelineSource:
-    """What a command's pipeline is made of.
+    """The text of a command's pipeline, and where it is from.
 
     Attributes:
         text: in imgtk's language, or YAML.
@@ -38,7 +38,7 @@ class PipelineSource:
     preset: Preset | None = None
 
     def build(self, settings: Settings) -> Pipeline:
-        """The pipeline. Raises as `Pipeline` does; errors in a preset name it."""
+        """Return the pipeline. Raises as `Pipeline` does; errors in a preset name it."""
         from imgtk.pipeline import Pipeline
 
         try:
@@ -52,7 +52,7 @@ class PipelineSource:
 def find_source(
     words: tuple[str, ...], name: str | None, pipeline_file: Path | None
 ) -> tuple[PipelineSource, tuple[str, ...]]:
-    """The pipeline of a command, and the words after it.
+    """Return the pipeline of a command, and the words after it.
 
     Args:
         words: the command's arguments: the first one is the pipeline or `:PRESET`, unless one of the others is given.
@@ -74,7 +74,7 @@ def find_source(
             return PipelineSource(words[0]), words[1:]
         name, words = words[0][1:], words[1:]
     if PurePath(name).suffix in (".txt", ".yaml", ".yml"):
-        raise click.UsageError(f"{name} is no preset; a file with a pipeline is given by --pipeline-file")
+        raise click.UsageError(f"{name} is not a preset; a file with a pipeline is given by --pipeline-file")
     found = preset(name.removeprefix(":"), default(), load_config())
     return PipelineSource(found.pipeline, preset=found), words
 
@@ -100,7 +100,7 @@ def _check_order(words: tuple[str, ...]) -> None:
         example = pipelines[0] if pipelines else "upscale:esrgan x4"
         others = [word for word in words if word not in pipelines]
         raise UsageError(
-            f"{words[0]} is an image or a folder, and the pipeline comes first",
+            f"{words[0]} is an image or a folder, but the pipeline comes first",
             hint=f"Write: {click.get_current_context().command_path} {shlex.join([example, *others])}",
         )
 
@@ -122,7 +122,7 @@ def _is_input(word: str) -> bool:
 
 
 def preset_options(preset: Preset, context: click.Context) -> dict[str, Any]:
-    """The options of a preset, converted, that the command line does not set itself. Those that are for another
+    """Return the options of a preset, converted, that the command line does not set itself. Those that are for another
     command are left out.
 
     Raises:

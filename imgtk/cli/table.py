@@ -8,7 +8,7 @@ import click
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Left-aligned columns under a bold header; columns that are empty in all rows are left out."""
+    """Return left-aligned columns under a bold header; columns that are empty in all rows are left out."""
     cells = [[str(value) for value in row] for row in rows]
     kept = [i for i in range(len(header)) if any(row[i] for row in cells)]
     lines = [[header[i].upper() for i in kept], *([row[i] for i in kept] for row in cells)]
@@ -18,7 +18,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def bytes_text(count: int) -> str:
-    """1536 -> "1.5 KiB"."""
+    """Return 1536 -> "1.5 KiB"."""
     amount = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if amount < 1024 or unit == "GiB":

@@ -1,4 +1,4 @@
-"""`imgtk train`."""
+"""The command `imgtk train`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def train(
 
 @contextmanager
 def reported_once() -> Iterator[None]:
-    """Ends all processes of a run but the first without a word, where all raise the same error.
+    """End all processes of a run but the first silently, where all raise the same error.
 
     torchrun ends the others as soon as one ends, so they wait until the first has reported the error.
     """
@@ -119,7 +119,7 @@ def reported_once() -> Iterator[None]:
 
 
 class _Bar:
-    """A progress bar on stderr with the losses and the last scores; nothing where stderr is no terminal."""
+    """A progress bar on stderr with losses and the last scores; nothing if stderr is not a terminal."""
 
     def __enter__(self) -> _Bar:
         from rich.console import Console

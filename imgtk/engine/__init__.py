@@ -1,4 +1,4 @@
-"""The engine: plans, renders regions through the graph, and gives networks to other runtimes. Importing it does not
+"""The engine: plans, renders regions through the graph, and exports networks to other runtimes. Importing it does not
 import torch."""
 
 from imgtk.engine.settings import Settings

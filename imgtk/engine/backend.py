@@ -30,15 +30,15 @@ parameter. Measured on cores with AVX512-BF16, where it was 1.2 times as fast as
 (SRVGGNetCompact) to 2.2 seconds (23 blocks) to build."""
 
 Run = Callable[..., np.ndarray]
-"""Computes a network: (N, 3, H, W), and the further inputs of the model, to (N, 3, H * s, W * s), all float32 and
+"""Computes a network: maps (N, 3, H, W), and the further inputs of the model, to (N, 3, H * s, W * s), all float32 and
 contiguous."""
 
 
 class Backend(ABC):
-    """A runtime that reads ONNX models. Called, it builds a network; it keeps what it has built.
+    """A runtime that reads ONNX models. A call builds a network; the backend keeps what it has built.
 
     Args:
-        sparing: to take only those networks and images for which building it pays.
+        sparing: use it only for networks and images for which building saves time.
     """
 
     name: ClassVar[str]
@@ -62,7 +62,7 @@ class Backend(ABC):
         as torch has."""
 
     def dtype(self, asked: str, resolved: torch.dtype) -> torch.dtype:
-        """The number format for a run in which the user asked for one, or for "auto", which torch resolves so.
+        """Return the number format for a run in which the user asked for one, or for "auto", which torch resolves so.
 
         Raises:
             DeviceError: if the backend does not compute in what was asked for.
@@ -71,12 +71,13 @@ class Backend(ABC):
             return resolved
         if asked == "auto":
             return torch.float32
-        raise DeviceError(f"{self.name} does not compute in {asked}", hint="Leave out --dtype, or --backend.")
+        raise DeviceError(f"{self.name} does not support {asked}", hint="Leave out --dtype, or --backend.")
 
     def takes(self, op: ImageOp, dtype: torch.dtype, pixels: int) -> bool:
-        """Whether it is to compute the network of `op` in `dtype`, for images of so many pixels.
+        """Return whether it computes the network of `op` in `dtype`, for images of so many pixels.
 
-        It leaves operators to torch that need statistics of the whole image: they look into their network.
+        Operators that need statistics of the whole image stay with torch, because they use inner values of their
+        network.
         """
         network = op.network
         if network is None or op.geometry.extent is not Extent.LOCAL or dtype not in self.dtypes:
@@ -84,7 +85,7 @@ class Backend(ABC):
         return network not in self._refused and (not self.sparing or _worthwhile(network, pixels))
 
     def __call__(self, network: nn.Module, device: torch.device, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-        """What computes `network`: (N, 3, H, W) to (N, 3, H * s, W * s), of any dtype, which the result has too.
+        """Return a function that computes `network`: (N, 3, H, W) to (N, 3, H * s, W * s), in the dtype of its input.
 
         Raises:
             BackendError: if it cannot, or not well; it then no longer `takes` this network.
@@ -156,7 +157,7 @@ BACKENDS: dict[str, type[Backend]] = {kind.name: kind for kind in (OpenVINO, Onn
 
 
 def resolve_backend(name: str, device: torch.device) -> Backend | None:
-    """The backend of that name; None for torch alone.
+    """Return the backend of that name; None for torch alone.
 
     "auto" takes OpenVINO where it is installed, on x86 processors, for networks and images that are worth it.
 
@@ -174,7 +175,7 @@ def resolve_backend(name: str, device: torch.device) -> Backend | None:
     kind = BACKENDS[name]
     if device.type != "cpu":
         raise BackendError(
-            f"the backend {name} computes on the CPU, not on {device}", hint="Add --device cpu, or take torch."
+            f"the backend {name} computes on the CPU, not on {device}", hint="Add --device cpu, or use torch."
         )
     if not kind.installed():
         raise BackendError(f"the backend {name} is not installed", hint=f"pip install 'imgtk[{kind.extra}]'")
@@ -182,7 +183,7 @@ def resolve_backend(name: str, device: torch.device) -> Backend | None:
 
 
 def _worthwhile(network: nn.Module, pixels: int) -> bool:
-    """Whether computing so many pixels takes so long that what OpenVINO saves is more than what building it costs."""
+    """Return whether computing so many pixels takes so long that OpenVINO saves more time than building costs."""
     parameters = sum(p.numel() for p in network.parameters())
     return parameters * pixels >= torch.get_num_threads() * (BUILDING + BUILDING_PARAMETER * parameters)
 
@@ -201,7 +202,7 @@ def _on_tensors(run: Run) -> Callable[[Tensor], Tensor]:
 
 
 def _compare(forward_fn: Callable[[Tensor], Tensor], network: nn.Module, dtype: torch.dtype) -> None:
-    """Find out whether a network was translated faithfully: a trace may have kept what belongs to one size.
+    """Check that a network was translated faithfully: a trace may have kept values of one size.
 
     Raises:
         BackendError: if not.

@@ -1,4 +1,4 @@
-"""The door to an operator: what it is given, and that what it gives keeps its promises."""
+"""The one door to operators: prepares their inputs, and checks that their output keeps the contract."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def rendered(
     like: Tensor,
     statistics: Any = None,
 ) -> Pixels:
-    """Region `region` of what an operator gives.
+    """Return region `region` of an operator's output.
 
     Args:
         op: the operator, moved to the device and number format of `like`.
         who: the operator in words.
-        inputs: what its inputs give, at least for the regions that it needs.
+        inputs: the pixels of its inputs, at least for the regions that it needs.
         sizes: of its whole inputs.
         output_size: of its whole output.
-        like: (N, …), of the number of images, and on the device and in the number format of the operator.
-        statistics: for extent STATISTICS: of the whole image, or None if it is given all of it.
+        like: (N, …), with the number of images, and on the device and in the number format of the operator.
+        statistics: for extent STATISTICS: those of the whole image, or None if it is given the whole image.
 
     Raises:
         OperatorError: if it fails, or breaks its contract.
@@ -76,7 +76,7 @@ def rendered(
 
 
 def _called(op: ImageOp, inputs: Sequence[Tensor], window: Window, statistics: Any) -> Tensor:
-    """What an operator renders, having left its inputs alone."""
+    """Return the output of an operator, having checked that it left its inputs alone."""
     versions = [None if x.is_inference() else x._version for x in inputs]
     known = {"statistics": statistics} if op.geometry.extent is Extent.STATISTICS else {}
     output = op.render(*inputs, window=window, **known)
@@ -88,7 +88,7 @@ def _called(op: ImageOp, inputs: Sequence[Tensor], window: Window, statistics: A
 
 
 def measured(op: ImageOp, who: str, image: Covered, size: Size, output_size: Size, dtype: torch.dtype) -> Any:
-    """The statistics that an operator takes of its whole first input."""
+    """Return the statistics that an operator takes of its whole first input."""
     with blamed(who, "measuring an image"):
         found, _ = needs(op, Box.of(output_size), [size], output_size)
         pixels, covers = image

@@ -35,19 +35,19 @@ needs."""
 
 
 def export(op: ImageOp, text: str, path: str | Path, *, dtype: str = "fp32", overwrite: bool = False) -> list[str]:
-    """Write the network of `op` as an ONNX file, for images of any size, one at a time if statistics of it count.
+    """Write the network of `op` as an ONNX file for images of any size (one at a time if it uses their statistics).
 
-    The file appears complete or not at all. It says in its `metadata_props` what it holds: name, operator,
-    architecture, scale, input, licence, and the SHA-256 of the weights that it was made from.
+    The file appears complete or not at all. Its `metadata_props` describe it: name, operator, architecture, scale,
+    input, licence, and the SHA-256 of the weights.
 
     Args:
         text: the operator with its parameters, as in a pipeline.
         path: the file.
-        dtype: "fp32" or "fp16": of the weights, of what goes in and of what comes out.
-        overwrite: whether a file that exists may be replaced.
+        dtype: "fp32" or "fp16", for weights, input and output.
+        overwrite: whether an existing file may be replaced.
 
     Returns:
-        What the user should know: that it was not checked, or that the operator does more than its network.
+        Remarks for the user: that the file was not checked, or that the operator does more than its network.
 
     Raises:
         UsageError: if the operator has no network, or for another dtype.
@@ -88,14 +88,14 @@ def export(op: ImageOp, text: str, path: str | Path, *, dtype: str = "fp32", ove
 
 
 def _images(number: int, height: int, width: int) -> Tensor:
-    """(number, 3, height, width), the same each time, with gradients and noise."""
+    """Return (number, 3, height, width), the same each time, with gradients and noise."""
     generator = torch.Generator().manual_seed(0)
     ramp = torch.linspace(0, 1, number * width).view(number, 1, 1, width).expand(number, 3, height, width)
     return (ramp + 0.2 * torch.rand(ramp.shape, generator=generator)) / 1.2
 
 
 def _check(model: bytes, network: nn.Module, multiple: int, dtype: str, single: bool) -> None:
-    """Compute images of several sizes by onnxruntime and by torch.
+    """Compare images of several sizes computed by onnxruntime and by torch.
 
     Raises:
         BackendError: if they differ by more than `ALLOWED`.
@@ -117,7 +117,7 @@ def _check(model: bytes, network: nn.Module, multiple: int, dtype: str, single: 
 
 
 def _facts(op: ImageOp, text: str, dtype: str) -> dict[str, str]:
-    """What the file says of itself. Where a network is made of several files, lists, in one order."""
+    """Return the metadata of the file. Networks made of several files have lists, in the same order."""
     cards = [_card(file) for file in op.weight_files]
     multiple = op.geometry.multiple
     single = op.geometry.extent is Extent.STATISTICS
@@ -136,7 +136,7 @@ def _facts(op: ImageOp, text: str, dtype: str) -> dict[str, str]:
 
 
 def _card(file: Path) -> Card:
-    """The card beside a file of weights, or one that knows only its name; with the file's own hash."""
+    """Return the card beside a file of weights, or one that knows only its name; with the file's own hash."""
     try:
         licence = Card.read(file.with_suffix(".toml")).licence
     except WeightsError:
@@ -145,7 +145,7 @@ def _card(file: Path) -> Card:
 
 
 def _described(model: bytes, facts: Mapping[str, str]) -> bytes:
-    """The model with its metadata, valid."""
+    """Return the model with its metadata, valid."""
     import onnx
 
     described: Any = onnx.load_model_from_string(model)

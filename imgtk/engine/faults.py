@@ -1,4 +1,4 @@
-"""What goes wrong while images are computed: memory that runs out, operators with bugs, and callers that had enough."""
+"""Errors while images are computed: out of memory, bugs of operators, and callers that stop the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Interrupted", "blamed", "caught", "out_of_memory"]
 
 
 class Interrupted(BaseException):  # no operator that catches exceptions may catch it
-    """The caller's function for progress raised the `cause`: it wants no more. `caught` raises that instead."""
+    """The caller's function for progress raised `cause` to stop the run. `caught` raises that instead."""
 
     def __init__(self, cause: BaseException) -> None:
         super().__init__()
@@ -22,8 +22,8 @@ class Interrupted(BaseException):  # no operator that catches exceptions may cat
 
 @contextmanager
 def caught() -> Iterator[None]:
-    """Around a run: turn what torch raises when memory runs out into a MemoryLimitError, and `Interrupted` into what
-    the caller raised."""
+    """Turn out-of-memory errors of torch into a MemoryLimitError, and `Interrupted` into what the caller raised, within
+    the block."""
     try:
         yield
     except Interrupted as end:
@@ -36,7 +36,7 @@ def caught() -> Iterator[None]:
 
 @contextmanager
 def blamed(who: str, doing: str) -> Iterator[None]:
-    """Around code of a plugin: what it raises by a bug becomes an OperatorError that names it."""
+    """Turn an error that is a bug of a plugin into an OperatorError that names it, within the block."""
     try:
         yield
     except ImgtkError:
@@ -48,5 +48,5 @@ def blamed(who: str, doing: str) -> Iterator[None]:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that memory ran out: torch's own kind on GPUs, a plain RuntimeError on the CPU."""
+    """Return whether the error says that memory ran out: torch's own kind on GPUs, a plain RuntimeError on the CPU."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)

@@ -41,12 +41,12 @@ AT_ONCE = 1 << 20
 
 @dataclass(frozen=True)
 class FileResult:
-    """What a run from file to file gave.
+    """The result of a run from file to file.
 
     Attributes:
         path: the file that was written.
         size: of its (first) image.
-        notes: what was out of the ordinary.
+        notes: remarks for the user.
     """
 
     path: Path
@@ -55,8 +55,8 @@ class FileResult:
 
 
 def exceeds_memory(session: Session, image: Header) -> bool:
-    """Whether an image, its result and what is stored on the way take more than half of the session's memory; the tiles
-    have the rest."""
+    """Return whether an image, its result and stored stages take more than half of the session's memory; tiles have the
+    rest."""
     stages = session.stages(image.size, session.dtype_of(image.depth))
     result = image.nbytes * stages[session.graph.output].size.pixels // image.size.pixels
     return image.nbytes + result + stored_bytes(stages) > session.memory // 2
@@ -87,7 +87,7 @@ def render_file(
         ReadError: if the source cannot be read, or only as a whole and is too large for that.
         WriteError: if the format cannot hold the result, or the disk has no space for it.
         MemoryLimitError: if an operator must see the whole image, and that does not fit into memory.
-        ImgtkError: of other kinds, for what goes wrong on the way.
+        ImgtkError: of other kinds, for errors during the run.
     """
     from imgtk.io.large import check_encoder, drafts, opened, output
 
@@ -129,8 +129,8 @@ def _check_pages(source: Path, pages: int, target: Path, files: Mapping[int, Pat
 
 
 def _plan_in_pieces(session: Session, image: Header) -> Plan:
-    """The plan for an image on the disk, where what is saved need not be stored. Tiles take at most half of the memory:
-    libraries, and what is on its way from and to the disk, need some, too."""
+    """Return the plan for an image on disk, where what is saved need not be stored. Tiles take at most half of the
+    memory: libraries, and what is on its way from and to the disk, need some, too."""
     dtype = session.dtype_of(image.depth)
     _check_whole(session.stages(image.size, dtype), session.memory)
     plan = session.plan(image.size, dtype, session.memory // 2)
@@ -148,7 +148,7 @@ def _check_whole(stages: Sequence[Stage], memory: int) -> None:
         needed += stages[INPUT].size.pixels * 3 * stages[INPUT].dtype.itemsize
     if whole and needed > memory:
         raise MemoryLimitError(
-            f"{whole[0].label} must see the whole image at once, and that takes {needed / 1e9:.3g} GB; "
+            f"{whole[0].label} needs the whole image at once, which takes {needed / 1e9:.3g} GB; "
             f"{memory / 1e9:.3g} GB may be used",
             hint="Make the image smaller before this stage, raise --max-memory, or leave the stage out.",
         )
@@ -163,7 +163,7 @@ def _render_page(
     files: Mapping[int, Path],
     progress: Callable[[Progress], None] | None,
 ) -> list[str]:
-    """Render an image on the disk into `result`, and what `save` stages name into `files`; gives notes."""
+    """Render an image on disk into `result`, and what `save` stages name into `files`; return notes."""
     from imgtk.io.large import output
 
     opacity = opacity_trusted(plan)
@@ -182,12 +182,12 @@ def _render_page(
 
 
 def _layout(plan: Plan, gray: bool, has_alpha: bool) -> tuple[bool, bool]:
-    """Whether the result is gray, and whether it has alpha, if the image is so."""
+    """Return whether the result is gray, and whether it has alpha, if the image is so."""
     return plan.grays(gray)[plan.output], plan.alphas(has_alpha)[plan.output]
 
 
 def _render_stage(renderer: Renderer, image: DiskImage, index: int, result: Output, depth: int | None) -> list[str]:
-    """Render a stage of an image on the disk into `result`, with `depth` bits per sample; gives notes."""
+    """Render a stage of an image on disk into `result`, with `depth` bits per sample; return notes."""
     plan = replace(renderer.plan, output=index)
     size = plan.output_size
     gray, has_alpha = _layout(plan, image.channels == 1, image.has_alpha)

@@ -1,4 +1,4 @@
-"""Signs of life from within a network: its modules tell when they are called."""
+"""Signs of life during a network's computation, from the calls of its modules."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _users = 0
 
 
 def beat(*_: Any) -> None:
-    """Give a sign of life, if anybody waits for one and the last is long enough ago. What computes for long without
-    modules of torch may call it."""
+    """Give a sign of life, if somebody waits for one and the last is long enough ago. Long computations without modules
+    of torch may call it."""
     if _pulse.tell is None:
         return
     _pulse.calls += 1
@@ -44,7 +44,7 @@ def beat(*_: Any) -> None:
 
 @contextmanager
 def heartbeat(tell: Callable[[int], None] | None) -> Iterator[None]:
-    """Within the block, call `tell` every now and then while modules run in this thread, with how many were called."""
+    """Call `tell` regularly while modules run in this thread, with the number of calls, within the block."""
     if tell is None or _pulse.tell is not None:
         yield
         return

@@ -38,7 +38,7 @@ def render_images(
     files: Mapping[int, Path],
     progress: Callable[[Progress], None] | None = None,
 ) -> list[Image]:
-    """The results of images of one size and sample format, computed at the same time.
+    """Return the results of images of one size and sample format, computed at the same time.
 
     Args:
         files: what `save` stages write, by their ids. Several images can be given only if there are none.
@@ -46,7 +46,7 @@ def render_images(
 
     Raises:
         MemoryLimitError: if there is not enough memory for the result, or for the smallest tile.
-        ImgtkError: of other kinds, for what goes wrong on the way.
+        ImgtkError: of other kinds, for errors during the run.
     """
     image = images[0]
     overwrite, has_alpha = session.settings.overwrite, any(image.alpha is not None for image in images)
@@ -73,26 +73,26 @@ def render_images(
 
 
 def _check_memory(plan: Plan, image: Image) -> None:
-    """Find out before computing whether the result, and what is stored on the way, fit into memory at all."""
+    """Check, before computing, that the result and the stored stages fit into memory."""
     needed = plan.output_size.pixels * 3 * image.pixels.itemsize + stored_bytes(plan.stages)
     free = available_memory(torch.device("cpu"))
     if needed > free:
         raise MemoryLimitError(
-            f"the result of {plan.output_size} pixels and what is stored on the way need {needed / 1e9:.1f} GB; "
+            f"the result of {plan.output_size} pixels and the stored stages need {needed / 1e9:.1f} GB; "
             f"{free / 1e9:.1f} GB are free",
-            hint="Choose a smaller scale, or install what keeps pixels on the disk: pip install 'imgtk[large]'",
+            hint="Choose a smaller scale, or keep pixels on disk: pip install 'imgtk[large]'",
         )
 
 
 def _samples(pixels: Pixels, image: Image, plan: Plan) -> Samples:
-    """Pixels of one image in its sample format."""
+    """Return the pixels of one image in its sample format."""
     dtype = image.pixels.dtype
     colour = quantised(pixels.colour, dtype, plan.grays(image.gray)[plan.output])
     return colour, None if pixels.alpha is None else quantised(pixels.alpha, dtype, gray=False)[..., 0]
 
 
 def _collected(renderer: Renderer, images: Sequence[Image]) -> list[Samples]:
-    """The output's samples of each image."""
+    """Return the output's samples of each image."""
     plan, dtype = renderer.plan, images[0].pixels.dtype
     if plan.output in renderer.stored:
         return [_samples(renderer.stored[plan.output], images[0], plan)]
@@ -113,7 +113,7 @@ def _collected(renderer: Renderer, images: Sequence[Image]) -> list[Samples]:
 
 
 def _finished(plan: Plan, image: Image, samples: Samples, notes: tuple[str, ...]) -> Image:
-    """The result for `image`, with all that its file carried."""
+    """Return the result for `image`, with all that its file carried."""
     pixels, alpha = samples
     if image.alpha is None and not plan.alphas(False)[plan.output]:
         alpha = None  # it shared a batch with one that has
@@ -122,6 +122,6 @@ def _finished(plan: Plan, image: Image, samples: Samples, notes: tuple[str, ...]
 
 
 def _shrunk(image: Image, size: Size) -> Image:
-    """An image at a smaller size; its alpha is left out."""
+    """Return an image at a smaller size; its alpha is left out."""
     pixels = cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA).reshape(size.height, size.width, -1)
     return Image(pixels)

@@ -39,13 +39,13 @@ class _Plain(nn.Module):
 
 
 def further_inputs(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """What a network takes beside the image `x`, by name, for an image that starts at the origin: its noise."""
+    """Return what a network takes beside the image `x`, by name, for an image that starts at the origin: its noise."""
     given = getattr(network, "further_inputs", None)
     return given(x) if given else {}
 
 
 def to_onnx(network: nn.Module, dtype: torch.dtype = torch.float32, *, single: bool = False) -> bytes:
-    """An ONNX model that computes what `network` does, for any batch, height and width.
+    """Return an ONNX model that computes what `network` does, for any batch, height and width.
 
     Args:
         network: (N, 3, H, W) to (N, 3, H * s, W * s), ready for inference; it is left alone. What it takes beside the

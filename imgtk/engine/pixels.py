@@ -1,4 +1,4 @@
-"""Between the arrays of an image and the tensors of the engine, and what transparency needs on the way."""
+"""Conversion between the arrays of an image and the tensors of the engine, including transparency."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ FAINT = 0.05
 """Opacity up to which a pixel's colour is not trusted when an image changes its size."""
 
 REACH = 128
-"""Pixels around a region of an image on the disk in which colours for hidden pixels are looked for."""
+"""Pixels around a region of an image on disk in which colours for hidden pixels are looked for."""
 
 
 def read_region(pixels: np.ndarray, box: Box) -> Tensor:
-    """Region `box` of (H, W, 1|3) pixels as (1, 3, h, w), float32, 0..1. Float pixels are not copied."""
+    """Return region `box` of (H, W, 1|3) pixels as (1, 3, h, w), float32, 0..1. Float pixels are not copied."""
     region = pixels[box.top : box.bottom, box.left : box.right]
     if pixels.dtype != np.float32:
         region = region.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
@@ -36,7 +36,7 @@ def read_region(pixels: np.ndarray, box: Box) -> Tensor:
 
 
 def read_regions(images: Sequence[Image], box: Box) -> Pixels:
-    """Region `box` of N images of one size and sample format; they have alpha if one has. See `read_region`."""
+    """Return region `box` of N images of one size and sample format; they have alpha if one has. See `read_region`."""
     colours = [read_region(image.pixels, box) for image in images]
     colour = colours[0] if len(colours) == 1 else torch.cat(colours)
     if all(image.alpha is None for image in images):
@@ -47,12 +47,12 @@ def read_regions(images: Sequence[Image], box: Box) -> Pixels:
 
 
 def read_plane(alpha: np.ndarray, box: Box) -> Tensor:
-    """Region `box` of (H, W) opacity as (1, 1, h, w), float32, 0..1."""
+    """Return region `box` of (H, W) opacity as (1, 1, h, w), float32, 0..1."""
     return read_region(alpha[..., None], box)[:, :1]
 
 
 def quantised(tensor: Tensor, dtype: np.dtype[Any], gray: bool) -> np.ndarray:
-    """(1, 3, H, W) as (H, W, 1|3) of `dtype`; integers are clipped and rounded, float32 is left as it is."""
+    """Return (1, 3, H, W) as (H, W, 1|3) of `dtype`; integers are clipped and rounded, float32 is left as it is."""
     tensor = tensor.float()
     if gray:
         tensor = luma(tensor)
@@ -65,8 +65,8 @@ def quantised(tensor: Tensor, dtype: np.dtype[Any], gray: bool) -> np.ndarray:
 
 
 def region_of(image: DiskImage, opacity: float | None, box: Box) -> Pixels:
-    """As `read_regions`, of an image on the disk, whose hidden pixels `Image.without_holes` replaces by those at most
-    `REACH` away, unless `opacity` is None."""
+    """Return a region of an image on disk, as `read_regions` does. Hidden pixels get the colours of visible ones at
+    most `REACH` away, as in `Image.without_holes`."""
     inner = Box.of(box.size)
     if not image.has_alpha:
         return Pixels(read_region(image.read(box), inner))
@@ -80,7 +80,7 @@ def region_of(image: DiskImage, opacity: float | None, box: Box) -> Pixels:
 
 
 def shrunk(image: DiskImage, opacity: float | None, size: Size) -> Image:
-    """An image on the disk at a smaller size, without the holes that are left there."""
+    """Return an image on disk at a smaller size, without the holes that are left there."""
     samples = image.shrunk(size)
     if not image.has_alpha:
         return Image(samples)
@@ -89,9 +89,9 @@ def shrunk(image: DiskImage, opacity: float | None, size: Size) -> Image:
 
 
 def opacity_trusted(plan: Plan) -> float | None:
-    """Opacity up to which the colour of a pixel of the input is replaced by that of its neighbours, so that what hides
-    there is not seen: `FAINT` if an operator mixes pixels that alpha does not weigh; None if none looks at colours
-    without alpha."""
+    """Return the opacity up to which the colour of a pixel of the input is replaced by that of its neighbours, so
+    that what hides there is not seen: `FAINT` if an operator mixes pixels that alpha does not weigh; None if none
+    looks at colours without alpha."""
     blind = [stage for stage in plan.stages if stage.op and stage.op.facts.planes is Planes.COLOUR]
     if not blind:
         return None
@@ -100,5 +100,5 @@ def opacity_trusted(plan: Plan) -> float | None:
 
 
 def _image(samples: np.ndarray) -> Image:
-    """(H, W, C) samples whose last channel is alpha."""
+    """Return (H, W, C) samples whose last channel is alpha."""
     return Image(samples[..., :-1], np.ascontiguousarray(samples[..., -1]))

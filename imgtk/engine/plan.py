@@ -1,4 +1,4 @@
-"""Planning: sizes, what is fused and what is materialised, tiles and memory, before a pixel is computed."""
+"""Planning: sizes, fused and stored stages, tiles and memory, before a pixel is computed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Stage:
         who: the operator and the package that brought it, for messages.
         scale: pixels of its output per pixel of the pipeline's input, across and down.
         stored: whether its whole output is held: needed whole, saved, or cheaper than computing halos again.
-        note: why it is stored, for people.
+        note: why it is stored, for users.
         backend: the runtime that computes it.
     """
 
@@ -78,15 +78,15 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that rendering needs to know.
+    """Everything that rendering needs to know.
 
     Attributes:
         stages: in the order of the graph's nodes.
         output: id of the stage whose output is the result.
         tile: side of a tile in pixels of the input image; None when the whole image is one tile.
-        device: all stages run on it.
-        peak: bytes that one tile is expected to need at its peak; None when it was not worth measuring.
-        notes: what the user should know of it.
+        device: of all stages.
+        peak: estimated peak of bytes for one tile; None when it was not worth measuring.
+        notes: remarks for the user.
     """
 
     stages: tuple[Stage, ...]
@@ -105,18 +105,18 @@ class Plan:
         return self.stages[self.output].size
 
     def tile_size(self, stage: Stage, tile: int | None = None) -> Size:
-        """Sides of a tile in pixels of `stage`'s output."""
+        """Return the sides of a tile in pixels of `stage`'s output."""
         tile = tile or self.tile
         if tile is None:
             return stage.size
         return Size(*(max(1, int(tile * scale)) for scale in stage.scale))
 
     def alphas(self, has_alpha: bool) -> list[bool]:
-        """For each stage, whether its output has alpha, if the input has."""
+        """Return, for each stage, whether its output has alpha if the input has."""
         return with_alpha(((stage.op, stage.inputs) for stage in self.stages), has_alpha)
 
     def grays(self, gray: bool) -> list[bool]:
-        """For each stage, whether its output is gray, if the input is."""
+        """Return, for each stage, whether its output is gray if the input is."""
         found: list[bool] = []
         for index, stage in enumerate(self.stages):
             if index == INPUT:
@@ -166,7 +166,7 @@ class Plan:
             )
 
     def mermaid(self) -> str:
-        """The stages as a Mermaid flow chart: operator and size of each, stored ones with a double border."""
+        """Return the stages as a Mermaid flow chart: operator and size of each, stored ones with a double border."""
         lines = ["flowchart LR"]
         for index, stage in enumerate(self.stages):
             text = f"{stage.label}<br>{stage.size}".replace('"', "#quot;")
@@ -175,7 +175,7 @@ class Plan:
         return "\n".join(lines) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
+        """Return plain data, for JSON."""
         return {
             "input": list(self.input_size),
             "output": list(self.output_size),
@@ -231,9 +231,10 @@ def middle_tile(plan: Plan) -> Box:
 
 
 def demands(stages: Sequence[Stage], target: int, box: Box, alphas: Sequence[bool] | None = None) -> list[Box | None]:
-    """For each stage, the region that giving `box` of stage `target` asks of it; None where nothing is asked.
+    """Return, for each stage, the region that it must provide for `box` of stage `target`; None where nothing is
+    needed.
 
-    A stored stage asks nothing of its inputs (unless it is the target itself).
+    A stored stage needs nothing of its inputs (unless it is the target itself).
 
     Args:
         alphas: for each stage, whether it has alpha, which may need a wider region than colour.
@@ -259,25 +260,25 @@ def demands(stages: Sequence[Stage], target: int, box: Box, alphas: Sequence[boo
 
 
 def stored_bytes(stages: Iterable[Stage]) -> int:
-    """Bytes of what is stored on the way."""
+    """Return the bytes of stored stages."""
     return sum(stage.size.pixels * 3 * stage.dtype.itemsize for stage in stages if stage.stored)
 
 
 def tiled(plan: Plan, side: int) -> Plan:
-    """The plan in tiles of `side` pixels of the input."""
+    """Return the plan in tiles of `side` pixels of the input."""
     return replace(plan, stages=with_stored_statistics(plan.stages, plan.stages), tile=side)
 
 
 def pixels_read(plan: Plan) -> int:
-    """Pixels of the input that one tile of the output reads, halos included."""
+    """Return the pixels of the input that one tile of the output reads, halos included."""
     box = middle_tile(plan)
     region = demands(plan.stages, plan.output, box)[INPUT]
     return region.size.pixels if region else box.size.pixels
 
 
 def choose_tile(whole: Plan, fixed: float, per_pixel: float, budget: int) -> int | None:
-    """The largest tile side, in pixels of the input of the untiled plan `whole`, whose peak memory stays below `budget`
-    bytes; None for the whole image. The peak is taken as `fixed + per_pixel * pixels`, halos included.
+    """Return the largest tile side, in pixels of the input of the untiled plan `whole`, whose peak memory stays below
+    `budget` bytes; None for the whole image. The peak is taken as `fixed + per_pixel * pixels`, halos included.
 
     Raises:
         MemoryLimitError: if not even the smallest tile fits.
@@ -298,5 +299,5 @@ def choose_tile(whole: Plan, fixed: float, per_pixel: float, budget: int) -> int
 
 
 def _told(amount: float) -> str:
-    """Of memory. Few bytes are told as such: somebody may have written 4 for 4G."""
+    """Return an amount of memory as text. Few bytes are given exactly: somebody may have written 4 for 4G."""
     return f"{amount / 1e6:.1f} MB" if amount >= 100_000 else f"{amount:,.0f} bytes"

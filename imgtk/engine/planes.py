@@ -1,4 +1,4 @@
-"""Colour and alpha on their way through the engine: what an operator sees of them, and how alpha follows geometry."""
+"""Colour and alpha in the engine: which of them an operator sees, and how alpha follows geometry."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Pixels(NamedTuple):
     alpha: Tensor | None = None
 
     def cut(self, box: Box) -> Pixels:
-        """The part in `box`: views."""
+        """Return the part in `box`: views."""
         return Pixels(cut(self.colour, box), None if self.alpha is None else cut(self.alpha, box))
 
     def split(self) -> list[Pixels]:
-        """The images one by one."""
+        """Return the images one by one."""
         alphas = [None] * len(self.colour) if self.alpha is None else self.alpha.split(1)
         return [Pixels(colour, alpha) for colour, alpha in zip(self.colour.split(1), alphas, strict=True)]
 
@@ -42,7 +42,7 @@ class Pixels(NamedTuple):
 
 
 def with_alpha(stages: Iterable[tuple[ImageOp | None, Sequence[int]]], has_alpha: bool) -> list[bool]:
-    """For each stage, whether its output has alpha.
+    """Return, for each stage, whether its output has alpha.
 
     Args:
         stages: operators, and the stages that they read; the first stage is the input, and others without operator pass
@@ -58,13 +58,13 @@ def with_alpha(stages: Iterable[tuple[ImageOp | None, Sequence[int]]], has_alpha
 
 
 def channels(op: ImageOp, alpha: bool) -> int:
-    """How many an operator must give, if its first input has alpha or not."""
+    """Return the number of channels that an operator must return, given whether its first input has alpha."""
     planes = op.facts.planes
     return 4 if planes is Planes.ALPHA or (planes is Planes.ALL and alpha) else 3
 
 
 def seen(op: ImageOp, pixels: Pixels) -> Tensor:
-    """What an operator sees of one of its inputs."""
+    """Return what an operator sees of one of its inputs."""
     planes = op.facts.planes
     if planes is Planes.COLOUR or (planes is Planes.ALL and pixels.alpha is None):
         return pixels.colour
@@ -73,13 +73,13 @@ def seen(op: ImageOp, pixels: Pixels) -> Tensor:
 
 
 def scales(op: ImageOp, sizes: Sequence[Size], output_size: Size) -> bool:
-    """Whether the output lies as its first input does, enlarged or reduced."""
+    """Return whether the output is the first input, enlarged or reduced."""
     across, down = (Fraction(old, new) for old, new in zip(sizes[0], output_size, strict=True))
     return op.placement(*sizes) == Affine.scaling(across, down)
 
 
 def alpha_need(geometry: Geometry, box: Box, size: Size, output_size: Size) -> Box:
-    """The region of an input's alpha that alpha in `box` of the output is made of: all, on axes that repeat."""
+    """Return the region of an input's alpha that alpha in `box` of the output is made of: all, on axes that repeat."""
     found: list[tuple[int, int]] = []
     for axis in (0, 1):
         start, stop, length, out = box[axis], box[axis + 2], size[axis], output_size[axis]
@@ -95,7 +95,7 @@ def alpha_need(geometry: Geometry, box: Box, size: Size, output_size: Size) -> B
 
 
 def follow(geometry: Geometry, alpha: Tensor, covers: Box, window: Window) -> Tensor:
-    """Alpha for `window.output` of an operator that only scales: bicubic, antialiased.
+    """Return the alpha for `window.output` of an operator that only scales: bicubic, antialiased.
 
     Args:
         alpha: of the operator's input, (N, 1, H, W), in region `covers`.

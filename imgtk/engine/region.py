@@ -33,7 +33,7 @@ class Need:
     covered: Box
 
     def take(self, pixels: Tensor, covers: Box) -> Tensor:
-        """The operator's input, cut out of `pixels` (N, C, H, W), which cover `covers`."""
+        """Return the operator's input, cut out of `pixels` (N, C, H, W), which cover `covers`."""
         x = cut(pixels, self.box.shifted(-covers.left, -covers.top))
         for axis, order in ((2, self.rows), (3, self.columns)):
             if order is not None:
@@ -42,8 +42,8 @@ class Need:
 
 
 def needs(op: ImageOp, box: Box, sizes: Sequence[Size], output_size: Size) -> tuple[list[Need], Window]:
-    """What `op` needs of its inputs (of these `sizes`) to give `box` of its output (of `output_size`), and where that
-    lies."""
+    """Return what `op` needs of its inputs (of these `sizes`) to give `box` of its output (of `output_size`), and where
+    that lies."""
     geometry, scale = op.geometry, op.geometry.scale
     multiples = [geometry.multiple] * 2
     if scale.denominator > 1 and sizes:
@@ -58,8 +58,8 @@ def needs(op: ImageOp, box: Box, sizes: Sequence[Size], output_size: Size) -> tu
 
 
 def _need(region: Box, size: Size, geometry: Geometry, multiples: Sequence[int]) -> Need:
-    """What an input of `size` must be where `region` is asked for: within the image, unless that repeats itself, and
-    widened to multiples (which may lead beyond the image)."""
+    """Return what an input of `size` must be where `region` is asked for: within the image, unless that repeats itself,
+    and widened to multiples (which may lead beyond the image)."""
     (across, down), (width, height) = geometry.periodic, size
     inside = region.within(size)
     if inside.empty and not (across or down):
@@ -83,7 +83,7 @@ def _widened(edges: tuple[int, ...], multiple: int) -> tuple[int, int]:
 
 
 def _mirrored(low: int, high: int, length: int) -> Sequence[int]:
-    """The indices [low, high), those beyond the last pixel reflected about it (without repeating it)."""
+    """Return the indices [low, high), those beyond the last pixel reflected about it (without repeating it)."""
     if high <= length:
         return range(low, high)
     period = max(1, 2 * (length - 1))
@@ -91,12 +91,12 @@ def _mirrored(low: int, high: int, length: int) -> Sequence[int]:
 
 
 def _repeated(low: int, high: int, length: int) -> Sequence[int]:
-    """The indices [low, high), those outside the image going on at its other end."""
+    """Return the indices [low, high), those outside the image going on at its other end."""
     return [i % length for i in range(low, high)]
 
 
 def union(first: Box | None, second: Box) -> Box:
-    """The smallest box that holds both."""
+    """Return the smallest box that holds both."""
     if first is None:
         return second
     return Box(
@@ -108,7 +108,7 @@ def union(first: Box | None, second: Box) -> Box:
 
 
 def tiles(size: Size, side: Size) -> list[Box]:
-    """`size` cut into rows of tiles of nearly equal sides, none larger than `side`."""
+    """Return `size` cut into rows of tiles of nearly equal sides, none larger than `side`."""
     columns = _cuts(size.width, side.width)
     rows = _cuts(size.height, side.height)
     return [Box(left, top, right, bottom) for top, bottom in rows for left, right in columns]

@@ -102,7 +102,7 @@ class Renderer:
                     save(index, pixels)
 
     def stored_or_input(self, index: int) -> Pixels:
-        """All of a stage that was stored, or of the input image."""
+        """Return the whole output of a stored stage, or the input image."""
         if index in self.stored:
             return self.stored[index]
         stage = self.plan.stages[index]
@@ -110,7 +110,7 @@ class Renderer:
         return self.source(Box.of(stage.size)).to(self.plan.device)
 
     def measure(self, index: int) -> Any:
-        """The statistics that STATISTICS stage `index` takes of its whole input, which is stored or `INPUT`."""
+        """Return the statistics that STATISTICS stage `index` takes of its whole input, which is stored or `INPUT`."""
         stage, source = self.plan.stages[index], self.plan.stages[index].inputs[0]
         assert stage.op is not None
         size = self.plan.stages[source].size
@@ -123,7 +123,7 @@ class Renderer:
             return measured(stage.op, stage.who, (pixels, Box.of(size)), size, output, stage.dtype)
 
     def _reduced(self, index: int, small: Size) -> Pixels:
-        """The colours of a stage at a smaller size: means over what each pixel covers."""
+        """Return the colours of a stage at a smaller size: means over what each pixel covers."""
         size = self.plan.stages[index].size
         across, down = (Fraction(old, new) for old, new in zip(size, small, strict=True))
         result = torch.empty(1, 3, *small[::-1], device=self.plan.device)
@@ -135,7 +135,7 @@ class Renderer:
         return Pixels(result)
 
     def stream(self, index: int, *, below: int = 0) -> Iterator[tuple[Box, Pixels]]:
-        """All tiles of stage `index` that reach below row `below`: their boxes, and pixels in the stage's dtype.
+        """Yield all tiles of stage `index` that reach below row `below`: their boxes, and pixels in the stage's dtype.
 
         When memory runs out the tile is halved and the run goes on.
         """
@@ -170,7 +170,7 @@ class Renderer:
                 raise Interrupted(cause) from None
 
     def _told(self, stage: Stage, total: int) -> Callable[[int], None] | None:
-        """What tells the caller, within a tile of `stage`, how far it is, from how many modules of networks were
+        """Return what tells the caller, within a tile of `stage`, how far it is, from how many modules of networks were
         called; one of `total` tiles."""
         if not self.report:
             return None
@@ -186,7 +186,7 @@ class Renderer:
         return tell
 
     def _halved(self, box: Box, stage: Stage) -> Size:
-        """The side of tiles half as large as `box`; raises MemoryLimitError where that would be too small."""
+        """Return the side of tiles half as large as `box`; raises MemoryLimitError where that would be too small."""
         gc.collect()
         if self.plan.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -201,13 +201,13 @@ class Renderer:
         return half
 
     def _measure_all(self, target: int) -> None:
-        """Before an image that was to be computed at once is tiled after all: statistics of the whole of it."""
+        """Measure the statistics of the whole image before it is tiled although it was to be computed at once."""
         for index, stage in enumerate(self.plan.stages[: target + 1]):
             if stage.extent is Extent.STATISTICS:
                 self._measured(index)
 
     def _measured(self, index: int) -> Any:
-        """The statistics of STATISTICS stage `index`, which are taken if they are not there."""
+        """Return the statistics of STATISTICS stage `index`, which are taken if they are not there."""
         if index not in self.statistics:
             source = self.plan.stages[index].inputs[0]
             if source not in (INPUT, *self.stored) and self.plan.stages[source].size.pixels <= MEASURED_PIXELS:
@@ -216,7 +216,7 @@ class Renderer:
         return self.statistics[index]
 
     def tile(self, index: int, box: Box) -> Pixels:
-        """Region `box` of a stage; in float32 if the stages' own number formats were too narrow."""
+        """Return region `box` of a stage; in float32 if the stages' own number formats were too narrow."""
         stages = self.plan.stages
         exact = all(stage.dtype == torch.float32 for stage in stages if stage.op)
         try:
@@ -231,8 +231,8 @@ class Renderer:
             raise overflow.told(box) from None
 
     def _compute(self, target: int, box: Box, dtype: torch.dtype | None) -> Pixels:
-        """Region `box` of stage `target`: first what each stage must give, backwards; then the pixels, forwards, each
-        stage once. `dtype` overrides the stages' own.
+        """Return region `box` of stage `target`: first what each stage must give, backwards; then the pixels, forwards,
+        each stage once. `dtype` overrides the stages' own.
 
         Raises:
             _OverflowAt: if a stage gave NaN or infinity.
@@ -261,13 +261,13 @@ class Renderer:
         return result.cut(box.shifted(-covers.left, -covers.top))
 
     def _report_step(self, stage: Stage, done: int, total: int) -> None:
-        """Progress within an operator that computes the whole image at once."""
+        """Report progress within an operator that computes the whole image at once."""
         self._report(Progress(done, total, stage.label, stage.size.pixels * 3 * stage.dtype.itemsize, done / total))
 
     def _stage(
         self, index: int, region: Box, pixels: Mapping[int, tuple[Pixels, Box]], dtype: torch.dtype | None = None
     ) -> Pixels:
-        """Region `region` of stage `index`, of its inputs' `pixels` and the boxes that they cover."""
+        """Return region `region` of stage `index`, of its inputs' `pixels` and the boxes that they cover."""
         stage = self.plan.stages[index]
         if stage.op is None:
             given, covers = pixels[stage.inputs[0]]
@@ -298,7 +298,7 @@ class Renderer:
                 stage.op.to(self.plan.device, stage.dtype)
 
     def _empty(self, index: int, size: Size) -> Pixels:
-        """Room for pixels of a stage."""
+        """Return the room for pixels of a stage."""
         stage, device = self.plan.stages[index], self.plan.device
         colour = torch.empty((self.count, 3, size.height, size.width), dtype=stage.dtype, device=device)
         colour = colour.contiguous(memory_format=torch.channels_last)
@@ -315,7 +315,7 @@ class _OverflowAt(Exception):  # noqa: N818 - a signal within this module
         self.label = label
 
     def told(self, box: Box) -> ImgtkError:
-        """What to tell the user, if float32 does not help."""
+        """Return what to tell the user, if float32 does not help."""
         return ImgtkError(
             f"{self.label} gave NaN or infinity in tile {tuple(box)}, in float32 too",
             hint="The weights or the image hold such values: check the model with `imgtk models`.",
@@ -323,23 +323,23 @@ class _OverflowAt(Exception):  # noqa: N818 - a signal within this module
 
 
 def _finite(x: Tensor) -> bool:
-    """Whether all values are finite. A sum tells, in one pass, unless finite values add up to infinity."""
+    """Return whether all values are finite. A sum tells, in one pass, unless finite values add up to infinity."""
     return bool(torch.isfinite(x.sum(dtype=torch.float32))) or bool(torch.isfinite(x).all())
 
 
 def smaller(size: Size, largest: Size, grain: int) -> Size:
-    """`size`, so much smaller that `largest` would become one that is measured, in multiples of `grain`."""
+    """Return `size`, so much smaller that `largest` would become one that is measured, in multiples of `grain`."""
     factor = (MEASURED_PIXELS / largest.pixels) ** 0.5
     return Size(*(max(1, round(side * factor / grain)) * grain for side in size))
 
 
 def _at_most(box: Box, side: Size) -> list[Box]:
-    """`box` in tiles of at most `side`."""
+    """Return `box` in tiles of at most `side`."""
     return [part.shifted(box.left, box.top) for part in tiles(box.size, side)]
 
 
 def _readers(stages: tuple[Stage, ...], target: int, wanted: list[Box | None]) -> dict[int, int]:
-    """How many stages of this tile read each stage, so that pixels can go as soon as nobody needs them."""
+    """Return how many stages of this tile read each stage, so that pixels can go as soon as nobody needs them."""
     readers = dict.fromkeys(range(len(stages)), 0)
     for index, region in enumerate(wanted):
         if region is not None and index != INPUT and (index == target or not stages[index].stored):

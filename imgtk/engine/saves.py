@@ -1,4 +1,4 @@
-"""What `save` stages write: the names of their files, and whether they can."""
+"""The files that `save` stages write: their names, and whether they can be written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "{name}"
 
 
 def save_files(graph: Graph, name: str | None) -> dict[int, Path]:
-    """The files that `save` stages write for an image of that name, by the stage's id.
+    """Return the files that `save` stages write for an image of that name, by the stage's id.
 
     Raises:
         UsageError: if one of them has `{name}` in it, and there is no name.

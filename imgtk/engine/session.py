@@ -86,7 +86,7 @@ class Session:
 
     @contextmanager
     def lent(self) -> Iterator[Mapping[int, ImageOp]]:
-        """The operators, for a caller that moves them by itself; nobody else uses them meanwhile."""
+        """Lend the operators to a caller that moves them; nobody else uses them meanwhile."""
         with self.lock:
             self._placed.clear()
             yield self.ops
@@ -113,12 +113,13 @@ class Session:
         )
 
     def gives_alpha(self, has_alpha: bool) -> bool:
-        """Whether the result has alpha, if the input has or not."""
+        """Return whether the result has alpha, if the input has or not."""
         stages = ((self.ops.get(index), node.inputs) for index, node in enumerate(self.graph.nodes))
         return with_alpha(stages, has_alpha)[self.graph.output]
 
     def canvas(self, size: Size | None) -> Size:
-        """The size to plan for where there is no input: `size`, or that of the first image that is made of nothing.
+        """Return the size to plan for where there is no input: `size`, or that of the first image that is made of
+        nothing.
 
         Raises:
             UsageError: if an input is needed, or nothing tells the size.
@@ -141,17 +142,17 @@ class Session:
         return grain if grain <= LARGEST_GRAIN else 1
 
     def dtype_of(self, depth: int) -> torch.dtype:
-        """The number format for images of `depth` bits per sample. Unless it was chosen, that is float32 for more than
-        8 bits, whose fine steps bf16 would merge."""
+        """Return the number format for images of `depth` bits per sample. Unless it was chosen, that is float32 for
+        more than 8 bits, whose fine steps bf16 would merge."""
         return torch.float32 if self.settings.dtype == "auto" and depth != 8 else self.dtype
 
     def stages(self, size: Size, dtype: torch.dtype) -> tuple[Stage, ...]:
-        """The stages for an image of `size`; see `plan_stages`."""
+        """Return the stages for an image of `size`; see `plan_stages`."""
         with self._building:  # operators load their weights when they are first asked for their geometry
             return plan_stages(self.graph, self.ops, size, dtype, self.who)
 
     def plan(self, size: Size, dtype: torch.dtype, budget: int | None = None) -> Plan:
-        """The plan for an image of `size`, with tiles that take at most `budget` bytes.
+        """Return the plan for an image of `size`, with tiles that take at most `budget` bytes.
 
         Raises:
             UsageError: as `plan_stages`, or as `ImageOp.check`.
@@ -167,15 +168,16 @@ class Session:
             return self.placed(self._with_tiles(whole, dtype, budget))
 
     def most_at_once(self, plan: Plan) -> int:
-        """How many images can share a batch: as many as are small together, if torch computes each in one piece."""
+        """Return how many images can share a batch: those that are small together, if torch computes each in one
+        piece."""
         single = plan.tile is not None or self.settings.max_memory is not None
         for stage in plan.stages:
             single |= stage.stored or stage.backend != "torch" or not (stage.op is None or stage.op.facts.batched)
         return 1 if single else max(1, UNPROBED // max(stage.size.pixels for stage in plan.stages))
 
     def placed(self, plan: Plan) -> Plan:
-        """The plan with its operators on the device in its number formats, and their networks on the backend that takes
-        them. A network on which the backend fails is left to torch, which `Plan.notes` tells."""
+        """Return the plan with its operators on the device in its number formats, and their networks on the backend
+        that takes them. A network on which the backend fails is left to torch, which `Plan.notes` tells."""
         stages, notes = self._place(plan.stages, self.backend)
         return replace(plan, stages=stages, notes=(*plan.notes, *notes))
 
@@ -223,8 +225,8 @@ class Session:
         return with_stored_halos(plan, (free if limit is None else budget) - (plan.peak or 0))
 
     def _memory_cost(self, whole: Plan, dtype: torch.dtype) -> tuple[float, float]:
-        """Memory of a tile as (fixed, per pixel that it reads), measured once for each number format, on a made-up
-        image; for each size, too, if operators move pixels, which not every size suits."""
+        """Return the memory of a tile as (fixed, per pixel that it reads), measured once for each number format, on a
+        synthetic image; for each size, too, if operators move pixels, which not every size suits."""
         key = dtype, None if self.in_place else whole.input_size
         if key not in self._costs:
             stages = whole.stages
@@ -260,7 +262,7 @@ class Session:
         return pixels_read(plan)
 
     def _probing(self, plan: Plan, side: int) -> Renderer:
-        """What renders a made-up image, with the statistics that tiles have."""
+        """Return what renders a synthetic image, with the statistics that tiles have."""
         renderer = Renderer(plan, lambda box: Pixels(_ramp(box.size)))
         for index, stage in enumerate(plan.stages):
             if stage.op and stage.op.facts.position_dependent and stage.extent is Extent.STATISTICS:
@@ -271,10 +273,10 @@ class Session:
 
 
 def _ramp(size: Size) -> Tensor:
-    """An image (1, 3, H, W) of all grays."""
+    """Return an image (1, 3, H, W) of all grays."""
     return torch.linspace(0, 1, size.pixels).reshape(1, 1, size.height, size.width).expand(1, 3, -1, -1)
 
 
 def _gray(stage: Stage, device: torch.device) -> Pixels:
-    """A stage that was stored, all gray, in next to no memory."""
+    """Return a stage that was stored, all gray, in next to no memory."""
     return Pixels(torch.full((1, 1, 1, 1), 0.5, dtype=stage.dtype, device=device).expand(1, 3, *stage.size[::-1]))

@@ -20,7 +20,7 @@ class Settings:
         backend: what computes networks on the CPU: "torch", "openvino", "onnxruntime", or "auto": OpenVINO, if it is
             installed, for networks and images so large that it saves time; else torch.
         tile: side of a tile in pixels of the input image; "off" for the whole image at once; None to choose by memory.
-        max_memory: bytes that tiles may use, and from which `imgtk run` keeps large images on the disk; None for half
+        max_memory: bytes that tiles may use, and from which `imgtk run` keeps large images on disk; None for half
             of what is free.
         overwrite: whether `save` stages may replace files.
         seed: of operators that draw at random and have no `seed` of their own.

@@ -23,7 +23,7 @@ __all__ = ["plan_stages"]
 def plan_stages(
     graph: Graph, ops: Mapping[int, ImageOp], size: Size, dtype: torch.dtype, who: Mapping[int, str] | None = None
 ) -> tuple[Stage, ...]:
-    """The stages of `graph` for an input of `size`: their sizes, and which must be stored.
+    """Return the stages of `graph` for an input of `size`: their sizes, and which must be stored.
 
     Args:
         who: what messages call the operators.
@@ -70,7 +70,7 @@ def plan_stages(
 
 
 def _checked(size: object) -> Size:
-    """What an operator says its output size is. Raises BrokenContract if that is none."""
+    """Return what an operator says its output size is. Raises BrokenContract if that is none."""
     if not isinstance(size, Size) or not all(type(side) is int and side >= 1 for side in size):
         raise BrokenContract(f"says that its output has the size {size!r}, which is no Size of at least 1x1")
     return size
@@ -79,7 +79,8 @@ def _checked(size: object) -> Size:
 def _scale(
     op: ImageOp, sizes: Sequence[Size], output: Size, before: tuple[Fraction, Fraction] | None, size: Size
 ) -> tuple[Fraction, Fraction]:
-    """Pixels of an operator's output per pixel of the pipeline's input, of `size`; `before` is that of its input."""
+    """Return the pixels of an operator's output per pixel of the pipeline's input, of `size`; `before` is that of its
+    input."""
     if before is None:
         return Fraction(output.width, size.width), Fraction(output.height, size.height)
     if scales(op, sizes, output):

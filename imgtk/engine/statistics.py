@@ -1,4 +1,4 @@
-"""Statistics of images that are too large to be seen at once: taken from a thumbnail."""
+"""Statistics of images that are too large to be processed at once: taken from a thumbnail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ __all__ = ["thumbnail_statistics"]
 
 
 def thumbnail_statistics(session: Session, renderer: Renderer, shrunk: Callable[[Size], Image]) -> dict[int, Any]:
-    """Statistics of the whole image, by stage id, for the STATISTICS stages whose input is too large to be measured.
+    """Return the statistics of the whole image, by stage id, for the STATISTICS stages whose input is too large to be
+    measured.
 
     They are taken from a run of the same pipeline on a thumbnail of the image (URST, Chen et al. 2021). Where an
     operator moves pixels, which counts in pixels of the image itself, the renderer makes a thumbnail of its result.
@@ -53,7 +54,7 @@ def thumbnail_statistics(session: Session, renderer: Renderer, shrunk: Callable[
 
 
 def _scaled(plan: Plan, index: int) -> bool:
-    """Whether a stage and all before it only scale, so that they do to a thumbnail what they do to the image."""
+    """Return whether a stage and all before it only scale, so that they do to a thumbnail what they do to the image."""
     stage = plan.stages[index]
     if index == INPUT:
         return True

@@ -1,4 +1,4 @@
-"""Images from files and to files, with everything they carry."""
+"""Reading and writing image files with all their metadata."""
 
 from imgtk.io.convert import convert, to_pil
 from imgtk.io.header import MAX_PIXELS

@@ -40,7 +40,7 @@ class Bitmap:
 
 
 def header(file: BinaryIO) -> Bitmap | None:
-    """The header of a BMP file with masks; None of other files."""
+    """Return the header of a BMP file with masks; None of other files."""
     file.seek(0)
     head = file.read(14 + 56)
     file.seek(0)
@@ -58,7 +58,7 @@ def header(file: BinaryIO) -> Bitmap | None:
 
 
 def decoded(file: BinaryIO, bitmap: Bitmap) -> np.ndarray:
-    """(H, W, 3 or 4), uint8, with alpha as the last channel if there is a mask for it."""
+    """Return (H, W, 3 or 4), uint8, with alpha as the last channel if there is a mask for it."""
     width, height = bitmap.size
     line = -(-width * bitmap.bits // 32) * 4  # rows are filled up to four bytes
     file.seek(bitmap.start)

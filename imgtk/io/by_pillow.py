@@ -24,13 +24,13 @@ from imgtk.io.quiet import without_warnings
 from imgtk.io.signatures import HEIC, signature
 
 # What Pillow may open: formats with one image of 8 bits in them, or known to `png` and `codecs`. Others are either not
-# decoded by Pillow itself (EPS starts Ghostscript) or would lose bits without a word (JPEG 2000).
+# decoded by Pillow itself (EPS starts Ghostscript) or would lose bits silently (JPEG 2000).
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "AVIF")
 _GRAY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
 
 
 def header(file: BinaryIO, max_pixels: int) -> Header:
-    """What a file says of its image; of PNG, with the metadata that `png_chunks` reads."""
+    """Return what a file says of its image; of PNG, with the metadata that `png_chunks` reads."""
     head = file.read(32)
     file.seek(0)
     if head.startswith(png.SIGNATURE):
@@ -45,7 +45,7 @@ def header(file: BinaryIO, max_pixels: int) -> Header:
 
 
 def decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
-    """The image in a file, upright, with its metadata."""
+    """Return the image in a file, upright, with its metadata."""
     head = file.read(32)
     file.seek(0)
     if head.startswith(png.SIGNATURE):
@@ -68,7 +68,7 @@ def decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
 
 @contextmanager
 def opened(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
-    """The image in any file but TIFF, known to be one that imgtk reads, not yet decoded."""
+    """Open the image in any file except TIFF, without decoding it. It must have a format that imgtk reads."""
     formats: tuple[str, ...] = _FORMATS
     head = file.read(32)
     file.seek(0)
@@ -84,7 +84,7 @@ def opened(file: BinaryIO, max_pixels: int) -> Iterator[ImageFile]:
         frames = 1 if image.format in ("MPO", "HEIF") else getattr(image, "n_frames", 1)  # photos with previews
         check_frames(frames)
         if image.format == "PPM" and _is_deep_colour(image):
-            raise ReadError("imgtk does not read PNM colour of 16 bits", hint="Convert it to PNG or TIFF.")
+            raise ReadError("imgtk does not read 16-bit colour PNM", hint="Convert it to PNG or TIFF.")
         yield image
 
 
@@ -115,8 +115,8 @@ def _header(image: ImageFile, metadata: Metadata, *, gray: bool, depth: int, end
 
 
 def _samples(file: BinaryIO, image: ImageFile) -> tuple[int, bool]:
-    """Bits of a sample in the file, and whether it is gray: of AVIF and HEIC, Pillow gives 8 bits, and those with alpha
-    in colour."""
+    """Return the bits of a sample in the file, and whether it is gray: of AVIF and HEIC, Pillow gives 8 bits, and those
+    with alpha in colour."""
     if image.format == "AVIF":
         facts = avif_facts(file)
         return facts.bits, facts.gray
@@ -126,7 +126,7 @@ def _samples(file: BinaryIO, image: ImageFile) -> tuple[int, bool]:
 
 
 def _has_end(file: BinaryIO, image: ImageFile) -> bool:
-    """Whether the end marker of a JPEG is somewhere in the last megabyte."""
+    """Return whether the end marker of a JPEG is somewhere in the last megabyte."""
     if image.format not in ("JPEG", "MPO"):
         return True
     at = file.tell()
@@ -137,7 +137,7 @@ def _has_end(file: BinaryIO, image: ImageFile) -> bool:
 
 
 def metadata_of(file: BinaryIO, image: ImageFile) -> Metadata:
-    """What the file carries that Pillow has opened as `image`, with the orientation as it states it."""
+    """Return what the file carries that Pillow has opened as `image`, with the orientation as it states it."""
     if image.format == "PNG":
         return png_chunks.metadata(file)
     metadata = meta.of_pillow(image)
@@ -158,7 +158,7 @@ def metadata_of(file: BinaryIO, image: ImageFile) -> Metadata:
 
 
 def _decoded_deep(file: BinaryIO, image: ImageFile, bits: int, gray: bool, metadata: Metadata, path: Path) -> Image:
-    """An AVIF or HEIC image whose samples Pillow would change."""
+    """Return an AVIF or HEIC image whose samples Pillow would change."""
     file.seek(0)
     if image.format == "AVIF":
         samples = oriented(codecs.avif(file.read(), bits), meta.orientation(metadata))
@@ -184,6 +184,6 @@ def _decoded_png(file: BinaryIO, head: bytes, path: Path, max_pixels: int) -> Im
 
 
 def _is_deep_colour(image: ImageFile) -> bool:
-    """Whether a PNM image, not yet decoded, has RGB samples of more than 8 bits."""
+    """Return whether a PNM image, not yet decoded, has RGB samples of more than 8 bits."""
     arguments = image.tile[0][3]
     return image.mode == "RGB" and isinstance(arguments, tuple) and int(arguments[1]) > 255

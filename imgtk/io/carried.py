@@ -1,4 +1,4 @@
-"""What goes along into a file of another format or size, and what does not."""
+"""Metadata that a file of another format or size keeps, and those that it drops."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WORDS = {
 
 
 def fitting(metadata: Metadata, size: Size, gray: bool, target: Format) -> Metadata:
-    """What a file holds of the metadata, true for its image.
+    """Return the metadata that a file can hold, updated for its image.
 
     Args:
         metadata: what the image carries.
@@ -41,7 +41,7 @@ def fitting(metadata: Metadata, size: Size, gray: bool, target: Format) -> Metad
         target: the format of the file.
 
     Returns:
-        The metadata to be written, with `warnings` of what is left out of `metadata`, and only those.
+        The metadata to write, whose `warnings` name what is left out of `metadata`, and only that.
     """
     kept = replace(
         metadata,
@@ -71,14 +71,14 @@ def fitting(metadata: Metadata, size: Size, gray: bool, target: Format) -> Metad
 
 
 def with_resolution(metadata: Metadata, dpi: float | None) -> Metadata:
-    """The metadata with `dpi` pixels per inch, also where EXIF states a resolution; as they are for None."""
+    """Return the metadata with `dpi` pixels per inch, also where EXIF states a resolution; as they are for None."""
     if dpi is None:
         return metadata
     return replace(metadata, dpi=(dpi, dpi), exif=metadata.exif and exif.with_resolution(metadata.exif, dpi))
 
 
 def moved(metadata: Metadata, matrix: Affine | None, size: Size) -> Metadata:
-    """What an image carried, true for one of `size` that was made of it by moving its pixels.
+    """Return what an image carried, true for one of `size` that was made of it by moving its pixels.
 
     Args:
         matrix: where the pixels lie in the image that carried it; None if no matrix tells: what it says of places is
@@ -94,13 +94,13 @@ def moved(metadata: Metadata, matrix: Affine | None, size: Size) -> Metadata:
 
 
 def left_out(metadata: Metadata, size: Size, gray: bool, path: Path) -> tuple[str, ...]:
-    """What of an image is not in the file `path` that it is written to, in words: what reading left out, and what the
-    format does not hold."""
+    """Return what of an image is not in the file `path` that it is written to, in words: what reading and the format
+    left out."""
     return (*metadata.warnings, *fitting(metadata, size, gray, format_of(path)).warnings)
 
 
 def _in_segments(metadata: Metadata) -> tuple[Metadata, list[str]]:
-    """The metadata without what exceeds a segment of JPEG."""
+    """Return the metadata without what exceeds a segment of JPEG."""
     limits = {
         "exif": _SEGMENT_BYTES - len(b"Exif\0\0"),
         "xmp": _SEGMENT_BYTES - _XMP_HEADER,

@@ -23,7 +23,7 @@ _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # ISO/IEC
 
 
 def size(kind: Signature, data: bytes) -> Size:
-    """The size that the file states, without decoding it.
+    """Return the size that the file states, without decoding it.
 
     Raises:
         ReadError: if it states none.
@@ -41,7 +41,7 @@ def size(kind: Signature, data: bytes) -> Size:
 
 
 def decode(kind: Signature, data: bytes) -> tuple[np.ndarray, Metadata]:
-    """Samples (H, W, C), uint8, uint16 or float32, upright; a second or fourth channel is alpha."""
+    """Return samples (H, W, C), uint8, uint16 or float32, upright; a second or fourth channel is alpha."""
     if kind == JPEG_XL:
         samples, bits, icc = imagecodecs.jpegxl_decode(data), 0, None
     elif kind == JPEG_2000:
@@ -62,13 +62,13 @@ def decode(kind: Signature, data: bytes) -> tuple[np.ndarray, Metadata]:
 
 
 def avif(data: bytes, bits: int) -> np.ndarray:
-    """Samples (H, W, C) of an AVIF file of so many bits, uint8, or uint16 if those are more than 8; neither turned nor
-    mirrored; a second or fourth channel is alpha."""
+    """Return samples (H, W, C) of an AVIF file of so many bits, uint8, or uint16 if those are more than 8; neither
+    turned nor mirrored; a second or fourth channel is alpha."""
     return np.atleast_3d(_widened(np.asarray(imagecodecs.avif_decode(data)), bits))
 
 
 def heic(file: BinaryIO, bits: int) -> np.ndarray:
-    """Samples as `avif` gives them, of an HEIC file."""
+    """Return samples as `avif` gives them, of an HEIC file."""
     import pi_heif
 
     image = pi_heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)
@@ -76,7 +76,7 @@ def heic(file: BinaryIO, bits: int) -> np.ndarray:
 
 
 def _widened(samples: np.ndarray, bits: int) -> np.ndarray:
-    """Samples of so many bits, in 16 if those are more than 8."""
+    """Return the samples of so many bits, in 16 if those are more than 8."""
     if bits == 8:
         return samples
     full = 2**bits - 1
@@ -84,14 +84,14 @@ def _widened(samples: np.ndarray, bits: int) -> np.ndarray:
 
 
 def develop(file: BinaryIO) -> np.ndarray:
-    """The image that rawpy (LibRaw) makes of a camera raw file: (H, W, 3), uint16, sRGB, upright."""
+    """Return the image that rawpy (LibRaw) makes of a camera raw file: (H, W, 3), uint16, sRGB, upright."""
     with _raw(file) as raw:
         developed: np.ndarray = raw.postprocess(use_camera_wb=True, output_bps=16)
     return developed
 
 
 def raw_size(file: BinaryIO) -> Size:
-    """The size that `develop` gives."""
+    """Return the size that `develop` gives."""
     with _raw(file) as raw:
         width, height, turned = raw.sizes.width, raw.sizes.height, raw.sizes.flip in (5, 6)
     return Size(height, width) if turned else Size(width, height)
@@ -99,7 +99,7 @@ def raw_size(file: BinaryIO) -> Size:
 
 @contextmanager
 def _raw(file: BinaryIO) -> Iterator[Any]:
-    """The file as LibRaw reads it; what is wrong with it becomes a ReadError."""
+    """Open a file with LibRaw; its errors become ReadError."""
     import rawpy
 
     try:
@@ -112,7 +112,7 @@ def _raw(file: BinaryIO) -> Iterator[Any]:
 
 
 def _siz(data: bytes) -> tuple[Size, int]:
-    """Size and bits of the first component, of a JPEG 2000 codestream (ISO/IEC 15444-1, A.5.1)."""
+    """Return size and bits of the first component, of a JPEG 2000 codestream (ISO/IEC 15444-1, A.5.1)."""
     at = data.index(b"\xff\x4f\xff\x51") + 8
     width, height, left, top = struct.unpack_from(">4I", data, at)
     bits = data[at + 34]
@@ -122,7 +122,7 @@ def _siz(data: bytes) -> tuple[Size, int]:
 
 
 def _profile(data: bytes) -> bytes | None:
-    """The ICC profile in the colr box of JP2 (ISO/IEC 15444-1, I.5.3.3)."""
+    """Return the ICC profile in the colr box of JP2 (ISO/IEC 15444-1, I.5.3.3)."""
     at = data.find(b"colr\2", 0, data.find(b"jp2c"))
     if at < 0:
         return None
@@ -131,7 +131,7 @@ def _profile(data: bytes) -> bytes | None:
 
 
 def _jpeg_xl_size(data: bytes) -> Size:
-    """ISO/IEC 18181-1, SizeHeader: bits from the least significant one on."""
+    """Return ISO/IEC 18181-1, SizeHeader: bits from the least significant one on."""
     if not data.startswith(b"\xff\x0a"):
         start = min(at for at in (data.find(b"jxlc"), data.find(b"jxlp")) if at >= 0)
         data = data[data.index(b"\xff\x0a", start) :]

@@ -1,4 +1,4 @@
-"""The meaning of colours that files state in numbers, as ICC profiles: code points (ITU-T H.273), primaries, gamma."""
+"""ICC profiles for colours that files state in numbers: code points (ITU-T H.273), primaries, gamma."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HDR = {PQ: "PQ", HLG: "HLG"}
 
 
 def of_code_points(primaries: int, transfer: int, *, gray: bool = False) -> bytes | None:
-    """The profile of colours of H.273; None for sRGB, for what is not stated, and for PQ, HLG and others that no
+    """Return the profile of colours of H.273; None for sRGB, for what is not stated, and for PQ, HLG and others that no
     profile of a few curves describes."""
     if transfer not in (*_SRGB_LIKE, *_GAMMAS, _UNSTATED) or primaries not in (*_PRIMARIES, _UNSTATED):
         return None
@@ -44,7 +44,8 @@ def of_code_points(primaries: int, transfer: int, *, gray: bool = False) -> byte
 
 
 def described(primaries: int, transfer: int) -> str:
-    """What the code points say, in words, where no profile does; empty if one does, or they say sRGB or nothing."""
+    """Return a description of the code points if no profile describes them; empty if one does, or they mean sRGB or
+    nothing."""
     if transfer in _HDR:
         return _HDR[transfer]
     known = primaries in (*_PRIMARIES, _UNSTATED) and transfer in (*_SRGB_LIKE, *_GAMMAS, _UNSTATED)
@@ -58,7 +59,7 @@ def of_gamma(
     *,
     gray: bool = False,
 ) -> bytes | None:
-    """The profile of colours that are light to the power of 1 / `gamma`; None where that is sRGB, more or less.
+    """Return the profile of colours that are light to the power of 1 / `gamma`; None where that is sRGB, more or less.
 
     Args:
         gamma: 1 for linear light.
@@ -78,7 +79,7 @@ def of_gamma(
 
 @lru_cache
 def _profile(kind: str, white: tuple[float, float], primaries: tuple[float, ...] | None, gamma: float | None) -> bytes:
-    """With sRGB's curve if there is no gamma."""
+    """Return an ICC profile, with the curve of sRGB if there is no gamma."""
     make: Callable[..., bytes] = imagecodecs.cms_profile
     if gamma is not None:
         return bytes(make(kind, whitepoint=white, primaries=primaries, gamma=gamma))

@@ -23,8 +23,8 @@ class AvifFacts(NamedTuple):
 
 
 def is_lossless_webp(file: BinaryIO) -> bool:
-    """Whether the pixels of a WebP file, of an animation those of its first frame, are stored without loss (in a VP8L
-    chunk; RFC 9649, 2.6)."""
+    """Return whether the pixels of a WebP file, of an animation those of its first frame, are stored without loss (in a
+    VP8L chunk; RFC 9649, 2.6)."""
     file.seek(12)
     while len(head := file.read(8)) == 8:
         kind, length = struct.unpack("<4sI", head)
@@ -35,7 +35,7 @@ def is_lossless_webp(file: BinaryIO) -> bool:
 
 
 def avif_facts(file: BinaryIO) -> AvifFacts:
-    """What an AVIF file says of its samples, in the av1C boxes (AV1-ISOBMFF, 2.3.3) of colours and alpha."""
+    """Return what an AVIF file says of its samples, in the av1C boxes (AV1-ISOBMFF, 2.3.3) of colours and alpha."""
     file.seek(0)
     data = file.read(1 << 20)
     points, at = None, data.find(b"colrnclx")

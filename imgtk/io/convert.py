@@ -23,7 +23,7 @@ _BRIGHTEST = 16  # floats beyond this are not 0..1 with highlights, but 0..255
 
 
 def convert(obj: Any) -> Image:
-    """An Image of whatever holds an image; see `Image.of`.
+    """Return an Image of whatever holds an image; see `Image.of`.
 
     Arrays are not copied where that can be avoided, so do not change them while the Image is in use.
 
@@ -50,7 +50,8 @@ def convert(obj: Any) -> Image:
 
 
 def from_array(array: np.ndarray) -> Image:
-    """An Image of (H, W) or (H, W, 1..4), uint8, uint16 or floating point 0..1. Raises ReadError for anything else."""
+    """Return an Image of (H, W) or (H, W, 1..4), uint8, uint16 or floating point 0..1. Raises ReadError for anything
+    else."""
     what = f"an array of shape {array.shape} and type {array.dtype}"
     if array.ndim not in (2, 3) or (array.ndim == 3 and not 1 <= array.shape[2] <= 4):
         raise ReadError(f"{what} is not an image", hint="Expected (H, W) or (H, W, C) with C from 1 to 4.")
@@ -84,7 +85,8 @@ def _from_tensor(tensor: Any) -> Image:
 
 
 def assembled(samples: np.ndarray, *, has_alpha: bool, metadata: Metadata, path: Path | None = None) -> Image:
-    """An Image of (H, W, C) samples, the last channel alpha if `has_alpha`. Alpha that hides nothing is left out.
+    """Return an Image of (H, W, C) samples, the last channel alpha if `has_alpha`. Alpha that hides nothing is left
+    out.
 
     Raises:
         ReadError: if a sample is infinite or not a number.
@@ -100,7 +102,8 @@ def assembled(samples: np.ndarray, *, has_alpha: bool, metadata: Metadata, path:
 
 
 def from_pillow(image: PIL.Image.Image, path: Path | None = None, metadata: Metadata | None = None) -> Image:
-    """An Image of the current frame of a PIL image, upright; `metadata` if that is known better than to Pillow."""
+    """Return an Image of the current frame of a PIL image, upright; `metadata` if that is known better than to
+    Pillow."""
     image.load()
     metadata = metadata or meta.of_pillow(image)
     samples, has_alpha, converted = _samples(image, metadata.icc)
@@ -112,7 +115,7 @@ def from_pillow(image: PIL.Image.Image, path: Path | None = None, metadata: Meta
 
 
 def oriented(samples: np.ndarray, orientation: int) -> np.ndarray:
-    """(H, W, C) samples, turned and mirrored from an EXIF orientation (Exif 2.32, 4.6.4) to upright."""
+    """Return (H, W, C) samples, turned and mirrored from an EXIF orientation (Exif 2.32, 4.6.4) to upright."""
     if orientation in SIDEWAYS:
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -123,7 +126,7 @@ def oriented(samples: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _samples(image: PIL.Image.Image, icc: bytes | None) -> tuple[np.ndarray, bool, bool]:
-    """(H, W, C) samples; whether the last channel is alpha; whether the colours left the space of `icc`."""
+    """Return (H, W, C) samples; whether the last channel is alpha; whether the colours left the space of `icc`."""
     mode, key = image.mode, image.info.get("transparency")
     if mode in _DEEP or mode == "I":
         return *_deep_gray(np.asarray(image), key), False
@@ -156,7 +159,7 @@ def _deep_gray(values: np.ndarray, key: int | None) -> tuple[np.ndarray, bool]:
 
 
 def to_pil(image: Image) -> PIL.Image.Image:
-    """A PIL image of 8 bits, L, LA, RGB or RGBA, with what `image.metadata` holds in `info`."""
+    """Return A PIL image of 8 bits, L, LA, RGB or RGBA, with what `image.metadata` holds in `info`."""
     pil_image = PIL.Image.fromarray(to_depth(image.numpy(), 8))
     metadata = image.metadata
     carried: dict[str, Any] = {

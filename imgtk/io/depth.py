@@ -6,12 +6,12 @@ import numpy as np
 
 
 def depth_of(samples: np.ndarray) -> int:
-    """8, 16, or 32 for floating point."""
+    """Return 8, 16, or 32 for floating point."""
     return 8 * samples.itemsize
 
 
 def to_depth(samples: np.ndarray, depth: int) -> np.ndarray:
-    """`samples` with `depth` bits, rounded to the nearest value; floats are clipped to 0..1 for whole numbers.
+    """Return `samples` with `depth` bits, rounded to the nearest value; floats are clipped to 0..1 for whole numbers.
 
     Args:
         samples: uint8, uint16 or float32, 0..1, any shape.
@@ -30,7 +30,8 @@ def to_depth(samples: np.ndarray, depth: int) -> np.ndarray:
 
 
 def unpremultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colours (H, W, C) freed from the alpha (H, W) that they were multiplied with; black where nothing shows."""
+    """Return colours (H, W, C) freed from the alpha (H, W) that they were multiplied with; black where nothing
+    shows."""
     largest = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
     opacity = alpha[..., None].astype(np.float64) / largest
     colours = np.divide(pixels, opacity, out=np.zeros(pixels.shape), where=opacity > 0)

@@ -49,7 +49,7 @@ class _Block:
         self.first = self._get("I", 4) if self.order else 0
 
     def _get(self, code: str, at: int) -> int:
-        """The number at `at`; 0 beyond the end."""
+        """Return the number at `at`; 0 beyond the end."""
         if at + struct.calcsize(code) > len(self.data):
             return 0
         value: int = struct.unpack_from(self.order + code, self.data, at)[0]
@@ -95,7 +95,7 @@ class _Block:
             self.data[start:stop] = bytes(stop - start)
 
     def _used(self) -> Iterator[tuple[int, int]]:
-        """Where the header, the directories that are kept and their values lie."""
+        """Yield where the header, the directories that are kept and their values lie."""
         yield 0, 8
         camera = self.number(self.first, EXIF_IFD)
         inner = (camera, self.number(self.first, GPS_IFD), self.number(camera, INTEROP_IFD))
@@ -110,13 +110,13 @@ class _Block:
 
 
 def is_block(data: bytes) -> bool:
-    """Whether `data` starts like an EXIF block and holds the count of its first directory."""
+    """Return whether `data` starts like an EXIF block and holds the count of its first directory."""
     first = _Block(data).first
     return 8 <= first <= len(data) - 2
 
 
 def orientation(block: bytes) -> int | None:
-    """1 (upright) to 8; None where the block states none."""
+    """Return 1 (upright) to 8; None where the block states none."""
     parsed = _Block(block)
     value = parsed.number(parsed.first, ORIENTATION)
     return value if 1 <= value <= 8 else None
@@ -128,7 +128,7 @@ def states_resolution(block: bytes) -> bool:
 
 
 def upright(block: bytes) -> bytes:
-    """`block` for the upright image: with orientation 1, and without the thumbnail."""
+    """Return `block` for the upright image: with orientation 1, and without the thumbnail."""
     parsed = _Block(block)
     if not parsed.first:
         return block
@@ -140,7 +140,7 @@ def upright(block: bytes) -> bytes:
 
 
 def resized(block: bytes, size: Size) -> bytes:
-    """`block` for an image of `size`: the dimensions it states are corrected."""
+    """Return `block` for an image of `size`: the dimensions it states are corrected."""
     parsed = _Block(block)
     for directory in (parsed.first, parsed.number(parsed.first, EXIF_IFD)):
         for entry in parsed.entries(directory):
@@ -152,7 +152,7 @@ def resized(block: bytes, size: Size) -> bytes:
 
 
 def with_resolution(block: bytes, dpi: float) -> bytes:
-    """`block` with the resolution that it states, if it does, changed to `dpi` pixels per inch."""
+    """Return `block` with the resolution that it states, if it does, changed to `dpi` pixels per inch."""
     parsed = _Block(block)
     for entry in parsed.entries(parsed.first):
         if entry.tag in (X_RESOLUTION, Y_RESOLUTION) and entry.type == _RATIONAL:
@@ -165,7 +165,7 @@ def with_resolution(block: bytes, dpi: float) -> bytes:
 
 
 def parse(block: bytes) -> PIL.Image.Exif:
-    """Pillow's view of a block; empty if the block is none."""
+    """Return Pillow's view of a block; empty if the block is none."""
     exif = PIL.Image.Exif()
     if is_block(block):
         with without_warnings():
@@ -174,7 +174,7 @@ def parse(block: bytes) -> PIL.Image.Exif:
 
 
 def descriptive_tags(exif: PIL.Image.Exif) -> dict[int, Any]:
-    """Tags that belong to the image in whatever file it lies, directories of tags as dictionaries."""
+    """Return the tags that belong to the image in whatever file it lies, directories of tags as dictionaries."""
     with without_warnings():
         tags = {tag: exif[tag] for tag in DESCRIPTIVE if tag in exif}
         camera, position = dict(exif.get_ifd(EXIF_IFD)), dict(exif.get_ifd(GPS_IFD))
@@ -186,7 +186,7 @@ def descriptive_tags(exif: PIL.Image.Exif) -> dict[int, Any]:
 
 
 def _storable(tag: int, value: Any) -> bool:
-    """Whether the tag is sound enough to be written again; damaged files hold others."""
+    """Return whether the tag is sound enough to be written again; damaged files hold others."""
     directory = ImageFileDirectory_v2()
     try:
         directory[tag] = value
@@ -197,7 +197,7 @@ def _storable(tag: int, value: Any) -> bool:
 
 
 def from_tags(tags: dict[int, Any]) -> bytes | None:
-    """A block of descriptive tags; None of none."""
+    """Return a block of descriptive tags; None of none."""
     if not tags:
         return None
     exif = PIL.Image.Exif()

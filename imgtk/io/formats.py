@@ -60,12 +60,12 @@ READABLE = (*WRITABLE, *_OTHERS)
 
 
 def suffix_of(path: PurePath) -> str:
-    """The suffix of an image's name, as written; of backup copies, such as a.JPG~, that of the original."""
+    """Return the suffix of an image's name, as written; of backup copies, such as a.JPG~, that of the original."""
     return path.suffix.rstrip("~")
 
 
 def format_of(path: Path) -> Format:
-    """The format that the suffix of `path` asks for. Raises WriteError if there is none."""
+    """Return the format that the suffix of `path` asks for. Raises WriteError if there is none."""
     for candidate in FORMATS:
         if path.suffix.lower() in candidate.suffixes:
             return candidate

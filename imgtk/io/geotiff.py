@@ -40,7 +40,7 @@ class GeoReference:
     tags: Mapping[int, Any]
 
     def resized(self, size: Size) -> GeoReference:
-        """The same place for the image at another size."""
+        """Return the same place for the image at another size."""
         across, down = size.width / self.size.width, size.height / self.size.height
         tags = dict(self.tags)
         shift = 0.5 if self._of_centres else 0.0
@@ -57,7 +57,7 @@ class GeoReference:
         return GeoReference(size, tags)
 
     def mapped(self, matrix: Affine, size: Size) -> GeoReference:
-        """The place of an image of `size` whose pixels lie in this one as `matrix` says.
+        """Return the place of an image of `size` whose pixels lie in this one as `matrix` says.
 
         As GDAL does, an image whose rows run east and whose columns run south is given a scale and the place of its
         first pixel, and any other one a matrix.
@@ -105,7 +105,7 @@ class GeoReference:
 
 
 def _scaled(matrix: tuple[float, ...], across: float, down: float, shift: float) -> tuple[float, ...]:
-    """A 4 x 4 matrix, in rows, from pixels to places, for pixels of another size."""
+    """Return A 4 x 4 matrix, in rows, from pixels to places, for pixels of another size."""
     rows = [matrix[at : at + 4] for at in range(0, 16, 4)]
     return tuple(
         number
@@ -115,7 +115,7 @@ def _scaled(matrix: tuple[float, ...], across: float, down: float, shift: float)
 
 
 def reference(page: Any) -> GeoReference | None:
-    """The reference of a page (of tifffile); None if it has none."""
+    """Return the reference of a page (of tifffile); None if it has none."""
     tags = {tag: _listed(page.tags.valueof(tag)) for tag in TYPES if tag in page.tags}
     if _KEYS not in tags or not all(_sound(tag, value) for tag, value in tags.items()):
         return None
@@ -123,12 +123,12 @@ def reference(page: Any) -> GeoReference | None:
 
 
 def _listed(value: Any) -> Any:
-    """Numbers as a tuple, even a single one."""
+    """Return numbers as a tuple, even a single one."""
     return value if isinstance(value, (tuple, str)) else (value,)
 
 
 def _sound(tag: int, value: Any) -> bool:
-    """Whether the value has the type and length of its tag: damaged files hold others."""
+    """Return whether the value has the type and length of its tag: damaged files hold others."""
     if TYPES[tag] == _ASCII:
         return isinstance(value, str)
     lengths = {_PIXEL_SCALE: 3, _TRANSFORMATION: 16}

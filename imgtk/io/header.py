@@ -1,4 +1,4 @@
-"""What files say of images before these are decoded, and which are refused for it."""
+"""The headers of images: what files state before they are decoded, and which are refused for it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Header:
 
 
 def upright_size(size: Size, orientation: int) -> Size:
-    """The size of an image after its orientation has been applied."""
+    """Return the size of an image after its orientation has been applied."""
     return Size(size.height, size.width) if orientation in SIDEWAYS else size
 
 

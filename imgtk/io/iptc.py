@@ -14,12 +14,12 @@ HEADER = b"Photoshop 3.0\0"
 
 
 def from_resources(data: bytes) -> bytes | None:
-    """The records among image resources; None if there are none."""
+    """Return the records among image resources; None if there are none."""
     return next((value for number, value in _resources(data) if number == _IPTC and value), None)
 
 
 def as_resource(records: bytes) -> bytes:
-    """An image resource that holds the records."""
+    """Return an image resource that holds the records."""
     return _SIGNATURE + struct.pack(">HHI", _IPTC, 0, len(records)) + records + bytes(len(records) % 2)
 
 

@@ -29,7 +29,7 @@ _FILLERS = (b"\x00", b"\x55", b"\xaa", b"\xfe")
 
 
 def completed(data: bytes) -> bytes | None:
-    """The file with the end marker that it lacks; None if pixels are missing, too.
+    """Return the file with the end marker that it lacks; None if pixels are missing, too.
 
     All scans must be there, and what stands for missing bits must not change a pixel.
     """
@@ -45,8 +45,8 @@ def completed(data: bytes) -> bytes | None:
 
 
 def quality(tables: Mapping[int, Sequence[int]]) -> int:
-    """The quality, 1 to 100, at which libjpeg's tables are no coarser than these on average, that is the one it has
-    used if it wrote the file.
+    """Return the quality, 1 to 100, at which libjpeg's tables are no coarser than these on average, that is the one it
+    has used if it wrote the file.
 
     Args:
         tables: quantisation tables (B.2.4.1), as Pillow gives them; the first one is that of brightness.
@@ -57,7 +57,7 @@ def quality(tables: Mapping[int, Sequence[int]]) -> int:
 
 @lru_cache
 def _usual_steps() -> tuple[int, ...]:
-    """The sum of libjpeg's table for brightness, at each quality from 1 to 100."""
+    """Return the sum of libjpeg's table for brightness, at each quality from 1 to 100."""
     sums = []
     for quality in range(1, 101):
         file = BytesIO()
@@ -68,12 +68,12 @@ def _usual_steps() -> tuple[int, ...]:
 
 
 def frame(data: bytes) -> bytes:
-    """The frame header (B.2.2): bits per sample, height, width, components; empty if there is none."""
+    """Return the frame header (B.2.2): bits per sample, height, width, components; empty if there is none."""
     return next((payload for marker, payload in _segments(data) if marker in _FRAMES), b"")
 
 
 def _has_all_scans(data: bytes) -> bool:
-    """Whether every coefficient of every component is there with all its bits (G.1.1.1)."""
+    """Return whether every coefficient of every component is there with all its bits (G.1.1.1)."""
     missing: dict[int, list[int]] = {}
     for marker, payload in _segments(data):
         if marker in _FRAMES:
@@ -89,7 +89,7 @@ def _has_all_scans(data: bytes) -> bool:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers and what belongs to them (B.1.1.4), without compressed data."""
+    """Yield markers and what belongs to them (B.1.1.4), without compressed data."""
     at = 2
     while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
         marker = data[at + 1]
@@ -104,7 +104,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def extended_xmp(segments: Iterable[tuple[str, bytes]]) -> bytes | None:
-    """The XMP that exceeds a segment, put together (1.1.3.1); None if there is none, or a part is missing.
+    """Return the XMP that exceeds a segment, put together (1.1.3.1); None if there is none, or a part is missing.
 
     Args:
         segments: application markers and their contents, as Pillow lists them.
@@ -128,7 +128,7 @@ def extended_xmp(segments: Iterable[tuple[str, bytes]]) -> bytes | None:
 
 
 def segments(metadata: Metadata) -> bytes:
-    """Segments of XMP and its extension, and of IPTC, for behind those that Pillow writes."""
+    """Return the segments of XMP and its extension, and of IPTC, for behind those that Pillow writes."""
     found = []
     if metadata.iptc:
         found.append((_APP13, iptc.HEADER + iptc.as_resource(metadata.iptc)))
@@ -143,12 +143,12 @@ def segments(metadata: Metadata) -> bytes:
 
 
 def _digest(whole: bytes) -> bytes:
-    """What names an extension (1.1.3.1)."""
+    """Return what names an extension (1.1.3.1)."""
     return hashlib.md5(whole, usedforsecurity=False).hexdigest().upper().encode()
 
 
 def resources(info: Any) -> bytes | None:
-    """The IPTC records among the image resources that Pillow found."""
+    """Return the IPTC records among the image resources that Pillow found."""
     found = info.get("photoshop")
     value = found.get(0x0404) if isinstance(found, dict) else None
     return bytes(value) if value else None

@@ -33,7 +33,7 @@ _PNG_XMP = "XML:com.adobe.xmp"
 
 
 def of_pillow(image: PIL.Image.Image) -> Metadata:
-    """Metadata of a Pillow image, with the orientation as the file states it."""
+    """Return the metadata of a Pillow image, with the orientation as the file states it."""
     info = image.info
     stream = getattr(image, "png", None)  # as long as the image is not loaded
     texts = stream.im_text if stream else getattr(image, "text", {})
@@ -64,7 +64,7 @@ def warned(metadata: Metadata, warning: str) -> Metadata:
 
 
 def truthful(xmp: bytes | None) -> tuple[bytes | None, list[str]]:
-    """The XMP packet without what it says of a gain map or of a clip beside the image; and warnings of that."""
+    """Return the XMP packet without what it says of a gain map or of a clip beside the image; and warnings of that."""
     warnings = []
     for what, forms in _BESIDE.items():
         without = xmp or b""
@@ -77,14 +77,14 @@ def truthful(xmp: bytes | None) -> tuple[bytes | None, list[str]]:
 
 
 def orientation(metadata: Metadata) -> int:
-    """1 (upright) to 8: what EXIF states, else what XMP states."""
+    """Return 1 (upright) to 8: what EXIF states, else what XMP states."""
     stated = exif_block.orientation(metadata.exif) if metadata.exif else None
     match = _XMP_ORIENTATION.search(metadata.xmp or b"")
     return stated or (int(match[2]) if match else 1)
 
 
 def upright(metadata: Metadata) -> Metadata:
-    """`metadata` for the image after its orientation has been applied."""
+    """Return `metadata` for the image after its orientation has been applied."""
     return replace(
         metadata,
         exif=metadata.exif and exif_block.upright(metadata.exif),
@@ -93,15 +93,15 @@ def upright(metadata: Metadata) -> Metadata:
 
 
 def valid_profile(icc: bytes | None, *, colours: bytes | None = None) -> bytes | None:
-    """`icc` if it is an ICC profile and, where `colours` is given, one of that colour space ("RGB ", "GRAY"); the
-    offsets are those of the profile header in ICC.1:2022, 7.2."""
+    """Return `icc` if it is an ICC profile and, where `colours` is given, one of that colour space ("RGB ", "GRAY");
+    the offsets are those of the profile header in ICC.1:2022, 7.2."""
     if not icc or len(icc) < 128 or icc[36:40] != b"acsp" or (colours and icc[16:20] != colours):
         return None
     return icc
 
 
 def special_profile(metadata: Metadata) -> str:
-    """What the ICC profile calls itself; empty if there is none, or it is sRGB."""
+    """Return what the ICC profile calls itself; empty if there is none, or it is sRGB."""
     if not metadata.icc:
         return ""
     try:
@@ -140,7 +140,7 @@ def _xmp(image: PIL.Image.Image) -> bytes | None:
 
 
 def _resolution(image: PIL.Image.Image) -> tuple[tuple[float, float] | None, list[str]]:
-    """What Pillow says of the resolution, and a warning of pixels that are not square."""
+    """Return what Pillow says of the resolution, and a warning of pixels that are not square."""
     dpi = image.info.get("dpi")
     density, unit = image.info.get("jfif_density"), image.info.get("jfif_unit")
     if unit == 0 and density and density[0] != density[1] and min(density) > 0:
@@ -149,7 +149,7 @@ def _resolution(image: PIL.Image.Image) -> tuple[tuple[float, float] | None, lis
 
 
 def _stated(image: PIL.Image.Image, dpi: tuple[float, float] | None, exif: bytes | None) -> tuple[float, float] | None:
-    """The resolution, if the file states it: else Pillow gives 72 dpi to JPEG and 1 to TIFF."""
+    """Return the resolution, if the file states it: else Pillow gives 72 dpi to JPEG and 1 to TIFF."""
     if dpi is None or (image.format == "TIFF" and tuple(dpi) == (1, 1)):
         return None
     if image.format in ("JPEG", "MPO") and not image.info.get("jfif_unit"):

@@ -27,22 +27,22 @@ _COMPRESSION_LEVEL = 4  # a tenth larger than zlib's default of 6, in half the t
 
 
 def bit_depth(head: bytes) -> int:
-    """Bits per sample of the PNG file that starts with `head`."""
+    """Return bits per sample of the PNG file that starts with `head`."""
     return head[24]
 
 
 def is_gray(head: bytes) -> bool:
-    """Whether the PNG file that starts with `head` is gray, with or without alpha (11.2.1)."""
+    """Return whether the PNG file that starts with `head` is gray, with or without alpha (11.2.1)."""
     return head[25] in (0, 4)
 
 
 def scaled_key(key: int, depth: int) -> int:
-    """The transparent gray value in 8 bits; Pillow widens pixels of fewer bits, but not this value."""
+    """Return the transparent gray value in 8 bits; Pillow widens pixels of fewer bits, but not this value."""
     return key * 255 // (2**depth - 1)
 
 
 def decode_deep(data: bytes, key: int | tuple[int, ...] | None) -> np.ndarray:
-    """Pixels of a 16-bit PNG file.
+    """Return the pixels of a 16-bit PNG file.
 
     Args:
         data: the whole file, known to be sound.
@@ -91,8 +91,8 @@ def write(file: BinaryIO, pixels: Rows, metadata: Metadata) -> None:
 
 
 def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
-    """Kinds and contents of chunks (11.3): colour space, resolution, EXIF, XMP, IPTC and texts, in an order that suits
-    before the pixels."""
+    """Yield kinds and contents of chunks (11.3): colour space, resolution, EXIF, XMP, IPTC and texts, in an order that
+    suits before the pixels."""
     if metadata.cicp:
         yield b"cICP", bytes(metadata.cicp)
     if metadata.icc:
@@ -113,7 +113,8 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
 
 
 def palette_of(pixels: Rows) -> np.ndarray | None:
-    """The colours (n, C) of 8-bit RGB with or without alpha, sorted; None of other pixels, and of more than 256."""
+    """Return the colours (n, C) of 8-bit RGB with or without alpha, sorted; None of other pixels, and of more
+    than 256."""
     if pixels.dtype != np.uint8 or pixels.shape[2] < 3:
         return None
     found = np.empty(0, np.uint32)
@@ -125,13 +126,13 @@ def palette_of(pixels: Rows) -> np.ndarray | None:
 
 
 def _codes(pixels: np.ndarray) -> np.ndarray:
-    """A number for each pixel (h, w, 3 or 4) that is less where its colour comes first; (h, w), uint32."""
+    """Return a number for each pixel (h, w, 3 or 4) that is less where its colour comes first; (h, w), uint32."""
     parts = np.pad(pixels, ((0, 0), (0, 0), (0, 4 - pixels.shape[2])))
     return np.ascontiguousarray(parts).view(">u4")[..., 0].astype(np.uint32)
 
 
 def _indices(pixels: Rows, colours: np.ndarray, depth: int) -> Iterator[bytes]:
-    """Strips of rows, of indices of so many bits, unfiltered, as 12.7 recommends."""
+    """Yield the strips of rows, of indices of so many bits, unfiltered, as 12.7 recommends."""
     codes = _codes(colours[None])[0]
     for strip in _strips(pixels):
         indices = np.searchsorted(codes, _codes(strip)).astype(np.uint8)
@@ -141,7 +142,7 @@ def _indices(pixels: Rows, colours: np.ndarray, depth: int) -> Iterator[bytes]:
 
 
 def _strips(pixels: Rows) -> Iterator[np.ndarray]:
-    """The pixels by about a megabyte of rows."""
+    """Yield the pixels by about a megabyte of rows."""
     height, width, channels = pixels.shape
     rows = max(1, _STRIP_BYTES // (width * channels * pixels.dtype.itemsize))
     for top in range(0, height, rows):
@@ -149,8 +150,8 @@ def _strips(pixels: Rows) -> Iterator[np.ndarray]:
 
 
 def _filtered(pixels: Rows) -> Iterator[bytes]:
-    """Strips of rows, each row under the filter (9.2) whose bytes have the least sum of absolute values, as signed
-    numbers (12.7 recommends this choice)."""
+    """Yield the strips of rows, each row under the filter (9.2) whose bytes have the least sum of absolute values, as
+    signed numbers (12.7 recommends this choice)."""
     _, width, channels = pixels.shape
     step = channels * pixels.dtype.itemsize  # from a byte to the same byte of the pixel on its left
     above = np.zeros((1, width * step + step), np.uint8)
@@ -168,7 +169,7 @@ def _filtered(pixels: Rows) -> Iterator[bytes]:
 
 
 def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """9.4: whichever neighbour is nearest to left + up - corner."""
+    """Return 9.4: whichever neighbour is nearest to left + up - corner."""
     a, b, c = (side.astype(np.int16) for side in (left, up, corner))
     to_left, to_up, to_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
     use_left = (to_left <= to_up) & (to_left <= to_corner)

@@ -35,7 +35,8 @@ _GRAY, _INDEXED = (b"\0", b"\4"), b"\3"  # 11.2.1
 
 
 def chunks(file: BinaryIO, *, skip: tuple[bytes, ...] = ()) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Kind, contents and all bytes of each chunk up to the end of the image; without contents of the kinds in `skip`.
+    """Yield kind, contents and all bytes of each chunk up to the end of the image; without contents of the kinds in
+    `skip`.
 
     Raises:
         ReadError: if a chunk is cut short or its checksum is wrong.
@@ -58,23 +59,23 @@ def chunks(file: BinaryIO, *, skip: tuple[bytes, ...] = ()) -> Iterator[tuple[by
 
 
 def pixels_alone(file: BinaryIO) -> bytes:
-    """The PNG file without all that is not needed to decode it."""
+    """Return the PNG file without all that is not needed to decode it."""
     return SIGNATURE + b"".join(whole for kind, _, whole in chunks(file) if kind in _PIXELS)
 
 
 def without_pixels(file: BinaryIO) -> bytes:
-    """The PNG file without pixels, and without all that decoders need not know."""
+    """Return the PNG file without pixels, and without all that decoders need not know."""
     kept = [whole for kind, _, whole in chunks(file, skip=_DATA) if kind in _PIXELS and kind != b"IEND"]
     return SIGNATURE + b"".join([*kept, *(chunk(kind, b"") for kind in (b"IDAT", b"IEND"))])
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
-    """The bytes of a chunk (5.3)."""
+    """Return the bytes of a chunk (5.3)."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
 def raw_profile(kind: bytes, block: bytes) -> tuple[bytes, bytes]:
-    """Kind and contents of the chunk that holds a block as ImageMagick stores it: see `_raw`."""
+    """Return kind and contents of the chunk that holds a block as ImageMagick stores it: see `_raw`."""
     digits = block.hex().encode()
     lines = b"\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
     text = b"\n%b\n%8d\n%b\n" % (kind, len(block), lines)
@@ -98,7 +99,7 @@ class _Found:
 
 
 def metadata(file: BinaryIO) -> Metadata:
-    """What the file carries, with the orientation as it states it. Pixels are passed over."""
+    """Return what the file carries, with the orientation as it states it. Pixels are passed over."""
     found, gray, indexed = _Found(), False, False
     for kind, data, _ in chunks(file, skip=_DATA):
         if kind == b"IHDR":
@@ -135,7 +136,7 @@ def metadata(file: BinaryIO) -> Metadata:
 
 
 def _raw(found: _Found, keys: tuple[str, ...]) -> bytes | None:
-    """The block within the first of ImageMagick's texts: a name, a length, and hexadecimal digits."""
+    """Return the block within the first of ImageMagick's texts: a name, a length, and hexadecimal digits."""
     texts = [text for key in keys for text in found.texts.pop(key, ())]
     try:
         block = bytes.fromhex("".join(texts[0].split("\n")[3:])) if texts else b""

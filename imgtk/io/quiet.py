@@ -33,14 +33,14 @@ def without_logs(logger: logging.Logger) -> Iterator[None]:
 
 @contextmanager
 def audible() -> Iterator[None]:
-    """For what must be heard although other threads read images: waits until none of them is kept quiet."""
+    """Allow messages within the block: wait until no thread is silencing the output."""
     with _lock:
         yield
 
 
 @contextmanager
 def without_native_messages() -> Iterator[None]:
-    """Also drops what C libraries (libtiff) write to file descriptor 2."""
+    """Suppress messages of Python and of C libraries (libtiff), which write to file descriptor 2."""
     with without_warnings():
         try:
             kept = os.dup(2)

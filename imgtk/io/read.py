@@ -27,7 +27,8 @@ _READABLE = "imgtk reads JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG XL, JPEG 20
 
 
 def read(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image:
-    """The image in a file, upright, with everything the file carries. Its content decides the format, not its name.
+    """Return the image in a file, upright, with everything the file carries. Its content decides the format, not its
+    name.
 
     Args:
         path: the file.
@@ -45,7 +46,8 @@ def read(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image:
 
 
 def read_size(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Size:
-    """The size that `read` would give the image in a file, without decoding it: damage to its pixels is not found.
+    """Return the size that `read` would give the image in a file, without decoding it: damage to its pixels is not
+    found.
 
     Raises:
         ReadError: as `read` does.
@@ -57,7 +59,7 @@ def read_size(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Size:
 
 
 def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Header]:
-    """The image in a file, or the pages of a TIFF file, without decoding them.
+    """Return the image in a file, or the pages of a TIFF file, without decoding them.
 
     Raises:
         ReadError: as `read` does, but for damaged pixels and several pages.
@@ -79,7 +81,7 @@ def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Head
 
 
 def _other(file: BinaryIO, head: bytes) -> Signature | None:
-    """The format, if it is one that has a library of its own. Raises ReadError if that is not installed."""
+    """Return the format, if it is one that has a library of its own. Raises ReadError if that is not installed."""
     found = signature(head)
     if found is None and head[:3] == b"\xff\xd8\xff" and jpeg.frame(file.read(1 << 20))[:1] == b"\x0c":
         found = codecs.JPEG_12
@@ -115,7 +117,7 @@ def _tiff_header(file: BinaryIO, page: tiff.Page) -> Header:
 
 @contextmanager
 def reading(path: Path) -> Iterator[BinaryIO]:
-    """The file; whatever goes wrong with it becomes a ReadError that names it."""
+    """Open a file; errors within the block become a ReadError that names it."""
     with _opened(path) as file:
         try:
             yield file
@@ -126,7 +128,7 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         except MemoryError:
             raise ReadError(
                 f"cannot read {path}: it does not fit into memory",
-                hint="`imgtk run` keeps it on the disk: pip install 'imgtk[large]'",
+                hint="`imgtk run` keeps it on disk: pip install 'imgtk[large]'",
             ) from None
         except Exception as error:  # decoders fail in many ways on damaged files
             raise ReadError(f"cannot read {path}: the image in it is damaged or cut short ({error})") from error
@@ -186,7 +188,7 @@ def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
 
 
 def _tiff_pages(file: BinaryIO, max_pixels: int) -> list[tiff.Page]:
-    """The images in a TIFF file, known to be such as imgtk reads, not yet decoded; none of camera raw."""
+    """Return the images in a TIFF file, known to be such as imgtk reads, not yet decoded; none of camera raw."""
     try:
         pages = tiff.pages(file)
     except tiff.RawError:

@@ -1,4 +1,4 @@
-"""What writers read pixels from: an array, or a file on the disk."""
+"""What writers read pixels from: an array, or a file on disk."""
 
 from __future__ import annotations
 

@@ -52,13 +52,13 @@ _STARTS = {
 
 
 def written_as(head: bytes) -> str:
-    """The suffix of the format of a file that starts with `head` (32 bytes), if it is one that imgtk writes and not
-    PNG; empty otherwise."""
+    """Return the suffix of the format of a file that starts with `head` (32 bytes), if it is one that imgtk writes and
+    not PNG; empty otherwise."""
     return next((suffix for start, suffix in _STARTS.items() if re.match(start, head, re.DOTALL)), "")
 
 
 def signature(head: bytes) -> Signature | None:
-    """The format of a file that starts with `head` (32 bytes); None if it is none of these."""
+    """Return the format of a file that starts with `head` (32 bytes); None if it is none of these."""
     if head.startswith((b"\xff\x0a", _JXL_BOX)):
         return JPEG_XL
     if head.startswith((b"\xff\x4f\xff\x51", _JP2_BOX)):

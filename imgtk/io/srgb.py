@@ -18,7 +18,7 @@ def _profile(name: str) -> bytes:
 
 
 def from_cmyk(inks: np.ndarray, icc: bytes | None) -> np.ndarray:
-    """(H, W, 3), in the type of `inks`.
+    """Return (H, W, 3), in the type of `inks`.
 
     Args:
         inks: (H, W, 4), the amount of each, uint8, uint16 or float32.
@@ -37,7 +37,7 @@ def from_cmyk(inks: np.ndarray, icc: bytes | None) -> np.ndarray:
 
 
 def from_lab(samples: np.ndarray, *, signed: bool) -> np.ndarray:
-    """(H, W, 3) of CIE L*a*b* (D50) as TIFF stores it, in the depth of `samples`.
+    """Return (H, W, 3) of CIE L*a*b* (D50) as TIFF stores it, in the depth of `samples`.
 
     Args:
         samples: (H, W, 3), uint8 or uint16, or float32 in the units of L*a*b*.

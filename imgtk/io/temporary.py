@@ -22,13 +22,13 @@ _SEGMENTS = re.compile(r"\.(.+)\.[0-9a-f]{16}\.segments", re.DOTALL)
 
 
 def temporary(final: Path) -> Path:
-    """A name beside `final` that nothing else uses. It tells the machine and the process."""
+    """Return a name beside `final` that nothing else uses. It tells the machine and the process."""
     return final.with_name(f"{mark()}{secrets.token_hex(8)}.tmp")
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder on this machine's disk for temporary files (`TMPDIR`), gone in the end. Raises OSError."""
+    """Create a local folder for temporary files (in `TMPDIR`), removed after the block. Raises OSError."""
     folder = temporary(Path(gettempdir()) / "folder")
     folder.mkdir(mode=0o700)
     try:
@@ -38,7 +38,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def mark() -> str:
-    """What the names of this process's temporary files begin with."""
+    """Return what the names of this process's temporary files begin with."""
     return f".imgtk-{_MACHINE}-{os.getpid()}-"
 
 
@@ -67,7 +67,7 @@ def _remove(path: Path) -> None:
 
 
 def segments_folder(final: Path, key: str) -> Path:
-    """Where parts of `final` lie until all are there; other ones for each `key`."""
+    """Return where parts of `final` lie until all are there; other ones for each `key`."""
     return final.with_name(f".{final.name}.{sha256(key.encode()).hexdigest()[:16]}.segments")
 
 
@@ -85,7 +85,7 @@ def remove_segments(finals: Iterable[Path], *, but: Path | None = None) -> None:
 
 
 def _being_written(process: int, entry: os.DirEntry[str]) -> bool:
-    """Whether the process lives; a younger one has only taken over its number."""
+    """Return whether the process lives; a younger one has only taken over its number."""
     try:
         return bool(psutil.Process(process).create_time() <= entry.stat().st_mtime)
     except psutil.NoSuchProcess:

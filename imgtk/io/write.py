@@ -1,4 +1,4 @@
-"""Writing image files, whole or not at all."""
+"""Writing image files, completely or not at all."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def check_target(
     sixteen_bit: bool = False,
     size: Size | None = None,
 ) -> Path:
-    """Find what would keep an image from being written, before it is computed.
+    """Check, before anything is computed, that an image can be written.
 
     Args:
-        path: the file to write; its suffix chooses the format.
+        path: the file to write; its suffix sets the format.
         options: how it is to be written.
         has_alpha: whether the image has transparency.
         sixteen_bit: whether its pixels are 16-bit.
@@ -52,7 +52,7 @@ def check_target(
         `path` as a Path.
 
     Raises:
-        WriteError: saying what is wrong and what to do.
+        WriteError: what is wrong, and what to do.
     """
     path = Path(path)
     format_of(path)
@@ -85,18 +85,18 @@ def check_image(
     if size and max(size.width, size.height) > target.max_side:
         raise WriteError(
             f"cannot write {path}: {size.width}x{size.height} is too large for {target.name}, "
-            f"whose sides end at {target.max_side} pixels",
+            f"whose sides have at most {target.max_side} pixels",
             hint="Write .png or .tif.",
         )
 
 
 def write(image: Image, path: str | Path, options: WriteOptions = WriteOptions()) -> Path:
-    """Write an image and everything it carries. The suffix of `path` chooses the format.
+    """Write an image with its metadata. The suffix of `path` sets the format.
 
-    The file appears complete or not at all: it is written under a temporary name in the same directory, then renamed.
+    The file appears complete or not at all: it is written under a temporary name in the same folder, then renamed.
 
     Args:
-        image: what to write.
+        image: the image.
         path: .jpg, .jpeg, .jfif, .jpe, .png, .webp, .avif, .tif, .tiff or .bmp.
         options: how to write it.
 
@@ -131,7 +131,7 @@ def write(image: Image, path: str | Path, options: WriteOptions = WriteOptions()
 
 
 def check_place(path: Path, overwrite: bool, *, folder: bool = False) -> None:
-    """Find what would keep a file of any kind, or a folder, from being written to `path`. Raises WriteError."""
+    """Check that a file of any kind, or a folder, can be written to `path`. Raises WriteError."""
     directory = path.parent
     if os.path.isdir(path) and not folder:
         raise WriteError(f"cannot write {path}: it is a directory", hint="Give the name of a file.")
@@ -154,7 +154,7 @@ def check_place(path: Path, overwrite: bool, *, folder: bool = False) -> None:
 
 
 def _is_read_only(directory: Path) -> bool:
-    """Whether the directory is on a disk that nobody can write to."""
+    """Return whether the directory is on a disk that nobody can write to."""
     return hasattr(os, "statvfs") and bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
 
 
@@ -166,28 +166,31 @@ def _check_options(path: Path, target: Format, options: WriteOptions) -> None:
         raise WriteError(f"cannot write {path}: quality {quality} is not in 1..100")
     if options.lossless and target in (JPEG, AVIF):
         raise WriteError(
-            f"cannot write {path}: imgtk writes no lossless {target.name}", hint="Write .png, .webp or .tif."
+            f"cannot write {path}: imgtk does not write lossless {target.name}", hint="Write .png, .webp or .tif."
         )
     if options.dpi is not None and "dpi" not in target.metadata:
-        raise WriteError(f"cannot write {path}: {target.name} states no resolution", hint="Leave out --dpi (dpi=).")
+        raise WriteError(
+            f"cannot write {path}: {target.name} does not store a resolution", hint="Leave out --dpi (dpi=)."
+        )
     if depth is not None and depth not in target.depths:
         depths = " or ".join(map(str, target.depths))
         raise WriteError(f"cannot write {path}: {target.name} holds {depths} bits per sample, not {depth}")
 
 
 def natural_depth(dtype: np.dtype[Any], target: Format) -> int:
-    """Bits per sample of a file, unless others are wanted, for samples of `dtype`."""
+    """Return bits per sample of a file, unless others are wanted, for samples of `dtype`."""
     depth = 8 * dtype.itemsize
     return depth if depth in target.depths else 8
 
 
 def quality_of(metadata: Metadata, target: Format, options: WriteOptions) -> int:
-    """The quality of a file that loses something: as asked for; else the usual one, or a JPEG's own if better."""
+    """Return the quality of a file that loses something: as asked for; else the usual one, or a JPEG's own if
+    better."""
     return options.quality or max(QUALITY, (metadata.quality or 0) if target is JPEG else 0)
 
 
 def is_lossless(metadata: Metadata, options: WriteOptions) -> bool:
-    """Whether a WebP file keeps every pixel: as asked for; else as the input does."""
+    """Return whether a WebP file keeps every pixel: as asked for; else as the input does."""
     return options.lossless or (metadata.lossless and options.quality is None)
 
 
@@ -231,7 +234,7 @@ class Stream:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file for what is to be at `path`: there if the block succeeds, gone without a trace if it does not.
+    """Open a file that replaces `path` if the block succeeds; otherwise nothing changes.
 
     Raises:
         WriteError: if writing fails.

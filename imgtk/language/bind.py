@@ -19,33 +19,33 @@ SAVE_SPEC = OpSpec(
 
 
 def spec_of(op: str, registry: Registry) -> OpSpec:
-    """The description of a stage by its first word. Raises UsageError, naming the nearest ones."""
+    """Return the description of a stage by its first word. Raises UsageError, naming the nearest ones."""
     return SAVE_SPEC if op == SAVE else registry.spec(op)
 
 
 def bare_flag(spec: OpSpec, word: str) -> Param | None:
-    """The flag that the bare word sets, if it is the name of one."""
+    """Return the flag that the bare word sets, if it is the name of one."""
     param = spec.param(word)
     return param if param and isinstance(param.type, Flag) else None
 
 
 def positional(spec: OpSpec, bound: Collection[str], word: str) -> Param | None:
-    """The parameter that a bare word gives: the first positional one not yet bound whose type accepts it."""
+    """Return the parameter that a bare word gives: the first positional one not yet bound whose type accepts it."""
     return next((param for param in _free(spec, bound) if param.type.accepts(word)), None)
 
 
 def positional_image(spec: OpSpec, bound: Collection[str]) -> Param | None:
-    """The parameter that a bare image gives: the first positional ImageInput not yet bound."""
+    """Return the parameter that a bare image gives: the first positional ImageInput not yet bound."""
     return next((param for param in _free(spec, bound) if isinstance(param.type, ImageInput)), None)
 
 
 def first_free(spec: OpSpec, bound: Collection[str]) -> Param | None:
-    """The first positional parameter not yet bound."""
+    """Return the first positional parameter not yet bound."""
     return next(iter(_free(spec, bound)), None)
 
 
 def missing(spec: OpSpec, bound: Collection[str]) -> Param | None:
-    """The first parameter that must be given and is not."""
+    """Return the first parameter that must be given and is not."""
     return next((p for p in spec.params if p.default is REQUIRED and p.keyword not in bound), None)
 
 

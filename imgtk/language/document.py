@@ -39,7 +39,7 @@ _DOCUMENT_KEYS = ("imgtk", "version", "stages", "output")
 
 
 def dump_yaml(graph: Graph, registry: Registry) -> str:
-    """The document of a graph: `load_yaml(dump_yaml(graph))` equals `graph`.
+    """Return the document of a graph: `load_yaml(dump_yaml(graph))` equals `graph`.
 
     Raises:
         UsageError: if the registry does not know an operator of the graph.
@@ -71,7 +71,7 @@ def dump_yaml(graph: Graph, registry: Registry) -> str:
 
 
 def load_yaml(text: str, registry: Registry) -> Graph:
-    """The graph of a document.
+    """Return the graph of a document.
 
     Raises:
         PipelineError: if the text is not YAML, pointing at the place.
@@ -114,7 +114,7 @@ def _node(stage: object, number: int, names: dict[str, int], registry: Registry)
         raise UsageError(f"{where}: inputs must list {len(images)}: {', '.join(images)}")
     name = entry.get("name")
     if name is not None and (not isinstance(name, str) or not NAME.fullmatch(name) or name in names):
-        raise UsageError(f"{where}: {_shown(name)} is no name, or is taken")
+        raise UsageError(f"{where}: {_shown(name)} is not a valid name, or is taken")
     return Node(
         op,
         tuple(_resolve(source, names, number, f"{where}: inputs") for source in inputs),
@@ -148,7 +148,7 @@ def _params(given: object, spec: OpSpec, where: str) -> dict[str, Any]:
 
 
 def _resolve(reference: object, names: dict[str, int], limit: int, where: str) -> int:
-    """Id of the stage that a document refers to; only stages below `limit` can be meant."""
+    """Return the id of the stage that a document refers to; only stages below `limit` can be meant."""
     if isinstance(reference, str) and reference in names:
         return names[reference]
     if isinstance(reference, int) and not isinstance(reference, bool) and 0 <= reference < limit:
@@ -161,7 +161,7 @@ def _reference(graph: Graph, index: int) -> str | int:
 
 
 def _scalar(param: Param, value: object) -> object:
-    """What stands for a value in YAML: itself where YAML has such a scalar, else its word."""
+    """Return what stands for a value in YAML: itself where YAML has such a scalar, else its word."""
     return value if isinstance(value, (bool, int, float, str)) else param.type.format(value)
 
 
@@ -176,7 +176,7 @@ def _keys(found: object, known: tuple[str, ...], where: str) -> dict[str, Any]:
 
 
 def _read(text: str) -> object:
-    """The YAML tree, refused if it could be larger than its text: nothing here needs anchors or depth."""
+    """Return the YAML tree, refused if it could be larger than its text: nothing here needs anchors or depth."""
     if len(text) > MAX_LENGTH:
         raise UsageError(f"the document is longer than {MAX_LENGTH} characters")
     try:
@@ -200,7 +200,7 @@ def _fail(text: str, message: str, mark: Any) -> NoReturn:
 
 
 def _shown(value: object) -> str:
-    """A short form for messages; a collection is only named, since its text may be endless."""
+    """Return a short form for messages; a collection is only named, since its text may be endless."""
     return type(value).__name__ if isinstance(value, (dict, list, set)) else repr(value)[:80]
 
 

@@ -53,7 +53,7 @@ class Graph:
         return self.output == INPUT or any(INPUT in node.inputs for node in self.nodes)
 
     def ordered(self) -> Graph:
-        """The same graph in canonical order, the one in which text lists stages.
+        """Return the same graph in canonical order, the one in which text lists stages.
 
         Named stages and stages that nothing reads keep their order, an unnamed result comes last, and each is preceded
         by the unnamed stages that lead to it, depth first in the order of their inputs.

@@ -31,7 +31,7 @@ _SHOWN = {Kind.END: "the end", Kind.PIPE: "|", Kind.SEMICOLON: ";", Kind.OPEN: "
 
 
 def parse(text: str, registry: Registry) -> Graph:
-    """The graph of a pipeline text, with its stages in canonical order (`Graph.ordered`).
+    """Return the graph of a pipeline text, with its stages in canonical order (`Graph.ordered`).
 
     Raises:
         PipelineError: pointing at what is wrong.
@@ -60,7 +60,7 @@ class _Parser:
         return Graph(tuple(self.nodes), output).ordered()
 
     def chain(self) -> int:
-        """Id of the node that the chain ends in."""
+        """Return the id of the node that the chain ends in."""
         if self.next.kind is Kind.REFERENCE:
             image = self.reference()
             if self.next.is_as():
@@ -73,8 +73,8 @@ class _Parser:
         return image
 
     def stage(self, piped: int | None) -> int:
-        """Id of the node of an operator and its arguments, reading `piped`; None at the start of a chain, where it
-        reads the input image, unless it makes one."""
+        """Return the id of the node of an operator and its arguments, reading `piped`; None at the start of a
+        chain, where it reads the input image, unless it makes one."""
         head = self.take()
         spec = self.operator(head)
         params: dict[str, Any] = {}
@@ -141,7 +141,7 @@ class _Parser:
             self.fail(error.message, value, error.hint)
 
     def image(self) -> int:
-        """Id of the node that a value for an ImageInput means."""
+        """Return the id of the node that a value for an ImageInput means."""
         if self.next.kind is Kind.REFERENCE:
             return self.reference()
         opening = self.take()
@@ -167,7 +167,7 @@ class _Parser:
         self.fail(f"no stage is named {token.text!r}", token, _nearest(token.text, self.names, "@{}"))
 
     def name(self) -> str | None:
-        """What `as` names the stage, if it does."""
+        """Return what `as` names the stage, if it does."""
         if not self.next.is_as():
             self.expect_end_of_stage()
             return None

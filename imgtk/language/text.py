@@ -15,7 +15,7 @@ from imgtk.registry import Registry
 
 
 def to_text(graph: Graph, registry: Registry) -> str:
-    """The canonical text of a graph: `parse(to_text(graph))` is `graph.ordered()`.
+    """Return the canonical text of a graph: `parse(to_text(graph))` is `graph.ordered()`.
 
     An unnamed stage that text can only refer to by name (it is read twice, or is the result and read as well) is given
     one: n1, n2 …
@@ -27,7 +27,7 @@ def to_text(graph: Graph, registry: Registry) -> str:
 
 
 def _nameable(graph: Graph) -> Graph:
-    """The graph in canonical order, every stage named that must be."""
+    """Return the graph in canonical order, every stage named that must be."""
     reads = Counter(source for node in graph.nodes for source in node.inputs)
     taken = {node.name for node in graph.nodes}
     fresh = (name for number in range(1, len(graph.nodes) + len(taken) + 1) if (name := f"n{number}") not in taken)
@@ -65,7 +65,7 @@ class _Writer:
         return f"{text} ; {self.reference(output)}" if text else self.reference(output)
 
     def chain(self, index: int) -> str:
-        """The chain that ends in stage `index`, back to the first named stage or the input."""
+        """Return the chain that ends in stage `index`, back to the first named stage or the input."""
         stages = [self.stage(self.graph.nodes[index])]
         piped = self.piped(index)
         while piped not in (None, INPUT) and not self.graph.nodes[piped].name:
@@ -76,7 +76,7 @@ class _Writer:
         return " | ".join(reversed(stages))
 
     def piped(self, index: int) -> int | None:
-        """The stage that is piped into one; None if it makes its image of nothing."""
+        """Return the stage that is piped into one; None if it makes its image of nothing."""
         node = self.graph.nodes[index]
         return None if bind.spec_of(node.op, self.registry).generates else node.inputs[0]
 
@@ -107,7 +107,7 @@ class _Writer:
 
 
 def _value(spec: OpSpec, param: Param, value: object, bound: set[str]) -> tuple[str, bool]:
-    """The word for a parameter's value, and whether it may stand without KEY=."""
+    """Return the word for a parameter's value, and whether it may stand without KEY=."""
     if isinstance(param.type, Flag) and value is True:
         return param.name, True
     text = param.type.format(value)

@@ -46,7 +46,7 @@ class Token:
 
 
 def tokenize(source: str) -> list[Token]:
-    """The words of `source`, with an END at the end. Raises PipelineError for a quote that is not closed."""
+    """Return the words of `source`, with an END at the end. Raises PipelineError for a quote that is not closed."""
     tokens: list[Token] = []
     position = 0
     while position < len(source):
@@ -78,7 +78,7 @@ def _token(source: str, start: int, after_key: bool) -> Token:
 
 
 def _word(source: str, start: int) -> tuple[str, int, bool]:
-    """The text of the word at `start`, where it ends, and whether any of it is quoted."""
+    """Return the text of the word at `start`, where it ends, and whether any of it is quoted."""
     parts: list[str] = []
     position, quoted = start, False
     while position < len(source) and source[position] not in "|;()" and not source[position].isspace():
@@ -101,7 +101,7 @@ def _word(source: str, start: int) -> tuple[str, int, bool]:
 
 
 def quote(text: str) -> str:
-    """The word that stands for `text`, quoted if need be."""
+    """Return the word that stands for `text`, quoted if need be."""
     if _PLAIN.fullmatch(text) and not _KEY.match(text) and text != "as":
         return text
     if "'" not in text:

@@ -17,7 +17,7 @@ def blur_radius(sigma: float) -> int:
 
 
 def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (N, C, H, W); the edge pixels repeat beyond the border."""
+    """Return the Gaussian blur of (N, C, H, W); the edge pixels repeat beyond the border."""
     radius = blur_radius(sigma)
     if radius == 0:
         return x

@@ -1,4 +1,4 @@
-"""Brightness and light of coded colours."""
+"""Luma, and conversion between coded colours and light."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def luma(x: Tensor) -> Tensor:
-    """Brightness (N, 1, H, W) of RGB (N, 3, H, W), in its range."""
+    """Return the brightness (N, 1, H, W) of RGB (N, 3, H, W), in its range."""
     red, green, blue = x.split(1, 1)
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def from_srgb(x: Tensor) -> Tensor:
-    """Light of coded values, 0..1 (IEC 61966-2-1); values outside go on along the curve, negative ones mirrored."""
+    """Return the light of coded values, 0..1 (IEC 61966-2-1); values outside go on along the curve, negative ones
+    mirrored."""
     size = x.abs()
     return torch.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055).pow(2.4)).copysign(x)
 
 
 def to_srgb(light: Tensor) -> Tensor:
-    """The inverse of `from_srgb`."""
+    """Return the inverse of `from_srgb`."""
     size = light.abs()
     coded = 1.055 * size.clamp(min=1e-9).pow(1 / 2.4) - 0.055
     return torch.where(size <= 0.0031308, size * 12.92, coded).copysign(light)

@@ -135,7 +135,7 @@ def rounded(x: Tensor) -> Tensor:
 
 
 def _grid() -> tuple[Tensor, Tensor]:
-    """Rows and columns of a kernel, (21, 1) and (1, 21), 0 in its middle."""
+    """Return rows and columns of a kernel, (21, 1) and (1, 21), 0 in its middle."""
     line = torch.arange(-RADIUS, RADIUS + 1.0)
     return line[:, None], line[None, :]
 

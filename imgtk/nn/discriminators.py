@@ -180,7 +180,8 @@ class FeatureDiscriminator(nn.Module):
 
 
 def spectrally_normalised(network: nn.Module) -> nn.Module:
-    """`network`, all of whose convolutions and linear layers are given spectral normalisation (Miyato et al. 2018)."""
+    """Return `network`, all of whose convolutions and linear layers are given spectral normalisation (Miyato et al.
+    2018)."""
     for module in list(network.modules()):
         if isinstance(module, (nn.Conv2d, nn.Linear)) and not is_parametrized(module):
             spectral_norm(module)

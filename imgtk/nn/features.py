@@ -71,11 +71,11 @@ class Features(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD, device="cpu").view(1, 3, 1, 1), persistent=False)
 
     def freeze(self) -> Features:
-        """Evaluation mode, without gradients for the weights; returns itself."""
+        """Return the switch to evaluation mode, without gradients for the weights, and return itself."""
         return self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Features of images.
+        """Return the features of images.
 
         Args:
             x: (N, 3, H, W), RGB, 0..1, not normalised; sides of at least 3 pixels.
@@ -100,9 +100,9 @@ class Features(nn.Module):
         return found
 
     def embed(self, x: Tensor) -> Tensor:
-        """A vector per image, for distances between sets of images (`imgtk.metrics.kid`): the average over
-        positions of the deepest layer, scaled to a mean square of 1, so that networks give comparable distances.
-        (N, 3, H, W) to (N, C), in float32."""
+        """Return a vector per image, for distances between sets of images (`imgtk.metrics.kid`): the average over
+        positions of the deepest layer, scaled to a mean square of 1, so that networks give comparable distances. (N, 3,
+        H, W) to (N, C), in float32."""
         deepest = max(self.taps, key=lambda layer: self.taps[layer])
         vectors = self(x, [deepest])[deepest].float().mean((2, 3))
         return vectors / vectors.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
@@ -123,7 +123,7 @@ class Fire(nn.Module):
 
 
 def squeezenet(pooling: Pooling = "max") -> Features:
-    """SqueezeNet 1.1 without classifier, in torchvision's key layout (`features.0.weight` …), untrained."""
+    """Return SqueezeNet 1.1 without classifier, in torchvision's key layout (`features.0.weight` …), untrained."""
 
     def pool() -> nn.Module:
         return nn.MaxPool2d(3, 2, ceil_mode=True) if pooling == "max" else nn.AvgPool2d(2, ceil_mode=True)
@@ -148,7 +148,7 @@ VGG_CONTENT = {"vgg16": ("relu2_2", "relu3_3"), "vgg19": ("relu3_2", "relu4_2")}
 
 
 def vgg(name: str, pooling: Pooling = "max") -> Features:
-    """VGG-16 or VGG-19 without classifier, in torchvision's key layout, untrained."""
+    """Return VGG-16 or VGG-19 without classifier, in torchvision's key layout, untrained."""
     modules: list[nn.Module] = []
     taps = {}
     channels = 3
@@ -168,7 +168,7 @@ def _conv(channels: int, width: int, kernel: int = 3) -> list[nn.Module]:
 
 
 def compact() -> Features:
-    """Our own network, untrained: SqueezeNet's layers by name, width and scale, without its strides.
+    """Return our own network, untrained: SqueezeNet's layers by name, width and scale, without its strides.
 
     Strided convolutions and overlapping pools see some pixels more often than others, which leaves a hatch in images
     optimised through them. Here every convolution has stride 1 and every pool averages 2x2.
@@ -190,7 +190,7 @@ def compact() -> Features:
 
 
 def load_features(backbone: str | Path = "imgtk", *, pooling: Pooling = "max") -> Features:
-    """A frozen feature network.
+    """Return a frozen feature network.
 
     Args:
         backbone: "imgtk" for the shipped network, or the name of added weights, or a file; of torchvision's
@@ -216,8 +216,8 @@ def load_features(backbone: str | Path = "imgtk", *, pooling: Pooling = "max") -
 
 
 def recognise(state: State, pooling: Pooling = "max") -> tuple[Features, State] | None:
-    """The feature network that a state dict belongs to, on the "meta" device, and its tensors without the classifier;
-    None where it is none."""
+    """Return the feature network that a state dict belongs to, on the "meta" device, and its tensors without the
+    classifier; None where it is none."""
     state = {key: value for key, value in state.items() if key.startswith("features.")}
     builders: list[Callable[[], Features]] = [
         compact,

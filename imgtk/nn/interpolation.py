@@ -15,7 +15,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def interpolated(networks: Sequence[Network], shares: Sequence[float], names: Sequence[str]) -> Network:
-    """The network whose parameters are averages, in float32, of those of `networks` (ESRGAN, Wang et al. 2018,
+    """Return the network whose parameters are averages, in float32, of those of `networks` (ESRGAN, Wang et al. 2018,
     section 3.4).
 
     What it makes lies between what they make if they were trained from one another.
@@ -23,7 +23,7 @@ def interpolated(networks: Sequence[Network], shares: Sequence[float], names: Se
     Args:
         networks: at least one; the first is changed into the result.
         shares: how much each counts; divided by their sum, which is not 0.
-        names: what messages call them.
+        names: their names, for messages.
 
     Raises:
         WeightsError: the networks differ in more than the values of their tensors.
@@ -34,7 +34,7 @@ def interpolated(networks: Sequence[Network], shares: Sequence[float], names: Se
         if difference:
             raise WeightsError(
                 f"{names[0]} and {name} cannot be interpolated: {difference}",
-                hint="Take networks of one architecture and size, one of which was trained from the other.",
+                hint="Use networks of one architecture and size, one of which was trained from the other.",
             )
         for key, value in network.state_dict().items():
             if value.is_floating_point():
@@ -44,7 +44,7 @@ def interpolated(networks: Sequence[Network], shares: Sequence[float], names: Se
 
 
 def _difference(one: nn.Module, other: nn.Module) -> str:
-    """How the second network differs from the first in more than its numbers; "" if it does not."""
+    """Return how the second network differs from the first in more than its numbers; "" if it does not."""
     if type(one) is not type(other):
         return f"one is {type(one).__name__}, the other {type(other).__name__}"
     scale, other_scale = (getattr(network, "scale", 1) for network in (one, other))

@@ -43,7 +43,7 @@ CHROMA_STEPS = (  # T.81, table K.2
 
 
 def _cosines() -> list[list[float]]:
-    """The orthonormal 8x8 cosine transform of a block as one 64x64 matrix (T.81, A.3.3)."""
+    """Return the orthonormal 8x8 cosine transform of a block as one 64x64 matrix (T.81, A.3.3)."""
     line = [[sqrt((1 if u == 0 else 2) / 8) * cos((2 * x + 1) * u * pi / 16) for x in range(8)] for u in range(8)]
     return [[line[v][y] * line[u][x] for y in range(8) for x in range(8)] for v in range(8) for u in range(8)]
 
@@ -52,7 +52,7 @@ COSINES = _cosines()
 
 
 def jpeg(x: Tensor, quality: Tensor | int) -> Tensor:
-    """`x` after writing it as JPEG and reading it again.
+    """Return `x` after writing it as JPEG and reading it again.
 
     Args:
         x: RGB (N, 3, H, W), 0..1, of any size; rounded to 8 bits first.
@@ -81,26 +81,28 @@ def jpeg(x: Tensor, quality: Tensor | int) -> Tensor:
 
 
 def _chroma_range(device: torch.device) -> Tensor:
-    """How far blue and red can be from luma, (2, 1, 1), over what 8 bits hold: Cb and Cr are the share of it."""
+    """Return how far blue and red can be from luma, (2, 1, 1), over what 8 bits hold: Cb and Cr are the share of it."""
     return torch.tensor([2 * (1 - BLUE), 2 * (1 - RED)], device=device).view(2, 1, 1)
 
 
 def _halved(chroma: Tensor) -> Tensor:
-    """Averages of 2x2 pixels in whole numbers; like libjpeg, halves go down in even columns and up in odd ones."""
+    """Return the averages of 2x2 pixels in whole numbers; like libjpeg, halves go down in even columns and up in
+    odd ones."""
     average = F.avg_pool2d(_filled(chroma, 2), 2)
     up = torch.arange(average.shape[3], device=chroma.device) % 2
     return torch.where(up == 1, (average + 0.5).floor(), (average - 0.5).ceil())
 
 
 def _steps(table: tuple[int, ...], quality: Tensor) -> Tensor:
-    """Quantisation steps (N, 1, 64, 1) for qualities (N,), by libjpeg's rule (jcparam.c, jpeg_quality_scaling)."""
+    """Return the quantisation steps (N, 1, 64, 1) for qualities (N,), by libjpeg's rule (jcparam.c,
+    jpeg_quality_scaling)."""
     percent = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality)
     base = torch.tensor(table, device=quality.device)
     return ((base * percent[:, None] + 50) / 100).floor().clamp(1, 255)[:, None, :, None]
 
 
 def _coded(plane: Tensor, steps: Tensor) -> Tensor:
-    """Planes (N, C, H, W), -128..127, with each cosine of their 8x8 blocks rounded to a multiple of its step."""
+    """Return planes (N, C, H, W), -128..127, with each cosine of their 8x8 blocks rounded to a multiple of its step."""
     count, channels, height, width = plane.shape
     cosines = torch.tensor(COSINES, device=plane.device)
     blocks = F.pixel_unshuffle(_filled(plane, 8), 8)
@@ -111,6 +113,6 @@ def _coded(plane: Tensor, steps: Tensor) -> Tensor:
 
 
 def _filled(plane: Tensor, multiple: int) -> Tensor:
-    """`plane` with its last row and column repeated until `multiple` divides its sides."""
+    """Return `plane` with its last row and column repeated until `multiple` divides its sides."""
     height, width = plane.shape[2:]
     return F.pad(plane, (0, -width % multiple, 0, -height % multiple), mode="replicate")

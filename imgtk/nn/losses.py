@@ -27,7 +27,8 @@ FeatureMaps = Mapping[str, Tensor]
 
 
 def gram(features: Tensor) -> Tensor:
-    """Gram matrices (N, C, C) of features (N, C, H, W), over C * H * W, in float32 (Johnson et al. 2016, eq. 3)."""
+    """Return Gram matrices (N, C, C) of features (N, C, H, W), over C * H * W, in float32 (Johnson et al. 2016,
+    eq. 3)."""
     _, channels, height, width = features.shape
     flat = features.float().flatten(2)
     with torch.autocast(features.device.type, enabled=False):
@@ -35,12 +36,12 @@ def gram(features: Tensor) -> Tensor:
 
 
 def grams(features: FeatureMaps) -> dict[str, Tensor]:
-    """`gram` of each layer."""
+    """Return `gram` of each layer."""
     return {layer: gram(value) for layer, value in features.items()}
 
 
 def gram_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
-    """Normalised Gram distance: |G - S|^2 / |S|^2, averaged over layers and images.
+    """Return the normalised Gram distance: |G - S|^2 / |S|^2, averaged over layers and images.
 
     0 means the same style; dividing by the style's own norm makes layers, and styles, comparable.
 
@@ -56,7 +57,8 @@ def gram_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
 
 
 def style_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
-    """Mean over layers, and images, of how far features (N, C, H, W) are from the style's in mean and covariance.
+    """Return mean over layers, and images, of how far features (N, C, H, W) are from the style's in mean and
+    covariance.
 
     Both are the squared difference relative to the style's squared norm. A Gram matrix is their sum, in which means
     outweigh by far what tells textures. Distances count as log(1 + distance): else the flattest styles, whose norms are
@@ -71,18 +73,18 @@ def style_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
 
 
 def _means(x: Tensor) -> Tensor:
-    """(N, C) of (N, C, H, W), in float32."""
+    """Return (N, C) of (N, C, H, W), in float32."""
     return x.float().mean((2, 3))
 
 
 def _covariances(x: Tensor) -> Tensor:
-    """(N, C * C) of (N, C, H, W), over C, in float32."""
+    """Return (N, C * C) of (N, C, H, W), over C, in float32."""
     x = x.float()
     return gram(x - x.mean((2, 3), keepdim=True)).flatten(1)
 
 
 def content_distance(ours: FeatureMaps, content: FeatureMaps) -> Tensor:
-    """Mean squared difference of features relative to the mean square of `content`, averaged over layers."""
+    """Return the mean squared difference of features relative to the mean square of `content`, averaged over layers."""
     distances = [
         F.mse_loss(ours[layer].float(), target.float()) / target.float().pow(2).mean().clamp_min(1e-8)
         for layer, target in content.items()
@@ -91,8 +93,8 @@ def content_distance(ours: FeatureMaps, content: FeatureMaps) -> Tensor:
 
 
 def perceptual_distance(ours: FeatureMaps, target: FeatureMaps) -> Tensor:
-    """Squared distance between features of unit length, averaged over positions and layers (LPIPS without its learned
-    weights, Zhang et al. 2018, eq. 1)."""
+    """Return the squared distance between features of unit length, averaged over positions and layers (LPIPS
+    without its learned weights, Zhang et al. 2018, eq. 1)."""
     distances = [
         (F.normalize(ours[layer].float()) - F.normalize(wanted.float())).square().sum(1).mean()
         for layer, wanted in target.items()
@@ -101,8 +103,8 @@ def perceptual_distance(ours: FeatureMaps, target: FeatureMaps) -> Tensor:
 
 
 def perceptual_loss(features: Callable[[Tensor], FeatureMaps], output: Tensor, target: Tensor) -> Tensor:
-    """`perceptual_distance` of images (N, 3, H, W), both without the same 0 to 7 random rows and columns, so that
-    the strides of the feature network leave no grid."""
+    """Return `perceptual_distance` of images (N, 3, H, W), both without the same 0 to 7 random rows and columns, so
+    that the strides of the feature network leave no grid."""
     top, left = torch.randint(0, 8, (2,)).tolist()
     with torch.no_grad():
         wanted = features(target[:, :, top:, left:])
@@ -110,20 +112,22 @@ def perceptual_loss(features: Callable[[Tensor], FeatureMaps], output: Tensor, t
 
 
 def spectral_distance(output: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of the Fourier transforms of (N, C, H, W), in units of one pixel's noise: where L1 of
-    pixels is content with the mean of what is possible, this asks for the same strength at each frequency."""
+    """Return the mean absolute difference of the Fourier transforms of (N, C, H, W), in units of one pixel's noise:
+    where L1 of pixels is content with the mean of what is possible, this asks for the same strength at each
+    frequency."""
     difference = torch.fft.rfft2(output.float()) - torch.fft.rfft2(target.float())
     return difference.abs().mean() / (output.shape[2] * output.shape[3]) ** 0.5
 
 
 def total_variation(x: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels of (N, C, H, W), horizontally plus vertically."""
+    """Return the mean squared difference of neighbouring pixels of (N, C, H, W), horizontally plus vertically."""
     x = x.float()
     return (x[..., 1:] - x[..., :-1]).pow(2).mean() + (x[..., 1:, :] - x[..., :-1, :]).pow(2).mean()
 
 
 def grid(x: Tensor, period: int) -> Tensor:
-    """How much of a grid of `period` pixels lies over (N, C, H, W), sides at least `8 * period` + 1; 0.05 for photos.
+    """Return how much of a grid of `period` pixels lies over (N, C, H, W), sides at least `8 * period` + 1; 0.05 for
+    photos.
 
     It is the share, in what varies within blocks, of a pattern that 8x8 neighbouring blocks have in common, averaged
     over all such groups, so that faint grids in flat areas count; plus the variance, from place to place within blocks,

@@ -50,14 +50,14 @@ class Noise(NamedTuple):
         return Noise(self.white.to(device, dtype), self.coarse.to(device, dtype))
 
     def white_at(self, scale: int, layer: int) -> Tensor:
-        """White noise (N, 1, H / scale, W / scale) for a layer at that part of the resolution: every `scale`-th pixel,
-        from another start for each of scale ** 2 layers."""
+        """Return white noise (N, 1, H / scale, W / scale) for a layer at that part of the resolution: every `scale`-th
+        pixel, from another start for each of scale ** 2 layers."""
         row, column = divmod(layer % scale**2, scale)
         return self.white[:, :, row::scale, column::scale]
 
 
 def noise_in(box: Box, seed: int = 0) -> Noise:
-    """The noise in a region, (1, C, h, w), float32, on the CPU.
+    """Return the noise in a region, (1, C, h, w), float32, on the CPU.
 
     Args:
         box: in pixels, whose edges are multiples of `COARSE_STEP`; it may lie outside the image.
@@ -69,20 +69,20 @@ def noise_in(box: Box, seed: int = 0) -> Noise:
 
 
 def draw_white(count: int, height: int, width: int) -> Tensor:
-    """White noise (count, 1, height, width) for training, from torch's own random generator."""
+    """Return white noise (count, 1, height, width) for training, from torch's own random generator."""
     return torch.randn(count, 1, height, width)
 
 
 def draw_coarse(count: int, height: int, width: int) -> Tensor:
-    """Coarse noise for training on `count` images of (height, width), from torch's own random generator; periodic if
-    both are multiples of the largest grain, 128 pixels."""
+    """Return coarse noise for training on `count` images of (height, width), from torch's own random generator;
+    periodic if both are multiples of the largest grain, 128 pixels."""
     rows, columns = height // COARSE_STEP, width // COARSE_STEP
     return torch.cat([_octave(count, rows, columns, grain) for grain in OCTAVES], 1)
 
 
 @lru_cache(maxsize=4)
 def _field(seed: int) -> Noise:
-    """One period of the noise, (1, C, PERIOD, PERIOD)."""
+    """Return one period of the noise, (1, C, PERIOD, PERIOD)."""
     generator = torch.Generator().manual_seed(seed)
     white = torch.randn(1, 1, PERIOD, PERIOD, generator=generator)
     return Noise(white, torch.cat([_octave(1, PERIOD, PERIOD, grain, generator) for grain in OCTAVES], 1))

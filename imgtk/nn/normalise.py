@@ -26,7 +26,7 @@ __all__ = [
 
 
 def moments(x: Tensor) -> Tensor:
-    """Mean and variance of each channel of (N, C, H, W): (N, 2, C), in float32."""
+    """Return the mean and variance of each channel of (N, C, H, W): (N, 2, C), in float32."""
     values = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # channels last: several times as fast as torch.var_mean
     mean = values.mean(1)
     return torch.stack([mean, ((values * values).mean(1) - mean * mean).clamp_min(0)], 1)
@@ -35,7 +35,7 @@ def moments(x: Tensor) -> Tensor:
 def normalised(
     x: Tensor, measured: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, epsilon: float = 1e-5
 ) -> Tensor:
-    """(N, C, H, W) with mean 0 and variance 1, if its moments (N, 2, C) are `measured`, times weight plus bias.
+    """Return (N, C, H, W) with mean 0 and variance 1, if its moments (N, 2, C) are `measured`, times weight plus bias.
 
     Args:
         weight, bias: one number per channel (C,), or also per image (N, C).
@@ -55,13 +55,13 @@ def normalised(
 
 
 class Source:
-    """What layers take from elsewhere than their input.
+    """Values that layers take from elsewhere than their input.
 
     Args:
-        moments: gives the moments (N, 2, C) by which a layer normalises, given what it normalises.
-        noise: for the region that the network sees; None where the network takes none, or is to use that of an image
-            which starts at the origin.
-        affine: gives scale and shift, each (N, C), of one normalisation after the other; None where each has its own.
+        moments: returns the moments (N, 2, C) by which a layer normalises, given its input.
+        noise: for the region that the network sees; None if the network takes none, or is to use that of an image which
+            starts at the origin.
+        affine: returns scale and shift, each (N, C), of one normalisation after the other; None if each has its own.
     """
 
     def __init__(
@@ -176,7 +176,8 @@ class NormalisingNetwork(Measured):
         return type(self).__name__
 
     def sourced(self, source: Source, x: Tensor) -> Source:
-        """`source` with the noise of an image that starts at the origin, if it has none and the network needs it."""
+        """Return `source` with the noise of an image that starts at the origin, if it has none and the network needs
+        it."""
         if not self.noisy or source.noise is not None:
             return source
         height, width = x.shape[2:]
@@ -184,17 +185,17 @@ class NormalisingNetwork(Measured):
         return Source(source.moments, noise, source.affine)
 
     def further_inputs(self, x: Tensor) -> dict[str, Tensor]:
-        """What the network takes beside an image `x` that starts at the origin, by the names of ONNX inputs."""
+        """Return what the network takes beside an image `x` that starts at the origin, by the names of ONNX inputs."""
         noise = self.sourced(OWN, x).noise
         return {} if noise is None else {"noise": noise.white, "coarse_noise": noise.coarse}
 
     def with_inputs(self, x: Tensor, white: Tensor, coarse: Tensor) -> Tensor:
-        """The output for `x`, given its `further_inputs`."""
+        """Return the output for `x`, given its `further_inputs`."""
         output: Tensor = self(x, Source(noise=Noise(white, coarse)))
         return output
 
     def measure(self, x: Tensor, noise: Noise | None = None) -> list[Tensor]:
-        """The moments that each normalisation sees in `x`, in order of their use."""
+        """Return the moments that each normalisation sees in `x`, in order of their use."""
         found: list[Tensor] = []
 
         def record(value: Tensor) -> Tensor:
@@ -205,7 +206,7 @@ class NormalisingNetwork(Measured):
         return found
 
     def apply_moments(self, x: Tensor, measured: Sequence[Tensor], noise: Noise | None = None) -> Tensor:
-        """The output for `x`, a part of the image whose moments were `measured`; `noise` is that of the part."""
+        """Return the output for `x`, a part of the image whose moments were `measured`; `noise` is that of the part."""
         given = iter(measured)
         output: Tensor = self(x, Source(lambda _: next(given), noise))
         return output

@@ -1,4 +1,4 @@
-"""How regular the texture of an image is: the figure for the weave that networks lay over flat areas."""
+"""Regularity of textures: measures the weave that networks paint over flat areas."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ STRIDE, PEAKS, OF_PAINT = 32, 16, 0.12
 
 
 def regularity(x: Tensor) -> float:
-    """How regular the texture of an image is: 0 for noise, towards 1 for a weave or a lattice; 0.1 to 0.25 for paint.
+    """Return how regular the texture of an image is: 0 for noise, towards 1 for a weave or a lattice; 0.1 to 0.25 for
+    paint.
 
     It is the largest autocorrelation of the detail (luma minus its Gaussian blur) at distances of 12 to 40 pixels, in
     blocks of 128 pixels, averaged over those blocks in which there is any. Give it what was painted over something
@@ -43,10 +44,10 @@ def regularity(x: Tensor) -> float:
 
 
 def repetition_loss(x: Tensor) -> Tensor:
-    """Loss against regular texture: how far the largest autocorrelations are above those of paint, in float32.
+    """Return a loss against regular texture: how far the largest autocorrelations are above those of paint, in float32.
 
-    As in `regularity`, but over overlapping blocks, and by the mean of the `PEAKS` largest ones, whose gradients say
-    more than one. Give it what was painted over something smooth.
+    It works like `regularity`, but on overlapping blocks, and averages the `PEAKS` largest autocorrelations, whose
+    gradients say more than that of one. Apply it to what was painted over something smooth.
 
     Args:
         x: (N, 3, H, W), 0..1; blocks are smaller where the sides are shorter than 128 pixels.
@@ -58,13 +59,13 @@ def repetition_loss(x: Tensor) -> Tensor:
 
 
 def _detail(x: Tensor) -> Tensor:
-    """Luma minus its Gaussian blur, (N, 1, H, W), in 8-bit steps."""
+    """Return luma minus its Gaussian blur, (N, 1, H, W), in 8-bit steps."""
     y = 255 * luma(x.float())
     return y - gaussian_blur(y, SIGMA)
 
 
 def _repetition(detail: Tensor, stride: int) -> Tensor:
-    """Autocorrelations (B, D) at each of the `DISTANCES` in those blocks in which there is any detail."""
+    """Return autocorrelations (B, D) at each of the `DISTANCES` in those blocks in which there is any detail."""
     side = min(BLOCK, *detail.shape[2:])
     blocks = detail[:, 0].unfold(1, side, stride).unfold(2, side, stride).reshape(-1, side, side)
     blocks = blocks - blocks.mean((1, 2), keepdim=True)
@@ -82,7 +83,8 @@ def _repetition(detail: Tensor, stride: int) -> Tensor:
 
 
 def smooth_image(width: int = 640, height: int = 448) -> Tensor:
-    """An image in which nothing is regular, (1, 3, height, width), 0..1: gradients, and noise of 0.8 8-bit steps."""
+    """Return an image in which nothing is regular, (1, 3, height, width), 0..1: gradients, and noise of 0.8 8-bit
+    steps."""
     generator = torch.Generator().manual_seed(0)
     rows, columns = torch.linspace(0, 1, height)[:, None], torch.linspace(0, 1, width)
     planes = [0.35 + 0.3 * columns + 0 * rows, 0.45 + 0.2 * rows + 0 * columns, 0.7 - 0.3 * rows * columns]
@@ -91,5 +93,5 @@ def smooth_image(width: int = 640, height: int = 448) -> Tensor:
 
 
 def _autocorrelation(x: Tensor) -> Tensor:
-    """Of each of (N, H, W), with distance 0 in the middle."""
+    """Return the autocorrelation of each of (N, H, W), with distance 0 in the middle."""
     return torch.fft.fftshift(torch.fft.ifft2(torch.fft.fft2(x).abs().square()).real, dim=(1, 2))

@@ -24,7 +24,7 @@ def _linear(t: Tensor, a: float) -> Tensor:
 
 
 def _cubic(t: Tensor, a: float) -> Tensor:
-    """Keys, "Cubic convolution interpolation for digital image processing" (1981), eq. 4 with free `a`."""
+    """Return keys, "Cubic convolution interpolation for digital image processing" (1981), eq. 4 with free `a`."""
     t = t.abs()
     near = ((a + 2) * t - (a + 3)) * t * t + 1
     far = ((t - 5) * t + 8) * t * a - 4 * a
@@ -32,7 +32,8 @@ def _cubic(t: Tensor, a: float) -> Tensor:
 
 
 def _lanczos(t: Tensor, a: float) -> Tensor:
-    """sinc(t) sinc(t / 4): Duchon, "Lanczos filtering in one and two dimensions" (1979), with 8 taps as OpenCV."""
+    """Return sinc(t) sinc(t / 4): Duchon, "Lanczos filtering in one and two dimensions" (1979), with 8 taps as
+    OpenCV."""
     return torch.where(t.abs() < 4, torch.sinc(t) * torch.sinc(t / 4), 0.0)
 
 
@@ -46,7 +47,8 @@ KERNELS = ("nearest", *_CONTINUOUS, "area")
 
 
 def support(kernel: str, scale: Fraction, *, antialias: bool = True) -> int:
-    """Halo for `resample` by `scale`: input pixels it reads on each side beyond those under the output window.
+    """Return the halo for `resample` by `scale`: input pixels it reads on each side beyond those under the output
+    window.
 
     It covers the stretch of an antialiased kernel, and the drift of the phase when the output size had to be rounded
     (at most half an output pixel).
@@ -100,7 +102,7 @@ def resample(
 
 
 def _gather(y: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """Weighted sums of rows: (rows, …) to (len(index), …)."""
+    """Return weighted sums of rows: (rows, …) to (len(index), …)."""
     index, weight = index.to(y.device), weight.to(y.device)
     if index.shape[1] == 1:
         return y[index[:, 0]]
@@ -118,7 +120,7 @@ def _taps(
     target: tuple[int, ...],
     periodic: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Which input pixels (index within `source`) each output pixel of `target` sums, and their float32 weights:
+    """Return which input pixels (index within `source`) each output pixel of `target` sums, and their float32 weights:
     two tensors (target, taps). `source` and `target` are (start, stop) on this axis."""
     i = torch.arange(*target)[:, None]
     if kernel == "area":

@@ -1,4 +1,4 @@
-"""What plugins share whose networks repaint images at their own size: styles and translations.
+"""A library for plugins whose networks repaint images at their own size: styles and translations.
 
 This module imports no torch.
 """
@@ -46,7 +46,7 @@ SEED = Param("seed", Integer(0, 2**31 - 1), "Seed of the brush strokes; by defau
 
 
 def style_weights(operator: str, images: Sequence[Path], weights: Sequence[float] | None) -> list[float]:
-    """A weight for each style image; None gives equal ones.
+    """Return a weight for each style image; None gives equal ones.
 
     Raises:
         ParameterError: another number of weights than of images, or weights that are all 0.

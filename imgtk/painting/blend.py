@@ -1,4 +1,4 @@
-"""How a painted image and the image that it was painted from are put together."""
+"""Combines a painted image with the image that it was painted from."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Blend"]
 
 
 class Blend:
-    """What painting operators do with what was painted.
+    """Mixes a painting with its image, and maps the colours.
 
     Args:
-        strength: 0 gives the original, 1 the painting.
-        keep_colour: None for the painting's colours; "luma" for the painting's light and the original's colours;
+        strength: 0 returns the original, 1 the painting.
+        keep_colour: None for the painting's colours; "luma" for the painting's brightness and the original's colours;
             "covariance" or "histogram" for the painting with its colours mapped to those of the original (Gatys et al.,
             "Preserving color in neural artistic style transfer", 2016, sections 2 and 3).
         mask: file of a `Mask`; None for everywhere.
@@ -39,13 +39,13 @@ class Blend:
             self.mask.check(size)
 
     def measure(self, painted: Tensor, original: Tensor) -> Palette | None:
-        """What `__call__` needs to know of the whole image, from small versions (1, 3, H, W) of both."""
+        """Return the mapping of colours of the whole image, from reduced versions (1, 3, H, W) of both."""
         if self.keep_colour not in PALETTES:
             return None
         return PALETTES[self.keep_colour].between(painted, original)
 
     def __call__(self, painted: Tensor, original: Tensor, palette: Palette | None, window: Window) -> Tensor:
-        """The result for `window.output`, which both images (1, 3, H, W) cover, RGB, 0..1."""
+        """Return the result for `window.output`, which both images (1, 3, H, W) cover, RGB, 0..1."""
         original = original.to(painted.dtype)
         if self.keep_colour == "luma":
             painted = (original + luma(painted) - luma(original)).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Masks: where an image is to be painted."""
+"""Masks, which say where an image is painted."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Mask"]
 
 
 class Mask:
-    """A gray image: white where to paint, black where not, gray in between. Where it is transparent it is black.
+    """A gray image that is white where to paint and black where not. Transparent parts count as black.
 
     Raises:
-        ReadError: the file is not there, or no image.
+        ReadError: the file does not exist, or is not an image.
     """
 
     def __init__(self, file: Path) -> None:
@@ -41,8 +41,8 @@ class Mask:
             )
 
     def within(self, window: Window, pixels: Tensor) -> Tensor:
-        """How much of each pixel of `window.output` is to be painted: (1, 1, H, W), 0..1, as `pixels` in kind. For a
-        small version of the image the mask is made as small."""
+        """Return how much of each pixel of `window.output` is painted: (1, 1, H, W), 0..1, on the device and in the
+        dtype of `pixels`. For a reduced version of the image the mask is reduced as well."""
         share = self.share
         if window.output_size != self.size:
             share = resample(share, window.output_size, kernel="area", window=_all(self.size, window))
@@ -52,5 +52,5 @@ class Mask:
 
 
 def _all(size: Size, window: Window) -> Window:
-    """The same output, from all of an image of `size`."""
+    """Return the same output, from all of an image of `size`."""
     return Window(window.output, window.output_size, Box.of(size), size)

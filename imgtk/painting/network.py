@@ -1,6 +1,6 @@
 """The feed-forward style network: one pass paints an image in one style.
 
-The plan is that of Johnson et al. 2016 (down, residual blocks, up) with what was learnt since: instance normalisation
+Its structure is that of Johnson et al. 2016 (down, residual blocks, up) with later improvements: instance normalisation
 (Ulyanov et al. 2017), interpolation before convolutions instead of transposed ones (Odena et al. 2016), noise as an
 input (Ulyanov et al. 2016), and nearly all work at a quarter of the resolution and below, so that a megapixel takes
 about a second on two CPU cores.
@@ -18,7 +18,7 @@ from imgtk.nn.normalise import OWN, AddNoise, Measured, Normalise, NormalisingNe
 __all__ = ["EPSILON", "Convolution", "Residual", "StyleNetwork", "enlarge"]
 
 EPSILON = 1e-3
-"""Added to variances: what is as flat as rounding errors stays flat."""
+"""Added to variances, so that areas which are flat up to rounding errors stay flat."""
 SHALLOW = 2
 """Residual blocks at a quarter of the resolution."""
 WHITE_CHANNELS = 2
@@ -26,7 +26,8 @@ WHITE_CHANNELS = 2
 
 
 def enlarge(x: Tensor) -> Tensor:
-    """Twice the size, bilinearly: smoother than repeated pixels, whose edges shimmer through flat areas."""
+    """Return double the size by bilinear interpolation, which is smoother than repeated pixels, whose edges shimmer
+    through flat areas."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear")
 
 
@@ -102,7 +103,7 @@ class StyleNetwork(NormalisingNetwork):
         return torch.sigmoid(self.logits(x, source))
 
     def logits(self, x: Tensor, source: Source = OWN) -> Tensor:
-        """What the painting (N, 3, H, W) is the sigmoid of, in float32."""
+        """Return the logits of the painting (N, 3, H, W), in float32; the painting is their sigmoid."""
         source = self.sourced(source, x)
         x = F.pixel_unshuffle(x, 2)
         x = self.down1(x, source).relu()
@@ -121,7 +122,7 @@ class StyleNetwork(NormalisingNetwork):
         return output
 
     def _noise(self, source: Source, x: Tensor) -> Tensor:
-        """The noise that is mixed into the features `x` at a quarter of the resolution."""
+        """Return the noise that is mixed into the features `x` at a quarter of the resolution."""
         assert source.noise is not None
         white = [source.noise.white_at(4, layer) for layer in range(WHITE_CHANNELS)]
         noise = torch.cat([source.noise.coarse, *white], 1).to(x.dtype)

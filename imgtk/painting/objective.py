@@ -1,4 +1,4 @@
-"""What "in this style, and still this image" means: the loss of optimised and of trained styles."""
+"""The losses of optimised and of trained styles: distance to a style, and to the content of an image."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ __all__ = [
 
 FRAME = 16
 """Pixels at the borders of a training crop that no style loss sees: feature networks see a dark frame there, and would
-have it painted around every image."""
+otherwise paint it around every image."""
 SMALLEST = 2 * FRAME + 32
-"""Side in pixels of the smallest crop in which enough is left to see."""
+"""Side in pixels of the smallest crop of which enough remains."""
 MEAN_SPREAD = 0.05
 """Squared difference of mean colours that counts as 1."""
 SHIFT = 7
@@ -35,15 +35,16 @@ SHIFT = 7
 
 
 def half(x: Tensor) -> Tensor:
-    """(N, C, H, W) at half the size, antialiased, in float32."""
+    """Return (N, C, H, W) at half the size, antialiased, in float32."""
     return F.interpolate(x.float(), scale_factor=0.5, mode="bilinear", antialias=True)
 
 
 def shift_together(tensors: Sequence[Tensor], reach: int, generator: torch.Generator | None = None) -> list[Tensor]:
-    """Images of equal size, all moved by the same random 0 to `reach` pixels in both directions; borders repeat.
+    """Return the images of equal size, all shifted by the same random 0 to `reach` pixels in both directions; borders
+    repeat.
 
-    A feature network sees pixels differently according to their place on its grid; one that always sees them at the
-    same place paints that grid into the image.
+    A feature network sees pixels by their position on its grid. If it always sees them at the same position, that grid
+    appears in the image.
     """
     dx, dy = torch.randint(0, reach + 1, (2,), generator=generator).tolist()
     height, width = tensors[0].shape[-2:]
@@ -53,16 +54,16 @@ def shift_together(tensors: Sequence[Tensor], reach: int, generator: torch.Gener
 
 
 class StyleObjective:
-    """Distance of images from a style, and from what they show, at several scales.
+    """Distance of images to a style, and to the content of others, at several scales.
 
-    Each scale after the first is the antialiased half of the one before: it sees strokes twice as large, and no grid
-    twice. Content counts at the first two.
+    Each scale after the first is the antialiased half of the one before: it sees strokes twice as large, on another
+    grid. Content counts at the first two.
 
     Args:
-        features: the network that looks.
+        features: the feature network.
         styles: images (1, 3, H, W) of the style, 0..1, at the scale at which strokes are wanted.
-        weights: how much of each style; only their ratios count.
-        scales: at how many scales the style is compared, at least 2.
+        weights: share of each style; only their ratios count.
+        scales: number of scales at which the style is compared, at least 2.
     """
 
     def __init__(self, features: Features, styles: Sequence[Tensor], weights: Sequence[float], scales: int = 2) -> None:
@@ -82,8 +83,8 @@ class StyleObjective:
                 images = [half(image) for image in images]
 
     def __call__(self, x: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised Gram distance of `x` to the style, and content distance to `content`, both (N, 3, H, W) with
-        sides of at least 16 pixels times 2 ** (scales - 1); each is the mean over its scales."""
+        """Return the normalised Gram distance of `x` to the style, and content distance to `content`, both (N, 3, H, W)
+        with sides of at least 16 pixels times 2 ** (scales - 1); each is the mean over its scales."""
         style_terms, content_terms = [], []
         content_layers = list(reversed(self.features.content_layers))
         for scale, target in enumerate(self.targets):
@@ -111,7 +112,7 @@ class PaletteObjective:
         self.targets = [torch.stack(values).mean(0) for values in zip(*moments, strict=True)]
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The distance of a batch (N, 3, H, W), whose moments are averaged: single images may differ."""
+        """Return the distance of a batch (N, 3, H, W), whose moments are averaged: single images may differ."""
         means_and_covariances = [values.mean(0, keepdim=True) for values in self._moments(x)]
         distances = [
             F.mse_loss(ours[:, :, :1], target[:, :, :1]) / MEAN_SPREAD
@@ -122,7 +123,7 @@ class PaletteObjective:
 
     @staticmethod
     def _moments(x: Tensor) -> list[Tensor]:
-        """Mean and covariance side by side, (N, 3, 4), at each size."""
+        """Return the mean and covariance side by side, (N, 3, 4), at each size."""
         found = []
         for _ in range(3):
             pixels = x.float().flatten(2)
@@ -137,8 +138,8 @@ class PaletteObjective:
 def style_and_content(
     features: Features, x: Tensor, photos: Tensor, styles: Tensor, scales: int = 2
 ) -> tuple[Tensor, Tensor]:
-    """`style_distance` of `x` to the style images, and content distance to the photos, all (N, 3, H, W) with sides of
-    at least 16 pixels times 2 ** (scales - 1); each is the mean over its scales, as in `StyleObjective`."""
+    """Return `style_distance` of `x` to the style images, and content distance to the photos, all (N, 3, H, W) with
+    sides of at least 16 pixels times 2 ** (scales - 1); each is the mean over its scales, as in `StyleObjective`."""
     style_terms, content_terms = [], []
     content_layers = list(reversed(features.content_layers))
     for scale in range(scales):
@@ -153,8 +154,8 @@ def style_and_content(
 
 
 def kept_content(features: Features, x: Tensor, photos: Tensor) -> Tensor:
-    """Content distance of `x` to the photos, both (N, 3, H, W) with sides of at least `SMALLEST`: the mean of the same
-    two scales as those of `StyleObjective`, away from the borders and at random offsets."""
+    """Return the content distance of `x` to the photos, both (N, 3, H, W) with sides of at least `SMALLEST`: the
+    mean of the same two scales as those of `StyleObjective`, away from the borders and at random offsets."""
     inner = slice(FRAME, -FRAME)
     x, photos = shift_together([x[..., inner, inner], photos[..., inner, inner]], SHIFT)
     terms = []

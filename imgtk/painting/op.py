@@ -1,4 +1,4 @@
-"""`Paint`: the operator around every network that repaints an image and normalises by statistics of all of it."""
+"""`Paint`: the operator for networks that repaint an image and normalise by statistics of the whole."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from imgtk.weights.architecture import Architecture, network_of
 __all__ = ["MARGIN", "Paint", "load_network", "paint", "with_margin"]
 
 MARGIN = 64
-"""Pixels by which images are continued on all sides while they are painted, at least: a network paints a frame along
-the borders, which no loss has seen, and which is cut off with the margin."""
+"""Minimum number of pixels by which images are extended on all sides while they are painted. Networks paint a frame
+along the borders, which no loss has seen; it is cut off with the margin."""
 
 
 class Paint(ImageOp):
@@ -79,7 +79,7 @@ class Paint(ImageOp):
         return self._finished(self.forward_fn.apply_moments(with_margin(x, self.margin), statistics), x)
 
     def _finished(self, painted: Tensor, x: Tensor) -> Tensor:
-        """The result for `x`, from what the network painted of it with the margin."""
+        """Return the result for `x`, given the output of the network with the margin."""
         height, width = x.shape[2:]
         painted = painted[:, :, self.margin : self.margin + height, self.margin : self.margin + width]
         return painted if self.strength == 1 else torch.lerp(x.to(painted.dtype), painted, self.strength)
@@ -105,15 +105,15 @@ def load_network(path: Path, architectures: Iterable[Architecture]) -> Normalisi
     """
     network = network_of(read_state(path), architectures, str(path))
     if not isinstance(network, NormalisingNetwork):
-        raise WeightsError(f"{path} holds {type(network).__name__}, which paints no images at their own size")
+        raise WeightsError(f"{path} holds {type(network).__name__}, which does not repaint images at their own size")
     return network.float()
 
 
 def paint(network: nn.Module, x: Tensor, margin: int = MARGIN, noise: Noise | None = None) -> Tensor:
-    """What a network paints of (N, 3, H, W), which it sees `with_margin`.
+    """Return the output of a network for (N, 3, H, W), which it sees `with_margin`.
 
     Args:
-        network: a `NormalisingNetwork`, or what wraps one for training.
+        network: a `NormalisingNetwork`, or a wrapper of one for training.
         noise: for the image with its margin; by default that of an image which starts there.
     """
     height, width = x.shape[2:]
@@ -122,5 +122,6 @@ def paint(network: nn.Module, x: Tensor, margin: int = MARGIN, noise: Noise | No
 
 
 def with_margin(x: Tensor, margin: int = MARGIN) -> Tensor:
-    """(N, 3, H, W), continued by `margin` pixels on each side: mirrored, or repeated where it is too small for that."""
+    """Return (N, 3, H, W), continued by `margin` pixels on each side: mirrored, or repeated where it is too small for
+    that."""
     return continued(x, margin, margin, margin, margin)

@@ -1,4 +1,4 @@
-"""Palettes: giving an image the colours of another by statistics of both, without looking at what they show."""
+"""Palettes: map the colours of an image to those of another by statistics, regardless of content."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Covariance:
 
     @classmethod
     def between(cls, source: Tensor, target: Tensor) -> Covariance:
-        """What gives the colours of `source` the mean and covariance of those of `target`, both (1, 3, H, W), and moves
-        them least: the optimal transport between normal distributions (Pitié and Kokaram, "The linear
-        Monge-Kantorovitch linear colour mapping for example-based colour transfer", 2007, section 4)."""
+        """Return the mapping that gives the colours of `source` the mean and covariance of those of `target`, both (1,
+        3, H, W), and moves them least: the optimal transport between normal distributions (Pitié and Kokaram, "The
+        linear Monge-Kantorovitch linear colour mapping for example-based colour transfer", 2007, section 4)."""
         (mean, cov), (wanted_mean, wanted_cov) = _moments(source), _moments(target)
         root = _root(cov)
         inverse = torch.linalg.inv(root)
@@ -62,7 +62,8 @@ class Histogram:
 
     @classmethod
     def between(cls, source: Tensor, target: Tensor) -> Histogram:
-        """What gives each channel of `source` the distribution of that of `target`, both (1, 3, H, W)."""
+        """Return the mapping that gives each channel of `source` the distribution of that of `target`, both (1, 3, H,
+        W)."""
         levels = torch.linspace(0, 1, LEVELS, device=source.device)
         rows = []
         for ours, theirs in zip(source[0].float().flatten(1), target[0].float().flatten(1), strict=True):
@@ -88,7 +89,7 @@ PALETTES: dict[str, type[Covariance] | type[Histogram]] = {"covariance": Covaria
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (3,) and covariance (3, 3) of the colours of (1, 3, H, W), in float64."""
+    """Return mean (3,) and covariance (3, 3) of the colours of (1, 3, H, W), in float64."""
     colours = x[0].double().flatten(1).T
     mean = colours.mean(0)
     away = colours - mean
@@ -96,6 +97,6 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _root(matrix: Tensor) -> Tensor:
-    """Square root of a symmetric positive definite matrix."""
+    """Return square root of a symmetric positive definite matrix."""
     values, vectors = torch.linalg.eigh(matrix)
     return (vectors * values.clamp_min(0).sqrt()) @ vectors.T

@@ -1,4 +1,4 @@
-"""`PaintStrokes`: painting whose strokes grow with the image."""
+"""`PaintStrokes`: paintings whose strokes scale with the image."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["SMOOTH", "PaintStrokes", "Underpainting"]
 TINY = MEASURED_PIXELS // 4
 """Pixels of an image below which strokes become finer with the image, as things in it do: it is painted enlarged."""
 ENLARGED = 2
-"""How often at most a tiny image is enlarged: more would only show that there is nothing to see."""
+"""Maximum factor by which a tiny image is enlarged: beyond, there is no detail to paint."""
 DETAILS = 0.75
 """The share of the image in what is painted over falls with the enlargement to this power: chosen by eye, among 0.3
 to 1, for strokes that stay large and edges that stay sharp."""
@@ -36,13 +36,13 @@ SMOOTH = 8.0
 
 @dataclass
 class Underpainting:
-    """A small version of the image, painted: the large strokes.
+    """A reduced version of the image, painted: the large strokes.
 
     Attributes:
         photo, painting: (1, 3, h, w), of one size.
-        measured: size of the image that both are of: of a thumbnail, or of the image itself.
+        measured: size of the image that both are of: a thumbnail, or the image itself.
         palette: what `Blend` measured on them.
-        moments: for painting over it, once that was done.
+        moments: for painting over it, once measured.
     """
 
     photo: Tensor
@@ -53,7 +53,7 @@ class Underpainting:
 
     @cached_property
     def flat(self) -> bool:
-        """Whether there is nothing to see: normalisation would make a pattern of rounding errors."""
+        """Whether the image is flat: normalisation would turn rounding errors into a pattern."""
         return bool((self.painting.amax((2, 3)) - self.painting.amin((2, 3))).max() < 1 / 255)
 
 
@@ -142,8 +142,8 @@ class PaintStrokes(Paint):
     def _painted_over(
         self, large: Tensor, x: Tensor, under: Underpainting, share: float, noise: Noise | None
     ) -> Tensor:
-        """The large strokes painted over with fine ones, where the image is `x` and the noise `noise`; `share` is that
-        of the image in what the network sees."""
+        """Return the large strokes painted over with fine ones, where the image is `x` and the noise `noise`; `share`
+        is that of the image in what the network sees."""
         if under.moments is None:
             mixed = torch.lerp(under.painting, under.photo.to(under.painting.dtype), share)
             small = self._noise(Box.of(_size(mixed)), x)
@@ -157,24 +157,25 @@ class PaintStrokes(Paint):
         self.__dict__.pop("exact", None)
 
     def _noise(self, box: Box, x: Tensor) -> Noise | None:
-        """The noise for region `box` with the margin, as `x` in kind, if the network takes any."""
+        """Return the noise for region `box` with the margin, as `x` in kind, if the network takes any."""
         if not self.network.noisy:
             return None
         wide = Box(box.left - self.margin, box.top - self.margin, box.right + self.margin, box.bottom + self.margin)
         return noise_in(wide, self.seed).to(x.device, x.dtype)
 
     def _inside(self, painted: Tensor, x: Tensor) -> Tensor:
-        """What the network painted of `x`, without the margin."""
+        """Return the output of the network for `x`, without the margin."""
         return cut(painted, Box.of(_size(x)).shifted(self.margin, self.margin))
 
     def _fitting(self, size: Size) -> Size:
-        """The size at which an image of `size`, at most a megapixel, has strokes as wanted when it is painted."""
+        """Return the size at which an image of `size`, at most a megapixel, has strokes as wanted when it is
+        painted."""
         natural = max(1.0, min(TINY / size.pixels, ENLARGED**2) ** 0.5)
         multiple = self.network.multiple
         return Size(*(max(1, round(side * natural / self.scale / multiple)) * multiple for side in size))
 
     def _covered(self, measured: Size, whole: Size) -> Size:
-        """The size of what the underpainting shows, in pixels of the image of size `whole`: the image, or the
+        """Return the size of what the underpainting shows, in pixels of the image of size `whole`: the image, or the
         image with what was mirrored at its end when all of it was measured."""
         multiple = self.network.multiple
         padded = Size(*(-(-side // multiple) * multiple for side in whole))
@@ -186,7 +187,7 @@ def _size(x: Tensor) -> Size:
 
 
 def _part(painting: Tensor, size: Size, box: Box) -> Tensor:
-    """Region `box` of the painting enlarged (or shrunk) to `size`; its border goes on beyond it."""
+    """Return region `box` of the painting enlarged (or shrunk) to `size`; its border goes on beyond it."""
     whole = _size(painting)
     if whole == size and box.right <= size.width and box.bottom <= size.height:
         return cut(painting, box)
@@ -194,6 +195,7 @@ def _part(painting: Tensor, size: Size, box: Box) -> Tensor:
 
 
 def _resampled(x: Tensor, size: Size, window: Window | None) -> Tensor:
-    """`resample` that leaves flat images exactly flat: instance normalisation makes much of the least difference."""
+    """Return `resample` that leaves flat images exactly flat: instance normalisation makes much of the least
+    difference."""
     corner = x[:, :, :1, :1]
     return resample(x - corner, size, window=window) + corner

@@ -1,4 +1,4 @@
-"""What trainers share that learn from two domains without pairs, from photos and paintings."""
+"""A base for trainers that learn from two domains without pairs, such as photos and paintings."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class DomainsTrainer(Trainer[R]):
             )
         if recipe.content and recipe.crop < SMALLEST:
             raise TrainingError(
-                f"crops of {recipe.crop} pixels are too small to show things", hint=f"Take at least {SMALLEST}."
+                f"crops of {recipe.crop} pixels are too small to show objects", hint=f"Use at least {SMALLEST}."
             )
         self.adversary = Adversary(recipe)
         self.features = load_features(recipe.backbone, pooling="average")
@@ -127,14 +127,14 @@ class DomainsTrainer(Trainer[R]):
 
     @abstractmethod
     def pixel_discriminator(self) -> nn.Module:
-        """A discriminator of images (N, 3, H, W), with logits as `Adversary` takes them."""
+        """Return a discriminator of images (N, 3, H, W), with logits as `Adversary` takes them."""
 
     @abstractmethod
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
-        """What the generator makes of a photo: (1, 3, H, W) to the same, 0..1, sides multiples of 32."""
+        """Return the generator's output for a photo: (1, 3, H, W) to the same, 0..1, sides multiples of 32."""
 
     def discriminator(self) -> nn.Module:
-        """As the recipe's `discriminator` and `spectral_norm` say. To be asked through `looking`."""
+        """Build a discriminator by the recipe's `discriminator` and `spectral_norm`. Call it through `looking`."""
         if self.recipe.discriminator == "pixels":
             discriminator = self.pixel_discriminator()
         else:
@@ -143,7 +143,7 @@ class DomainsTrainer(Trainer[R]):
         return spectrally_normalised(discriminator) if self.recipe.spectral_norm else discriminator
 
     def looking(self, discriminator: nn.Module) -> Discriminator:
-        """What a discriminator says of images (N, 3, H, W), which it sees `shifted`."""
+        """Return the discriminator's logits for images (N, 3, H, W), which it sees `shifted`."""
         if self.recipe.discriminator == "pixels":
             return lambda images: discriminator(shifted(images))
         return lambda images: discriminator(list(self.features(shifted(images)).values()))
@@ -160,17 +160,17 @@ class DomainsTrainer(Trainer[R]):
         self.held_out_paintings = [self._loaded(file) for file in self.held_out_targets]
 
     def _loaded(self, file: Path) -> Tensor:
-        """(1, 3, H, W), sides multiples of 32, at the size at which is trained."""
+        """Return (1, 3, H, W), sides multiples of 32, at the size at which is trained."""
         image = image_tensor(load_image(file, self.recipe.side), 32)
         if not image.numel():
             raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 32 pixels.")
         return image
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """`kid`: kernel distance on our features (not Inception's, so no figures of papers compare) between painted
-        photos and held-out paintings, times 1000, and `kid_photos`, the same for the photos as they are. `content`:
-        normalised content distance between photos and what was painted of them. `regularity`: of what is painted over
-        a smooth image (see `imgtk.nn.regularity`)."""
+        """Return `kid`: kernel distance on our features (not Inception's, so no figures of papers compare) between
+        painted photos and held-out paintings, times 1000, and `kid_photos`, the same for the photos as they are.
+        `content`: normalised content distance between photos and what was painted of them. `regularity`: of what is
+        painted over a smooth image (see `imgtk.nn.regularity`)."""
         painted = [self.painted(generator, photo.to(self.device)).float().clamp(0, 1) for photo in self.held_out]
         contents = []
         layer = self.features.content_layers[1]
@@ -190,7 +190,7 @@ class DomainsTrainer(Trainer[R]):
         return torch.cat([self.features.embed(part) for part in parts])
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Rows of photo and painting."""
+        """Return the rows of photo and painting."""
         rows = [
             torch.cat([photo.to(self.device), self.painted(generator, photo.to(self.device)).float()], 3)[0].cpu()
             for photo in self.held_out[:4]
@@ -199,7 +199,7 @@ class DomainsTrainer(Trainer[R]):
 
 
 def fresh_noise(batch: Tensor) -> Noise:
-    """Noise for a training step: another one for each of the images (N, 3, H, W)."""
+    """Return the noise for a training step: another one for each of the images (N, 3, H, W)."""
     height, width = batch.shape[2:]
     one_each = batch[:, :1, :1, :1]
     white = on_whole_batch(one_each, lambda whole: draw_white(len(whole), height, width))
@@ -226,23 +226,24 @@ def periodic_borders(network: nn.Module) -> Iterator[None]:
 
 
 def smoothed_photos(photos: Tensor) -> Tensor:
-    """Photos (N, 3, H, W), 0..1, without their details, but with noise of 0.8 8-bit steps: what weaves show on."""
+    """Return photos (N, 3, H, W), 0..1, without their details, but with noise of 0.8 8-bit steps: what weaves
+    show on."""
     return (gaussian_blur(photos, SMOOTHING) + GRAIN * torch.randn_like(photos)).clamp(0, 1)
 
 
 def stacked(rows: Sequence[Tensor]) -> Tensor:
-    """Images (3, H, W) below each other; black beside those that are not the widest."""
+    """Return images (3, H, W) below each other, with black beside narrower ones."""
     width = max(row.shape[2] for row in rows)
     return torch.cat([pad(row, (0, width - row.shape[2])) for row in rows], 1)
 
 
 def split(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Files to learn from, and every tenth to hold out."""
+    """Return the files to train on, and every tenth to hold out."""
     return [file for index, file in enumerate(files) if index % EVERY], list(files[::EVERY])
 
 
 def corners(image: Tensor, side: int) -> list[Tensor]:
-    """The four corners of (N, C, H, W), each `side` pixels wide and high, or less where the image is smaller."""
+    """Return the four corners of (N, C, H, W), each `side` pixels wide and high, or less where the image is smaller."""
     height, width = (min(side, length) for length in image.shape[2:])
     rows, columns = (slice(0, height), slice(-height, None)), (slice(0, width), slice(-width, None))
     return [image[:, :, row, column] for row in rows for column in columns]

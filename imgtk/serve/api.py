@@ -54,7 +54,7 @@ class Api:
         self._operators = [operator(spec) for spec in service.policy.specs]
 
     def routes(self) -> list[Route]:
-        """All paths of the API."""
+        """Return all paths of the API."""
         job = ROOT + "/jobs/{id}"
         return [
             Route(f"{ROOT}/run", self.run, methods=["POST"]),
@@ -74,7 +74,7 @@ class Api:
         ]
 
     async def run(self, request: Request) -> Response:
-        """The result at once, if the client waits for it long enough; else the job."""
+        """Return the result at once, if the client waits for it long enough; else the job."""
         seconds = _wait(request.headers.get("prefer", ""))
         job = await self._service.add(request, request.state.client)
         if seconds:
@@ -97,7 +97,7 @@ class Api:
         return JSONResponse(self._told(job), 200 if job.finished else 202)
 
     async def events(self, request: Request) -> Response:
-        """A stream: an event `job` for every change, the last one when the job is finished."""
+        """Return a stream: an event `job` for every change, the last one when the job is finished."""
         job = self._job(request)
         return StreamingResponse(self._events(job), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -116,7 +116,7 @@ class Api:
         return self._file(self._job(request))
 
     async def preview(self, request: Request) -> Response:
-        """The image or the result as browsers show it, with 8 megapixels at most."""
+        """Return the image or the result as browsers show it, with 8 megapixels at most."""
         job = self._job(request)
         which = request.query_params.get("of", "result")
         if which not in ("image", "result"):
@@ -180,7 +180,7 @@ class Api:
 
 
 async def on_error(request: Request, error: Exception) -> Response:
-    """A response for what a handler raised on purpose."""
+    """Return a response for what a handler raised on purpose."""
     if isinstance(error, HTTPException):
         kind = {404: "not-found", 405: "method"}.get(error.status_code, "request")
         error = Problem(error.status_code, kind, str(error.detail), headers=dict(error.headers or {}))
@@ -197,7 +197,7 @@ async def _finished(job: Job, seconds: float) -> None:
 
 
 async def _happens(event: asyncio.Event, seconds: float) -> bool:
-    """Whether something happens within so many seconds."""
+    """Return whether something happens within so many seconds."""
     try:
         await asyncio.wait_for(event.wait(), seconds)
     except asyncio.TimeoutError:
@@ -206,6 +206,6 @@ async def _happens(event: asyncio.Event, seconds: float) -> bool:
 
 
 def _wait(prefer: str) -> float:
-    """Seconds that a `Prefer` header asks to wait (RFC 7240)."""
+    """Return the seconds that a `Prefer` header asks to wait (RFC 7240)."""
     match = re.search(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])", prefer)
     return min(int(match[1]), LONGEST_WAIT) if match else 0

@@ -27,7 +27,7 @@ PAGE = Path(__file__).with_name("page")
 
 
 def application(service: Service) -> ASGIApp:
-    """The application of a service. While it lives, so do the service's processes."""
+    """Yield the application of a service. While it lives, so do the service's processes."""
     metrics = Metrics(service.jobs)
 
     @asynccontextmanager

@@ -16,7 +16,8 @@ __all__ = ["chain_of", "models", "operator"]
 
 
 def operator(spec: OpSpec) -> dict[str, Any]:
-    """An operator: its parameters in the order in which bare words bind, each with a JSON Schema of its value."""
+    """Return an operator: its parameters in the order in which bare words bind, each with a JSON Schema of its
+    value."""
     return {
         "name": spec.name,
         "summary": spec.summary,
@@ -37,7 +38,7 @@ def operator(spec: OpSpec) -> dict[str, Any]:
 
 
 def _schema(param: Param) -> dict[str, Any]:
-    """What a parameter takes, as JSON Schema."""
+    """Return what a parameter takes, as JSON Schema."""
     kind = param.type
     if isinstance(kind, Integer | Number):
         bounds = {"minimum": kind.minimum, "maximum": kind.maximum}
@@ -58,13 +59,14 @@ def _schema(param: Param) -> dict[str, Any]:
 
 
 def models(registry: Registry) -> list[dict[str, Any]]:
-    """The cards of all weights that there are."""
+    """Return the cards of all weights that there are."""
     cards = [*(card for package in registry.packages for card in shipped(package)), *added()]
     return [asdict(card) for card in cards]
 
 
 def chain_of(graph: Graph, registry: Registry) -> list[dict[str, Any]] | None:
-    """The stages of a pipeline that is one chain: operator and parameters, as they are written; None for others."""
+    """Return the stages of a pipeline that is one chain: operator and parameters, as they are written; None for
+    others."""
     stages = []
     for index, node in enumerate(graph.nodes):
         if index == INPUT:

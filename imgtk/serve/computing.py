@@ -47,7 +47,7 @@ class Computer:
         self._speeds: dict[tuple[str, int], float | None] = {}
 
     def do(self, task: AnyTask, report: Report) -> dict[str, Any]:
-        """What a task gives. Raises ImgtkError, Problem, or whatever `report` raises."""
+        """Return what a task gives. Raises ImgtkError, Problem, or whatever `report` raises."""
         if isinstance(task, RunTask):
             return self._run(task, report)
         if isinstance(task, InspectTask):
@@ -57,7 +57,7 @@ class Computer:
         return self._preview(task)
 
     def _pipeline(self, task: Task) -> Pipeline:
-        """The pipeline of a task: warm, or new. The one that was not used for longest goes."""
+        """Return the pipeline of a task: warm, or new. The one that was not used for longest goes."""
         key = (task.pipeline, task.seed)
         pipeline = self._warm.pop(key, None) or Pipeline(task.pipeline, replace(self._settings, seed=task.seed))
         if task.keep:
@@ -120,7 +120,8 @@ class Computer:
         return {**plan.to_dict(), "notes": list(plan.notes), "seconds": estimate}
 
     def _speed(self, task: Task, pipeline: Pipeline, extents: set[Extent]) -> float | None:
-        """Seconds per pixel of the input, measured on a small image; None for what takes as long for any image."""
+        """Return seconds per pixel of the input, measured on a small image; None for what takes as long for any
+        image."""
         key = (task.pipeline, task.seed)
         if key not in self._speeds:
             self._speeds[key] = None

@@ -94,7 +94,7 @@ class Guard:
             log.info("request", extra={**told, **path})
 
     def _checked(self, scope: Scope, headers: Headers) -> Response | None:
-        """None for a request that may pass. Raises Problem for those that may not."""
+        """Return the none for a request that may pass. Raises Problem for those that may not."""
         self._check_host(headers.get("host", ""))
         cross = self._check_origin(headers, scope)
         if cross and scope["method"] == "OPTIONS":
@@ -116,7 +116,7 @@ class Guard:
             raise Problem(421, "host", "this server is not called by this name", hint)
 
     def _check_origin(self, headers: Headers, scope: Scope) -> bool:
-        """Whether another page asks that may. Raises Problem if it may not."""
+        """Return whether another page asks that may. Raises Problem if it may not."""
         origin = headers.get("origin")
         if origin is None:
             if headers.get("sec-fetch-site") == "cross-site" and scope["method"] not in ("GET", "HEAD"):
@@ -129,7 +129,7 @@ class Guard:
         raise Problem(403, "origin", "other pages may not use this server", "See --allow-origin.")
 
     def _token(self, scope: Scope, headers: Headers) -> bytes:
-        """The token of a request, if tokens are needed. Raises Problem if it is missing or wrong."""
+        """Return the token of a request, if tokens are needed. Raises Problem if it is missing or wrong."""
         guarded = scope["path"].startswith("/api/") or scope["path"] == "/metrics"
         if not self._tokens or not guarded or scope["path"] in OPEN:
             return b""
@@ -154,12 +154,12 @@ class Guard:
 
 
 def problem_response(problem: Problem) -> JSONResponse:
-    """A problem as a response."""
+    """Return a problem as a response."""
     return JSONResponse(problem.to_dict(), problem.status, dict(problem.headers), MEDIA_TYPE)
 
 
 def _without_ids(path: str) -> str:
-    """A path as the log tells it: ids of jobs are as good as passwords."""
+    """Return a path as the log tells it: ids of jobs are as good as passwords."""
     return re.sub(r"[^\x20-\x7e]", "?", re.sub(r"(/jobs/[\w-]{4})[\w-]*", r"\1*", path))[:200]
 
 

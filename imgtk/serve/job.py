@@ -160,7 +160,7 @@ class Job:
         return (monotonic() - self._began) / done * (total - done)
 
     def to_dict(self, position: int | None = None) -> dict[str, Any]:
-        """The job as clients see it."""
+        """Return the job as clients see it."""
         done, total, stage = self._progress
         left = self.seconds_left
         return {

@@ -40,7 +40,7 @@ class FairQueue:
             self._some.notify()
 
     async def take(self) -> Job:
-        """The next job, as soon as there is one."""
+        """Return the next job, as soon as there is one."""
         async with self._some:
             await self._some.wait_for(lambda: len(self))
             client, jobs = self._waiting.popitem(last=False)
@@ -58,7 +58,7 @@ class FairQueue:
             self._waiting.pop(job.client, None)
 
     def position(self, job: Job) -> int | None:
-        """How many jobs are done before a waiting one; None if it does not wait."""
+        """Return how many jobs are done before a waiting one; None if it does not wait."""
         own = list(self._waiting.get(job.client, ()))
         if job not in own:
             return None
@@ -136,14 +136,14 @@ class Jobs:
         await self._queue.put(job)
 
     def get(self, name: str, client: str) -> Job:
-        """A client's job. Raises Problem if it has none of that id."""
+        """Return a client's job. Raises Problem if it has none of that id."""
         job = self._jobs.get(name)
         if job is None or job.client != client:
             raise Problem(404, "no-job", "you have no such job", "Jobs expire; those of other clients cannot be seen.")
         return job
 
     def position(self, job: Job) -> int | None:
-        """How many jobs are done before a waiting one."""
+        """Return how many jobs are done before a waiting one."""
         return self._queue.position(job)
 
     def cancel(self, job: Job) -> None:

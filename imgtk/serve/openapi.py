@@ -12,7 +12,7 @@ __all__ = ["document"]
 
 
 def document(limits: Limits) -> dict[str, Any]:
-    """The document for a server with these limits."""
+    """Return the document for a server with these limits."""
     return {
         "openapi": "3.1.0",
         "info": {

@@ -84,7 +84,7 @@ class ServeOptions:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine reach the address."""
+    """Return whether only programs of this machine reach the address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

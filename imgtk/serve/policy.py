@@ -26,7 +26,7 @@ OURS = "imgtk"
 
 
 def is_own(registry: Registry, op: str) -> bool:
-    """Whether an operator is of a plugin that comes with imgtk."""
+    """Return whether an operator is of a plugin that comes with imgtk."""
     origin = registry.origin(op)
     return origin is not None and origin.distribution == OURS
 
@@ -46,7 +46,7 @@ class Policy:
     presets: Sequence[Preset] = ()
 
     def allows(self, op: str) -> bool:
-        """Whether pipelines may have this operator."""
+        """Return whether pipelines may have this operator."""
         wanted = not self.options.ops or any(fnmatchcase(op, pattern) for pattern in self.options.ops)
         return wanted and (self.options.plugins or is_own(self.registry, op))
 
@@ -56,13 +56,13 @@ class Policy:
         return [spec for spec in self.registry.specs if self.allows(spec.name)]
 
     def weights(self) -> set[str]:
-        """Names of all weights that there are."""
+        """Return the names of all weights that there are."""
         return {card.name for package in self.registry.packages for card in shipped(package)} | {
             card.name for card in added()
         }
 
     def parse(self, text: str, files: Mapping[str, Path]) -> Graph:
-        """The graph of a pipeline that may be served.
+        """Return the graph of a pipeline that may be served.
 
         Args:
             text: the pipeline.
@@ -114,7 +114,7 @@ class Policy:
         return value
 
     def _file(self, spec: OpSpec, param: Param, value: Any, files: Mapping[str, Path]) -> Path:
-        """The uploaded file that a pipeline calls by its name."""
+        """Return the uploaded file that a pipeline calls by its name."""
         if str(value) in files:
             return files[str(value)]
         there = f"It has {_listed(files)}." if files else "Send it along, and call it by its file name."
@@ -122,7 +122,7 @@ class Policy:
 
 
 def _blended(op: str) -> list[str]:
-    """The names of the operators that `task:method+method` joins."""
+    """Return the names of the operators that `task:method+method` joins."""
     first, *others = op.split("+")
     task = first.partition(":")[0]
     return [first, *(f"{task}:{other}" for other in others)]

@@ -227,7 +227,7 @@ class WorkerHandle:
 
 
 def _problem(members: dict[str, Any]) -> Problem:
-    """The problem that crossed the pipe as data."""
+    """Return the problem that crossed the pipe as data."""
     known = {"type", "title", "status", "detail", "hint"}
     extra = {key: value for key, value in members.items() if key not in known}
     kind = members["type"].rpartition(":")[2]

@@ -16,7 +16,7 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(eq=False)
 class Problem(Exception):  # noqa: N818 - the word of the standard
-    """What went wrong, for people and programs.
+    """What went wrong, for users and programs.
 
     Attributes:
         status: HTTP status.
@@ -39,7 +39,7 @@ class Problem(Exception):  # noqa: N818 - the word of the standard
         return self.detail
 
     def to_dict(self) -> dict[str, Any]:
-        """The members of the JSON object."""
+        """Return the members of the JSON object."""
         members = {
             "type": f"urn:imgtk:problem:{self.kind}",
             "title": HTTPStatus(self.status).phrase,
@@ -51,7 +51,7 @@ class Problem(Exception):  # noqa: N818 - the word of the standard
 
 
 def problem_of(error: BaseException, names: Mapping[str, str] | None = None) -> Problem:
-    """The problem that an exception stands for.
+    """Return the problem that an exception stands for.
 
     Args:
         error: what was raised.

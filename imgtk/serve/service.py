@@ -118,7 +118,8 @@ class Service:
         return upload.files
 
     async def plan(self, text: str, size: tuple[int, int], files: list[str]) -> dict[str, Any]:
-        """What a pipeline would do with an image of a size; without figures if it reads images that are not there yet.
+        """Return what a pipeline would do with an image of a size; without figures if it reads images that are not
+        there yet.
 
         Raises:
             Problem: for what is not served.
@@ -132,7 +133,7 @@ class Service:
         return {"pipeline": canonical, "chain": chain_of(graph, self.registry), "plan": planned}
 
     async def preview(self, job: Job, source: Path) -> Path:
-        """A version of an image of a job that browsers show."""
+        """Return a version of an image of a job that browsers show."""
         target = source.with_name(f"{source.stem}.preview.png")
         if not target.exists():
             draft = target.with_name(f"draft-{target.name}")

@@ -1,4 +1,4 @@
-"""What clients send, counted while it arrives: fields and files, on the disk."""
+"""What clients send, counted while it arrives: fields and files, on disk."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Upload:
         return {str(path): name for name, path in [(self.name, self.image), *self.files.items()]}
 
     def write_as(self) -> WriteAs:
-        """How the result is to be written. Raises Problem for options that make no sense."""
+        """Return how the result is to be written. Raises Problem for options that make no sense."""
         suffix = self.fields.get("format") or None
         if suffix is not None and suffix not in ("jpg", "png", "webp", "tif", "bmp"):
             raise _bad(f"format: expected jpg, png, webp, tif or bmp, got {suffix!r}")
@@ -70,7 +70,7 @@ class Upload:
         return WriteAs(suffix, self.whole("quality", 1, 100), lossless == "true", depth)
 
     def whole(self, name: str, low: int, high: int) -> int | None:
-        """A field that is a whole number; None if it was not sent. Raises Problem for anything else."""
+        """Return a field that is a whole number; None if it was not sent. Raises Problem for anything else."""
         text = self.fields.get(name) or None
         if text is None:
             return None
@@ -109,7 +109,7 @@ async def receive_upload(request: Request, limits: Limits, root: Path) -> AsyncI
 
 
 def limited(request: Request, limits: Limits, most: int | None = None) -> Request:
-    """The request, with its body counted, and timed, while it is read.
+    """Return the request, with its body counted, and timed, while it is read.
 
     Raises:
         Problem: at once if it says that it is larger than it may be.
@@ -189,7 +189,7 @@ async def _raw(request: Request, upload: Upload) -> None:
 
 
 def safe_name(name: str | None) -> str:
-    """The last part of a file's name, without what terminals and headers would take for something else."""
+    """Return the last part of a file's name, without what terminals and headers would take for something else."""
     last = PureWindowsPath(PurePosixPath(name or "").name).name
     cleaned = "".join(c for c in last if c.isprintable()).strip(". ")
     return cleaned[-120:] or "image"

@@ -1,4 +1,4 @@
-"""For authors of plugins: one call that tries to break an operator."""
+"""`check_op`: one call that tries to break an operator, for authors of plugins."""
 
 from imgtk.testing.images import sample_image
 from imgtk.testing.operator import SIZES, check_op

@@ -1,4 +1,4 @@
-"""Images made up for tests."""
+"""Images generated for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imgtk.nn.resample import resample
 
 
 def sample_image(width: int, height: int, *, seed: int = 0, gray: bool = False) -> Tensor:
-    """A made-up image, (1, 3, height, width), float32, 0..1: large soft shapes, hard edges, and fine grain.
+    """Return a synthetic image, (1, 3, height, width), float32, 0..1: large soft shapes, hard edges, and fine grain.
 
     Args:
         seed: the same seed gives the same image.

@@ -1,4 +1,4 @@
-"""`check_op`: what every operator promises, tried out."""
+"""`check_op`: verify what every operator promises."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _build(spec: OpSpec, registry: Registry, params: dict[str, Any]) -> ImageOp:
 
 
 def _check_calls(spec: OpSpec, registry: Registry, params: dict[str, Any], x: Tensor, where: str) -> None:
-    """Promises of the operator itself, whose input the engine would have made a multiple of `Geometry.multiple`."""
+    """Check the promises of the operator itself, on inputs whose sides are multiples of `Geometry.multiple`."""
     op = _build(spec, registry, params)
     sides = (-(-side // op.geometry.multiple) * op.geometry.multiple for side in (x.shape[3], x.shape[2]))
     size = Size(*sides)
@@ -113,7 +113,7 @@ def _check_calls(spec: OpSpec, registry: Registry, params: dict[str, Any], x: Te
 def _check_engine(
     spec: OpSpec, registry: Registry, params: dict[str, Any], x: Tensor, where: str, tile: int, tolerance: float
 ) -> None:
-    """Promises that only show when the engine runs the operator."""
+    """Check the promises that only show when the engine runs the operator."""
     converted = {name: param.convert(value, spec.name) for name, value in params.items() if (param := spec.param(name))}
     graph = Graph((Node("in"), Node(spec.name, (INPUT,) * spec.inputs, converted)), output=1)
 

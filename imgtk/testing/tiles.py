@@ -13,7 +13,8 @@ __all__ = ["in_tiles"]
 
 
 def in_tiles(op: ImageOp, x: Tensor, side: int, statistics: object = None) -> Tensor:
-    """What an operator of one input gives for `x`, (N, C, H, W), in tiles of at most `side` pixels of its output.
+    """Return what an operator of one input gives for `x`, (N, C, H, W), in tiles of at most `side` pixels of its
+    output.
 
     Args:
         op: the operator, moved to the device and number format of `x`.

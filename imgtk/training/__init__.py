@@ -1,6 +1,6 @@
-"""Training: the `Trainer` protocol, and the loop that every trainer runs in.
+"""Training: the `Trainer` protocol, and the loop that runs every trainer.
 
-The loop lives in `imgtk.training.run`, which imports Lightning Fabric (the `[train]` extra) when it starts.
+The loop is in `imgtk.training.run`, which imports Lightning Fabric (the `[train]` extra) when it starts.
 """
 
 from imgtk.training.images import CropSampler

@@ -1,6 +1,6 @@
-"""Adversarial losses, and what keeps a GAN's training steady: settings that every trainer of a GAN shares.
+"""Adversarial losses and the stabilisers of GAN training: settings that all trainers of a GAN share.
 
-docs/gan.md says which to take.
+docs/gan.md explains which to use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REACH = 7
 """One less than the stride of the patch discriminator's deepest layers."""
 
 Discriminator = Callable[[Tensor], "Tensor | Sequence[Tensor]"]
-"""What says of images (N, C, H, W) how real they look, by one tensor of logits or several."""
+"""Rates how real images (N, C, H, W) look, by one tensor of logits or several."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _cross_entropy(logits: Tensor, real: bool) -> Tensor:
 
 
 def _relativistic(better: Tensor, worse: Tensor | None) -> Tensor:
-    """What a network minimises that wants `better` to look more real than `worse`."""
+    """Return the loss of a network that wants `better` to look more real than `worse`."""
     assert worse is not None
     return (_cross_entropy(better - batch_mean(worse), True) + _cross_entropy(worse - batch_mean(better), False)) / 2
 
@@ -115,14 +115,15 @@ class Adversary:
         self.loss, self.settings = GAN_LOSSES[settings.gan], settings
 
     def generator_loss(self, discriminator: Discriminator, fake: Tensor, real: Tensor) -> Tensor:
-        """What the generator of `fake` minimises. Freeze the discriminator for it."""
+        """Return the loss of the generator of `fake`. Freeze the discriminator for it."""
         verdicts = _several(discriminator(fake))
         others = _several(discriminator(real)) if self.loss.relative else [None] * len(verdicts)
         losses = [self.loss.generator(ours, theirs) for ours, theirs in zip(verdicts, others, strict=True)]
         return torch.stack(losses).mean()
 
     def discriminator_losses(self, discriminator: Discriminator, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """What the discriminator minimises: `adversarial`, and the penalties that are on. `fake` is detached here."""
+        """Return the losses of the discriminator: `adversarial`, and the penalties that are on. `fake` is detached
+        here."""
         fake = fake.detach()
         verdicts = zip(_several(discriminator(real)), _several(discriminator(fake)), strict=True)
         losses = {"adversarial": torch.stack([self.loss.discriminator(*pair) for pair in verdicts]).mean()}
@@ -136,10 +137,10 @@ class Adversary:
 
 
 def shifted(images: Tensor) -> Tensor:
-    """All of (N, C, H, W) but `REACH` random rows and columns at the borders.
+    """Return (N, C, H, W) without `REACH` random rows and columns at the borders.
 
-    The strides of discriminators make a grid of 8 pixels, and generators paint what discriminators always see at the
-    same place on it.
+    The strides of discriminators form a grid of 8 pixels. Without the shift, generators would paint what discriminators
+    always see at the same position on it.
     """
     top, left = torch.randint(0, REACH + 1, (2,)).tolist()
     height, width = (side - REACH for side in images.shape[2:])
@@ -151,7 +152,7 @@ def _several(verdict: Tensor | Sequence[Tensor]) -> list[Tensor]:
 
 
 def _squared_slope(discriminator: Discriminator, x: Tensor) -> Tensor:
-    """Squared length (N,) of the gradient of the discriminator's mean verdict on each image (N, C, H, W)."""
+    """Return the squared length (N,) of the gradient of the discriminator's mean verdict on each image (N, C, H, W)."""
     x = x.detach().float().requires_grad_(True)
     verdict = torch.stack([logits.float().flatten(1).mean(1) for logits in _several(discriminator(x))]).mean(0)
     (gradient,) = torch.autograd.grad(verdict.sum(), x, create_graph=True)

@@ -1,4 +1,4 @@
-"""Checkpoints of runs: `last.ckpt`, which has all that resuming exactly needs, random states included."""
+"""Checkpoints of runs: `last.ckpt`, with everything for exact resuming, including random states."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def write_checkpoint(path: Path, recipe: Recipe, state: Mapping[str, Any]) -> No
 
 
 def read_checkpoint(path: Path, recipe: Recipe, device: torch.device) -> dict[str, Any]:
-    """The state of a run from its checkpoint, on `device`.
+    """Return the state of a run from its checkpoint, on `device`.
 
-    How often is validated, sampled and written may change between a run's parts. Settings that the checkpoint lacks are
-    younger than it, and are not compared.
+    The intervals of validation, samples and checkpoints may change when a run is resumed. Settings that the checkpoint
+    lacks are newer than it, and are not compared.
 
     Raises:
         TrainingError: it cannot be read, or was made with another recipe.
@@ -51,7 +51,8 @@ def read_checkpoint(path: Path, recipe: Recipe, device: torch.device) -> dict[st
 
 
 def random_state(data: torch.Generator, device: torch.device) -> dict[str, Any]:
-    """The states of all random generators of a run: its own for the data, and those of torch, numpy and Python."""
+    """Return the states of all random generators of a run: its own for the data, and those of torch, numpy and
+    Python."""
     numpy_state = np.random.get_state(legacy=False)
     return {
         "data": data.get_state(),

@@ -1,4 +1,4 @@
-"""Lightning Fabric in one process of a run: device, precision, and the connection to the other processes."""
+"""Lightning Fabric in one process of a run: device, precision and the connection to the other processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PRECISIONS = {torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed", torch.flo
 
 
 def launch(device: str, devices: int, nodes: int, dtype: str) -> Fabric:
-    """Fabric in this process, connected to the others.
+    """Return a Fabric in this process, connected to the others.
 
     Args:
         device: of each process: "auto", "cpu", "cuda" …
@@ -34,7 +34,7 @@ def launch(device: str, devices: int, nodes: int, dtype: str) -> Fabric:
         dtype: "auto", "fp32", "bf16" or "fp16".
 
     Raises:
-        TrainingError: these are other processes than torchrun, SLURM or the like has started.
+        TrainingError: torchrun, SLURM or the like has started other processes than these.
     """
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
@@ -67,7 +67,7 @@ def setup(fabric: Fabric, network: nn.Module, optimizer: torch.optim.Optimizer) 
 
 @contextmanager
 def allow_double_backward() -> Iterator[None]:
-    """Lets losses contain gradients (R1, gradient penalty).
+    """Let losses contain gradients (R1, gradient penalty).
 
     In mixed precision Fabric refuses every backward pass that it has not started itself. It offers no public way to say
     that this one is meant, so this sets its private flag; setup.py caps Fabric's version, and a test checks the flag.

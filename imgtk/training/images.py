@@ -1,4 +1,4 @@
-"""Training images: decoded once, held as uint8 in memory (or on the GPU), cropped where there is something to see."""
+"""Training images: decoded once, held as uint8 in memory (or on the GPU), with crops that favour detail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STRIDE = 64
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images below `folder`, sorted by path. Raises TrainingError if there are none."""
+    """Return the images below `folder`, sorted by path. Raises TrainingError if there are none."""
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not files:
         raise TrainingError(f"no images in {folder}", hint=f"Looked for {', '.join(sorted(SUFFIXES))} below it.")
@@ -31,7 +31,8 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def load_image(path: Path, max_side: int = 0) -> np.ndarray:
-    """(H, W, 3) uint8 of a file, shrunk by area averaging until its longer side is at most `max_side` (0: as it is)."""
+    """Return (H, W, 3) uint8 of a file, shrunk by area averaging until its longer side is at most `max_side` (0: as it
+    is)."""
     image = read(path)
     pixels = image.pixels if image.pixels.dtype == np.uint8 else _to_uint8(image.pixels)
     if image.gray:
@@ -40,7 +41,7 @@ def load_image(path: Path, max_side: int = 0) -> np.ndarray:
 
 
 def image_tensor(pixels: np.ndarray, multiple: int = 1) -> Tensor:
-    """(H, W, C) uint8 as (1, C, H', W'), 0..1, cut at the right and below to sides that are multiples."""
+    """Return (H, W, C) uint8 as (1, C, H', W'), 0..1, cut at the right and below to sides that are multiples."""
     height, width = (side - side % multiple for side in pixels.shape[:2])
     return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
 
@@ -51,7 +52,7 @@ def _to_uint8(pixels: np.ndarray) -> np.ndarray:
 
 
 def shrink(pixels: np.ndarray, factor: float) -> np.ndarray:
-    """(H, W, 3), or several such images as (H, W, 3 n), times `factor` < 1, by area averaging."""
+    """Return (H, W, 3), or several such images as (H, W, 3 n), times `factor` < 1, by area averaging."""
     height, width, channels = pixels.shape
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     images = np.split(pixels, channels // 3, axis=2)
@@ -61,14 +62,15 @@ def shrink(pixels: np.ndarray, factor: float) -> np.ndarray:
 class CropSampler:
     """A pool of images from which batches of crops are drawn.
 
-    A crop's chance grows with the square root of its mean gradient, so that flat skies do not fill the batches.
+    The probability of a crop grows with the square root of its mean gradient, so that flat skies do not fill the
+    batches.
 
     Args:
-        files: the image files; those that cannot be read are left out and listed in `failures`.
+        files: the image files; unreadable ones are left out and listed in `failures`.
         crop: side of a crop; smaller images are left out, too.
-        shrink_by: each image is also held at these factors of its size: small versions show more detail per pixel.
-        turns: whether crops are also turned by quarters, beside flipped sideways; not where above and below matter.
-        device: where the pool lies and the crops are cut.
+        shrink_by: each image is also held at these factors of its size: reduced versions show more detail per pixel.
+        turns: whether crops are also rotated by quarter turns, besides flipped horizontally; not if up and down matter.
+        device: where the pool is held and crops are cut.
 
     Raises:
         TrainingError: if no image is left.
@@ -108,7 +110,7 @@ class CropSampler:
 
     @property
     def weight(self) -> float:
-        """Of all possible crops together: of two pools, equal only if their images are."""
+        """The sum of the weights of all possible crops. Two pools have equal sums only if their images are equal."""
         return float(self._chance[-1])
 
     def _load(self, path: Path, max_side: int) -> np.ndarray | ImgtkError:
@@ -118,7 +120,7 @@ class CropSampler:
             return error
 
     def _places(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Corners (N, 2) of possible crops as (top, left), and the weight of each (N,)."""
+        """Return corners (N, 2) of possible crops as (top, left), and the weight of each (N,)."""
         gray = image.float().mean(0, keepdim=True)
         gradient = gray.new_zeros(gray.shape)
         gradient[:, :-1] += (gray[:, 1:] - gray[:, :-1]).abs()
@@ -129,7 +131,7 @@ class CropSampler:
         return corners, (detail.flatten().double() + 0.1).sqrt().cpu()
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """`count` random crops, each flipped, and turned, at random: (N, 3, crop, crop), float32, 0..1.
+        """Return `count` random crops, each flipped, and turned, at random: (N, 3, crop, crop), float32, 0..1.
 
         All randomness comes from `generator`, a CPU generator.
         """

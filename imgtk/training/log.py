@@ -1,4 +1,4 @@
-"""What a run writes beside its checkpoints: log.csv, TensorBoard events, and sample images."""
+"""The log of a run: log.csv, TensorBoard events, and sample images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RunLog:
 
     Args:
         out: the run's folder.
-        step: number of updates that are done. Rows of later ones, from a run that went on and was killed, are dropped.
+        step: number of finished updates. Rows of later ones, from a run that was killed, are dropped.
     """
 
     def __init__(self, out: Path, step: int) -> None:
@@ -35,15 +35,15 @@ class RunLog:
         self.board = _summary_writer(out, step)
 
     def losses(self, step: int, losses: Mapping[str, float], seconds: float) -> None:
-        """The losses by name, and the time that the step took."""
+        """Log the losses by name, and the time of the step."""
         self._write(step, {**losses, "seconds": seconds})
 
     def scores(self, step: int, scores: Mapping[str, float]) -> None:
-        """The figures of a validation, by name."""
+        """Log the figures of a validation, by name."""
         self._write(step, {f"validation/{name}": value for name, value in scores.items()})
 
     def sample(self, step: int, image: Tensor) -> None:
-        """An image (3, H, W), 0..1, as `samples/STEP.png`."""
+        """Write an image (3, H, W), 0..1, as `samples/STEP.png`."""
         pixels = image.float().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
         cv2.imwrite(str(self.out / "samples" / f"{step:07}.png"), pixels[..., ::-1])
 

@@ -1,4 +1,4 @@
-"""The training loop: one for every trainer, in one process or several."""
+"""The training loop of all trainers, in one process or several."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Status:
 
 
 class Loop:
-    """The state of a run, which is what a checkpoint holds, and the loop over it."""
+    """The state of a run, which a checkpoint holds, and the loop over it."""
 
     def __init__(self, trainer: Trainer[Any], out: Path, fabric: Fabric) -> None:
         self.trainer, self.out, self.recipe, self.fabric = trainer, out, trainer.recipe, fabric
@@ -96,7 +96,7 @@ class Loop:
             log.close()
 
     def _update(self, batch: Tensor) -> dict[str, float]:
-        """One step of every network; the losses, those of the whole batch, by "network/loss"."""
+        """Update every network once. Returns the losses of the whole batch by "network/loss"."""
         share = batch.shape[0] // self.fabric.world_size
         batch = batch[self.fabric.global_rank * share :][:share].to(self.fabric.device)
         batch = batch.contiguous(memory_format=torch.channels_last)
@@ -123,8 +123,8 @@ class Loop:
     def _clip(self, name: str) -> bool:
         """Clip the gradient of a network. Returns whether it is finite; if not, the step is skipped.
 
-        Now and then a gradient is not finite although the loss is (where two eigenvalues meet, say). Many such steps in
-        a row end the run.
+        Occasionally a gradient is not finite although the loss is, for example where two eigenvalues coincide. Many
+        such steps in a row end the run.
         """
         if not self.recipe.clip:
             return True
@@ -145,7 +145,7 @@ class Loop:
         return False
 
     def _updates(self, batch: Tensor) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """What the trainer yields, computed (its frozen feature networks, too) in the precision of the run."""
+        """Yield the trainer's updates, computed in the precision of the run, including frozen feature networks."""
         updates = self.trainer.updates(batch, self.networks)
         while True:
             with self.fabric.autocast(), allow_double_backward():

@@ -15,7 +15,7 @@ LARGE_FAN_IN = 576
 
 
 def adam(network: nn.Module, lr: float, betas: tuple[float, float]) -> Optimizer:
-    """Adam (Kingma and Ba 2015) for all parameters of `network`.
+    """Return Adam (Kingma and Ba 2015) for all parameters of `network`.
 
     Args:
         lr: peak learning rate.
@@ -25,10 +25,10 @@ def adam(network: nn.Module, lr: float, betas: tuple[float, float]) -> Optimizer
 
 
 def muon(network: nn.Module, lr: float) -> Optimizer:
-    """Muon for the convolutions of `network` between many channels, Adam for all other parameters.
+    """Return Muon for the convolutions of `network` between many channels, and Adam for all other parameters.
 
     On super-resolution networks it is a decibel ahead of Adam after some hundred steps. Updates are scaled to the size
-    that Adam's have (Liu et al. 2025, "Muon is scalable for LLM training", section 2.2), so that one `lr` serves both.
+    of Adam's (Liu et al. 2025, "Muon is scalable for LLM training", section 2.2), so that one `lr` serves both.
 
     Args:
         lr: peak learning rate of the convolutions; the other parameters get half of it, and less where an output is a

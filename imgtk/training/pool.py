@@ -1,4 +1,4 @@
-"""A pool of earlier fakes, from which discriminators learn too."""
+"""A pool of earlier results, which discriminators see again."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["ImagePool"]
 
 
 class ImagePool:
-    """Hands out earlier images in the place of new ones, every second time (Shrivastava et al. 2017, section 2.3; the
-    sizes and chances are CycleGAN's, Zhu et al. 2017, section 7.1). A discriminator that sees only the newest fakes
-    forgets the older ones, and swings.
+    """Replaces every second image by an earlier one (Shrivastava et al. 2017, section 2.3; size and probability are
+    CycleGAN's, Zhu et al. 2017, section 7.1). A discriminator that sees only the newest results forgets the older
+    ones, and oscillates.
 
-    It is the same in all processes, and part of a run's checkpoint: see `state` and `restore`.
+    The pool is the same in all processes, and part of a run's checkpoint: see `state` and `restore`.
 
     Args:
-        size: images that are held; 0 for no pool.
+        size: number of images; 0 for no pool.
     """
 
     def __init__(self, size: int = 50) -> None:
@@ -28,9 +28,9 @@ class ImagePool:
         self.held: list[Tensor] = []
 
     def swap(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) of new images; the same number of images, some of them earlier ones. Without gradients.
+        """Return as many images as the new ones (N, C, H, W), some of them earlier ones, without gradients.
 
-        Randomness is from torch's default generator.
+        Randomness comes from torch's default generator.
         """
         return on_whole_batch(images.detach(), self._swapped) if self.size else images.detach()
 
@@ -48,7 +48,7 @@ class ImagePool:
         return torch.stack(chosen)
 
     def state(self) -> dict[str, Tensor]:
-        """What is held, for a checkpoint."""
+        """Return the images, for a checkpoint."""
         return {"held": torch.stack(self.held)} if self.held else {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

@@ -32,12 +32,12 @@ class CollectiveError(TrainingError):
 
 
 def is_rank_zero() -> bool:
-    """Whether this process is the one that prints, or starts it. Told from the variables that launchers set."""
+    """Return whether this process is the one that prints, or starts it, by the variables that launchers set."""
     return not any(int(os.environ.get(name, "0")) for name in RANKS)
 
 
 def all_ranks_equal(value: object) -> bool:
-    """Whether `value` is the same in all processes; each must call this."""
+    """Return whether `value` is the same in all processes; each must call this."""
     if not _several():
         return True
     values: list[Any] = [None] * distributed.get_world_size()
@@ -46,7 +46,7 @@ def all_ranks_equal(value: object) -> bool:
 
 
 def on_whole_batch(share: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """`function` of the batch of all processes, of whose result (N, ...) each keeps its share.
+    """Return `function` of the batch of all processes, of whose result (N, ...) each keeps its share.
 
     For what draws random numbers for each image: all processes draw the same from equal generators, which so stay
     equal, and each uses those of its own images. No gradient flows back to `share` (N, ...).
@@ -60,7 +60,7 @@ def on_whole_batch(share: Tensor, function: Callable[[Tensor], Tensor]) -> Tenso
 
 
 def batch_mean(values: Tensor) -> Tensor:
-    """The mean of `values` over the batch of all processes, through which gradients flow to all of them.
+    """Return the mean of `values` over the batch of all processes, through which gradients flow to all of them.
 
     For losses that are more than a mean over images; the mean of those over the processes is taken by the loop.
     """
@@ -69,7 +69,7 @@ def batch_mean(values: Tensor) -> Tensor:
 
 
 def process_mean(value: Tensor) -> Tensor:
-    """The mean of what the processes have for `value`, without a gradient."""
+    """Return the mean of what the processes have for `value`, without a gradient."""
     if not _several():
         return value.detach()
     total = value.detach().clone()

@@ -29,7 +29,7 @@ OPTIMIZERS = ("adam", "muon")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What every run has. Trainers subclass it with fields of their own; the defaults are their standard recipe.
+    """The settings of every run. Trainers subclass it with fields of their own; the defaults are their standard recipe.
 
     Attributes:
         name: name of the weights that the run exports.
@@ -41,11 +41,11 @@ class Recipe:
         optimizer: of the generator: "adam", or "muon", which learns faster on small budgets.
         lr: peak learning rate of the generator.
         warmup: steps over which the learning rate rises linearly to its peak.
-        ema: decay of the exponential moving average of the generator's weights, which is what is validated and
-            exported; 0 switches it off.
+        ema: decay of the exponential moving average of the generator's weights, which is validated and exported; 0
+            switches it off.
         clip: largest gradient norm; 0 switches clipping off.
         seed: of initialisation and of the data order.
-        validate_every, sample_every, checkpoint_every: in steps; at the end all three are done as well.
+        validate_every, sample_every, checkpoint_every: intervals in steps; the last step does all three.
         held_out: number of training images kept for validation when no validation folder is given.
         init: weights to start from ("" for random initialisation).
         summary, licence, data: for the card of the weights: one line on them, their SPDX licence, and the sources of
@@ -82,7 +82,7 @@ class Recipe:
             raise TrainingError(f"unknown optimizer {self.optimizer!r}", hint=f"Available: {', '.join(OPTIMIZERS)}.")
 
     def lr_factor(self, step: int) -> float:
-        """The learning rate of the update after `step` others, relative to its peak."""
+        """Return the learning rate of the update after `step` others, relative to its peak."""
         if step < self.warmup:
             return (step + 1) / self.warmup
         progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
@@ -95,7 +95,8 @@ R = TypeVar("R", bound=Recipe)
 
 
 def load_recipe(kind: type[R], path: Path | None, overrides: Mapping[str, str]) -> R:
-    """The recipe of type `kind` with the values of a TOML file (if any), and of `overrides`, put over its defaults.
+    """Return the recipe of type `kind` with the values of a TOML file (if any), and of `overrides`, put over its
+    defaults.
 
     Raises:
         TrainingError: for an unreadable file, an unknown key (naming the nearest) or a value of the wrong type.
@@ -111,7 +112,7 @@ def load_recipe(kind: type[R], path: Path | None, overrides: Mapping[str, str]) 
 
 
 def shipped_recipes(spec: OpSpec) -> dict[str, Path]:
-    """The TOML files in the folder `recipes` of the package that an operator's trainer is in, by name."""
+    """Return the TOML files in the folder `recipes` of the package that an operator's trainer is in, by name."""
     if spec.trainer is None:
         return {}
     folder = Path(str(resources.files(spec.trainer.partition(":")[0].partition(".")[0]))) / "recipes"
@@ -119,7 +120,7 @@ def shipped_recipes(spec: OpSpec) -> dict[str, Path]:
 
 
 def recipe_file(spec: OpSpec, recipe: str | None) -> Path | None:
-    """The TOML file that `recipe` names: a path, or one of `shipped_recipes`; None for None.
+    """Return the TOML file that `recipe` names: a path, or one of `shipped_recipes`; None for None.
 
     Raises:
         TrainingError: no shipped recipe has that name.

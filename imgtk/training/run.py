@@ -1,4 +1,4 @@
-"""A training run from its arguments to the exported weights. The loop is in `imgtk.training.loop`."""
+"""A training run, from its arguments to the exported weights. The loop is in `imgtk.training.loop`."""
 
 from __future__ import annotations
 
@@ -76,16 +76,16 @@ def train(
         PluginError: the trainer is not what the loop needs.
     """
     if spec.trainer is None:
-        raise TrainingError(f"{spec.name} has no trainer: there is nothing to learn in it")
+        raise TrainingError(f"{spec.name} has no trainer: there is nothing to train")
     for name in ("lightning_fabric", "pytorch_optimizer"):
         if find_spec(name) is None:
             raise TrainingError(f"training needs {name}", hint="Install it: pip install 'imgtk[train]'")
     settings = load_recipe(trainer_type(spec.trainer).recipe_type, recipe_file(spec, recipe), overrides or {})
     checkpoint = out / "last.ckpt"
     if resume and not checkpoint.exists():
-        raise TrainingError(f"{out} holds no run to resume", hint="Check --out, or leave --resume out.")
+        raise TrainingError(f"{out} holds no run to resume", hint="Check --out, or leave out --resume.")
     if checkpoint.exists() and not resume:
-        raise TrainingError(f"{out} holds a run already", hint="Continue it with --resume, or choose another --out.")
+        raise TrainingError(f"{out} already holds a run", hint="Continue it with --resume, or choose another --out.")
     files = image_files(data)
     if validation:
         held_out = image_files(validation)
@@ -113,7 +113,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Job:
-    """What each process of a run has to know."""
+    """What each process of a run needs to know."""
 
     trainer: str
     recipe: Recipe
@@ -131,7 +131,7 @@ class _Job:
 
 
 def _train(job: _Job, report: Callable[[Status], None] | None) -> Path:
-    """The work of one process."""
+    """Do the work of one process, and return the exported weights."""
     fabric = launch(job.device, job.devices, job.nodes, job.dtype)
     if job.threads:
         torch.set_num_threads(job.threads)
@@ -179,7 +179,7 @@ def _check_processes(devices: int, nodes: int, device: str, batch: int) -> None:
 
 @contextmanager
 def _lock(out: Path) -> Iterator[None]:
-    """Keeps other runs out of `out`; the operating system gives it free when this process ends, however that is."""
+    """Lock `out` against other runs; the operating system releases the lock when this process ends, however it ends."""
     try:
         lock = FileLock(out / ".lock", timeout=0).acquire()
     except Timeout:

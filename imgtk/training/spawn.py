@@ -30,7 +30,8 @@ REPORT, RESULT, FAILURE = "report", "result", "failure"
 
 
 def started_elsewhere() -> bool:
-    """Whether this process is already one of several, started by torchrun, SLURM, LSF, MPI or by hand (LOCAL_RANK)."""
+    """Return whether this process is already one of several, started by torchrun, SLURM, LSF, MPI or by hand
+    (LOCAL_RANK)."""
     from lightning_fabric.plugins.environments import (
         LightningEnvironment,
         LSFEnvironment,
@@ -46,7 +47,7 @@ def started_elsewhere() -> bool:
 def in_processes(
     count: int, nodes: int, target: Callable[[Any, Reporter], Result], job: Any, report: Reporter | None
 ) -> Result:
-    """`target(job, report)` in `count` new processes, which read their place from the environment.
+    """Return `target(job, report)` in `count` new processes, which read their place from the environment.
 
     The first that fails ends them all, and they end with this process, however that ends. `report` is called here with
     what the processes report. `target` and `job` are pickled.

@@ -1,4 +1,4 @@
-"""`Trainer`: what a plugin teaches the training loop about its networks and losses."""
+"""`Trainer`: the networks, losses and figures of a training method, which a plugin provides."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ class Trainer(ABC, Generic[R]):
         """Compute what the losses need once (features of target images). `networks` and `frozen` are on `device`."""
 
     def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
-        """The pool of training crops."""
+        """Return the pool of training crops."""
         return CropSampler(files, self.recipe.crop, device=device)
 
     def load_validation(self, files: list[Path]) -> None:
         """Keep what `validate` and `sample` need of the held-out images."""
 
     def optimizer(self, name: str) -> torch.optim.Optimizer:
-        """The optimizer of network `name`, whose learning rate is the peak of the schedule.
+        """Return the optimizer of network `name`, whose learning rate is the peak of the schedule.
 
         The recipe's `optimizer` and `lr` are the generator's. Other networks have Adam, at `discriminator_lr` where
         the recipe has one.
@@ -79,11 +79,11 @@ class Trainer(ABC, Generic[R]):
         return muon(network, recipe.lr) if recipe.optimizer == "muon" else adam(network, recipe.lr, self.betas)
 
     def trained_part(self, name: str) -> nn.Module:
-        """The part of network `name` whose parameters are trained: all of it, by default."""
+        """Return the part of network `name` whose parameters are trained: all of it, by default."""
         return self.networks[name]
 
     def draw(self, images: CropSampler, generator: torch.Generator) -> Tensor:
-        """One batch of targets, (N, 3, crop, crop), 0..1."""
+        """Return one batch of targets, (N, 3, crop, crop), 0..1."""
         return images.draw(self.recipe.batch, generator)
 
     @abstractmethod
@@ -101,8 +101,8 @@ class Trainer(ABC, Generic[R]):
         """
 
     def state(self) -> dict[str, Any]:
-        """What else the course of the run depends on (a pool of earlier images): tensors, numbers, texts, and lists
-        or dicts of them, for the checkpoint."""
+        """Return what else the course of the run depends on (a pool of earlier images): tensors, numbers, texts, and
+        lists or dicts of them, for the checkpoint."""
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -110,14 +110,14 @@ class Trainer(ABC, Generic[R]):
 
     @abstractmethod
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """Figures on the held-out images, `metric` among them, for the averaged generator in eval mode.
+        """Return figures on the held-out images, `metric` among them, for the averaged generator in eval mode.
 
         Only the first process asks for it, and for `sample`: neither may draw from torch's own random generators.
         """
 
     @abstractmethod
     def sample(self, generator: nn.Module) -> Tensor:
-        """An image (3, H, W), 0..1, that shows the state to the eye: inputs beside outputs."""
+        """Return an image (3, H, W), 0..1, that shows the state to the eye: inputs beside outputs."""
 
     @property
     def architecture(self) -> str:
@@ -136,8 +136,8 @@ class Trainer(ABC, Generic[R]):
         return self.recipe.data.split("; ")
 
     def history(self, trained: str) -> str:
-        """`trained` (for how long, on what) and what else belongs to how the weights came about: what they started
-        from."""
+        """Return `trained` (for how long, on what) and what else belongs to how the weights came about: what they
+        started from."""
         return f"from {Path(self.recipe.init).stem}, {trained}" if self.recipe.init else trained
 
     def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
@@ -164,7 +164,7 @@ class Trainer(ABC, Generic[R]):
 
 
 def trainer_type(location: str) -> type[Trainer[Any]]:
-    """The trainer that an operator's spec names.
+    """Return the trainer that an operator's spec names.
 
     Args:
         location: "package.module:Class", as in `OpSpec.trainer`.

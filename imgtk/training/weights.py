@@ -1,4 +1,4 @@
-"""Weights at both ends of a run: those that it starts from, and those that it leaves, with their model card."""
+"""The weights that a run starts from, and those that it writes, with their model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the super-resolution plugins share: the operator, its parameters, trainers and degradations.
+"""A library for super-resolution plugins: the operator, its parameters, trainers and degradations.
 
 This module imports no torch.
 """
@@ -117,7 +117,7 @@ def upscaler(
     others: Sequence[str] = (),
     cleans: Sequence[str] = (),
 ) -> OpSpec:
-    """The spec of `upscale:METHOD`, an operator around an `imgtk.upscaling.network.UpscalingNetwork`.
+    """Return the spec of `upscale:METHOD`, an operator around an `imgtk.upscaling.network.UpscalingNetwork`.
 
     Args:
         package: importable name of the package that ships the weights.

@@ -1,4 +1,4 @@
-"""Ties what an upscaling network gives to what it was given."""
+"""Consistency of an upscaling network's output with its input."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ FLAT, UNEVEN = 0.5 / 255, 2.0 / 255
 
 
 def context(sigma: float) -> int:
-    """How far in input pixels `consistent` sees."""
+    """Return how far in input pixels `consistent` sees."""
     return max(REACH, blur_radius(sigma)) + 2
 
 
 def consistent(enlarged: Tensor, x: Tensor, scale: int, sigma: float) -> Tensor:
-    """`enlarged`, made to agree with its input `x` in low frequencies, and flat where `x` is flat.
+    """Return `enlarged`, changed to agree with its input `x` in low frequencies, and flat where `x` is flat.
 
-    The difference between `x` and the enlarged image made small again is blurred, enlarged and added: one step of
+    The difference between `x` and the enlarged image, reduced again, is blurred, enlarged and added: one step of
     iterative back-projection (Irani and Peleg 1991; Bahat and Michaeli 2020, "Explorable super resolution", have a
     strict form). It bounds every colour shift. Where `x` does not vary, no network knows more than `x`.
 
     Args:
         enlarged: (N, 3, H * scale, W * scale).
         x: (N, 3, H, W).
-        sigma: standard deviation of the blur in input pixels: details finer than that are left to the network.
+        sigma: standard deviation of the blur in input pixels: finer details are left to the network.
 
     Returns:
         As `enlarged`, in float32.
@@ -46,12 +46,12 @@ def consistent(enlarged: Tensor, x: Tensor, scale: int, sigma: float) -> Tensor:
 
 
 def _enlarged(x: Tensor, scale: int) -> Tensor:
-    """Bilinear, which leaves constants exact."""
+    """Return bilinear, which leaves constants exact."""
     return F.interpolate(x, scale_factor=float(scale), mode="bilinear") if scale > 1 else x
 
 
 def _flatness(x: Tensor) -> Tensor:
-    """(N, 1, H, W), from 0 where the neighbourhood varies to 1 where it does not."""
+    """Return (N, 1, H, W), from 0 where the neighbourhood varies to 1 where it does not."""
     side = 2 * REACH + 1
     highest, lowest = F.max_pool2d(x, side, 1, REACH), -F.max_pool2d(-x, side, 1, REACH)
     spread = (highest - lowest).amax(1, keepdim=True)

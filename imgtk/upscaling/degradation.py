@@ -88,7 +88,8 @@ class SecondOrder:
 
     @torch.no_grad()
     def __call__(self, target: Tensor, scale: int, generator: Generator) -> Tensor:
-        """(N, 3, H, W), 0..1, to (N, 3, H // scale, W // scale), 0..1 in steps of 1/255, on the device of `target`."""
+        """Return (N, 3, H, W), 0..1, to (N, 3, H // scale, W // scale), 0..1 in steps of 1/255, on the device of
+        `target`."""
         count, _, height, width = target.shape
         size = (height // scale, width // scale)
         x = _worsened(target.float(), (height, width), self.first, generator)
@@ -109,8 +110,8 @@ class SecondOrder:
 
 @dataclass(frozen=True)
 class EverydayPhoto:
-    """Photographs as people have them: a little blurred or noisy, sharpened by the phone, and saved as JPEG; each by
-    chance, at the size of the input.
+    """Photos as people have them: slightly blurred or noisy, sharpened by the phone, and saved as JPEG, each at random,
+    at the size of the input.
 
     Attributes:
         clean: probability that nothing is done.
@@ -133,7 +134,8 @@ class EverydayPhoto:
 
     @torch.no_grad()
     def __call__(self, target: Tensor, scale: int, generator: Generator) -> Tensor:
-        """(N, 3, H, W), 0..1, to (N, 3, H // scale, W // scale), 0..1 in steps of 1/255, on the device of `target`."""
+        """Return (N, 3, H, W), 0..1, to (N, 3, H // scale, W // scale), 0..1 in steps of 1/255, on the device of
+        `target`."""
         clean = classic(target.float(), scale)
         count = len(clean)
         widest = torch.full((count,), float(RADIUS))
@@ -177,7 +179,7 @@ that were shrunk and saved, and what a small network can undo without smearing w
 
 
 def _worsened(x: Tensor, size: tuple[int, int], settings: DegradationRound, generator: Generator) -> Tensor:
-    """`x` blurred, resized to `size` times a random factor, and noisy."""
+    """Return `x` blurred, resized to `size` times a random factor, and noisy."""
     x = blur(x, _random_kernels(x.shape[0], settings, generator))
     x = resized(x, _random_size(size, settings, generator), _mode(generator))
     return _noisy(x, settings, generator)
@@ -201,7 +203,7 @@ def _random_kernels(count: int, settings: DegradationRound, generator: Generator
 
 
 def _some(kernels: Tensor, probability: float, generator: Generator) -> Tensor:
-    """`kernels`, but each only with `probability`, and else one that changes nothing."""
+    """Return `kernels`, but each only with `probability`, and else one that changes nothing."""
     nothing = torch.zeros(kernels.shape[1:])
     nothing[RADIUS, RADIUS] = 1
     return torch.where(_chance(len(kernels), probability, generator).view(-1, 1, 1), kernels, nothing)
@@ -215,7 +217,7 @@ def _random_size(size: tuple[int, int], settings: DegradationRound, generator: G
 
 
 def _noisy(x: Tensor, settings: DegradationRound, generator: Generator) -> Tensor:
-    """`x` with Gaussian or Poisson noise, within 0..1."""
+    """Return `x` with Gaussian or Poisson noise, within 0..1."""
     count = x.shape[0]
     gaussian, gray = (_column(_chance(count, p, generator), x) for p in (settings.gaussian, settings.gray))
     sigma, strength = (_column(_uniform(count, r, generator), x) for r in (settings.noise, settings.poisson))
@@ -254,5 +256,5 @@ def _choice(count: int, weights: Sequence[float], generator: Generator) -> Tenso
 
 
 def _column(values: Tensor, x: Tensor) -> Tensor:
-    """Values (N,) on the device of `x` (N, C, H, W), to be broadcast over it."""
+    """Return values (N,) on the device of `x` (N, C, H, W), to be broadcast over it."""
     return values.to(x.device).view(-1, 1, 1, 1)

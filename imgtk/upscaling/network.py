@@ -1,4 +1,4 @@
-"""What a network must tell of itself to be used by `Upscale`, and loading one from a file."""
+"""The interface of networks for `Upscale`, and loading one from a file."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class UpscalingNetwork(nn.Module):
         return f"{self.description}, {sum(p.numel() for p in self.parameters()) / 1e6:.2f} M parameters"
 
     def adapted(self, state: State) -> State:
-        """The tensors of a network to start training from, changed to what suits this one. Those whose shape differs
-        from this network's are left out afterwards."""
+        """Return the tensors of a network to start training from, changed to what suits this one. Those whose shape
+        differs from this network's are left out afterwards."""
         return state
 
 
@@ -58,5 +58,5 @@ def load_network(path: str | Path, architectures: Iterable[Architecture]) -> Ups
     """
     network = network_of(read_state(path), architectures, str(path))
     if not isinstance(network, UpscalingNetwork):
-        raise WeightsError(f"{path} holds {type(network).__name__}, which is no upscaling network")
+        raise WeightsError(f"{path} holds {type(network).__name__}, which is not an upscaling network")
     return network

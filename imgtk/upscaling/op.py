@@ -1,4 +1,4 @@
-"""`Upscale`: the operator around every upscaling network."""
+"""`Upscale`: the operator for all upscaling networks."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ class Upscale(ImageOp):
         return resample(enlarged, window.output_size, kernel="bicubic", window=between, periodic=periodic)
 
     def _enlarged(self, x: Tensor, window: Window) -> Tensor:
-        """What the network makes of `x`, which it sees with mirrored context where the image ends: zeros, with which
-        convolutions pad, would darken the border."""
+        """Return the output of the network for `x`, with mirrored context where the image ends: the zeros with which
+        convolutions pad would darken the border."""
         left, top, right, bottom = self._border(window)
         seen = continued(x, left, top, right, bottom)
         enlarged = self_ensemble(self.forward_fn, seen) if self.tta == 8 else self.forward_fn(seen)
@@ -154,8 +154,8 @@ class Upscale(ImageOp):
         return consistent(enlarged, x, native, self.sigma).to(x.dtype) if self.consistency else enlarged
 
     def _border(self, window: Window) -> tuple[int, int, int, int]:
-        """Pixels of context to add on the left, above, on the right and below: `BORDER` where the input region ends
-        with the image."""
+        """Return the pixels of context to add on the left, above, on the right and below: `BORDER` where the input
+        region ends with the image."""
         (width, height), (across, down), box = window.input_size, self.geometry.periodic, window.input
         border = -(-BORDER // self.network.multiple) * self.network.multiple
         ends = (
@@ -187,7 +187,7 @@ class Upscale(ImageOp):
 
 
 def self_ensemble(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The average of what a network makes of the eight turns and flips of an image, turned back: "geometric
+    """Return the average of what a network makes of the eight turns and flips of an image, turned back: "geometric
     self-ensemble" (EDSR, Lim et al. 2017, section 3.3). (N, C, H, W) to the network's output, averaged in float32.
     """
     total: Tensor | None = None

@@ -1,7 +1,7 @@
-"""Learning from a teacher: pairs of inputs and of what another network makes of them.
+"""Learning from a teacher: pairs of inputs and the outputs of another network.
 
-The output of a network is a function of its input, so an L1 loss towards it does not average over many plausible
-answers, as it does towards photographs, and a small network can take over the look of a large one (Hinton et al. 2015,
+The output of a network is a function of its input. So an L1 loss towards it does not average over many plausible
+answers, as it does towards photos, and a small network can copy the look of a large one (Hinton et al. 2015,
 "Distilling the knowledge in a neural network").
 """
 
@@ -39,7 +39,7 @@ Degrade = Callable[[Tensor, Generator], Tensor]
 
 
 class TeacherPairs:
-    """Draws crops of inputs and of what the teacher made of them.
+    """Draws crops of inputs and of the teacher's outputs.
 
     Args:
         inputs: (N, 3, SIDE, SIDE), uint8.
@@ -63,8 +63,8 @@ class TeacherPairs:
         return float(self.inputs[:, :, ::8, ::8].sum(dtype=torch.int64))
 
     def draw(self, count: int, generator: Generator) -> Tensor:
-        """Random crops, each flipped and turned at random: (count, 3 + 3 * scale ** 2, crop, crop), float32, 0..1, the
-        input and the folded target; see `split`."""
+        """Return random crops, each flipped and turned at random: (count, 3 + 3 * scale ** 2, crop, crop), float32,
+        0..1, the input and the folded target; see `split`."""
         picks = torch.randint(len(self.inputs), (count,), generator=generator).tolist()
         corners = torch.randint(self.inputs.shape[2] - self.crop + 1, (count, 2), generator=generator).tolist()
         turns = torch.randint(8, (count,), generator=generator).tolist()
@@ -80,13 +80,14 @@ class TeacherPairs:
 
 
 def split(batch: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs (N, 3, h, w) and targets (N, 3, h * scale, w * scale) of what `TeacherPairs.draw` gave."""
+    """Return inputs (N, 3, h, w) and targets (N, 3, h * scale, w * scale) of what `TeacherPairs.draw` gave."""
     inputs, folded = batch[:, :3], batch[:, 3:]
     return inputs, pixel_shuffle(folded, round((folded.shape[1] // 3) ** 0.5))
 
 
 def pairs_folder(teacher: str, files: Sequence[Path], degradation: str, seed: int) -> Path:
-    """Where pairs are kept: one folder for each teacher (the digest of its file), data set, degradation and seed."""
+    """Return where pairs are kept: one folder for each teacher (the digest of its file), data set, degradation and
+    seed."""
     key = "\n".join([teacher, degradation, str(seed), str(SIDE), *(file.name for file in files)])
     cache = platformdirs.user_cache_path("imgtk", appauthor=False)
     return cache / "teacher-pairs" / sha256(key.encode()).hexdigest()[:16]
@@ -95,7 +96,7 @@ def pairs_folder(teacher: str, files: Sequence[Path], degradation: str, seed: in
 def make_pairs(
     teacher: UpscalingNetwork, files: Sequence[Path], degrade: Degrade, count: int, seed: int, folder: Path
 ) -> tuple[Tensor, Tensor]:
-    """Inputs and targets for `TeacherPairs`, at least `count` of each.
+    """Return inputs and targets for `TeacherPairs`, at least `count` of each.
 
     They are written into `folder` in chunks, and read from there the next time: teachers are slow.
 
@@ -122,8 +123,8 @@ def make_pairs(
 
 @torch.no_grad()
 def taught(teacher: UpscalingNetwork, inputs: Tensor) -> Tensor:
-    """What the teacher makes of inputs (N, 3, H, W), 0..1, one after the other: (N, 3, H * s, W * s), uint8, on the
-    CPU."""
+    """Return the teacher's outputs for inputs (N, 3, H, W), 0..1, one after the other: (N, 3, H * s, W * s), uint8, on
+    the CPU."""
     like = next(teacher.parameters())
     results = []
     for image in inputs:
@@ -133,7 +134,7 @@ def taught(teacher: UpscalingNetwork, inputs: Tensor) -> Tensor:
 
 
 def _inputs(files: Sequence[Path], degrade: Degrade, generator: Generator) -> Tensor:
-    """One chunk of inputs."""
+    """Return one chunk of inputs."""
     found: list[Tensor] = []
     failures = 0
     while len(found) < CHUNK:
@@ -152,7 +153,8 @@ def _inputs(files: Sequence[Path], degrade: Degrade, generator: Generator) -> Te
 
 
 def _crop(file: Path, generator: Generator) -> Tensor | None:
-    """A random part of a photograph, reduced to (1, 3, SIDE, SIDE), 0..1; None if there is nothing to see in it."""
+    """Return a random part of a photograph, reduced to (1, 3, SIDE, SIDE), 0..1; None if there is nothing to
+    see in it."""
     try:
         pixels = load_image(file, 0)
     except ImgtkError:

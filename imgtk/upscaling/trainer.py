@@ -1,6 +1,6 @@
-"""Trainers of upscaling networks: for PSNR, and for the eye (perceptual and adversarial losses).
+"""Trainers of upscaling networks: for PSNR, and for looks (perceptual and adversarial losses).
 
-A plugin gives its recipe a `network()` and names its package; see imgtk_esrgan.trainer.
+The recipe of a plugin has a `network()`, and its trainer names the package; see imgtk_esrgan.trainer.
 """
 
 from __future__ import annotations
@@ -72,10 +72,11 @@ class UpscalingRecipe(Recipe):
 
     @abstractmethod
     def network(self) -> UpscalingNetwork:
-        """The network, with fresh weights."""
+        """Return the network, with fresh weights."""
 
     def degrade(self, target: Tensor, generator: torch.Generator) -> Tensor:
-        """Inputs (N, 3, H / scale, W / scale) for targets (N, 3, H, W), both 0..1, the inputs on the 8-bit grid."""
+        """Return inputs (N, 3, H / scale, W / scale) for targets (N, 3, H, W), both 0..1, the inputs on the
+        8-bit grid."""
         if self.degradation == "bicubic":
             return classic(target, self.scale)
         if self.degradation not in RANDOM_DEGRADATIONS:
@@ -86,15 +87,15 @@ class UpscalingRecipe(Recipe):
 
 @dataclass(frozen=True)
 class GANSettings(AdversarySettings):
-    """What a GAN run has beside its network: weights of the losses, and the discriminator.
+    """Additional settings of a GAN run: weights of the losses, and the discriminator.
 
     Attributes:
         pixel, colour, perceptual, adversarial: weights of the losses; colour is L1 between the averages of blocks as
-            large as the scale (at least 4 pixels), which keeps what the input said.
-        gan: which loss; "relativistic" is ESRGAN's, "standard" SRGAN's.
+            large as the scale (at least 4 pixels), which keeps the information of the input.
+        gan: the loss; "relativistic" is ESRGAN's, "standard" SRGAN's.
         backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
-        discriminator: "unet", whose verdict per pixel is steadier on few iterations and which always has spectral
-            normalisation, or "vgg" (SRGAN's and ESRGAN's own), whose verdict is per crop of 128 pixels.
+        discriminator: "unet", which rates each pixel, is steadier in short runs and always has spectral normalisation,
+            or "vgg" (SRGAN's and ESRGAN's own), which rates crops of 128 pixels.
         discriminator_features: channels of the discriminator's first layer.
     """
 
@@ -140,7 +141,8 @@ class FidelityTrainer(Trainer[R]):
         self.held_out: list[tuple[Tensor, Tensor]] = []
 
     def _start(self) -> UpscalingNetwork:
-        """The recipe's network, with `init` loaded where its tensors fit: a x2 network starts from a x4 trunk."""
+        """Return the recipe's network, with `init` loaded where its tensors fit: a x2 network starts from a x4
+        trunk."""
         network = self.recipe.network()
 
         def load_fitting(state: State) -> None:
@@ -187,7 +189,7 @@ class FidelityTrainer(Trainer[R]):
         yield "generator", losses
 
     def _pairs(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of a batch of targets, or of what `TeacherPairs` has drawn."""
+        """Return inputs and targets of a batch of targets, or of what `TeacherPairs` has drawn."""
         if self.teacher is None:
             return self._degraded(batch), batch
         inputs, targets = split(batch)
@@ -202,7 +204,7 @@ class FidelityTrainer(Trainer[R]):
         return small.contiguous(memory_format=torch.channels_last)
 
     def _held_out(self, generator: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
-        """Outputs and targets of the held-out images."""
+        """Yield outputs and targets of the held-out images."""
         for small, target in self.held_out:
             yield generator(small.to(self.device)).float().clamp(0, 1), target.to(self.device)
 
@@ -211,7 +213,7 @@ class FidelityTrainer(Trainer[R]):
         return {"psnr_y": sum(scores) / len(scores)}
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Rows of input (nearest), output and target, from the middle of the first held-out images."""
+        """Return the rows of input (nearest), output and target, from the middle of the first held-out images."""
         rows = []
         for small, target in self.held_out[:3]:
             output = generator(small.to(self.device)).float().clamp(0, 1).cpu()
@@ -271,14 +273,15 @@ class GANTrainer(FidelityTrainer[R]):
 
 
 def gan_settings(recipe: Recipe) -> GANSettings:
-    """The recipe as what a GAN's trainer needs of it. Raises PluginError if it is no `GANSettings`."""
+    """Return the recipe as `GANSettings`. Raises PluginError if it is not."""
     if not isinstance(recipe, GANSettings):
         raise PluginError(f"{type(recipe).__name__} must also be an imgtk.upscaling.trainer.GANSettings")
     return recipe
 
 
 def build_discriminator(settings: GANSettings, crop: int) -> nn.Module:
-    """The discriminator that the settings name. Raises TrainingError where it does not take crops of that side."""
+    """Return the discriminator that the settings name. Raises TrainingError where it does not take crops of
+    that side."""
     if settings.discriminator == "unet" and crop % 8 == 0:
         return UNetDiscriminator(settings.discriminator_features)
     if settings.discriminator == "vgg" and crop == VGGDiscriminator.SIDE:
@@ -286,5 +289,5 @@ def build_discriminator(settings: GANSettings, crop: int) -> nn.Module:
         return spectrally_normalised(discriminator) if settings.spectral_norm else discriminator
     raise TrainingError(
         f"no discriminator {settings.discriminator!r} takes crops of {crop} pixels",
-        hint=f'Take "unet" with a crop that 8 divides, or "vgg" with crop={VGGDiscriminator.SIDE}.',
+        hint=f'Use "unet" with a crop that 8 divides, or "vgg" with crop={VGGDiscriminator.SIDE}.',
     )

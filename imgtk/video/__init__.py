@@ -1,1 +1,1 @@
-"""Clips from files and to files: frames as images, and everything else a file carries copied."""
+"""Reading and writing clips: frames as images, and everything else copied."""

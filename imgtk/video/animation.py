@@ -1,4 +1,4 @@
-"""Animations (GIF, WebP, APNG) from files and to files, by Pillow."""
+"""Reading and writing animations (GIF, WebP, APNG) with Pillow."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _SHOWN = 128  # opacity from which on a pixel of a GIF is shown
 
 
 def is_animation(path: Path) -> bool:
-    """Whether the file is an animation: a GIF, WebP or PNG of several frames. Only its head is read."""
+    """Return whether the file is an animation: a GIF, WebP or PNG of several frames. Only its head is read."""
     if path.suffix.lower() not in ANIMATIONS or not os.path.isfile(path):
         return False
     try:
@@ -70,7 +70,7 @@ class Animation:
         form: how a clip would store it.
         length: how many frames there are.
         loops: how often it is shown; 0 for ever.
-        notes: what was out of the ordinary.
+        notes: remarks for the user.
         warnings: what of the animation is not in the frames, in words.
 
     Raises:
@@ -129,7 +129,7 @@ class Animation:
         return self.after(0)
 
     def after(self, skipped: int) -> Iterator[Frame]:
-        """As iterating, without so many frames at the beginning."""
+        """Yield iterate over the frames, without so many at the beginning."""
         start = 0.0
         for index in range(self.length):
             image, duration = self._frame(index)
@@ -138,7 +138,7 @@ class Animation:
             start += duration
 
     def _frame(self, index: int) -> tuple[Image, float]:
-        """A frame, and how many milliseconds it is shown."""
+        """Return a frame, and how many milliseconds it is shown."""
         try:
             self._file.seek(index + self._skipped)
             self._file.load()
@@ -150,7 +150,7 @@ class Animation:
         return image, float(self._file.info.get("duration") or _UNTOLD)
 
     def _is_cut(self) -> bool:
-        """Whether the end of a GIF is missing: Pillow takes the frames that are there for all."""
+        """Return whether the end of a GIF is missing: Pillow takes the frames that are there for all."""
         with self.path.open("rb") as file:
             file.seek(-min(self.path.stat().st_size, 512), os.SEEK_END)
             return self._file.format == "GIF" and not file.read().rstrip(b"\0").endswith(b";")
@@ -234,7 +234,7 @@ class AnimationWriter:
         self._end = (pts + duration) * self._time_base
 
     def copy(self, packet: Any) -> None:
-        """Sound and subtitles are left out."""
+        """Ignore a packet: animations have no sound and no subtitles."""
         if not self.warnings:
             self.warnings.append(f"sound and subtitles are left out: {self._format} holds none")
 
@@ -261,7 +261,7 @@ class AnimationWriter:
 
 
 def _png_info(metadata: Metadata) -> PngInfo:
-    """The chunks that Pillow does not write by itself."""
+    """Return the chunks that Pillow does not write by itself."""
     info = PngInfo()
     for kind, data in png.metadata_chunks(metadata):
         if kind not in (b"iCCP", b"eXIf", b"pHYs"):
@@ -270,7 +270,7 @@ def _png_info(metadata: Metadata) -> PngInfo:
 
 
 def _indexed(image: PIL.Image.Image) -> PIL.Image.Image:
-    """With a palette of its own of 255 colours, and one more that stands for what is not shown."""
+    """Return an image with its own palette of 255 colours, and one more for transparent pixels."""
     opaque = image.convert("RGB")
     palette = opaque.quantize(255, PIL.Image.Quantize.MEDIANCUT)
     indexed = opaque.quantize(palette=palette, dither=PIL.Image.Dither.FLOYDSTEINBERG)

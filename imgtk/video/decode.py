@@ -48,7 +48,7 @@ class Decoder:
         self._last: av.VideoFrame | None = None
 
     def __call__(self, packet: av.Packet) -> Iterator[Decoded]:
-        """The frames that a packet completes. An empty packet repeats the frame before it (Theora, AVI).
+        """Yield the frames that a packet completes. An empty packet repeats the frame before it (Theora, AVI).
 
         Raises:
             av.error.FFmpegError: the packet is damaged.
@@ -78,7 +78,7 @@ def _time(timed: av.Packet | av.VideoFrame) -> int | None:
 
 
 def _context(stream: VideoStream) -> VideoCodecContext:
-    """The stream's own decoder, but one that sees transparency where there is some."""
+    """Return the stream's own decoder, but one that sees transparency where there is some."""
     context = stream.codec_context
     name = WITH_ALPHA.get(context.codec.canonical_name)
     tags = {key.lower(): value for key, value in stream.metadata.items()}

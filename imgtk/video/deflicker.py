@@ -1,8 +1,8 @@
-"""Reduce flicker: hold what a network paints anew in every frame where the input itself has not changed.
+"""Reduce flicker: keep the previous result where the input itself has not changed.
 
 The previous result is warped by the optical flow between the two input frames, and blended in where that flow explains
 the new frame (the warping error of Lai et al. 2018, "Learning Blind Video Temporal Consistency", measures the same).
-Nothing needs to be known about the pipeline.
+This works without knowing the pipeline.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Deflicker:
 
 
 def small_gray(image: Image) -> np.ndarray:
-    """(h, w), uint8, of at most `_FLOW_PIXELS`."""
+    """Return (h, w), uint8, of at most `_FLOW_PIXELS`."""
     pixels = to_depth(image.pixels, 8)
     gray = pixels[..., 0] if image.gray else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     factor = min(1.0, (_FLOW_PIXELS / image.size.pixels) ** 0.5)
@@ -63,7 +63,7 @@ def small_gray(image: Image) -> np.ndarray:
 
 
 def moved(pixels: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """(H, W, C) pixels taken from where `flow` (h, w, 2), of any size, in its own pixels, points to."""
+    """Return (H, W, C) pixels taken from where `flow` (h, w, 2), of any size, in its own pixels, points to."""
     height, width = pixels.shape[:2]
     scale = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
     large = cv2.resize(flow, (width, height)) * scale
@@ -74,8 +74,8 @@ def moved(pixels: np.ndarray, flow: np.ndarray) -> np.ndarray:
 
 
 def trust(now: np.ndarray, before: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """(h, w), 0 to 1: how well the gray frame `before`, moved by `flow`, explains the gray frame `now`. Nothing does
-    where the flow points out of the frame."""
+    """Return (h, w), 0 to 1: how well the gray frame `before`, moved by `flow`, explains the gray frame `now`. Nothing
+    does where the flow points out of the frame."""
     height, width = now.shape
     difference = cv2.GaussianBlur(now.astype(np.float32) - moved(before[..., None].astype(np.float32), flow), (0, 0), 1)
     trusted = np.exp(-((difference / (255 * _TOLERANCE)) ** 2))

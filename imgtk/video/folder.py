@@ -1,4 +1,4 @@
-"""Frames as image files in a folder, with a file that tells their times."""
+"""Frames as image files in a folder, with a file of their times."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class FolderWriter:
         self._count += 1
 
     def copy(self, packet: Any) -> None:
-        """Sound and subtitles are left out."""
+        """Ignore a packet: folders of images have no sound and no subtitles."""
         if not self.warnings:
             self.warnings.append("sound and subtitles are left out: images hold none")
 
@@ -137,7 +137,7 @@ class FolderWriter:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Names the folder in what goes wrong with it."""
+        """Name the folder in errors."""
         try:
             yield
         except WriteError as error:
@@ -148,7 +148,7 @@ class FolderWriter:
 
 
 def written(folder: Path, suffix: str) -> Iterator[Path]:
-    """The files in a folder that a `FolderWriter` has written: times and frames, as far as none is missing."""
+    """Yield the files in a folder that a `FolderWriter` has written: times and frames, as far as none is missing."""
     if (folder / NAME).is_file():
         yield folder / NAME
     for number in count(1):
@@ -163,7 +163,7 @@ def _name(number: int, suffix: str) -> str:
 
 
 def _times(folder: Path, suffix: str) -> list[Fraction]:
-    """The starts of the frames that an earlier run has left, and the end of the last one."""
+    """Return the starts of the frames that an earlier run has left, and the end of the last one."""
     try:
         times = read_timestamps(folder / NAME)
     except ReadError:  # there are none

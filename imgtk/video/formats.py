@@ -1,4 +1,4 @@
-"""What kinds of clips there are: containers by their suffix, encoders and their quality. Imports no library."""
+"""Formats of clips: containers by suffix, encoders and their quality. Imports no library."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ QUALITY = {
 frames themselves at normal size, which the encoders' own defaults, made for streaming, are not."""
 
 ALPHA_IN = {"libvpx": ("matroska", "webm"), "libvpx-vp9": ("matroska", "webm"), "libx265": ()}
-"""The muxers that keep the transparency of encoders which lose it in others, without a word: that of WebM lies beside
+"""The muxers that keep the transparency of encoders which lose it in others, silently: that of WebM lies beside
 the frames, and libx265 takes such frames but does not open."""
 
 ALPHA_OPTIONS = {"libvpx": {"auto-alt-ref": "0"}}
@@ -130,7 +130,7 @@ _HIGHEST_RATE = 1000
 
 
 def rate_of(text: str) -> Fraction:
-    """Frames per second of 25, 24000/1001, or 29.97, which stands for 30000/1001.
+    """Return frames per second of 25, 24000/1001, or 29.97, which stands for 30000/1001.
 
     Raises:
         ValueError: if it is no such number, or not above 0 and up to 1000.
@@ -140,19 +140,19 @@ def rate_of(text: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 0 < rate <= _HIGHEST_RATE or rate.denominator > _HIGHEST_RATE**2:
-        raise ValueError(f"{text!r} is no number of frames per second")
+        raise ValueError(f"{text!r} is not a valid number of frames per second")
     television = Fraction(1000, 1001) * round(rate * Fraction(1001, 1000))  # SMPTE: whole rates, slowed by a thousandth
     decimals = len(text.partition(".")[2])
     return television if rate.denominator > 1 and decimals and round(television, decimals) == rate else rate
 
 
 def is_clip(path: Path) -> bool:
-    """Whether the suffix says that the file is a clip."""
+    """Return whether the suffix says that the file is a clip."""
     return path.suffix.lower() in READABLE
 
 
 def container_of(path: Path) -> Container:
-    """The container that the suffix of `path` asks for. Raises WriteError if there is none."""
+    """Return the container that the suffix of `path` asks for. Raises WriteError if there is none."""
     for candidate in CONTAINERS:
         if path.suffix.lower() in candidate.suffixes:
             return candidate
@@ -164,7 +164,7 @@ def container_of(path: Path) -> Container:
 
 
 def quality_options(encoder: str, crf: float | None) -> dict[str, str]:
-    """Options of an encoder for a constant quality. Raises WriteError for a `crf` that it does not take."""
+    """Return the options of an encoder for a constant quality. Raises WriteError for a `crf` that it does not take."""
     if encoder in _MPEG:
         quality = _MPEG_QUALITY if crf is None else crf
         return {"flags": "+qscale", "global_quality": str(round(quality * _LAMBDA))}
@@ -186,5 +186,5 @@ def check_installed(path: Path) -> None:
     except ImportError as error:
         raise ReadError(
             f"cannot read {path}: PyAV, which clips need, does not work: {error}",
-            hint="Install it anew: pip install --force-reinstall av",
+            hint="Reinstall it: pip install --force-reinstall av",
         ) from error

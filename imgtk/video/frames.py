@@ -1,4 +1,4 @@
-"""What clips and animations consist of, whatever reads or writes them."""
+"""Frames and their formats, independent of how they are read or written."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ class Form:
 
 
 def usual_matrix(size: Size) -> int:
-    """The matrix that players take where a clip does not tell: BT.709 for frames of more than standard definition,
-    BT.601 for others."""
+    """Return the matrix that players take where a clip does not tell: BT.709 for frames of more than standard
+    definition, BT.601 for others."""
     return BT709 if size.width >= 1280 or size.height > 576 else SMPTE170M
 
 
 def rgb_format(*, deep: bool, alpha: bool) -> str:
-    """The format of pixels that an image's array has, as FFmpeg calls it."""
+    """Return the format of pixels that an image's array has, as FFmpeg calls it."""
     return {
         (False, False): "rgb24",
         (False, True): "rgba",

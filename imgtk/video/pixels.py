@@ -1,7 +1,6 @@
-"""Between the frames of a clip, which mostly are Y'CbCr, and images, which are RGB.
+"""Conversion between the frames of a clip, mostly Y'CbCr, and RGB images.
 
-Frames keep their numbers of bits and, as far as possible, their values: what is done here on the way in is undone on
-the way out.
+Frames keep their number of bits and, as far as possible, their values: the conversion back reverses the first one.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _ORIENTATIONS = {
 
 
 def colours_of(frame: av.VideoFrame) -> Colours:
-    """What a frame says of its colours. Where it does not tell the matrix, it is the usual one.
+    """Return what a frame says of its colours. Where it does not tell the matrix, it is the usual one.
 
     Raises:
         ReadError: for a matrix that is not one of Y'CbCr.
@@ -57,7 +56,8 @@ def colours_of(frame: av.VideoFrame) -> Colours:
 
 
 def orientation_of(frame: av.VideoFrame) -> int:
-    """The EXIF orientation, 1 to 8, that a frame's display matrix stands for; the nearest one of other angles."""
+    """Return the EXIF orientation, 1 to 8, that a frame's display matrix stands for; the nearest one of other
+    angles."""
     side_data: Any = frame.side_data  # whose stubs know other names
     if "DISPLAYMATRIX" not in side_data:
         return 1
@@ -99,7 +99,7 @@ class FrameImages:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame) -> Image:
-        """The image of a frame: uint8, or uint16 if the clip has more than 8 bits."""
+        """Return the image of a frame: uint8, or uint16 if the clip has more than 8 bits."""
         rgb = self._reformatter.reformat(
             frame,
             self._coded.width,
@@ -129,7 +129,7 @@ class Frames:
         self._reformatter = VideoReformatter()
 
     def __call__(self, image: Image) -> av.VideoFrame:
-        """The frame of an image of 8 or 16 bits."""
+        """Return the frame of an image of 8 or 16 bits."""
         deep = image.pixels.dtype == np.uint16
         samples = np.broadcast_to(image.pixels, (*image.pixels.shape[:2], 3))
         if self._alpha:
@@ -151,7 +151,7 @@ class Frames:
 
 
 def is_deep(pixel_format: av.VideoFormat) -> bool:
-    """Whether it has more than 8 bits."""
+    """Return whether it has more than 8 bits."""
     return any(component.bits > 8 for component in pixel_format.components)
 
 

@@ -1,4 +1,4 @@
-"""Reading clips: frames as images, and the packets of all other streams as they are."""
+"""Reading clips: frames as images, and the packets of all other streams unchanged."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Clip:
         first: image of the first frame.
         form: how the frames are stored.
         length: frames that there are, by estimate; 0 if that cannot be told.
-        notes: what was out of the ordinary so far.
+        notes: remarks for the user so far.
         warnings: what of the clip is not in the frames, in words.
 
     Raises:
@@ -74,7 +74,7 @@ class Clip:
         return self.after(0)
 
     def after(self, skipped: int) -> Iterator[Frame | av.Packet]:
-        """As iterating, without so many frames at the beginning."""
+        """Yield iterate over the frames and packets, without so many frames at the beginning."""
         last, end = None, 0.0
         usual = round(1 / self.form.rate / self.form.time_base)
         with self._reading():
@@ -99,7 +99,7 @@ class Clip:
             raise ReadError(f"cannot read {self.path}: no frame can be decoded")
         if self._interlaced:
             self.notes.append(
-                "it is interlaced: both fields of a frame are worked on as one image, and the result is progressive; "
+                "it is interlaced: both fields of a frame are processed as one image, and the result is progressive; "
                 "deinterlace it before, as by `ffmpeg -i IN -vf bwdif OUT`"
             )
         if self._damaged:
@@ -125,7 +125,7 @@ class Clip:
         )
 
     def others(self) -> Iterator[av.Packet]:
-        """The packets of all streams but the frames'; they can be had in place of iterating."""
+        """Yield the packets of all streams but the frames'; they can be had in place of iterating."""
         wanted = [stream for stream in self._wanted() if stream is not self.stream]
         with self._reading():
             for packet in self.container.demux(*wanted) if wanted else ():
@@ -153,7 +153,7 @@ class Clip:
         raise ReadError(f"cannot read {self.path}: no frame can be decoded")
 
     def _decoded(self, packet: av.Packet, decoder: Decoder) -> list[Decoded]:
-        """The frames that a packet completes. What comes before the first frame that can be decoded, as where a
+        """Return the frames that a packet completes. What comes before the first frame that can be decoded, as where a
         broadcast was joined, is passed over; damage further on is an error."""
         try:
             frames = list(decoder(packet))
@@ -170,7 +170,7 @@ class Clip:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Names the file in what goes wrong with it."""
+        """Name the file in errors."""
         try:
             yield
         except ReadError as error:
@@ -181,7 +181,7 @@ class Clip:
             raise ReadError(f"cannot read {self.path}: {error.strerror}") from error
 
     def _told_length(self) -> float:
-        """When everything ends, in seconds, if the file says so: of others, FFmpeg guesses from what there is."""
+        """Return the end of the clip in seconds, if the file states it: FFmpeg guesses that of other files."""
         tells = "matroska" in self.container.format.name
         return (self.container.duration or 0) / av.time_base if tells else 0.0
 
@@ -192,7 +192,7 @@ class Clip:
 
 
 def _is_mastered(frame: av.VideoFrame) -> bool:
-    """Whether a frame comes with data for screens that adapt to it."""
+    """Return whether a frame comes with data for screens that adapt to it."""
     names = frame.side_data.keys()
     return any(word in str(name) for name in names for word in ("MASTERING", "LIGHT_LEVEL", "HDR", "DOVI"))
 
@@ -218,7 +218,7 @@ def _open(path: Path) -> InputContainer:
 
 
 def _stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first stream of frames that is no cover image."""
+    """Return the first stream of frames that is no cover image."""
     streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
     if not streams:
         raise ReadError(f"cannot read {path}: there are no frames in it, only {_contents(container)}")

@@ -1,7 +1,7 @@
-"""A clip that is written in segments, so that a run which was killed goes on at the last one.
+"""Clips written in segments, so that a killed run continues with the last one.
 
-Each segment is a whole file with frames only. They lie in a folder beside the result until all are there; then they are
-joined, without encoding again, with everything else that the clip has.
+Each segment is a complete file with frames only. Segments are in a folder beside the result until all exist; then they
+are joined, without encoding again, with everything else that the clip has.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class SegmentedWriter:
         try:
             self._folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise WriteError(f"cannot make the folder {self._folder}: {error.strerror}") from error
+            raise WriteError(f"cannot create the folder {self._folder}: {error.strerror}") from error
         remove_leftovers(self._folder)
         self._whole = _segments(self._folder)
         self.done = sum(count for _, count, _ in self._whole)
@@ -101,7 +101,7 @@ class SegmentedWriter:
         self._join()
 
     def write(self, image: Image, pts: int, duration: int) -> None:
-        """As `ClipWriter.write`."""
+        """Write an image as a frame. See `ClipWriter.write`."""
         if self._current is None:
             self._draft = temporary(self._folder / "segment")
             self._start, self._count = pts, 0
@@ -113,7 +113,7 @@ class SegmentedWriter:
             self._finish()
 
     def copy(self, packet: av.Packet) -> None:
-        """Everything else is copied when the segments are joined."""
+        """Ignore a packet: everything else is copied when the segments are joined."""
 
     def _finish(self) -> None:
         if self._current is None:
@@ -148,7 +148,7 @@ class SegmentedWriter:
                 (writer.splice if is_frame else writer.copy)(packet)
 
     def _packets(self) -> Iterator[av.Packet]:
-        """The encoded frames of all segments, at their times in the clip."""
+        """Yield the encoded frames of all segments, at their times in the clip."""
         last = None
         for start, _, file in self._whole:
             with av.open(file) as segment:
@@ -176,7 +176,7 @@ def _segments(folder: Path) -> list[tuple[int, int, Path]]:
 
 
 def _holds(suffix: str, encoder: str, alpha: bool) -> bool:
-    """Whether files with this suffix hold what an encoder writes."""
+    """Return whether files with this suffix hold what an encoder writes."""
     muxer = container_of(Path(f"segment{suffix}")).muxer
     with av.open(os.devnull, "w", format=muxer) as container:
         return encoder in container.supported_codecs and not (alpha and muxer not in ALPHA_IN.get(encoder, (muxer,)))

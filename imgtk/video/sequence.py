@@ -36,7 +36,7 @@ class ImageSequence:
         first: the first image.
         form: how a clip would store them.
         length: how many there are.
-        notes: what was out of the ordinary.
+        notes: remarks for the user.
         warnings: what of the images is not in the frames: nothing.
 
     Raises:
@@ -77,19 +77,19 @@ class ImageSequence:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """There is nothing to close."""
+        """Do nothing: nothing is open."""
 
     def __iter__(self) -> Iterator[Frame]:
         return self.after(0)
 
     def after(self, skipped: int) -> Iterator[Frame]:
-        """As iterating, without so many frames at the beginning."""
+        """Yield iterate over the frames, without so many at the beginning."""
         for index in range(skipped, self.length):
             start, end = self._marks[index : index + 2]
             yield Frame(self._image(self._images[index]), start, end - start)
 
     def _looked_at(self) -> tuple[Size, int, bool]:
-        """What the files say of the images: their size, bits per sample (8 or 16), and whether any has alpha."""
+        """Return what the files say of the images: their size, bits per sample (8 or 16), and whether any has alpha."""
         size, depth, alpha = None, 8, False
         for path in self._images:
             if is_animation(path):
@@ -101,7 +101,7 @@ class ImageSequence:
             if header.size != size:
                 raise ReadError(
                     f"cannot read {path}: it has {header.size} pixels, and {self._images[0]} has {size}",
-                    hint="The frames of a clip have one size.",
+                    hint="All frames of a clip must have the same size.",
                 )
             depth = 16 if header.depth > 8 else depth
             alpha = alpha or header.has_alpha
@@ -118,14 +118,14 @@ class ImageSequence:
         return self._images[0].with_name(NAME)
 
     def _times_beside(self) -> list[Fraction] | None:
-        """When each image is shown, in seconds, and when the last one ends, if there is a file that tells."""
+        """Return the time in seconds of each image and of the end of the last, if there is a file with times."""
         if not self._beside.exists() or any(path.parent != self._beside.parent for path in self._images):
             return None
         times = read_timestamps(self._beside)
         if len(times) not in (self.length, self.length + 1):
             raise ReadError(
                 f"cannot read {self._beside}: it has {len(times)} times, and there are {self.length} images",
-                hint="It must have one for each image, and may have one more for the end. --fps takes its place.",
+                hint="It must have one for each image, and may have one more for the end. --fps replaces it.",
             )
         if len(times) == self.length:  # the last image is shown as long as the one before
             times.append(times[-1] + (times[-1] - times[-2] if self.length > 1 else 1 / USUAL_RATE))

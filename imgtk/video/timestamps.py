@@ -1,4 +1,4 @@
-"""When each frame is shown, as text: what mkvtoolnix calls "timestamp format v2", a line of milliseconds per frame."""
+"""The times of frames as text, in the "timestamp format v2" of mkvtoolnix: a line of milliseconds per frame."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROUNDING = Fraction(1, 2 * 10 ** (3 + _DECIMALS))  # seconds
 
 
 def read_timestamps(path: Path) -> list[Fraction]:
-    """The times in a file, in seconds, rising. Empty lines and comments are left out.
+    """Return the times in a file, in seconds, rising. Empty lines and comments are left out.
 
     Raises:
         ReadError: if it cannot be read, is in another format, or its times do not rise.
@@ -35,7 +35,7 @@ def read_timestamps(path: Path) -> list[Fraction]:
     except OSError as error:
         raise ReadError(f"cannot read {path}: {error.strerror}") from None
     if not _FIRST_LINES.fullmatch(first.strip()):
-        raise ReadError(f"cannot read {path}: its first line is not `{_FIRST_LINE}`", hint="Give --fps in its place.")
+        raise ReadError(f"cannot read {path}: its first line is not `{_FIRST_LINE}`", hint="Use --fps instead.")
     times: list[Fraction] = []
     for number, line in enumerate(lines, 2):
         text = line.strip()
@@ -44,14 +44,15 @@ def read_timestamps(path: Path) -> list[Fraction]:
         try:
             times.append(Fraction(text) / 1000)
         except (ValueError, ZeroDivisionError):
-            raise ReadError(f"cannot read {path}: line {number} is no time in milliseconds: {text[:40]}") from None
+            raise ReadError(f"cannot read {path}: line {number} is not a time in milliseconds: {text[:40]}") from None
         if len(times) > 1 and times[-1] <= times[-2]:
             raise ReadError(f"cannot read {path}: line {number} is no later than the time before it: {text}")
     return times
 
 
 def unit_of(times: Iterable[Fraction]) -> Fraction:
-    """The longest unit, in seconds, of which all times are whole multiples; a microsecond if it would be shorter."""
+    """Return the longest unit, in seconds, of which all times are whole multiples; a microsecond if it would be
+    shorter."""
     units = 1
     for time in times:
         exact = time.limit_denominator(FINEST)  # that was rounded to decimals
@@ -62,7 +63,7 @@ def unit_of(times: Iterable[Fraction]) -> Fraction:
 
 
 def whole(times: Sequence[Fraction], unit: Fraction) -> list[int]:
-    """Times as numbers of a unit, rounded, but rising."""
+    """Return times as numbers of a unit, rounded, but rising."""
     numbers: list[int] = []
     for time in times:
         number = round(time / unit)
@@ -102,6 +103,6 @@ class Timestamps:
 
 
 def _line(time: Fraction) -> bytes:
-    """A time in milliseconds, without zeros that say nothing."""
+    """Return a time in milliseconds, without zeros that say nothing."""
     number = Decimal(round(time * 10 ** (3 + _DECIMALS))).scaleb(-_DECIMALS)
     return f"{number.normalize():f}\n".encode()

@@ -1,4 +1,4 @@
-"""Writing clips: images as frames, and the packets of other streams as they came."""
+"""Writing clips: images as frames, and the packets of other streams unchanged."""
 
 from __future__ import annotations
 
@@ -182,7 +182,8 @@ class ClipWriter:
             self._container.mux(packet)
 
     def _encoder(self, kind: Container, asked: str | None) -> str:
-        """The name of the encoder that was asked for, or else of the clip's own codec, or else of the container."""
+        """Return the name of the encoder that was asked for, or else of the clip's own codec, or else of the
+        container."""
         if asked is None:
             able = self._container.supported_codecs
             own = ENCODERS.get(self._form.codec, kind.encoder)
@@ -192,14 +193,14 @@ class ClipWriter:
         except UnknownCodecError:
             raise WriteError(
                 f"cannot write {self._target}: there is no encoder {asked} in this PyAV",
-                hint=f"Some that there may be: --codec {', '.join(sorted(ENCODERS.values()))}.",
+                hint=f"Try one of these: --codec {', '.join(sorted(ENCODERS.values()))}.",
             ) from None
         if codec.type != "video":
             raise WriteError(f"cannot write {self._target}: {asked} is a codec for {codec.type}")
         return codec.name
 
     def _pixel_format(self, kind: Container, transparent: bool) -> str:
-        """The one of the encoder's formats of pixels that is nearest to the clip's."""
+        """Return the one of the encoder's formats of pixels that is nearest to the clip's."""
         own, codec = self._form.pixel_format, Codec(self.encoder, "w")
         if not self._form.codec and codec.lossy:
             own = _USUAL.get(own, own)
@@ -244,7 +245,7 @@ class ClipWriter:
             raise WriteError(
                 f"cannot write {self._target}: {self._target.suffix} files hold no {self.encoder}",
                 hint="Choose another --codec"
-                + ("." if self._target.suffix.lower() == ANY else f", or write {ANY}, which holds nearly all."),
+                + ("." if self._target.suffix.lower() == ANY else f", or write {ANY}, which holds nearly every codec."),
             ) from None
         assert isinstance(stream, VideoStream)
         context, colours = stream.codec_context, form.colours
@@ -274,7 +275,7 @@ class ClipWriter:
             if stream.type == "audio":
                 raise WriteError(
                     f"cannot write {self._target}: its sound is {what}, which {self._target.suffix} files do not hold",
-                    hint=f"Write {ANY}, which holds nearly all.",
+                    hint=f"Write {ANY}, which holds nearly every codec.",
                 ) from None
             self.warnings.append(f"{stream.type} ({what}) is left out: {self._target.suffix} files do not hold it")
             return
@@ -307,7 +308,7 @@ class ClipWriter:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Names the file in what goes wrong with it."""
+        """Name the file in errors."""
         try:
             yield
         except av.error.FFmpegError as error:
@@ -321,7 +322,7 @@ def _abandon(container: OutputContainer) -> None:
 
 
 def _name(stream: Stream) -> str:
-    """What a stream of data is, as far as the clip tells."""
+    """Return what a stream of data is, as far as the clip tells."""
     name = stream.metadata.get("handler_name", "").strip()
     return f"data ({name})" if name else "data"
 
@@ -332,7 +333,7 @@ def _descriptive(metadata: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _messages() -> Iterator[list[tuple[int, str, str]]]:
-    """The errors that FFmpeg tells of meanwhile (level, who, what), for its codes alone explain little."""
+    """Collect FFmpeg's error messages (level, who, what) within the block, since its codes alone explain little."""
     with _speaking:
         av.logging.set_level(av.logging.ERROR)
         try:

@@ -1,4 +1,4 @@
-"""Weights of networks: finding, reading and saving them, and the cards that say what they are. Imports no torch."""
+"""Weights of networks: finding, reading and saving them, and their model cards. Imports no torch."""
 
 from imgtk.weights.card import Card
 from imgtk.weights.checkpoint import read_state, save

@@ -1,4 +1,4 @@
-"""Architectures: how the network that a checkpoint belongs to is told from its tensors.
+"""Architectures: recognising the network of a checkpoint by its tensors.
 
 This module imports no torch: plugins describe their architectures with it when they are discovered.
 """
@@ -57,19 +57,20 @@ class Architecture:
 
 
 def network_of(state: State, architectures: Iterable[Architecture], source: str = "the checkpoint") -> nn.Module:
-    """The network that a state dict belongs to, as `recognised` gives it."""
+    """Return the network that a state dict belongs to, as `recognised` gives it."""
     return recognised(state, architectures, source)[1]
 
 
 def recognised(
     state: State, architectures: Iterable[Architecture], source: str = "the checkpoint"
 ) -> tuple[Architecture, nn.Module]:
-    """The architecture of a state dict, and its network with the tensors in it, in their dtypes, ready for inference.
+    """Return the architecture of a state dict, and its network with the tensors in it, in their dtypes, ready for
+    inference.
 
     Args:
         state: tensors by name.
         architectures: those that are tried, in this order.
-        source: what messages call the state dict.
+        source: name of the state dict, for messages.
 
     Raises:
         WeightsError: the architecture is unknown, its parameters cannot be told, or tensors are missing, left over or
@@ -93,13 +94,11 @@ def recognised(
                 network.load_state_dict(tensors, assign=True)
                 return architecture, network.eval().requires_grad_(False)
     names = ", ".join(sorted(state)[:4])
-    raise WeightsError(
-        f"{source}: the architecture is not known; its {len(state)} tensors begin with {names}", hint=hint
-    )
+    raise WeightsError(f"{source}: unknown architecture; its {len(state)} tensors begin with {names}", hint=hint)
 
 
 def _attributes(state: State) -> Iterator[State]:
-    """The networks that a Lightning module may hold in its attributes; only looked for in a state dict that is no
+    """Yield the networks that a Lightning module may hold in its attributes; only looked for in a state dict that is no
     network's, for networks have parts of such names, too."""
     for name in ("model.", "net.", "network."):
         inner = {key.removeprefix(name): value for key, value in state.items() if key.startswith(name)}
@@ -125,7 +124,7 @@ def _compare(network: nn.Module, state: State, source: str, hint: str) -> None:
 
 
 def described(network: nn.Module, description: str = "") -> str:
-    """The network in a few words, for cards: "RRDBNet, 23 blocks, 16.70 M parameters".
+    """Return the network in a few words, for cards: "RRDBNet, 23 blocks, 16.70 M parameters".
 
     Args:
         description: class and size; by default the network's own `description`, or else its class.
@@ -135,7 +134,7 @@ def described(network: nn.Module, description: str = "") -> str:
 
 
 def renamed(state: State, table: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
-    """`state` under new names: for each name the first (pattern, replacement) of `table` that changes it."""
+    """Return `state` under new names: for each name the first (pattern, replacement) of `table` that changes it."""
     table = list(table)
 
     def new(name: str) -> str:
@@ -146,7 +145,7 @@ def renamed(state: State, table: Iterable[tuple[str, str]]) -> dict[str, Tensor]
 
 
 def conv_shape(state: State, name: str) -> tuple[int, int]:
-    """Output and input channels of a convolution's weight.
+    """Return output and input channels of a convolution's weight.
 
     Raises:
         KeyError: it is missing.
@@ -159,7 +158,8 @@ def conv_shape(state: State, name: str) -> tuple[int, int]:
 
 
 def count_layers(state: State, pattern: str) -> int:
-    """How many different indices (the pattern's first group) names have. Raises ValueError unless they are 0, 1, 2 …"""
+    """Return how many different indices (the pattern's first group) names have. Raises ValueError unless they are 0, 1,
+    2 …"""
     indices = {int(found[1]) for name in state if (found := re.match(pattern, name))}
     if indices != set(range(len(indices))):
         raise ValueError("lacks numbered layers between others")

@@ -53,7 +53,7 @@ class Card:
 
     @classmethod
     def read(cls, path: Path) -> Card:
-        """The card in a TOML file; raises WeightsError if it is missing, no TOML, or no card."""
+        """Return the card in a TOML file; raises WeightsError if it is missing, no TOML, or no card."""
         try:
             return cls._of(tomllib.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:  # ValueError: TOMLDecodeError, UnicodeDecodeError, or ours
@@ -73,7 +73,7 @@ class Card:
             raise ValueError(str(error).rpartition("__init__() ")[2]) from None
 
     def toml(self) -> str:
-        """The card as TOML, without what is empty; `Card.read` gives it back."""
+        """Return the card as TOML, without what is empty; `Card.read` gives it back."""
         table = asdict(self)
         scores = table.pop("scores")
         lines = [f"{key} = {_value(value)}" for key, value in table.items() if value not in (None, "", ())]
@@ -84,7 +84,7 @@ class Card:
 
 
 def _value(value: str | float | tuple[str, ...]) -> str:
-    """A TOML value. JSON strings are TOML strings, but for DEL, which TOML wants escaped."""
+    """Return A TOML value. JSON strings are TOML strings, but for DEL, which TOML wants escaped."""
     if isinstance(value, tuple):
         return "[\n" + "".join(f"    {_value(item)},\n" for item in value) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

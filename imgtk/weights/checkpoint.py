@@ -86,10 +86,10 @@ NOT_NEEDED: list[Any] = [
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, on the CPU, in the file's dtypes; those of 8 bits as float16, which holds
-    them exactly.
+    """Return the tensors of a checkpoint by name, on the CPU, in the file's dtypes; those of 8 bits as float16, which
+    holds them exactly.
 
-    The format is told from the content, not from the suffix: safetensors, what `torch.save` writes (zip, or the older
+    The format is recognised by the content, not by the suffix: safetensors, what `torch.save` writes (zip, or the older
     plain pickle), or the `.param` of ncnn, whose `.bin` lies beside it (or the `.bin`, beside its `.param`; the result
     is then an `NcnnState`, in float32). The state dict may be the file's whole content or lie in one of `CONTAINERS`;
     prefixes of wrappers are removed, and what lies outside the wrapper is left out, as are `COUNTERS`. Where the
@@ -176,7 +176,7 @@ def _damaged(path: Path, kind: str, error: Exception) -> WeightsError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
     detail = "" if isinstance(error, UnpicklingError) else f" ({reason})"  # torch's text suggests to open it unsafely
     return WeightsError(
-        f"{path} is no complete {kind}: it is cut short, damaged, or something else{detail}",
+        f"{path} is not a complete {kind}: it is cut short, damaged, or something else{detail}",
         hint="Download or copy it again and compare its size with the original's.",
     )
 
@@ -197,7 +197,7 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _has_tensors(content: object, depth: int = 3) -> bool:
-    """Whether it is a mapping with tensors, or with such a mapping."""
+    """Return whether it is a mapping with tensors, or with such a mapping."""
     import torch
 
     if not isinstance(content, Mapping) or not depth:

@@ -1,4 +1,4 @@
-"""Downloading files of weights: checked, kept, and complete or not there."""
+"""Downloads of weights: verified, kept, and complete or absent."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ DownloadProgress = Callable[[int, int], None]
 
 
 def place(url: str) -> Path:
-    """Where what comes from `url` is kept: a file in the folder `downloads` of the user's store, another for each
-    address but those of public weights, which have their own names."""
+    """Return the path for the file at `url`: in the folder `downloads` of the user's store, under its own name for
+    public weights, and under a name for each URL otherwise."""
     public = next((model for model in public_models() if model.url == url), None)
     if public:
         return store() / "downloads" / public.file
@@ -52,7 +52,7 @@ def check_address(url: str) -> None:
 
 
 def download(url: str, expected: str = "", report: DownloadProgress | None = None) -> Path:
-    """The file at `url`, from its `place` if it is there already and has the right hash.
+    """Return the file at `url`, from its `place` if it is there already and has the right hash.
 
     The proxies and certificates that the environment names are used. A download that fails or does not have the
     expected hash leaves nothing.
@@ -68,7 +68,7 @@ def download(url: str, expected: str = "", report: DownloadProgress | None = Non
     """
     check_address(url)
     if expected and not re.fullmatch(r"[0-9a-fA-F]{64}", expected):
-        raise UsageError(f"{expected!r} is no SHA-256", hint="It has 64 hexadecimal digits.")
+        raise UsageError(f"{expected!r} is not a SHA-256 hash", hint="It has 64 hexadecimal digits.")
     import pooch
     from requests.exceptions import RequestException
 
@@ -94,8 +94,8 @@ def download(url: str, expected: str = "", report: DownloadProgress | None = Non
         found = re.search(r"got ([0-9a-f]{64})", str(error))
         got = found[1] if found else "unknown"
         raise WeightsError(
-            f"what {url} sends has another SHA-256 than expected: {got}, not {expected.lower()}",
-            hint="It was not kept. The download was changed on its way, or the file at its origin.",
+            f"the file at {url} has another SHA-256 than expected: {got}, not {expected.lower()}",
+            hint="It was not kept. The download or the original file was changed.",
         ) from None
     return path
 
@@ -120,7 +120,7 @@ class _Bar:
 
 
 def _reason(error: RequestException) -> str:
-    """What went wrong, in a few words: libraries wrap it in several layers of text."""
+    """Return the reason in a few words: libraries wrap it in several layers of text."""
     from requests import exceptions
 
     if isinstance(error, exceptions.HTTPError) and error.response is not None:

@@ -1,4 +1,4 @@
-"""Importing third-party weights into the user's store: recognised, converted, and compared with the original."""
+"""Import of third-party weights into the user's store: recognised, converted, and compared with the original."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def pull(
             read_state(path)
         except WeightsError as error:
             path.unlink()
-            raise WeightsError(f"what {url} sent was not kept: {error.message}", hint="Check the address.") from None
+            raise WeightsError(f"the file from {url} was not kept: {error.message}", hint="Check the URL.") from None
     return add(
         path,
         name,
@@ -187,13 +187,13 @@ def pull(
 
 
 def _without_login(url: str) -> str:
-    """An address without the name and password that it may begin with: cards are shown to others."""
+    """Return an address without the name and password that it may begin with: cards are shown to others."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _target(name: str, force: bool, packages: Iterable[str]) -> Path:
-    """The file in the store for new weights `name`. Raises UsageError if they cannot have it."""
+    """Return the file in the store for new weights `name`. Raises UsageError if they cannot have it."""
     if not NAME.fullmatch(name):
         raise UsageError(
             f"weights cannot be called {name!r}",
@@ -208,7 +208,8 @@ def _target(name: str, force: bool, packages: Iterable[str]) -> Path:
 
 
 def _difference(original: nn.Module, converted: nn.Module, inputs: int) -> float:
-    """Largest difference of their outputs on made-up images, as a share of the original's largest value or of 1."""
+    """Return the largest difference of their outputs on synthetic images, as a share of the original's largest value
+    or of 1."""
     multiple = getattr(original, "multiple", 1)
     side = -(-SIDE // multiple) * multiple
     generator = torch.Generator().manual_seed(0)
@@ -227,7 +228,7 @@ def _difference(original: nn.Module, converted: nn.Module, inputs: int) -> float
 
 
 def _tensors(output: object) -> Iterator[Tensor]:
-    """The tensors in what a network gives: one, or several in tuples, lists or dicts."""
+    """Yield the tensors in what a network gives: one, or several in tuples, lists or dicts."""
     if isinstance(output, Tensor):
         yield output
     elif isinstance(output, Mapping):

@@ -1,9 +1,9 @@
-"""Reading the pairs of files of ncnn: a `.param` text that describes a graph of layers, and a `.bin` with its weights.
+"""Reading ncnn models: a `.param` text that describes a graph of layers, and a `.bin` with its weights.
 
-The text is followed layer by layer, as ncnn would run it, with expressions in place of pixels. What comes out tells
-what the network computes, whatever its layers are called and however a converter has fused or split them; the plugin
-that brings an architecture compares it with what its own network computes. The formats are those of ncnn's sources
-(`net.cpp`, `modelbin.cpp`, and the layers' `load_param` and `load_model`).
+The text is followed layer by layer, as ncnn would run it, with expressions in place of pixels. The result says what the
+network computes, however a converter has named, fused or split its layers; the plugin of an architecture compares it
+with what its own network computes. The formats are those of ncnn's sources (`net.cpp`, `modelbin.cpp`, and the layers'
+`load_param` and `load_model`).
 """
 
 from __future__ import annotations
@@ -71,28 +71,28 @@ class NcnnState(dict[str, "Tensor"]):
 
 
 def apply(kind: str, *parts: object) -> Value:
-    """The value that an operation gives: `apply("conv", 0, x)` for the first convolution, `apply("prelu", 0, x)`,
-    `apply("concat", x, y)`, `apply("shuffle", 2, x)`, `apply("unshuffle", 2, x)`."""
+    """Return the value that an operation gives: `apply("conv", 0, x)` for the first convolution, `apply("prelu", 0,
+    x)`, `apply("concat", x, y)`, `apply("shuffle", 2, x)`, `apply("unshuffle", 2, x)`."""
     return Value(hashlib.sha256(repr((kind, parts)).encode()).hexdigest())
 
 
 def activated(x: Value, slope: Fraction) -> Value:
-    """LeakyReLU, or ReLU where the slope is 0."""
+    """Return LeakyReLU, or ReLU where the slope is 0."""
     return apply("leaky", slope, x)
 
 
 def added(*terms: Value) -> Value:
-    """The sum of values, in any order."""
+    """Return the sum of values, in any order."""
     return apply("sum", *sorted(terms))
 
 
 def interpolated(x: Value, mode: str, factor: Fraction) -> Value:
-    """`x` resized ("nearest" or "bicubic", which does not antialias) by a factor; nothing happens to it at 1."""
+    """Return `x` resized ("nearest" or "bicubic", which does not antialias) by a factor; nothing happens to it at 1."""
     return x if factor == 1 else apply(mode, factor, x)
 
 
 def pair(path: Path, head: bytes) -> tuple[Path, Path] | None:
-    """The `.param` and the `.bin` that belong to a file, which may be either; None if it is neither.
+    """Return the `.param` and the `.bin` that belong to a file, which may be either; None if it is neither.
 
     Args:
         path: the file.
@@ -106,14 +106,14 @@ def pair(path: Path, head: bytes) -> tuple[Path, Path] | None:
 
 
 def weights_file(path: Path) -> Path:
-    """The file that has the numbers: the `.bin` for a `.param`, else the file itself."""
+    """Return the file that has the numbers: the `.bin` for a `.param`, else the file itself."""
     with path.open("rb") as file:
         found = pair(path, file.read(64))
     return found[1] if found else path
 
 
 def read_ncnn(param: Path, bin: Path) -> NcnnState:
-    """The network in a pair of files.
+    """Return the network in a pair of files.
 
     Raises:
         WeightsError: a file is missing, cut short or too long; the text is damaged; or a layer is of a kind or has a
@@ -126,12 +126,12 @@ def read_ncnn(param: Path, bin: Path) -> NcnnState:
     except OSError as error:
         raise WeightsError(f"cannot read {param}: {error.strerror}", hint="Check the path.") from None
     except UnicodeDecodeError:
-        raise WeightsError(f"{param} is no text, as a .param file must be: it is damaged or something else") from None
+        raise WeightsError(f"{param} is not text, as a .param file must be: it is damaged or something else") from None
     try:
         content = bin.read_bytes()
     except FileNotFoundError:
         raise WeightsError(
-            f"{bin} is missing: the weights of {param.name} lie in it", hint="Put both files into one folder."
+            f"{bin} is missing: the weights of {param.name} are in it", hint="Put both files into one folder."
         ) from None
     except OSError as error:
         raise WeightsError(f"cannot read {bin}: {error.strerror}", hint="Check the path.") from None
@@ -170,7 +170,7 @@ class _Layer:
 
 
 def _fraction(number: float) -> Fraction:
-    """The short fraction that a decimal number in a text means."""
+    """Return the short fraction that a decimal number in a text means."""
     return Fraction(number).limit_denominator(10_000)
 
 
@@ -226,7 +226,7 @@ class _Reader:
         return self.state
 
     def _layer(self, line: int, words: list[str], values: dict[str, Value]) -> tuple[list[str], _Layer]:
-        """The names of a layer's outputs, and the layer."""
+        """Return the names of a layer's outputs, and the layer."""
 
         def fail(message: str) -> NoReturn:
             raise WeightsError(f"{self.param}, line {line} ({' '.join(words[:2])[:80]}): {message}", hint=HINT)
@@ -253,7 +253,7 @@ class _Reader:
         return outputs, _Layer(words[0], [values[name] for name in inputs], params, fail)
 
     def take(self, layer: _Layer, count: int, tagged: bool) -> Tensor:
-        """The next `count` weights, after a tag that says how they are stored; without one, they are float32."""
+        """Return the next `count` weights, after a tag that says how they are stored; without one, they are float32."""
         import numpy as np
         import torch
 
@@ -298,7 +298,7 @@ def _same(reader: _Reader, layer: _Layer) -> Value:
 
 
 def _convolution(reader: _Reader, layer: _Layer) -> Value:
-    """A convolution that keeps the size, and what is fused with it."""
+    """Return a convolution that keeps the size, and what is fused with it."""
     outputs, kernel = layer.integer(0), layer.integer(1)
     pad = layer.integer(4)
     tall, top = layer.integer(11, kernel), layer.integer(14, pad)

@@ -46,6 +46,6 @@ class PublicModel:
 
 @cache
 def public_models() -> tuple[PublicModel, ...]:
-    """All rows, in the table's order."""
+    """Return all rows, in the table's order."""
     text = (Path(__file__).parent / "public.toml").read_text(encoding="utf-8")
     return tuple(PublicModel(**row) for row in tomllib.loads(text)["models"])

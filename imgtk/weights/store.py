@@ -1,7 +1,7 @@
-"""Finding weights: those that packages ship in their `weights/` folder, those in the user's store, and other files.
+"""Finding weights: in the `weights/` folders of packages, in the user's store, and in other files.
 
-The store is the folder that the environment variable IMGTK_WEIGHTS names, or else `weights` in the folder where
-programs keep data of the user's (`~/.local/share/imgtk/weights` on Linux).
+The store is the folder that the environment variable IMGTK_WEIGHTS names, or else `weights` in the user's data folder
+(`~/.local/share/imgtk/weights` on Linux).
 """
 
 from __future__ import annotations
@@ -51,13 +51,14 @@ def shipped(package: str) -> list[Card]:
 
 
 def store() -> Path:
-    """The user's own folder of weights; it need not exist."""
+    """Return the user's own folder of weights; it need not exist."""
     given = os.environ.get("IMGTK_WEIGHTS")
     return Path(given).expanduser() if given else platformdirs.user_data_path("imgtk", appauthor=False) / "weights"
 
 
 def added() -> list[Card]:
-    """The cards of the weights in the user's store, by name; those without a readable card get one that says so."""
+    """Return the cards of the weights in the user's store, by name; those without a readable card get one that
+    says so."""
     cards = []
     for path in files(store()).values():
         try:
@@ -82,7 +83,7 @@ def remove(name: str) -> None:
 
 
 def locate(model: str | Path, package: str, others: Iterable[str] = ()) -> Path:
-    """The file of `model`.
+    """Return the file of `model`.
 
     Args:
         model: the name of shipped weights, or else of weights in the user's store, or else the path of a file; `~` is
@@ -117,12 +118,12 @@ def locate(model: str | Path, package: str, others: Iterable[str] = ()) -> Path:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """The files of weights in a folder, by name."""
+    """Return the files of weights in a folder, by name."""
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """A question to begin a hint with: "Did you mean …? ", or "" where no name is similar."""
+    """Return a question that starts a hint, "Did you mean …? ", or "" if no name is similar."""
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     return f"Did you mean {near[0]}? " if near else ""
 
@@ -132,5 +133,5 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """Return SHA-256 of a file, in hex."""
     return sha256(path.read_bytes()).hexdigest()

@@ -1,6 +1,6 @@
-"""What the adjustments share. All compute in float32: they are cheap, and bfloat16 would keep 8 bits of each pixel.
+"""Base classes of the adjustments. All compute in float32: they are fast, and bfloat16 would keep 8 bits of each pixel.
 
-Colours are taken as they are coded (gamma-compressed), like CSS filters and photo editors do, unless an operator says
+Colours are used as they are coded (gamma-compressed), like in CSS filters and photo editors, unless an operator says
 otherwise.
 """
 

@@ -62,7 +62,7 @@ class WhiteBalance(Adjustment):
         return self.apply(x, self.measure(x)) if self.measured else x * self.light.to(x)
 
     def measure(self, x: Tensor) -> Tensor:
-        """Gains of the channels, (N, 3, 1, 1)."""
+        """Return the gains of the channels, (N, 3, 1, 1)."""
         if self.method == "white-patch":
             whites = [np.quantile(image, BRIGHTEST, axis=1) for image in x.float().cpu().flatten(2).numpy()]
             white = torch.from_numpy(np.array(whites, np.float32)).to(x)[..., None, None]
@@ -87,7 +87,7 @@ class WhiteBalance(Adjustment):
 
 
 def _light(temperature: float) -> np.ndarray:
-    """Linear sRGB (3,) of a black body at `temperature`, 1667..25000 K, of luminance 1.
+    """Return linear sRGB (3,) of a black body at `temperature`, 1667..25000 K, of luminance 1.
 
     The chromaticities are those of Kim et al., "Design of advanced color temperature control system for HDTV
     applications" (2002).

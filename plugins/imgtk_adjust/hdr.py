@@ -1,6 +1,7 @@
-"""`adjust:tonemap`: a large range of light on a screen.
+"""`adjust:tonemap`: high dynamic range for screens.
 
-In torch, because OpenCV 5's tone mappers give NaN for flat and for narrow images, and must see the whole image.
+It is computed in torch, because OpenCV 5's tone mappers return NaN for flat and narrow images, and need the whole
+image.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ BIAS = 0.85
 
 
 def reinhard(light: Tensor, mean: Tensor, white: Tensor) -> Tensor:
-    """Equation 4 of the paper: `white` becomes 1."""
+    """Apply equation 4 of the paper, with which `white` becomes 1."""
     scaled, white = light * (MIDDLE_GRAY / mean), white * (MIDDLE_GRAY / mean)
     return scaled * (1 + scaled / white.square()) / (1 + scaled)
 
 
 def drago(light: Tensor, mean: Tensor, white: Tensor) -> Tensor:
-    """Equation 4 of the paper: a logarithm, whose base rises with the light from 2 to 10."""
+    """Apply equation 4 of the paper: a logarithm whose base rises with the light from 2 to 10."""
     scaled, white = light / mean, white / mean
     base = 2 + 8 * (scaled / white).pow(log(BIAS) / log(0.5))
     return scaled.log1p() / base.log() * (log(10) / white.log1p())
 
 
 def filmic(light: Tensor, mean: Tensor, white: Tensor) -> Tensor:
-    """The curve that Hable made for "Uncharted 2" (GDC 2010), with its toe and shoulder."""
+    """Apply the curve that Hable made for "Uncharted 2" (GDC 2010), with its toe and shoulder."""
 
     def curve(v: Tensor) -> Tensor:
         return (v * (0.15 * v + 0.05) + 0.004) / (v * (0.15 * v + 0.5) + 0.06) - 0.02 / 0.3
@@ -72,7 +73,7 @@ class Tonemap(MeasuredAdjustment):
         return (from_srgb(x) if self.input == "srgb" else x).clamp(min=0)
 
     def measure(self, x: Tensor) -> Tensor:
-        """Logarithmic mean and maximum of the luminance, (2, N, 1, 1, 1)."""
+        """Return the logarithmic mean and maximum of the luminance, (2, N, 1, 1, 1)."""
         bright = _luminance(self.light(x)).clamp(min=DARKEST)
         return torch.stack([bright.log().mean((1, 2, 3), keepdim=True).exp(), bright.amax((1, 2, 3), keepdim=True)])
 

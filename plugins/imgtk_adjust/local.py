@@ -1,4 +1,4 @@
-"""Adjustments by what surrounds a pixel: local contrast, haze."""
+"""Adjustments by the neighbourhood of a pixel: local contrast, haze."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Clahe(WholeAdjustment):
 
 @dataclass(eq=False)
 class Dehaze(MeasuredAdjustment):
-    """Take away haze, which the darkest channel around a pixel tells: without haze it is nearly black.
+    """Remove haze, which the darkest channel around a pixel reveals: without haze it is nearly black.
 
     Args:
-        strength: the share of the haze to take away.
-        radius: of the surroundings, in pixels.
+        strength: the share of the haze to remove.
+        radius: of the neighbourhood, in pixels.
     """
 
     strength: float
@@ -67,7 +67,7 @@ class Dehaze(MeasuredAdjustment):
         return Geometry(extent=Extent.STATISTICS, halo=self.radius + guided_reach(GUIDE_FACTOR * self.radius))
 
     def measure(self, x: Tensor) -> Tensor:
-        """The colours (N, 3, 1, 1) of the haze: the mean of the haziest pixels."""
+        """Return the colours (N, 3, 1, 1) of the haze: the mean of the haziest pixels."""
         hazes = []
         for image in x.float():
             dark = torch.from_numpy(self.dark(image.movedim(0, -1).cpu().contiguous().numpy())).flatten()
@@ -83,11 +83,11 @@ class Dehaze(MeasuredAdjustment):
         return ((x - haze) / through + haze).clamp_(0, 1)
 
     def dark(self, pixels: np.ndarray) -> np.ndarray:
-        """The dark channel (H, W): the least value of any channel around each pixel."""
+        """Return the dark channel (H, W): the least value of any channel around each pixel."""
         side = 2 * self.radius + 1
         return np.asarray(cv2.erode(pixels.min(2), np.ones((side, side), np.uint8)))
 
     def refined(self, pair: np.ndarray) -> np.ndarray:
-        """A dark channel with the edges of the image: (H, W) from (H, W, 2) of luma and dark channel."""
+        """Return a dark channel with the edges of the image: (H, W) from (H, W, 2) of luma and dark channel."""
         guide, dark = (np.ascontiguousarray(pair[..., i]) for i in range(2))
         return guided_filter(guide, dark, GUIDE_FACTOR * self.radius, GUIDE_EPSILON)

@@ -42,7 +42,7 @@ def read_cube(path: Path) -> Cube:
     """Read a .cube file.
 
     Raises:
-        ReadError: there is no such file, or it is no complete table.
+        ReadError: there is no such file, or it is not a complete table.
     """
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as lines:
@@ -54,7 +54,7 @@ def read_cube(path: Path) -> Cube:
 
 
 def _parsed(lines: Iterable[str]) -> Cube:
-    """The table; raises ValueError, saying what is wrong."""
+    """Return the table; raises ValueError, saying what is wrong."""
     domain = {"DOMAIN_MIN": [0.0] * 3, "DOMAIN_MAX": [1.0] * 3}
     kind, size = "", 0
     rows = iter(lines)
@@ -125,7 +125,7 @@ class Lut(Adjustment):
     def __init__(self, file: Path, strength: float) -> None:
         if file.suffix.lower() != ".cube":
             raise ParameterError(
-                f"adjust:lut: {file} is no .cube file", hint="Export the table as .cube: every grading program can."
+                f"adjust:lut: {file} is not a .cube file", hint="Export the table as .cube: every grading program can."
             )
         self.file, self.strength = file, strength
         self.cube = read_cube(file)
@@ -141,7 +141,7 @@ class Lut(Adjustment):
 
 
 def _by_colour(table: Tensor, place: Tensor) -> Tensor:
-    """Trilinear interpolation; `grid_sample` takes red, green and blue as x, y and z, -1..1."""
+    """Interpolate trilinearly; `grid_sample` takes red, green and blue as x, y and z, -1..1."""
     volume = table.movedim(-1, 0)[None].to(place).expand(len(place), -1, -1, -1, -1)
     grid = place.movedim(1, -1)[:, None].mul(2).sub_(1)
     return F.grid_sample(volume, grid, mode="bilinear", padding_mode="border", align_corners=True)[:, :, 0]

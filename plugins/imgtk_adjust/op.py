@@ -27,7 +27,7 @@ BLENDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def luminance(x: Tensor) -> Tensor:
-    """(N, 3, H, W) to (N, 1, H, W)."""
+    """Map (N, 3, H, W) to (N, 1, H, W)."""
     red, green, blue = x.unbind(1)
     return (LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue)[:, None]
 

@@ -66,7 +66,7 @@ class AutoLevels(MeasuredAdjustment):
     by_channel: bool
 
     def measure(self, x: Tensor) -> Tensor:
-        """Black and white points (2, N, 3, 1, 1)."""
+        """Return black and white points (2, N, 3, 1, 1)."""
         ends = []
         for image in x.float().cpu().flatten(2).numpy():
             low, high = np.quantile(image, [self.clip, 1 - self.clip], axis=1)
@@ -124,7 +124,7 @@ class Curves(Adjustment):
         return [float(slope) for slope in slopes]
 
     def curve(self, x: Tensor) -> Tensor:
-        """The sum of what the curve rises in each interval."""
+        """Return the sum of what the curve rises in each interval."""
         result = torch.full_like(x, self.points[0][1])
         for i, ((start, low), (end, high)) in enumerate(pairwise(self.points)):
             step, rise = end - start, high - low
@@ -136,7 +136,7 @@ class Curves(Adjustment):
 
 
 def _end_slope(near: float, far: float, rise: float, next_rise: float) -> float:
-    """The slope at an end, from three points, and such that the curve stays monotone."""
+    """Return the slope at an end, from three points, and such that the curve stays monotone."""
     slope = ((2 * near + far) * rise - near * next_rise) / (near + far)
     if slope * rise <= 0:
         return 0.0
@@ -182,7 +182,7 @@ class Threshold(Adjustment):
         return self.apply(x, self.measure(x) if self.method == "otsu" else self.level)
 
     def measure(self, x: Tensor) -> Tensor:
-        """The levels (N, 1, 1, 1)."""
+        """Return the levels (N, 1, 1, 1)."""
         images = luma(x).mul(255).round_().clamp_(0, 255).byte().cpu().numpy()
         levels = [cv2.threshold(image[0], 0, 255, cv2.THRESH_OTSU)[0] for image in images]
         return (torch.tensor(levels, dtype=torch.float32, device=x.device).view(-1, 1, 1, 1) + 0.5) / 255

@@ -1,4 +1,4 @@
-"""Telling any-style networks from their tensors."""
+"""Recognise any-style networks by their tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["any_style_network"]
 
 
 def any_style_network(state: State) -> tuple[nn.Module, State] | None:
-    """`AnyStyleNetwork`."""
+    """Return the `AnyStyleNetwork` of these tensors."""
     if "painter.down1.conv.weight" not in state or "narrow.weight" not in state:
         return None
     width, _ = conv_shape(state, "painter.down2.conv.weight")

@@ -1,9 +1,9 @@
-"""The any-style network: from statistics of the style image it makes a network that paints in that style.
+"""The any-style network, which turns statistics of a style image into a network that paints in that style.
 
-Adaptive instance normalisation (Huang and Belongie 2017): scale and shift of every normalisation are the style's. As
-in Ghiasi et al. 2017 a small network predicts them, here from means and deviations that our frozen features have on
-several levels. The painting network is that of the trained styles; at its end its three channels are normalised once
-more, and take means and covariance of the style's colours.
+Adaptive instance normalisation (Huang and Belongie 2017): the style sets scale and shift of every normalisation. As in
+Ghiasi et al. 2017 a small network predicts them, here from means and deviations of our frozen features on several
+levels. The painting network is that of the trained styles; at its end its three channels are normalised once more, and
+get means and covariance of the style's colours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from imgtk.weights.architecture import State
 __all__ = ["AnyStyleNetwork", "Painter", "StyledNetwork"]
 
 EPSILON = 1e-3
-"""Added to variances: what is as flat as rounding errors stays flat."""
+"""Added to variances, so that areas which are flat up to rounding errors stay flat."""
 LAYERS = ("conv1", "fire3", "fire5")
 """Layers of the features whose statistics tell a style."""
 SMALLEST = 64
@@ -34,7 +34,8 @@ Affine = Iterator["tuple[Tensor, Tensor]"]
 
 
 def enlarge(x: Tensor) -> Tensor:
-    """Twice the size, bilinearly: smoother than repeated pixels, whose edges shimmer through flat areas."""
+    """Return double the size by bilinear interpolation, which is smoother than repeated pixels, whose edges shimmer
+    through flat areas."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear")
 
 
@@ -84,7 +85,7 @@ class Painter(nn.Module):
         self.out = nn.Conv2d(16, 3, 5, padding=2, padding_mode="replicate")
 
     def forward(self, x: Tensor, affine: Affine, palette: Tensor, source: Source) -> Tensor:
-        """`palette` (N, 12): see `palettes`."""
+        """Paint `x` with a style; for `palette` (N, 12) see `palettes`."""
         x = F.pixel_unshuffle(x, 2)
         x = self.down1(x, affine, source).relu()
         x = self.down2(x, affine, source).relu()
@@ -164,7 +165,7 @@ class AnyStyleNetwork(nn.Module):
         return f"AnyStyleNetwork, {self.blocks} blocks, {self.width} channels, {self.bottleneck} numbers per style"
 
     def code(self, style: Tensor) -> Tensor:
-        """Codes (N, C), in float32, of style images (N, 3, H, W), RGB, 0..1."""
+        """Return codes (N, C), in float32, of style images (N, 3, H, W), RGB, 0..1."""
         height, width = style.shape[2:]
         padding = (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height))
         found = self.encoder(F.pad(style, padding, mode="replicate"), LAYERS)
@@ -184,20 +185,20 @@ class AnyStyleNetwork(nn.Module):
         self.get_buffer("spread").copy_(codes.std(0).clamp_min(1e-3))
 
     def affine(self, code: Tensor) -> Tensor:
-        """All scales and shifts (N, C) for styles."""
+        """Return all scales and shifts (N, C) for styles."""
         x = (code - self.get_buffer("usual")) / self.get_buffer("spread")
         scales: Tensor = self.predict(F.silu(self.narrow(x.clamp(-5, 5)))).float()
         return scales
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """`x` (N, 3, H, W) painted in the styles of `style` (N, 3, H', W'); sides multiples of 4."""
+        """Return `x` (N, 3, H, W) painted in the styles of `style` (N, 3, H', W'); sides multiples of 4."""
         with torch.no_grad():
             code = self.code(style)
         painted: Tensor = self.painter(x, split(self.affine(code), self.painter), code[:, -PALETTE:], moments)
         return painted
 
     def in_style(self, code: Tensor) -> StyledNetwork:
-        """The network that paints in the style of one code (1, C)."""
+        """Return the network that paints in the style of one code (1, C)."""
         return StyledNetwork(self.painter, self.affine(code), code[:, -PALETTE:]).eval()
 
     def start_from(self, state: State) -> None:
@@ -226,14 +227,15 @@ class AnyStyleNetwork(nn.Module):
 
 
 def split(affine: Tensor, painter: Painter) -> Affine:
-    """(N, C), first all scales, then all shifts, for each normalisation of the painter."""
+    """Return (N, C), first all scales, then all shifts, for each normalisation of the painter."""
     widths = list(painter.norms.values())
     scales, shifts = affine.chunk(2, 1)
     return iter(list(zip(scales.split(widths, 1), shifts.split(widths, 1), strict=True)))
 
 
 def palettes(images: Tensor) -> Tensor:
-    """Colours of images (N, 3, H, W) as (N, 12): mean and root of the covariance of their logits, in float32."""
+    """Return the colours of images (N, 3, H, W) as (N, 12): mean and root of the covariance of their logits, in
+    float32."""
     logits = torch.logit(images.float().clamp(0.02, 0.98)).flatten(2)
     mean = logits.mean(2)
     centred = logits - mean[..., None]

@@ -61,7 +61,9 @@ class AnyStyle(PaintStrokes):
         """The network that paints in the style of the images."""
         found = network_of(read_state(self.path), self.context.architectures, str(self.path)).float()
         if not isinstance(found, AnyStyleNetwork):
-            raise WeightsError(f"{self.path} holds {type(found).__name__}, which paints in no other image's style")
+            raise WeightsError(
+                f"{self.path} holds {type(found).__name__}, which does not paint in the style of another image"
+            )
         with torch.inference_mode(False), torch.no_grad():
             codes = torch.cat([found.code(image) for image in self.images])
             shares = torch.tensor(self.weights) / sum(self.weights)

@@ -1,4 +1,4 @@
-"""The image whose style is wanted."""
+"""Reading style images."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ STYLE_SIDE = 512
 
 
 def read_style(path: Path, longest: int) -> Tensor:
-    """A style image as (1, 3, H, W), float32, 0..1, its longest side at `longest` pixels.
+    """Return a style image as (1, 3, H, W), float32, 0..1, with its longest side at `longest` pixels.
 
     Raises:
-        ReadError: the file is not there, or no image.
+        ReadError: the file does not exist, or is not an image.
     """
     try:
         image = Image.open(path).without_holes(opacity=0.5).tensor().contiguous()

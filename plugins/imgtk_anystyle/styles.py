@@ -39,7 +39,7 @@ class StyleImages:
                 raise TrainingError(f"none of the style images in {files[0].parent} is readable")
 
     def draw(self, count: int, side: int, generator: torch.Generator) -> Tensor:
-        """`count` crops (N, 3, side, side), float32, 0..1. All randomness comes from `generator`."""
+        """Return `count` crops (N, 3, side, side), float32, 0..1. All randomness comes from `generator`."""
         return torch.stack([self._crop(side, generator) for _ in range(count)])
 
     def _crop(self, side: int, generator: torch.Generator) -> Tensor:
@@ -63,8 +63,8 @@ def _readable(file: Path) -> np.ndarray | None:
 
 
 def recoloured(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Images (N, 3, H, W), 0..1; half of them mirrored, and half of them in other colours: channels in another order,
-    paler or stronger, lighter or darker."""
+    """Return images (N, 3, H, W), 0..1; half of them mirrored, and half of them in other colours: channels in another
+    order, paler or stronger, lighter or darker."""
     results = []
     for image in x:
         mirror, change, saturation, gamma, gain = torch.rand(5, generator=generator).tolist()

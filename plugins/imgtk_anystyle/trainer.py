@@ -82,7 +82,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
     def __init__(self, recipe: AnyStyleRecipe, context: BuildContext = NO_CONTEXT) -> None:
         super().__init__(recipe, context)
         if not recipe.styles:
-            raise TrainingError("no style images to learn from", hint="Name their folders: --set styles=FOLDER")
+            raise TrainingError("no style images to train on", hint="Name their folders: --set styles=FOLDER")
         folders = [Path(folder.strip()) for folder in recipe.styles.split(",")]
         self.styles = StyleImages([image_files(folder) for folder in folders])
         held_out = image_files(Path(recipe.validation_styles or folders[0]))
@@ -98,7 +98,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         self.held_out: list[Tensor] = []
 
     def trained_part(self, name: str) -> nn.Module:
-        """All but the feature network that looks at the style."""
+        """Return all but the feature network that looks at the style."""
         network = self.networks[name]
         assert isinstance(network, AnyStyleNetwork)
         return nn.ModuleList([network.painter, network.narrow, network.predict])
@@ -117,7 +117,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         self.held_out = [_photo(file) for file in files[:VALIDATED]]
 
     def draw(self, images: CropSampler, generator: torch.Generator) -> Tensor:
-        """Photos in channels 0 to 2, their styles in channels 3 to 5."""
+        """Return a batch with photos in channels 0 to 2 and their styles in channels 3 to 5."""
         recipe = self.recipe
         photos = images.draw(recipe.batch, generator)
         styles = recoloured(
@@ -151,8 +151,9 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         )
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """`gram_ratio`: normalised Gram distance of painted photos to a style that was held out, relative to that of
-        the photos themselves. `content`: normalised content distance between both. Means over photos and styles."""
+        """Return `gram_ratio`: normalised Gram distance of painted photos to a style that was held out, relative to
+        that of the photos themselves. `content`: normalised content distance between both. Means over photos and
+        styles."""
         layers = self.features.style_layers
         ratios, contents = [], []
         for style in self.held_out_styles:
@@ -168,7 +169,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         return {"gram_ratio": sum(ratios) / len(ratios), "content": sum(contents) / len(contents)}
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Photos in the first column, held-out styles in the first row, and what was painted of them."""
+        """Return a grid: photos in the first column, held-out styles in the first row, and the paintings."""
         photos, styles = self.held_out[:5], self.held_out_styles
         rows = [[torch.ones(3, CELL, CELL), *(_cell(style) for style in styles)]]
         for photo in photos:
@@ -182,7 +183,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
 
 
 def _photo(file: Path) -> Tensor:
-    """A photo to validate on: (1, 3, H, W), sides multiples of 4."""
+    """Return a photo to validate on: (1, 3, H, W), sides multiples of 4."""
     photo = image_tensor(load_image(file, 384), StyledNetwork.multiple)
     if not photo.numel():
         raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 4 pixels.")
@@ -190,7 +191,7 @@ def _photo(file: Path) -> Tensor:
 
 
 def _cell(image: Tensor) -> Tensor:
-    """The middle of (1, 3, H, W) as (3, CELL, CELL)."""
+    """Return the middle of (1, 3, H, W) as (3, CELL, CELL)."""
     height, width = image.shape[2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

@@ -1,4 +1,4 @@
-"""Telling generators of CycleGAN and CUT from their tensors."""
+"""Recognise generators of CycleGAN and CUT by their tensors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLAIN, ANTIALIASED = 10, 12
 
 
 def resnet_generator(state: State) -> tuple[ResnetGenerator, State] | None:
-    """`ResnetGenerator`, under the names of its two projects, with dropout (whose layers count) or without."""
+    """Return `ResnetGenerator`, under the names of its two projects, with dropout (whose layers count) or without."""
     first = next((n for n in (PLAIN, ANTIALIASED) if f"model.{n}.conv_block.1.weight" in state), None)
     if first is None or "model.1.weight" not in state:
         return None

@@ -1,8 +1,8 @@
-"""What keeps a translated image the same image: the way back (CycleGAN) or its own patches (CUT).
+"""The tie between a translated image and its original: the way back (CycleGAN) or its own patches (CUT).
 
-A method is a module around the networks that it trains. Called with photos and paintings (N, 3, H, W), 0..1, it gives
-what it made of them and its weighted losses; what a discriminator says comes on top (`imgtk_cyclegan.trainer`). It is
-also given `drawn`, which gives a `Source` with fresh noise for a batch.
+A method is a module around the networks that it trains. Called with photos and paintings (N, 3, H, W), 0..1, it returns
+their translations and its weighted losses; those of the discriminator are added by `imgtk_cyclegan.trainer`. Its
+argument `drawn` returns a `Source` with fresh noise for a batch.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ Fakes = dict[str, Tensor]
 
 
 def own(x: Tensor) -> Source:
-    """For generators that take no noise."""
+    """Return the source for generators that take no noise."""
     return OWN
 
 
 class Cycle(nn.Module):
-    """There and back again is where one started; and what is there already stays (Zhu et al. 2017, sections 3.2, 5.2).
+    """Cycle consistency and identity: the way back restores an image, and images of the target domain stay as they are
+    (Zhu et al. 2017, sections 3.2, 5.2).
 
     Args:
-        build: makes a generator.
+        build: builds a generator.
         cycle, identity: weights of the losses.
     """
 
@@ -59,13 +60,13 @@ class Cycle(nn.Module):
 
 
 class Contrast(nn.Module):
-    """A patch of the painting says more about the photo's patch at its place than about all others (PatchNCE, Park et
-    al. 2020, sections 3 and 4). The generator's own first half looks at them.
+    """Patch contrast (PatchNCE, Park et al. 2020, sections 3 and 4): a patch of the painting must say more about the
+    patch of the photo at its place than about all others, by the features of the generator's first half.
 
     Args:
-        build: makes a generator.
-        weight: of the loss, which is also taken of paintings that are translated, so that they stay.
-        patches: places at which each image is compared, at each of five depths.
+        build: builds a generator.
+        weight: of the loss, which also applies to paintings that are translated, so that they stay.
+        patches: number of places at which each image is compared, at each of five depths.
     """
 
     def __init__(self, build: Callable[[], ResnetGenerator], weight: float, patches: int) -> None:
@@ -93,5 +94,5 @@ class Contrast(nn.Module):
 
 
 def _distance(x: Tensor, y: Tensor) -> Tensor:
-    """L1 in the papers' units, in which images are within -1..1."""
+    """Return L1 in the papers' units, in which images are within -1..1."""
     return 2 * l1_loss(x, y)

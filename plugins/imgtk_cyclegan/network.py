@@ -120,7 +120,7 @@ class ResnetGenerator(NormalisingNetwork):
         return (torch.tanh(logits) + 1) / 2
 
     def _without_details(self, x: Tensor) -> Tensor:
-        """What is added before the tanh: (N, 3, H, W), in float32."""
+        """Return what is added before the tanh: (N, 3, H, W), in float32."""
         assert self.skip is not None
         weight, bias = self.skip.weight.float(), self.skip.bias.float()  # type: ignore[union-attr]
         means = WITHIN * F.avg_pool2d(x.float(), 4).clamp(-1, 1)
@@ -128,8 +128,8 @@ class ResnetGenerator(NormalisingNetwork):
         return F.interpolate(means.float(), scale_factor=4.0, mode="bilinear")
 
     def encode(self, x: Tensor) -> list[Tensor]:
-        """What the first half of the network makes of images (N, 3, H, W): features (N, C, H', W') of five depths,
-        the pixels themselves first (Park et al. 2020, appendix C.1)."""
+        """Return what the first half of the network makes of images (N, 3, H, W): features (N, C, H', W') of five
+        depths, the pixels themselves first (Park et al. 2020, appendix C.1)."""
         source = self.sourced(OWN, x)
         x, found = 2 * x - 1, []
         for index, module in enumerate(list(self.model)[: self.taps[-1] + 1]):

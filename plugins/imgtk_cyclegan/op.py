@@ -1,4 +1,4 @@
-"""`translate:photo2monet` and its sisters: one pass through a generator."""
+"""`translate:photo2monet`, `translate:monet2photo` and `translate:cyclegan`: one pass through a generator."""
 
 from __future__ import annotations
 

@@ -147,7 +147,8 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         return painting
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """As `DomainsTrainer`; and `kid_back`, between translated held-out paintings and held-out photos."""
+        """Return the figures of `DomainsTrainer`, and `kid_back`, between translated held-out paintings and held-out
+        photos."""
         scores = super().validate(generator)
         if isinstance(generator, Cycle):
             developed = [generator.back(painting.to(self.device)) for painting in self.held_out_paintings]
@@ -155,7 +156,7 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         return scores
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Rows of photo and painting, and beside them rows of painting and photo."""
+        """Return the rows of photo and painting, and beside them rows of painting and photo."""
         there = super().sample(generator)
         if not isinstance(generator, Cycle):
             return there
@@ -176,7 +177,8 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         return f"{method}, {trained}, {len(self.targets)} {self.noun}"
 
     def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
-        """The weights from photos to paintings, which are returned, and those of the way back if there is one."""
+        """Write the weights from photos to paintings, and those of the way back if there is one. Returns the file of
+        the first."""
         recipe = self.recipe
         write = partial(self.write, folder=folder, trained=trained, scores=scores)
         if isinstance(generator, Cycle):

@@ -1,8 +1,8 @@
-"""RRDBNet and SRVGGNetCompact told from the tensors of a checkpoint.
+"""Recognise RRDBNet and SRVGGNetCompact by the tensors of a checkpoint.
 
-RRDBNet is found under three public namings, each of which is a table of substitutions to ours (BasicSR's):
-old ESRGAN (2018), the ESRGAN repository and BSRGAN, BasicSR and Real-ESRGAN. In files of ncnn both are found by what
-the network computes (`imgtk_esrgan.ncnn`).
+RRDBNet is found under three public namings, each of which is a table of substitutions to ours (BasicSR's): old ESRGAN
+(2018), the ESRGAN repository and BSRGAN, BasicSR and Real-ESRGAN. In files of ncnn both are recognised by what the
+network computes (`imgtk_esrgan.ncnn`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OLD_ESRGAN = (
 
 
 def rrdb(state: State) -> tuple[RRDBNet, State] | None:
-    """RRDBNet under any of its namings."""
+    """Return the RRDBNet of these tensors, under any of its namings."""
     named = rrdb_state(state) if isinstance(state, NcnnState) else _to_basicsr(state)
     if named is None:
         return None
@@ -50,14 +50,14 @@ def rrdb(state: State) -> tuple[RRDBNet, State] | None:
     steps = len({name for name in state if re.fullmatch(r"conv_up\d+\.weight", name)})
     scale, rest = divmod(2**steps, unshuffle)
     if rest or steps > 4:
-        raise ValueError(f"has {steps} upsampling steps and {channels} input channels, so its scale cannot be told")
+        raise ValueError(f"has {steps} upsampling steps and {channels} input channels, so its scale is unknown")
     blocks = count_layers(state, r"body\.(\d+)\.")
     with torch.device("meta"):
         return RRDBNet(features=features, blocks=blocks, growth=growth, scale=scale, unshuffle=unshuffle), state
 
 
 def _to_basicsr(state: State) -> State:
-    """The state dict in BasicSR's names. Names that no table knows stay, and are then found to be left over."""
+    """Return the state dict in BasicSR's names. Names that no table knows stay, and are then found to be left over."""
     if "RRDB_trunk.0.RDB1.conv1.weight" in state:
         return renamed(state, ESRGAN_REPOSITORY)
     if "model.1.sub.0.RDB1.conv1.0.weight" in state:
@@ -71,7 +71,7 @@ def _to_basicsr(state: State) -> State:
 
 
 def compact(state: State) -> tuple[SRVGGNetCompact, State] | None:
-    """SRVGGNetCompact: a plain numbered stack."""
+    """Return the SRVGGNetCompact of these tensors, a plain numbered stack."""
     named = compact_state(state) if isinstance(state, NcnnState) else state
     if named is None or "body.0.weight" not in named:
         return None
@@ -82,10 +82,10 @@ def compact(state: State) -> tuple[SRVGGNetCompact, State] | None:
     shuffle = isqrt(out_channels // 3)
     if channels != 3 or 3 * shuffle**2 != out_channels or not 1 <= shuffle <= 16:
         raise ValueError(
-            f"takes {channels} channels and has {out_channels} before the pixel shuffle, so its scale cannot be told"
+            f"takes {channels} channels and has {out_channels} before the pixel shuffle, so its scale is unknown"
         )
     if layers < 3 or layers % 2 == 0:
-        raise ValueError(f"has {layers} layers, which is no stack of convolutions with PReLU between")
+        raise ValueError(f"has {layers} layers, which is not a stack of convolutions with PReLU between")
     scale = int(state["output_scale"]) if "output_scale" in state else shuffle
     if not 1 <= scale <= shuffle:
         raise ValueError(f"shuffles to x{shuffle}, and then says that its scale is {scale}")

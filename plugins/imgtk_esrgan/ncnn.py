@@ -17,7 +17,7 @@ __all__ = ["compact_state", "rrdb_state"]
 
 
 def rrdb_state(state: NcnnState) -> State | None:
-    """The tensors under BasicSR's names; None if the network computes something else than an RRDBNet."""
+    """Return the tensors under BasicSR's names; None if the network computes something else than an RRDBNet."""
     convs = _count(state, "conv")
     blocks, steps = divmod(convs - 4, 15)
     unshuffle = isqrt(state["conv.0.weight"].shape[1] // 3) if convs else 0
@@ -32,8 +32,8 @@ def rrdb_state(state: NcnnState) -> State | None:
 
 
 def compact_state(state: NcnnState) -> State | None:
-    """The tensors under BasicSR's names, and, where the network ends in a resampling, `output_scale`; None if the
-    network computes something else than an SRVGGNetCompact."""
+    """Return the tensors under BasicSR's names, and, where the network ends in a resampling, `output_scale`; None if
+    the network computes something else than an SRVGGNetCompact."""
     convs, slopes = _count(state, "conv"), _count(state, "prelu")
     shuffle = isqrt(state[f"conv.{convs - 1}.weight"].shape[0] // 3) if convs else 0
     scales = (scale for scale in range(1, shuffle + 1) if state.output == _compact(convs, shuffle, scale))
@@ -55,12 +55,12 @@ def _count(state: NcnnState, kind: str) -> int:
 
 
 def _conv(state: NcnnState, index: int, name: str) -> dict[str, Tensor]:
-    """A convolution's tensors under the name of its layer."""
+    """Return a convolution's tensors under the name of its layer."""
     return {f"{name}.{kind}": state[f"conv.{index}.{kind}"] for kind in ("weight", "bias")}
 
 
 def _rrdb(blocks: int, steps: int, unshuffle: int) -> Value:
-    """What `RRDBNet` computes."""
+    """Return what `RRDBNet` computes."""
     index = count()
     residual, slope = Fraction(str(RESIDUAL)), Fraction(str(SLOPE))
 
@@ -84,7 +84,7 @@ def _rrdb(blocks: int, steps: int, unshuffle: int) -> Value:
 
 
 def _compact(convs: int, shuffle: int, scale: int) -> Value:
-    """What `SRVGGNetCompact` computes."""
+    """Return what `SRVGGNetCompact` computes."""
     image = x = apply("input")
     for index in range(convs):
         x = apply("conv", index, x)

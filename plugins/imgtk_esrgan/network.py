@@ -29,7 +29,7 @@ SLOPE = 0.2
 
 
 def conv3x3(in_channels: int, out_channels: int, gain: float = 1.0) -> nn.Conv2d:
-    """A size-keeping 3x3 convolution: Kaiming initialised for LeakyReLU, times `gain`; bias 0."""
+    """Return a size-keeping 3x3 convolution: Kaiming initialised for LeakyReLU, times `gain`; bias 0."""
     conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
     nn.init.kaiming_normal_(conv.weight, a=SLOPE)
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
@@ -122,8 +122,8 @@ class RRDBNet(UpscalingNetwork):
         return f"RRDBNet, {len(self.body)} blocks"
 
     def adapted(self, state: State) -> State:
-        """With a first convolution that takes the mean of the pixels which this network folds into channels: so one for
-        x2 or x1 starts as the x4 network does on the averaged input."""
+        """Return the tensors with a first convolution that takes the mean of the pixels which this network folds into
+        channels: so one for x2 or x1 starts as the x4 network does on the averaged input."""
         first = "conv_first.weight"
         pixels = self.conv_first.in_channels // state[first].shape[1]
         return {**state, first: state[first].repeat_interleave(pixels, 1) / pixels}

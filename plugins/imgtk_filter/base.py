@@ -1,4 +1,4 @@
-"""What the filters share. All compute in float32: bfloat16 would keep 8 bits of each pixel."""
+"""Base class of the filters. All compute in float32: bfloat16 would keep 8 bits of each pixel."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class Wavelet(Filter):
 
 
 def _smoothed(pixels: np.ndarray, level: int) -> np.ndarray:
-    """(H, W, C) or (H, W) by the spline with 2 ** level - 1 holes between its weights."""
+    """Return (H, W, C) or (H, W) by the spline with 2 ** level - 1 holes between its weights."""
     kernel = np.zeros(4 * 2**level + 1, np.float32)
     kernel[:: 2**level] = SPLINE
     smooth = cv2.sepFilter2D(pixels, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
@@ -125,7 +125,7 @@ def _smoothed(pixels: np.ndarray, level: int) -> np.ndarray:
 
 @lru_cache
 def _norms(levels: int) -> tuple[float, ...]:
-    """Standard deviation of each level's coefficients for noise of 1."""
+    """Return the standard deviation of each level's coefficients for noise of 1."""
     side = 8 * 2**levels + 1
     impulse = np.zeros((side, side), np.float32)
     impulse[side // 2, side // 2] = 1

@@ -1,4 +1,4 @@
-"""`filter:` by what lies around a pixel: blur, edges, relief, detail."""
+"""Filters by neighbourhood: blur, edges, relief, detail."""
 
 from __future__ import annotations
 

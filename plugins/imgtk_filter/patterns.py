@@ -1,4 +1,4 @@
-"""`filter:` by where a pixel lies: mosaic, print screens, grain."""
+"""Filters by position: mosaic, halftone, grain."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Halftone(Pattern):
         return ((tones - screens).div_(width) + 0.5).clamp_(0, 1).expand(-1, 3, -1, -1)
 
     def screen(self, angle: float, box: Box) -> Tensor:
-        """The tone (h, w), 0..1, below which each pixel is inked; all tones are equally frequent in it."""
+        """Return the tone (h, w), 0..1, below which each pixel is inked; all tones are equally frequent in it."""
         across = torch.arange(box.left, box.right, dtype=torch.float64) + 0.5
         down = torch.arange(box.top, box.bottom, dtype=torch.float64)[:, None] + 0.5
         wave, turn = 2 * pi / self.cell, radians(angle)
@@ -126,7 +126,7 @@ class Noise(Pattern):
 
 
 def _lost(size: float) -> float:
-    """The factor that makes up for what a Gaussian takes of the standard deviation of white noise."""
+    """Return the factor that makes up for what a Gaussian takes of the standard deviation of white noise."""
     if size == 0:
         return 1.0
     steps = torch.arange(-blur_radius(size), blur_radius(size) + 1, dtype=torch.float64)

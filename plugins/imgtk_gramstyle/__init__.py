@@ -35,7 +35,7 @@ TRAINER = "imgtk_gramstyle.trainer:StyleTrainer"
 
 
 def _blended(specs: Sequence[OpSpec]) -> OpSpec:
-    """One style of several: `style:monet+great-wave mix=0.3`."""
+    """Return one style of several: `style:monet+great-wave mix=0.3`."""
     first, *others = (spec.preset["model"] for spec in specs)
     return replace(
         specs[0],

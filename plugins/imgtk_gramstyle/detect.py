@@ -1,4 +1,4 @@
-"""Telling style networks from their tensors."""
+"""Recognise style networks by their tensors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUNNING = re.compile(r"(.*\.)?in\d+\.(running_mean|running_var|num_batches_track
 
 
 def style_network(state: State) -> tuple[nn.Module, State] | None:
-    """`StyleNetwork`, or `PlainStyleNetwork` of earlier versions."""
+    """Return the `StyleNetwork` of these tensors, or the `PlainStyleNetwork` of earlier versions."""
     if "down1.conv.weight" not in state or "residuals.0.first.conv.weight" not in state:
         return None
     width, _ = conv_shape(state, "down2.conv.weight")
@@ -31,7 +31,7 @@ def style_network(state: State) -> tuple[nn.Module, State] | None:
 
 
 def transformer_net(state: State) -> tuple[nn.Module, State] | None:
-    """`TransformerNet`, as PyTorch's example of fast neural style saves it."""
+    """Return the `TransformerNet` of these tensors, as PyTorch's example of fast neural style saves it."""
     if "conv1.conv2d.weight" not in state or "deconv3.conv2d.weight" not in state:
         return None
     with torch.device("meta"):

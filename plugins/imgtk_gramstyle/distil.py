@@ -57,7 +57,7 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
     def __init__(self, recipe: FeatureRecipe) -> None:
         super().__init__(recipe)
         if not recipe.teacher:
-            raise TrainingError("no teacher to learn from", hint="Name torchvision's squeezenet1_1: --set teacher=FILE")
+            raise TrainingError("no teacher is given", hint="Name torchvision's squeezenet1_1: --set teacher=FILE")
         self.teacher = load_features(recipe.teacher, pooling="average")
         self.frozen = (self.teacher,)
         student = compact()
@@ -85,7 +85,7 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
             self.held_out.append(photo.to(self.device, memory_format=torch.channels_last))
 
     def errors(self, student: nn.Module, x: Tensor) -> Tensor:
-        """Relative squared error of each layer, for images whose sides are multiples of 16."""
+        """Return the relative squared error of each layer, for images whose sides are multiples of 16."""
         layers = list(compact().taps)
         with torch.no_grad():
             wanted = self.teacher(F.pad(x, (0, 1, 0, 1), mode="replicate"), layers)
@@ -99,8 +99,8 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
         yield "generator", {"error": self.errors(networks["generator"], batch).mean()}
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """`error`: mean over layers and held-out photos, and the same photos enlarged from a quarter of their size, of
-        the relative squared error."""
+        """Return `error`: mean over layers and held-out photos, and the same photos enlarged from a quarter of their
+        size, of the relative squared error."""
         errors = [
             self.errors(generator, x).mean().item()
             for photo in self.held_out
@@ -109,7 +109,7 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
         return {"error": sum(errors) / len(errors)}
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """The first channels of layer fire3, the teacher's above the student's."""
+        """Return the first channels of layer fire3, the teacher's above the student's."""
         photo = self.held_out[0]
         rows = []
         for network in (self.teacher, generator):
@@ -128,7 +128,8 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
 
 
 def worsened(x: Tensor) -> Tensor:
-    """Crops (N, 3, H, W) as upscalers and cameras leave them: enlarged from a quarter of their size, noisy, or JPEGs.
+    """Return crops (N, 3, H, W) as upscalers and cameras leave them: enlarged from a quarter of their size, noisy, or
+    JPEGs.
 
     A student that has only seen good images takes pixel blocks and noise for detail.
     """
@@ -142,6 +143,6 @@ def worsened(x: Tensor) -> Tensor:
 
 
 def enlarged(x: Tensor, mode: str) -> Tensor:
-    """(N, 3, H, W) by way of a quarter of its size."""
+    """Return (N, 3, H, W) by way of a quarter of its size."""
     small = F.interpolate(x, scale_factor=0.25, mode="bicubic", antialias=True)
     return F.interpolate(small, size=x.shape[2:], mode=mode).clamp(0, 1)

@@ -124,7 +124,7 @@ class GramStyle(ImageOp):
         return self.blend(painted.to(x.dtype), x, None, window)
 
     def paint(self, content: Tensor) -> Tensor:
-        """(1, 3, H, W) painted at its own size."""
+        """Return (1, 3, H, W) painted at its own size."""
         height, width = content.shape[2:]
         padding = (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height))
         content = F.pad(content, padding, mode="replicate")
@@ -140,7 +140,8 @@ class GramStyle(ImageOp):
         return canvas[..., :height, :width]
 
     def _optimised(self, start: Tensor, content: Tensor, images: Sequence[Tensor], steps: range) -> Tensor:
-        """`start` after the given steps towards the style of `images`, and towards showing what `content` shows."""
+        """Return `start` after the given steps towards the style of `images`, and towards showing what
+        `content` shows."""
         longest = round(max(content.shape[2:]) * self.style_size)
         styles = [resized(image, min(longest, max(image.shape[2:]))) for image in images]
         objective = StyleObjective(self.features, styles, self.weights)
@@ -171,9 +172,10 @@ class GramStyle(ImageOp):
 
 
 def schedule(size: Size, steps: int) -> list[tuple[int, int]]:
-    """At which longest sides an image of `size` is painted, from coarse to fine, and how many steps each takes.
+    """Return the longest sides at which an image of `size` is painted, from coarse to fine, each with its number of
+    steps.
 
-    Each is twice the one before, and takes half its steps: a step there costs four times as much.
+    Each is twice the one before, and has half its steps: a step there costs four times as much.
     """
     sides = [max(size)]
     while sides[-1] >= 2 * COARSEST and min(size) * sides[-1] // max(size) >= 2 * SMALLEST:
@@ -185,7 +187,7 @@ def schedule(size: Size, steps: int) -> list[tuple[int, int]]:
 
 
 def resized(x: Tensor, longest: int) -> Tensor:
-    """(1, 3, H, W) with its longest side at `longest` pixels, antialiased."""
+    """Return (1, 3, H, W) with its longest side at `longest` pixels, antialiased."""
     scale = longest / max(x.shape[2:])
     size = [max(1, round(side * scale)) for side in x.shape[2:]]
     return x if size == list(x.shape[2:]) else F.interpolate(x, size=size, mode="bilinear", antialias=True)

@@ -88,7 +88,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
     def __init__(self, recipe: StyleRecipe) -> None:
         super().__init__(recipe)
         if not recipe.style:
-            raise TrainingError("no style image to learn from", hint="Name it: --set style=FILE")
+            raise TrainingError("no style image to train on", hint="Name it: --set style=FILE")
         try:
             images = [smoothed(Image.open(name.strip()), recipe.style_denoise) for name in recipe.style.split(",")]
         except ImgtkError as error:
@@ -134,9 +134,9 @@ class StyleTrainer(Trainer[StyleRecipe]):
         yield "generator", losses
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """`gram_ratio`: normalised Gram distance to the style, of painted photos relative to the photos themselves.
-        `content`: normalised content distance between both. Means over the held-out photos. `regularity`: of what is
-        painted over a smooth image (see `imgtk.nn.regularity`)."""
+        """Return `gram_ratio`: normalised Gram distance to the style, of painted photos relative to the photos
+        themselves. `content`: normalised content distance between both. Means over the held-out photos. `regularity`:
+        of what is painted over a smooth image (see `imgtk.nn.regularity`)."""
         target = self.objective.targets[0]
         ratios, contents = [], []
         for photo in self.held_out:
@@ -155,7 +155,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
         }
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Rows of photo and painting."""
+        """Return the rows of photo and painting."""
         rows = [torch.cat([photo, paint(generator, photo).float()], 3)[0] for photo in self.held_out[:3]]
         width = min(row.shape[2] for row in rows)
         return torch.cat([row[:, :, :width] for row in rows], 1)
@@ -169,7 +169,7 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
 
 def smoothed(image: Image, strength: float) -> Tensor:
-    """The colours of an image, (1, 3, H, W), 0..1, without grain: what networks see of a canvas, they paint."""
+    """Return the colours of an image, (1, 3, H, W), 0..1, without grain: what networks see of a canvas, they paint."""
     if not strength:
         return image.tensor()
     pixels = (image.tensor()[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)

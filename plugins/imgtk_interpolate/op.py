@@ -84,7 +84,7 @@ class Interpolate(ImageOp):
         return resample(x, new, kernel=self.kernel, a=self.a, window=window)
 
     def _opencv_is_exact(self, scales: tuple[Fraction, Fraction], edges: tuple[Fraction, ...]) -> bool:
-        """Whether `cv2.resize` of a tile gives the pixels of the whole image. The edges of the tile must fall on
+        """Return whether `cv2.resize` of a tile gives the pixels of the whole image. The edges of the tile must fall on
         edges of output pixels, and OpenCV must not have to antialias, which it cannot."""
         if any(edge.denominator != 1 for edge in edges):
             return False
@@ -98,7 +98,8 @@ class Interpolate(ImageOp):
         return grows and (self.kernel == "bilinear" or self.a == -0.75)
 
     def _opencv(self, x: Tensor, covered: Box, wanted: Box) -> Tensor:
-        """`covered` is what the tile becomes, in pixels of the whole output; `wanted` is cut out of it."""
+        """Resample a tile with OpenCV. `covered` is what the tile becomes, in pixels of the whole output; `wanted` is
+        cut out of it."""
         pixels = x[0].permute(1, 2, 0).numpy()  # a view: no copy of a channels_last tensor
         resized = cv2.resize(pixels, covered.size, interpolation=_OPENCV[self.kernel])
         box = wanted.shifted(-covered.left, -covered.top)

@@ -1,4 +1,4 @@
-"""U-Nets told from their tensors."""
+"""Recognise U-Nets by their tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATISTICS = re.compile(r"\.(running_mean|running_var|num_batches_tracked)$")
 
 
 def smooth(state: State) -> tuple[SmoothUNet, State] | None:
-    """`SmoothUNet`."""
+    """Return the `SmoothUNet` of these tensors."""
     if "down.0.conv.weight" not in state or "overview.first.weight" not in state:
         return None
     widths = [
@@ -27,7 +27,7 @@ def smooth(state: State) -> tuple[SmoothUNet, State] | None:
 
 
 def transposed(state: State) -> tuple[TransposedUNet, State] | None:
-    """The published U-Net of any depth and width. Running statistics are left out: see `TransposedUNet`."""
+    """Return the published U-Net of any depth and width. Running statistics are left out: see `TransposedUNet`."""
     if "model.model.0.weight" not in state or "model.model.1.model.1.weight" not in state:
         return None
     name = "model.model"

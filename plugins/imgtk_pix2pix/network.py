@@ -24,12 +24,13 @@ TINT = 6.0
 
 
 def published_widths(width: int = 64, depth: int = 8) -> list[int]:
-    """Channels of the published U-Net after each of its `depth` strided convolutions."""
+    """Return the channels of the published U-Net after each of its `depth` strided convolutions."""
     return [width * min(2**level, 8) for level in range(depth)]
 
 
 def smooth_widths(width: int = 32, depth: int = 5) -> list[int]:
-    """Channels of `SmoothUNet` at 1/2, 1/4 … 1/2**depth of the resolution; beyond sixfold they only cost time."""
+    """Return the channels of `SmoothUNet` at 1/2, 1/4 … 1/2**depth of the resolution; beyond sixfold they only cost
+    time."""
     return [width * min(2**level, 6) for level in range(depth)]
 
 

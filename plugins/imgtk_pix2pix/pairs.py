@@ -1,4 +1,4 @@
-"""Pairs of images from two folders: what is translated, and what it should become."""
+"""Pairs of images from two folders: inputs, and their targets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Pairs", "load_pair", "partners"]
 
 
 def partners(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """For each of `files` the image below `folder` of the same name; the format may be another.
+    """Return, for each of `files`, the image below `folder` of the same name; the format may differ.
 
     Raises:
         TrainingError: there are no images, or some have no partner or several.
@@ -34,7 +34,7 @@ def partners(files: Sequence[Path], folder: Path) -> dict[Path, Path]:
 
 
 def load_pair(source: Path, target: Path, max_side: int) -> np.ndarray:
-    """(H, W, 6) uint8 of two files of equal size, shrunk until the longer side is at most `max_side`.
+    """Return (H, W, 6) uint8 of two files of equal size, shrunk until the longer side is at most `max_side`.
 
     Raises:
         TrainingError: the images differ in size.
@@ -51,7 +51,7 @@ def load_pair(source: Path, target: Path, max_side: int) -> np.ndarray:
 
 
 class Pairs(CropSampler):
-    """As `CropSampler`, but crops are (6, crop, crop): input, and target.
+    """A `CropSampler` whose crops are (6, crop, crop): input, and target.
 
     Args:
         files: the target of each input.

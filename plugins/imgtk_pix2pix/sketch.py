@@ -1,4 +1,4 @@
-"""Pencil sketches made of photos, by arithmetic: the operator's, and random ones to learn from."""
+"""Pencil sketches of photos, without a network: the operator's, and random ones for training."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class Pencil:
         return max(blur_radius(self.radius), blur_radius(self.radius * LINE * WIDER))
 
     def draw(self, photo: Tensor) -> Tensor:
-        """Sketches (N, 3, H, W) of photos (N, 3, H, W), RGB, 0..1, on white paper."""
+        """Return sketches (N, 3, H, W) of photos (N, 3, H, W), RGB, 0..1, on white paper."""
         return self.trace(photo) * self.crayon(photo)
 
     def trace(self, photo: Tensor) -> Tensor:
-        """What is drawn in pencil: (N, 1, H, W)."""
+        """Return what is drawn in pencil: (N, 1, H, W)."""
         light = luma(photo.clamp(0, 1))
         # colour dodge of the image by its inverted blur: what is as light as its surroundings becomes white
         strokes = ((light + DARKEST) / (gaussian_blur(light, self.radius) + DARKEST)).clamp(max=1)
@@ -67,13 +67,15 @@ class Pencil:
         return strokes.pow(self.pressure) * outlines * tone
 
     def crayon(self, photo: Tensor) -> Tensor:
-        """What is drawn in crayon: (N, 3, H, W). It has the colours of the photo, but their lightness, and no edges."""
+        """Return what is drawn in crayon: (N, 3, H, W). It has the colours of the photo, but their lightness, and no
+        edges."""
         smooth = gaussian_blur(photo.clamp(0, 1), self.radius) + GRAYEST
         return torch.lerp(torch.ones_like(smooth), smooth / smooth.amax(1, keepdim=True), self.colour)
 
 
 def random_sketches(photos: Tensor) -> Tensor:
-    """Sketches (N, 3, H, W) of photos (N, 3, H, W), each by another pencil, on paper that is not quite white or even.
+    """Return sketches (N, 3, H, W) of photos (N, 3, H, W), each by another pencil, on paper that is not quite white or
+    even.
 
     Randomness is from torch's default generator.
     """
@@ -81,7 +83,8 @@ def random_sketches(photos: Tensor) -> Tensor:
 
 
 def random_coloured_sketches(photos: Tensor) -> Tensor:
-    """As `random_sketches`, but half of them are coloured, in places: what users leave gray is for the network."""
+    """Return sketches like `random_sketches`, half of which are coloured in places: what users leave gray is for the
+    network."""
     return torch.cat([_random_sketch(photo[None]) * _random_crayon(photo[None]) for photo in photos])
 
 

@@ -84,13 +84,13 @@ class PairedRecipe(AdversarySettings, Recipe):
     patch_features: int = 32
 
     def network(self) -> NormalisingNetwork:
-        """The network, with fresh weights. Raises TrainingError where the settings make none."""
+        """Return the network, with fresh weights. Raises TrainingError where the settings make none."""
         if self.variant not in ("smooth", "transposed"):
             raise TrainingError(f"unknown variant {self.variant!r}", hint="Available: smooth, transposed.")
         if self.depth < 2 or self.width < 1 or self.crop % 2**self.depth:
             raise TrainingError(
-                f"a U-Net of {self.depth} levels of {self.width} channels does not suit crops of {self.crop} pixels",
-                hint=f"Take at least 2 levels, and a crop that {2 ** max(2, self.depth)} divides.",
+                f"a U-Net of {self.depth} levels of {self.width} channels does not fit crops of {self.crop} pixels",
+                hint=f"Use at least 2 levels, and a crop that {2 ** max(2, self.depth)} divides.",
             )
         if self.variant == "smooth":
             return SmoothUNet(smooth_widths(self.width, self.depth), self.width // 2 or 1, self.dropout)
@@ -139,7 +139,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
         return network
 
     def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
-        """The pool of photos, or of pairs; some of its targets are set aside for `kid`."""
+        """Return the pool of photos, or of pairs; some of its targets are set aside for `kid`."""
         recipe = self.recipe
         options: dict[str, Any] = {"shrink_by": (0.6,), "max_side": recipe.side, "turns": False, "device": device}
         if recipe.target:
@@ -150,7 +150,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
         return pool
 
     def load_validation(self, files: list[Path]) -> None:
-        """Inputs and targets (1, 3, H, W), cut to sides that the network can take."""
+        """Keep inputs and targets (1, 3, H, W), cut to sides that the network can take."""
         pairs = partners(files, Path(self.recipe.target)) if self.recipe.target else {}
         multiple = 2**self.recipe.depth
         for file in files:
@@ -158,7 +158,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
             x = image_tensor(pixels, multiple)
             if not x.numel():
                 raise TrainingError(
-                    f"{file} is too small for validation: at least {multiple}x{multiple} pixels, please"
+                    f"{file} is too small for validation: at least {multiple}x{multiple} pixels are needed"
                 )
             self.held_out.append((x[:, :3], x[:, 3:]) if pairs else (PAIRS[self.recipe.pairs][0](x), x))
 
@@ -168,7 +168,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
         output = networks["generator"](given)
 
         def conditioned(image: Tensor) -> Tensor:
-            """The discriminator's logits for an image together with the input that it was made from."""
+            """Return the discriminator's logits for an image together with the input that it was made from."""
             logits: Tensor = discriminator(torch.cat([given, image], 1))
             return logits
 
@@ -188,7 +188,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
         yield "discriminator", self.adversary.discriminator_losses(conditioned, target, output)
 
     def _pair(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs and targets (N, 3, crop, crop)."""
+        """Return inputs and targets (N, 3, crop, crop)."""
         if self.recipe.target:
             given, target = batch[:, :3], batch[:, 3:]
         else:
@@ -200,7 +200,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
         )
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """`feature_distance` and `l1` between outputs and targets, means over the held-out pairs. `kid`: kernel
+        """Return `feature_distance` and `l1` between outputs and targets, means over the held-out pairs. `kid`: kernel
         distance on our features (not Inception's) between outputs and targets of the training, times 1000;
         `kid_targets`, the same for the held-out targets, is what it can fall to."""
         distances, errors = [], []
@@ -222,7 +222,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
         }
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Rows of input, output and target, of the middle of the first held-out images."""
+        """Return the rows of input, output and target, of the middle of the first held-out images."""
         rows = []
         for given, target in self.held_out[:4]:
             output = generator(given.to(self.device)).float().clamp(0, 1).cpu()
@@ -237,5 +237,6 @@ class PairedTrainer(Trainer[PairedRecipe]):
 
 
 def _discriminator_norm(recipe: PairedRecipe) -> str:
-    """Batch normalisation mixes images, which a penalty on each image's gradient must not see."""
+    """Return the normalisation of the discriminator: batch normalisation mixes images, which a penalty on each image's
+    gradient must not see."""
     return "none" if recipe.gradient_penalty or recipe.r1 or recipe.spectral_norm else "instance"

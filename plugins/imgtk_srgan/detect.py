@@ -1,4 +1,4 @@
-"""SRResNet and MSRResNet told from the tensors of a checkpoint."""
+"""Recognise SRResNet and MSRResNet by the tensors of a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KAIR = ((r"^recon_trunk\.", "body."), (r"^HRconv\.", "conv_hr."))
 
 
 def srresnet(state: State) -> tuple[SRResNet, State] | None:
-    """SRResNet as this package's trainers write it, with batch normalisation or without."""
+    """Return the SRResNet of these tensors as this package's trainers write it, with or without batch normalisation."""
     if "prelu_first.weight" not in state or "body.0.conv1.weight" not in state:
         return None
     features, _ = conv_shape(state, "conv_first.weight")
@@ -26,7 +26,8 @@ def srresnet(state: State) -> tuple[SRResNet, State] | None:
 
 
 def msrresnet(state: State) -> tuple[MSRResNet, State] | None:
-    """BasicSR's variant, under its names or KAIR's; its first upsampling tells the scale where there is only one."""
+    """Return the MSRResNet of these tensors, under BasicSR's names or KAIR's; its first upsampling tells the scale
+    where there is only one."""
     if "recon_trunk.0.conv1.weight" in state:
         state = renamed(state, KAIR)
     if "upconv1.weight" not in state or "body.0.conv1.weight" not in state:
@@ -35,6 +36,6 @@ def msrresnet(state: State) -> tuple[MSRResNet, State] | None:
     widened, _ = conv_shape(state, "upconv1.weight")
     scale = 4 if "upconv2.weight" in state else {4: 2, 9: 3}.get(widened // features)
     if scale is None:
-        raise ValueError(f"widens {features} channels to {widened}, so its scale cannot be told")
+        raise ValueError(f"widens {features} channels to {widened}, so its scale is unknown")
     with torch.device("meta"):
         return MSRResNet(features=features, blocks=count_layers(state, r"body\.(\d+)\."), scale=scale), state

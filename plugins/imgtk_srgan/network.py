@@ -22,7 +22,7 @@ SLOPE = 0.1
 def convolution(
     in_channels: int, out_channels: int, side: int = 3, gain: float = 1.0, slope: float = 0.25
 ) -> nn.Conv2d:
-    """A size-keeping convolution: Kaiming initialised for a leaky rectifier of `slope`, times `gain`; bias 0."""
+    """Return a size-keeping convolution: Kaiming initialised for a leaky rectifier of `slope`, times `gain`; bias 0."""
     conv = nn.Conv2d(in_channels, out_channels, side, padding=side // 2)
     nn.init.kaiming_normal_(conv.weight, a=slope)
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
@@ -32,8 +32,8 @@ def convolution(
 
 
 def shuffled(in_channels: int, factor: int, slope: float) -> nn.Conv2d:
-    """A 3x3 convolution before a pixel shuffle by `factor`. It starts with equal weights for the pixels that come from
-    one, so that training does not start with a checkerboard (ICNR, Aitken et al. 2017, section 3.2)."""
+    """Return A 3x3 convolution before a pixel shuffle by `factor`. It starts with equal weights for the pixels that
+    come from one, so that training does not start with a checkerboard (ICNR, Aitken et al. 2017, section 3.2)."""
     conv = convolution(in_channels, in_channels * factor**2, slope=slope)
     with torch.no_grad():
         conv.weight.copy_(conv.weight[:: factor**2].repeat_interleave(factor**2, 0))

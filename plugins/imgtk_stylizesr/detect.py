@@ -1,4 +1,4 @@
-"""PaintingUpscaler told from the tensors of a checkpoint."""
+"""Recognise PaintingUpscaler by the tensors of a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LAST = "tail.5.weight"
 
 
 def painting_upscaler(state: State) -> tuple[PaintingUpscaler, State] | None:
-    """PaintingUpscaler, under our own names."""
+    """Return the PaintingUpscaler of these tensors."""
     if not {"enter.0.weight", "palette.weight", LAST} <= state.keys():
         return None
     out_channels, half = conv_shape(state, LAST)
     shuffled = isqrt(out_channels // 3)
     if 3 * shuffled**2 != out_channels or not 1 <= shuffled <= 8:
-        raise ValueError(f"has {out_channels} channels before the pixel shuffle, so its scale cannot be told")
+        raise ValueError(f"has {out_channels} channels before the pixel shuffle, so its scale is unknown")
     blocks = count_layers(state, r"residuals\.(\d+)\.")
     with torch.device("meta"):
         return PaintingUpscaler(width=2 * half, blocks=blocks, scale=2 * shuffled), state

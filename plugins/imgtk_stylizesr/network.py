@@ -16,8 +16,8 @@ EPSILON = 1e-3
 
 
 def _conv(channels: int, width: int, bias: bool = True) -> nn.Conv2d:
-    """A 3x3 convolution, Kaiming initialised for PReLU, whose slopes start at 0.25. Borders are repeated: zeros would
-    be painted as a dark frame."""
+    """Return A 3x3 convolution, Kaiming initialised for PReLU, whose slopes start at 0.25. Borders are repeated: zeros
+    would be painted as a dark frame."""
     conv = nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate", bias=bias)
     nn.init.kaiming_normal_(conv.weight, a=0.25)
     if conv.bias is not None:
@@ -26,20 +26,21 @@ def _conv(channels: int, width: int, bias: bool = True) -> nn.Conv2d:
 
 
 def _normalised(width: int) -> list[nn.Module]:
-    """A convolution and batch normalisation, whose moments are fixed in the end: tiles are painted as the whole is."""
+    """Return a convolution and batch normalisation, whose moments are fixed in the end: tiles are painted as the whole
+    is."""
     return [_conv(width, width, bias=False), nn.BatchNorm2d(width, eps=EPSILON)]
 
 
 def _without_grid(conv: nn.Conv2d, scale: int) -> nn.Conv2d:
-    """`conv`, before a pixel shuffle, whose first output has no grid: all `scale` ** 2 pixels of a channel start equal
-    (ICNR, Aitken et al. 2017, section 3.2)."""
+    """Return `conv`, before a pixel shuffle, whose first output has no grid: all `scale` ** 2 pixels of a channel start
+    equal (ICNR, Aitken et al. 2017, section 3.2)."""
     conv.weight.data = conv.weight.data[:: scale**2].repeat_interleave(scale**2, 0)
     return conv
 
 
 def _without_hatch(x: Tensor) -> Tensor:
-    """Smoothed by a (1, 2, 1) filter, which takes away what changes from each pixel to the next: pixel shuffles hatch
-    like that where they are asked for texture, and feature networks hardly see it."""
+    """Return (N, C, H, W) smoothed by a (1, 2, 1) filter, which removes what alternates from pixel to pixel: pixel
+    shuffles draw such a hatch when texture is rewarded, and feature networks hardly see it."""
     return F.avg_pool2d(F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 2, 1), 2, 1)
 
 

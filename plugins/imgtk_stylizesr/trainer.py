@@ -95,8 +95,8 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
                 network.take_over(read_state(file))
             except (KeyError, RuntimeError):
                 raise TrainingError(
-                    f"{file} is no SRVGGNetCompact of {recipe.width} channels",
-                    hint="Set width to its channels, or leave upscaler away.",
+                    f"{file} is not an SRVGGNetCompact of {recipe.width} channels",
+                    hint="Set width to its channels, or leave out upscaler.",
                 ) from None
         load_init(network, recipe.init, "imgtk_stylizesr", settings="scale, width and blocks")
         self.teacher: NormalisingNetwork | None = None
@@ -111,7 +111,8 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
         return PatchDiscriminator(3, recipe.discriminator_features, recipe.discriminator_layers, norm="none")
 
     def load_images(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
-        """Photos also at half the size, where crops show things; paintings as they are, since their strokes count."""
+        """Return photos also at half the size, where crops show things; paintings as they are, since their strokes
+        count."""
         recipe = self.recipe
         photos = CropSampler(files, recipe.crop, shrink_by=(0.5,), max_side=recipe.side, turns=False, device=device)
         return Domains(photos, CropSampler(self.targets, recipe.crop, max_side=recipe.side, turns=False, device=device))
@@ -151,7 +152,8 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
         return result
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """Beside those of `DomainsTrainer`, `psnr_y`: of held-out paintings that were shrunk and came back."""
+        """Return the figures of `DomainsTrainer`, and `psnr_y` of held-out paintings that were reduced and enlarged
+        again."""
         restored = [
             psnr_y(self.painted(generator, x).float().clamp(0, 1), x, border=self.recipe.scale)
             for x in (painting.to(self.device) for painting in self.held_out_paintings)

@@ -77,7 +77,7 @@ class ColourTransfer(ImageOp):
 
 
 def small(image: Tensor) -> Tensor:
-    """(1, 3, H, W), made as small as the engine makes the images that it measures."""
+    """Return (1, 3, H, W), made as small as the engine makes the images that it measures."""
     size = Size(image.shape[3], image.shape[2])
     if size.pixels <= MEASURED_PIXELS:
         return image
@@ -86,5 +86,5 @@ def small(image: Tensor) -> Tensor:
 
 
 def sane(image: Tensor) -> Tensor:
-    """The image within 0..1, which float files need not be, and without NaN."""
+    """Return the image within 0..1, which float files need not be, and without NaN."""
     return image.nan_to_num().clamp(0, 1)

@@ -20,7 +20,7 @@ KNEE = 6 / 29
 
 
 def to_lab(rgb: Tensor) -> Tensor:
-    """L*a*b* of (…, 3) sRGB, 0..1; values outside go on along the curves, negative ones mirrored."""
+    """Return l*a*b* of (…, 3) sRGB, 0..1; values outside go on along the curves, negative ones mirrored."""
     xyz = from_srgb(rgb) @ XYZ.to(rgb).T
     root = torch.where(xyz > KNEE**3, xyz.clamp(min=KNEE**3) ** (1 / 3), xyz / (3 * KNEE**2) + 4 / 29)
     lab = root @ OPPONENT.to(rgb).T
@@ -29,7 +29,7 @@ def to_lab(rgb: Tensor) -> Tensor:
 
 
 def to_rgb(lab: Tensor) -> Tensor:
-    """The inverse of `to_lab`; colours that sRGB does not have lie outside 0..1."""
+    """Return the inverse of `to_lab`; colours that sRGB does not have lie outside 0..1."""
     shifted = lab.clone()
     shifted[..., 0] += 16
     root = shifted @ OPPONENT.inverse().to(lab).T

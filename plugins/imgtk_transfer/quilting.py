@@ -1,8 +1,8 @@
-"""Image quilting: an image put together from pieces of a texture (Efros & Freeman, "Image Quilting for Texture
-Synthesis and Transfer", 2001).
+"""Image quilting: an image assembled from pieces of a texture (Efros & Freeman, "Image Quilting for Texture Synthesis
+and Transfer", 2001).
 
-Pieces are compared by the means of CELLS x CELLS cells, in which every error of the paper is a product of two matrices.
-They are cut and laid pixel by pixel.
+Pieces are compared by the means of CELLS x CELLS cells, so that every error of the paper is a product of two matrices.
+They are cut and placed pixel by pixel.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def quilt(
     seed: int,
     report: Callable[[int, int], None] | None = None,
 ) -> list[Pieces]:
-    """Pieces of `texture` which, laid one after the other, show what `light` shows (section 4 of the paper).
+    """Return the pieces of `texture` which, laid one after the other, show what `light` shows (section 4 of the paper).
 
     Args:
         light: (1, 1, H, W), the luma that is to be shown, in the range of the texture's.
@@ -167,8 +167,8 @@ class Pass:
             yield self._lay(canvas, there, to, places[chosen], kind)
 
     def _features(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Means of the cells (3 * CELLS**2, R * C) of pieces of the texture, and rows (R,) and columns (C,) in
-        which they begin."""
+        """Return the means of the cells (3 * CELLS**2, R * C) of pieces of the texture, and rows (R,) and columns
+        (C,) in which they begin."""
         height, width = (side - self.block + 1 for side in self.texture.shape[2:])
         stride = self.stride
         means = F.avg_pool2d(self.texture, self.cell, stride=1)
@@ -177,13 +177,15 @@ class Pass:
         return features, rows, columns
 
     def _near(self, chosen: Tensor, grid: Tensor) -> Tensor:
-        """How much dearer (1, 1, R, C) pieces get that begin within a quarter of a block of one that is `chosen`."""
+        """Return how much dearer (1, 1, R, C) pieces get that begin within a quarter of a block of one that is
+        `chosen`."""
         counts = torch.bincount(chosen, minlength=grid.numel()).view(grid.shape).to(grid.dtype)
         side = 2 * (self.block // (4 * self.stride)) + 1
         return REPEAT * side**2 * F.avg_pool2d(counts, side, stride=1, padding=side // 2)
 
     def _overlapping(self, device: torch.device) -> Tensor:
-        """(4, CELLS**2): cells of a block that lie on others, without, with such on the left, above, and both."""
+        """Return (4, CELLS**2): cells of a block that lie on others, without, with such on the left, above, and
+        both."""
         seen = torch.zeros(4, CELLS, CELLS, device=device)
         seen[1::2, :, :OVERLAP] = 1
         seen[2:, :OVERLAP] = 1
@@ -195,17 +197,17 @@ class Pass:
         return F.pad(x, (0, right, 0, bottom), mode="replicate")
 
     def _cut(self, x: Tensor, corners: Tensor) -> Tensor:
-        """The blocks (N, C, block, block) of (1, C, H, W) at `corners` (N, 2)."""
+        """Return the blocks (N, C, block, block) of (1, C, H, W) at `corners` (N, 2)."""
         rows, columns = self._pixels(corners)
         return x[0][:, rows, columns].transpose(0, 1)
 
     def _pixels(self, corners: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows (N, block, 1) and columns (N, 1, block) of the blocks' pixels."""
+        """Return rows (N, block, 1) and columns (N, 1, block) of the blocks' pixels."""
         along = torch.arange(self.block, device=corners.device)
         return (corners[:, :1] + along)[:, :, None], (corners[:, 1:] + along)[:, None]
 
     def _means(self, blocks: Tensor) -> Tensor:
-        """(N, C, block, block) to (N, C, CELLS**2)."""
+        """Map (N, C, block, block) to (N, C, CELLS**2)."""
         return F.avg_pool2d(blocks, self.cell).flatten(2)
 
     def _lay(self, canvas: Tensor, there: Tensor, to: Tensor, source: Tensor, kind: Tensor) -> Pieces:
@@ -223,7 +225,7 @@ class Pass:
 
 
 def right_of_cut(errors: Tensor) -> Tensor:
-    """(N, H, W), 1 from the cheapest path down through `errors` (N, H, W) to the right, else 0: the minimum error
+    """Map (N, H, W), 1 from the cheapest path down through `errors` (N, H, W) to the right, else 0: the minimum error
     boundary cut (section 2.2 of the paper)."""
     costs = [errors[:, 0]]
     for row in errors[:, 1:].unbind(1):
@@ -239,7 +241,8 @@ def right_of_cut(errors: Tensor) -> Tensor:
 
 
 def assemble(pieces: Sequence[Pieces], texture: Tensor, scale: float, size: tuple[int, int]) -> Tensor:
-    """The image (1, 3, H, W) of `size` (height, width) that the pieces make, `scale` times as large as they were.
+    """Return the image (1, 3, H, W) of `size` (height, width) that the pieces make, `scale` times as large as they
+    were.
 
     Args:
         texture: (1, 3, h, w), `scale` times as large as the one in which they were found.
@@ -262,7 +265,8 @@ def assemble(pieces: Sequence[Pieces], texture: Tensor, scale: float, size: tupl
 
 
 def fade(start: int, length: int, like: Tensor) -> Tensor:
-    """(length,), rising from 0 to 1 in the first half of an overlap, which blocks that begin at 0 do not have."""
+    """Return (length,), rising from 0 to 1 in the first half of an overlap, which blocks that begin at 0 do not
+    have."""
     if start == 0:
         return like.new_ones(length)
     steps = torch.arange(length, dtype=like.dtype, device=like.device) + 0.5
@@ -270,7 +274,7 @@ def fade(start: int, length: int, like: Tensor) -> Tensor:
 
 
 def matched(light: Tensor, reference: Tensor) -> Tensor:
-    """`light` (1, 1, H, W) with the distribution of the values of `reference`: equal values stay equal."""
+    """Return `light` (1, 1, H, W) with the distribution of the values of `reference`: equal values stay equal."""
     ordered, wanted = light.flatten().sort().values, reference.flatten().sort().values
     values = light.flatten().contiguous()
     rank = torch.searchsorted(ordered, values) + torch.searchsorted(ordered, values, right=True)

@@ -1,4 +1,4 @@
-"""The image that colours or textures are taken from."""
+"""Reading the image that colours or textures are taken from."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["read_reference"]
 
 
 def read_reference(path: Path) -> Tensor:
-    """The image in a file as (1, 3, H, W), float32, 0..1; what is transparent has the colours beside it.
+    """Return the image in a file as (1, 3, H, W), float32, 0..1; transparent pixels get the colours beside them.
 
     Raises:
-        ReadError: there is no such file, or no image in it.
+        ReadError: the file does not exist, or is not an image.
     """
     return Image.open(path).without_holes(opacity=0.5).tensor()

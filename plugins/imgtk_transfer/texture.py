@@ -92,7 +92,7 @@ class TextureTransfer(ImageOp):
         return self.blend(painted, x, None, Window(Box.of(size), size, Box.of(size), size))
 
     def paint(self, x: Tensor) -> Tensor:
-        """(1, 3, H, W), 0..1, in pieces of the texture."""
+        """Return (1, 3, H, W), 0..1, in pieces of the texture."""
         longest = max(x.shape[2:])
         scale = max(1.0, longest / self.size)
         small = resized(x, 1 / scale)
@@ -109,7 +109,8 @@ class TextureTransfer(ImageOp):
         return assemble(pieces, larger, scale, size)
 
     def cells(self, longest: int) -> list[int]:
-        """Side of a cell in each pass over an image with that longest side; passes that would be equal are one."""
+        """Return the side of a cell in each pass over an image with that longest side; passes that would be equal
+        are one."""
         first = self.block / CELLS * min(1, longest / self.size)
         return list(dict.fromkeys(max(1, round(first * SHRINK**i)) for i in range(self.steps)))
 
@@ -118,7 +119,7 @@ class TextureTransfer(ImageOp):
 
 
 def resized(x: Tensor, factor: float) -> Tensor:
-    """(1, 3, H, W) times `factor`, within 0..1."""
+    """Return (1, 3, H, W) times `factor`, within 0..1."""
     size = Size(*(max(1, round(side * factor)) for side in (x.shape[3], x.shape[2])))
     if size == (x.shape[3], x.shape[2]):
         return x
@@ -126,7 +127,7 @@ def resized(x: Tensor, factor: float) -> Tensor:
 
 
 def mirrored(x: Tensor, least: int) -> Tensor:
-    """(1, 3, H, W), continued by its mirror image until both sides have `least` pixels."""
+    """Return (1, 3, H, W), continued by its mirror image until both sides have `least` pixels."""
     rows, columns = (torch.arange(max(side, least), device=x.device) % (2 * side) for side in x.shape[2:])
     rows, columns = torch.minimum(rows, 2 * x.shape[2] - 1 - rows), torch.minimum(columns, 2 * x.shape[3] - 1 - columns)
     return x[:, :, rows][..., columns]

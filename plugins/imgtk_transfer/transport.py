@@ -1,4 +1,4 @@
-"""Optimal transport between two clouds of colours, and the lookup table that carries it to every pixel."""
+"""Optimal transport between two sets of colours, and the lookup table that applies it to every pixel."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ TRUST = 1e-4
 
 
 def samples(image: Tensor) -> Tensor:
-    """At most `SAMPLES` pixels (N, 3) of (1, 3, H, W): random ones, but always the same of images of one size."""
+    """Return at most `SAMPLES` pixels (N, 3) of (1, 3, H, W): random ones, but always the same for images of one
+    size."""
     colours = image[0].flatten(1).T
     chosen = torch.randperm(len(colours), generator=torch.Generator().manual_seed(0))[:SAMPLES]
     return colours[chosen.to(colours.device)]
 
 
 def table(source: Tensor, target: Tensor) -> Tensor:
-    """The change that each RGB colour undergoes when the colours `source` become distributed like `target`.
+    """Return the change that each RGB colour undergoes when the colours `source` become distributed like `target`.
 
     Both are samples (N, 3) and (M, 3), RGB, 0..1. The linear Monge-Kantorovitch map leads, sliced transport does the
     rest, of which the table has a smooth version, so that similar colours stay similar. The changed colours are within
@@ -54,21 +55,22 @@ def table(source: Tensor, target: Tensor) -> Tensor:
 
 
 def apply(x: Tensor, table: Tensor) -> Tensor:
-    """(N, 3, H, W) after the changes of the table, linear between its nodes."""
+    """Return (N, 3, H, W) after the changes of the table, linear between its nodes."""
     places = (2 * x - 1).permute(0, 2, 3, 1)[:, None]
     table = table.expand(len(x), -1, -1, -1, -1)
     return x + F.grid_sample(table, places, padding_mode="border", align_corners=True)[:, :, 0]
 
 
 def nodes(like: Tensor) -> Tensor:
-    """The colours (SIDE**3, 3) of the table's nodes, red running fastest."""
+    """Return the colours (SIDE**3, 3) of the table's nodes, red running fastest."""
     steps = torch.linspace(0, 1, SIDE, dtype=like.dtype, device=like.device)
     blue, green, red = torch.meshgrid(steps, steps, steps, indexing="ij")
     return torch.stack([red, green, blue], -1).reshape(-1, 3)
 
 
 def linear_map(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The linear part of the way from the colours `source` (N, 3) to `target` (M, 3), which stretches moderately.
+    """Return the linear part of the way from the colours `source` (N, 3) to `target` (M, 3), which stretches
+    moderately.
 
     Returns:
         Mean of the source (3,), symmetric matrix (3, 3), mean of the target (3,): x goes to (x - mean) @ matrix + mean.
@@ -79,7 +81,7 @@ def linear_map(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def sliced_transport(source: Tensor, target: Tensor) -> Tensor:
-    """`source` (N, 3) moved so that its distribution is that of `target` (M, 3).
+    """Return `source` (N, 3) moved so that its distribution is that of `target` (M, 3).
 
     Along a line, transport is sorting. Each round does it along several random directions, and moves the colours by the
     steps that fit them all best (sliced Wasserstein: Rabin et al., "Wasserstein barycenter and its application to
@@ -99,7 +101,7 @@ def sliced_transport(source: Tensor, target: Tensor) -> Tensor:
 
 
 def resized_ranks(ordered: Tensor, count: int) -> Tensor:
-    """`count` evenly spaced quantiles of each column of (M, K) sorted values; (count, K)."""
+    """Return `count` evenly spaced quantiles of each column of (M, K) sorted values; (count, K)."""
     if len(ordered) == count:
         return ordered
     ranks = (torch.arange(count, dtype=ordered.dtype, device=ordered.device) + 0.5) / count
@@ -110,7 +112,8 @@ def resized_ranks(ordered: Tensor, count: int) -> Tensor:
 
 
 def smoothed(colours: Tensor, changes: Tensor) -> Tensor:
-    """Gaussian averages (SIDE**3, 3) at the nodes of the changes (N, 3) of the colours (N, 3); 0 far from all."""
+    """Return Gaussian averages (SIDE**3, 3) at the nodes of the changes (N, 3) of the colours (N, 3); 0 far
+    from all."""
     place = colours * (SIDE - 1)
     low = place.long().clamp(max=SIDE - 2)
     part = place - low
@@ -126,7 +129,7 @@ def smoothed(colours: Tensor, changes: Tensor) -> Tensor:
 
 
 def blurred(grid: Tensor) -> Tensor:
-    """Gaussian blur of (1, C, SIDE, SIDE, SIDE), of peak 1, so that counts of samples stay counts."""
+    """Return the Gaussian blur of (1, C, SIDE, SIDE, SIDE), of peak 1, so that counts of samples stay counts."""
     sigma = WIDTH * (SIDE - 1)
     reach = ceil(3 * sigma)
     steps = torch.arange(-reach, reach + 1, dtype=grid.dtype, device=grid.device)

@@ -1,4 +1,4 @@
-"""UNIT told from the tensors of a checkpoint: our own, or the authors'."""
+"""Recognise UNIT by the tensors of a checkpoint: our own files, and the authors'."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ STATISTICS = re.compile(r"\.norm\.running_(mean|var)$")
 
 
 def unit(state: State) -> tuple[UNIT, State] | None:
-    """`UNIT`. Of the authors' files, those are recognised that hold both networks, as a and b."""
+    """Return the `UNIT` of these tensors. Of the authors' files, those are recognised that hold both networks, as a and
+    b."""
     if "a.dec.model.0.model.0.model.0.conv.weight" in state:
         if "a.mlp.model.0.fc.weight" in state:
-            raise ValueError("is a MUNIT, whose decoders ask for a style as well")
+            raise ValueError("is a MUNIT, whose decoders also need a style")
         state = _under_our_names(state)
     if "photo.encoder.0.conv.weight" not in state or "painting.encoder.0.conv.weight" not in state:
         return None
@@ -36,7 +37,8 @@ def unit(state: State) -> tuple[UNIT, State] | None:
 
 
 def _under_our_names(state: State) -> State:
-    """The authors' tensors. They nest what we count through: the residual blocks are one layer, and so is enlarging."""
+    """Return the authors' tensors. They nest what we count through: the residual blocks are one layer, and so is
+    enlarging."""
     downs = count_layers(state, r"a\.enc\.model\.(\d+)\.conv\.weight") - 1
     blocks = count_layers(state, r"a\.dec\.model\.0\.model\.(\d+)\.")
     table = []

@@ -24,7 +24,7 @@ DOMAINS = ("photo", "painting")
 
 
 def convolution(channels: int, width: int, kernel: int, stride: int = 1, gain: float = 1.0) -> nn.Conv2d:
-    """A convolution with mirrored borders, Kaiming initialised times `gain`, bias 0."""
+    """Return a convolution with mirrored borders, Kaiming initialised times `gain`, bias 0."""
     conv = nn.Conv2d(channels, width, kernel, stride, (kernel - 1) // 2, padding_mode="reflect")
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
@@ -61,7 +61,8 @@ class Enlarged(Convolution):
 
 
 def instance_norm(channels: int, published: bool) -> Normalise:
-    """With the smaller epsilon of published networks, what is as flat as rounding errors does not stay flat."""
+    """Return instance normalisation with the smaller epsilon of published networks; what is as flat as rounding errors
+    does not stay flat."""
     return Normalise(channels, affine=False, epsilon=1e-5 if published else 1e-3)
 
 
@@ -166,19 +167,19 @@ class UNIT(nn.Module):
         return -(-(ends + down + residuals + up) // smallest) * smallest
 
     def encode(self, x: Tensor, domain: str, source: Source = OWN) -> Tensor:
-        """Codes (N, C, H', W') of images (N, 3, H, W), 0..1, of a domain of `DOMAINS`."""
+        """Return codes (N, C, H', W') of images (N, 3, H, W), 0..1, of a domain of `DOMAINS`."""
         own: Domain = self.get_submodule(domain)  # type: ignore[assignment]
         code: Tensor = self.encoder(own.encoder(x * 2 - 1, source), source)
         return code
 
     def decode(self, code: Tensor, domain: str, source: Source = OWN) -> Tensor:
-        """Images (N, 3, H, W), 0..1, float32, of a domain, from codes of any."""
+        """Return images (N, 3, H, W), 0..1, float32, of a domain, from codes of any."""
         own: Domain = self.get_submodule(domain)  # type: ignore[assignment]
         image: Tensor = own.decoder(self.decoder(code, source), source)
         return (image.float().tanh() + 1) / 2
 
     def forward(self, photos: Tensor, paintings: Tensor, sample: Callable[[Tensor], Tensor] = torch.clone) -> Passes:
-        """`Passes` of images (N, 3, H, W), sides multiples of 2 ** downs.
+        """Return `Passes` of images (N, 3, H, W), sides multiples of 2 ** downs.
 
         Args:
             sample: codes as they are decoded, given codes: in training, noise is added.

@@ -57,8 +57,8 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
         smallest = 32 << (recipe.scales - 1) if recipe.discriminator == "pixels" else 32
         if recipe.crop < smallest or recipe.crop % 4:
             raise TrainingError(
-                f"crops of {recipe.crop} pixels do not suit",
-                hint=f"Take a crop that is a multiple of 4 and, for these settings, at least {smallest}.",
+                f"crops of {recipe.crop} pixels do not fit",
+                hint=f"Use a crop that is a multiple of 4 and, for these settings, at least {smallest}.",
             )
         unit = UNIT(recipe.width, blocks=recipe.blocks, shared=recipe.shared)
         load_init(unit, recipe.init, "imgtk_unit", settings="width, blocks and shared")
@@ -101,7 +101,8 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
         return _translated(generator, photo, "photo", "painting")
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Rows of a photo, its reconstruction and the painting of it; then of paintings and photos of them."""
+        """Return the rows of a photo, its reconstruction and the painting of it; then of paintings and photos of
+        them."""
         rows = []
         for held_out, origin, target in ((self.held_out, *DOMAINS), (self.held_out_paintings, *DOMAINS[::-1])):
             for image in held_out[:3]:
@@ -112,7 +113,7 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
 
 
 def noisy(code: Tensor) -> Tensor:
-    """Codes as a variational autoencoder decodes them: with normal noise of variance 1."""
+    """Return codes as a variational autoencoder decodes them: with normal noise of variance 1."""
     return code + on_whole_batch(code.detach(), torch.randn_like)
 
 
@@ -123,5 +124,5 @@ def _translated(generator: nn.Module, image: Tensor, origin: str, target: str) -
 
 
 def _l1(ours: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
-    """L1 of both domains together, in the authors' units, in which images are within -1..1."""
+    """Return L1 of both domains together, in the authors' units, in which images are within -1..1."""
     return 2 * torch.stack([l1_loss(*pair) for pair in zip(ours, wanted, strict=True)]).sum()

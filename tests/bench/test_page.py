@@ -59,7 +59,7 @@ def test_nothing_is_replaced_without_being_asked(tmp_path: Path) -> None:
     write_page(report(), folder)
     (folder / "mine.txt").write_text("keep")
     (folder / "crops" / "old.png").write_bytes(b"")
-    with pytest.raises(WriteError, match="there is something in it"):
+    with pytest.raises(WriteError, match="it is not empty"):
         write_page(report(), folder)
     write_page(report(), folder, overwrite=True)
     assert (folder / "mine.txt").read_text() == "keep"

@@ -85,7 +85,7 @@ def test_builtin_is_the_default(cli: Cli) -> None:
         (["--data", "pets", "--features", "nowhere.pth"], 1, "nowhere.pth"),
         (["--data", "pets", "--device", "cuda:77"], 1, "cuda:77"),
         (["--data", "pets", "--html", "pets/cat.png"], 1, "it is a file"),
-        (["--data", "pets", "--html", "pets"], 1, "there is something in it"),
+        (["--data", "pets", "--html", "pets"], 1, "it is not empty"),
         (["--data", "pets", "--json", "pets"], 1, "it is a directory"),
         (["--data", "pets", "--json", "no/where.json"], 1, "does not exist"),
     ],

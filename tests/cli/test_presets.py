@@ -66,7 +66,7 @@ def test_print_states_300_dpi(cli: Cli, photo: Path, settings: Settings) -> None
             assert image.info["dpi"] == pytest.approx((dpi, dpi), abs=0.01)
     result = cli("run", ":small", photo, "-o", "c.webp")
     assert result.exit_code == 1
-    assert "WebP states no resolution" in result.stderr
+    assert "WebP does not store a resolution" in result.stderr
 
 
 def test_presets_are_listed_and_explained(cli: Cli, settings: Settings) -> None:

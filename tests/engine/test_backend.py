@@ -225,6 +225,6 @@ def test_what_cannot_be_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(("kind", "dtype"), [(OpenVINO, "fp16"), (OnnxRuntime, "bf16"), (OnnxRuntime, "fp16")])
 def test_number_formats_that_a_backend_lacks(kind: type, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kind, "installed", lambda: True)
-    with pytest.raises(DeviceError, match=f"does not compute in {dtype}"):
+    with pytest.raises(DeviceError, match=f"does not support {dtype}"):
         Pipeline("upscale:compact", backend=kind.name, dtype=dtype, device="cpu")
     assert Pipeline("upscale:compact", backend=kind.name, device="cpu").dtype in kind.dtypes

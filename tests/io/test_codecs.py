@@ -185,7 +185,7 @@ def test_avif_is_written(tmp_path):
         assert exif.parse(carried.exif)[271] == "Maker"
     coarse = write(image, tmp_path / "coarse.avif", WriteOptions(quality=20))
     assert coarse.stat().st_size < (tmp_path / "rgba.avif").stat().st_size / 2
-    with pytest.raises(WriteError, match="no lossless AVIF"):
+    with pytest.raises(WriteError, match="does not write lossless AVIF"):
         write(image, tmp_path / "b.avif", WriteOptions(lossless=True))
     with pytest.raises(WriteError, match="16 bits"):
         write(sample_image(dtype="uint16"), tmp_path / "b.avif")

@@ -88,7 +88,7 @@ def test_bad_options(tmp_path):
     assert "no quality" in problem(tmp_path / "a.png", WriteOptions(quality=90))
     for quality in (0, 101, -1):
         assert "1..100" in problem(tmp_path / "a.jpg", WriteOptions(quality=quality))
-    assert "no lossless JPEG" in problem(tmp_path / "a.jpg", WriteOptions(lossless=True))
+    assert "does not write lossless JPEG" in problem(tmp_path / "a.jpg", WriteOptions(lossless=True))
     assert "not 12" in problem(tmp_path / "a.png", WriteOptions(depth=12))
     check_target(tmp_path / "a.png", WriteOptions(lossless=True))
 
@@ -197,5 +197,5 @@ def test_dpi_also_where_exif_states_another(tmp_path: Path, suffix: str) -> None
 
 
 def test_webp_states_no_dpi(tmp_path: Path) -> None:
-    with pytest.raises(WriteError, match="states no resolution"):
+    with pytest.raises(WriteError, match="does not store a resolution"):
         Image.of(np.zeros((2, 2), np.uint8)).save(tmp_path / "a.webp", dpi=300)

@@ -104,7 +104,7 @@ STAGE = "version: 1\nstages:\n- op: style:monet\n- "
         (STAGE + "{op: blend, inputs: [1, inn]}", "inputs: no stage 'inn' before it", "Did you mean in?"),
         (STAGE + "{op: blend, inputs: [1, [in]]}", "inputs: no stage list before it", ""),
         (STAGE + "{op: blend, inputs: [1, 0], params: {image: in}}", "no parameter 'image'", "It takes alpha."),
-        (STAGE + "{op: style:monet, name: in}", "stage 2 (style:monet): 'in' is no name, or is taken", ""),
+        (STAGE + "{op: style:monet, name: in}", "stage 2 (style:monet): 'in' is not a valid name, or is taken", ""),
         (STAGE + "{op: style:monet, name: 4x}", "'4x' is no name", ""),
         (STAGE + "{op: style:monet, name: 4}", "4 is no name", ""),
         (STAGE + "{op: style:monet}\noutput: 9", "output: no stage 9 before it", ""),

@@ -207,7 +207,7 @@ def test_domains_draw_from_both_pools_and_keep_what_is_above_above(tmp_path) -> 
 
 
 def test_the_second_domain_must_be_there(tmp_path) -> None:
-    with pytest.raises(TrainingError, match="no paintings to learn from"):
+    with pytest.raises(TrainingError, match="no paintings to train on"):
         target_files("", "paintings")
     with pytest.raises(TrainingError, match="no images in"):
         target_files(str(tmp_path), "paintings")

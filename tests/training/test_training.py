@@ -93,7 +93,7 @@ def test_nan_stops_and_names_the_loss(data: Path, tmp_path: Path) -> None:
 
 def test_a_run_is_not_overwritten(data: Path, tmp_path: Path) -> None:
     train(SPEC, data, tmp_path / "out", device="cpu", stop_at=1)
-    with pytest.raises(TrainingError, match="holds a run already"):
+    with pytest.raises(TrainingError, match="already holds a run"):
         train(SPEC, data, tmp_path / "out", device="cpu")
 
 

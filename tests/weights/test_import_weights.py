@@ -235,7 +235,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "zip bomb": (zip_bomb, "claims to hold"),
     "claimed size": (claimed, "claims to hold"),
     "NaN": (with_nan, "NaN"),
-    "another network": (lambda path: torch.save({"layer.weight": torch.rand(3, 3)}, path), "architecture is not known"),
+    "another network": (lambda path: torch.save({"layer.weight": torch.rand(3, 3)}, path), "unknown architecture"),
     "too large": (too_large, "not finite in half precision"),
     "overflowing": (overflowing, "output differs by nan"),
     "distant layer": (distant_layer, "conv_first.weight' is missing"),

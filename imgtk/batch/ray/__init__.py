@@ -12,5 +12,5 @@ __all__ = ["Cluster", "RayEngine", "ray_engine"]
 
 
 def ray_engine(cluster: Cluster) -> EngineFactory:
-    """The `engine` of `imgtk.batch.run` that does images on a cluster."""
+    """Return the `engine` of `imgtk.batch.run` that does images on a cluster."""
     return partial(RayEngine, cluster)

@@ -1,4 +1,4 @@
-"""Which Ray cluster a run takes, and what its workers are like."""
+"""The Ray cluster of a run, and its workers."""
 
 from __future__ import annotations
 

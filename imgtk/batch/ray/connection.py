@@ -1,7 +1,7 @@
-"""A connection to a Ray cluster that says within seconds what is wrong, and ends when it is to end.
+"""A connection to a Ray cluster that reports errors within seconds.
 
-Left to itself, Ray tries for a quarter of an hour where something else answers at the address, ends the program without
-a word when Ray has ended on its machine, and takes two minutes to leave a cluster whose network is gone.
+By itself, Ray tries for a quarter of an hour where something else answers at the address, ends the program silently
+when Ray has ended on its machine, and takes two minutes to leave a cluster whose network is gone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from imgtk.errors import ClusterError
 
 INTERVAL = 5.0
-"""Seconds between two looks at the cluster."""
+"""Seconds between two checks of the cluster."""
 
 GONE = 20.0
 """Seconds without its head, after which the cluster is given up. Ray itself ends the program after 60."""
@@ -39,7 +39,7 @@ LEAVE = 5.0
 
 @dataclass
 class Connection:
-    """To a Ray cluster.
+    """A connection to a Ray cluster.
 
     Attributes:
         head: the address of its head.
@@ -54,8 +54,8 @@ class Connection:
     _seen: float = field(default_factory=monotonic)
 
     def gone(self) -> str | None:
-        """What of the cluster is gone: its head, if it has not answered for long, or Ray on this machine, without which
-        Ray ends the program a few seconds later."""
+        """Return which part of the cluster is gone: its head, if it has not answered for long, or Ray on this machine,
+        without which Ray ends the program a few seconds later."""
         now = monotonic()
         if now - self._looked < INTERVAL:
             return None
@@ -71,14 +71,14 @@ class Connection:
 
 @contextmanager
 def connected(address: str | None) -> Iterator[Connection]:
-    """A connection to a Ray cluster. One that there is already is used, and kept.
+    """Connect to a Ray cluster for the duration of the block. An existing connection is used, and kept.
 
     Args:
-        address: HOST:PORT of its head; "auto" for the one that this machine belongs to; None to have one of this
-            machine alone, for the time of the connection.
+        address: HOST:PORT of its head; "auto" for the one that this machine belongs to; None for a temporary one of
+            this machine alone.
 
     Raises:
-        ClusterError: if there is no cluster, or it lets nobody in.
+        ClusterError: if there is no cluster, or it refuses the connection.
     """
     import ray
 
@@ -102,7 +102,7 @@ def _connect(address: str | None) -> None:
     if address and address != "auto" and not _answers(address):
         raise ClusterError(
             f"there is no Ray cluster {where}: nothing answers there",
-            hint="Check --ray-address and that the cluster runs: `ray status` on its machines tells.",
+            hint="Check --ray-address. `ray status` on its machines shows whether the cluster runs.",
         )
     if address:
         _rehearse(address, where)
@@ -119,10 +119,10 @@ def _connect(address: str | None) -> None:
 
 
 def _rehearse(address: str, where: str) -> None:
-    """Connect in another process first, which can be ended.
+    """Try the connection in another process, which can be ended.
 
     Raises:
-        ClusterError: saying what keeps a program from the cluster.
+        ClusterError: with the reason why no connection is possible.
     """
     connect = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
     try:
@@ -140,8 +140,8 @@ def _rehearse(address: str, where: str) -> None:
         return
     if b"AuthToken" in said or b"AuthenticationError" in said:
         raise ClusterError(
-            f"the Ray cluster {where} asks for a token, and does not get the right one",
-            hint="Set RAY_AUTH_MODE=token, and have the token of the cluster in ~/.ray/auth_token.",
+            f"the Ray cluster {where} requires a token: none or a wrong one was sent",
+            hint="Set RAY_AUTH_MODE=token, and store the token of the cluster in ~/.ray/auth_token.",
         )
     told = re.findall(r"^[\w.]+Error: (.+)", said.decode(errors="replace"), re.MULTILINE)
     raise ClusterError(
@@ -151,7 +151,7 @@ def _rehearse(address: str, where: str) -> None:
 
 
 def _here() -> str:
-    """The address of Ray on this machine."""
+    """Return the address of Ray on this machine."""
     import ray
 
     me = ray.get_runtime_context().get_node_id()
@@ -169,7 +169,7 @@ def _answers(address: str) -> bool:
 
 
 def _give_up() -> None:
-    """Leave a cluster that may hear nothing any more. A program that ends before that is done fails, at once: Ray would
+    """Leave a cluster that may not answer any more. A program that ends before that is done fails at once: Ray would
     crash it."""
     import ray
 

@@ -1,7 +1,7 @@
-"""`RayEngine`: paths go to the workers of a Ray cluster, rows come back, and pixels stay where they are computed.
+"""`RayEngine`: sends paths to the workers of a Ray cluster and receives rows; pixels stay where they are computed.
 
-The engine hands each worker as many images as it works on at the same time, so an image that is lost with its worker is
-known, and goes to another.
+The engine gives each worker as many images as it processes at the same time, so an image that is lost with its worker
+is known, and goes to another one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from imgtk.pipeline import Pipeline
 from imgtk.video.folder import written
 
 CORES = 4
-"""CPU cores per worker, unless the user says otherwise or no machine of the cluster has as many."""
+"""CPU cores per worker, unless the user sets another number or no machine of the cluster has as many."""
 
 TRIES = 3
 """Workers that an image may cost before it fails; the later ones work on nothing else meanwhile."""
@@ -62,11 +62,11 @@ class RayEngine:
 
     Args:
         cluster: which one.
-        options: what holds for all images.
+        options: the options of the run.
         stop: once it is set, what is being computed or written is finished, and nothing else.
 
     Attributes:
-        failure: why no further image can be done.
+        failure: why no further image can be processed.
     """
 
     def __init__(self, cluster: Cluster, options: RunOptions, stop: Event) -> None:
@@ -81,7 +81,7 @@ class RayEngine:
 
     @contextmanager
     def running(self, jobs: Sequence[Job], done: Mapping[Job, Path], threads: int | None) -> Iterator[Iterator[Row]]:
-        """As of any `Engine`; `threads` are those of each worker.
+        """Yield the rows of `jobs` as they finish; `threads` is the number of jobs per worker. See `Engine.running`.
 
         Raises:
             ClusterError: if the cluster cannot be reached.
@@ -103,7 +103,7 @@ class RayEngine:
                 self._dismiss()
 
     def _known(self, job: Job, file: Path | None) -> Row | None:
-        """The row of an image that needs no worker."""
+        """Return the row of an image that needs no worker."""
         if job.error:
             return Row(job.path, "failed", exception=job.error)
         return skipped(job, file) if file else None
@@ -153,7 +153,7 @@ class RayEngine:
             self.failure = self.failure or self._trouble()
 
     def _trouble(self) -> ClusterError | None:
-        """What is wrong with the cluster."""
+        """Return the error of the cluster, if it has one."""
         if gone := self._connection.gone():
             self._members.clear()  # they cannot be told anything
             return ClusterError(
@@ -221,7 +221,7 @@ class RayEngine:
             yield row
 
     def _died(self, member: _Member, error: Exception) -> Iterator[Row]:
-        """Have its images done again; gives rows of those that were tried often enough."""
+        """Yield schedule the images of a dead worker again. Returns the rows of those that were tried often enough."""
         self._let_go(member)
         if member.mark is None:
             self._failed_starts += 1
@@ -236,7 +236,7 @@ class RayEngine:
                 self._again.append(job)
             else:
                 reason = f"{TRIES} workers have died of it: perhaps it needs more memory than a worker has"
-                yield Row(job.path, "failed", exception=ClusterError(f"cannot do {job.path}: {reason}"))
+                yield Row(job.path, "failed", exception=ClusterError(f"cannot process {job.path}: {reason}"))
 
     def _clean(self, job: Job, mark: str) -> None:
         """Remove what a dead worker has written for an image: its temporary files, and what would keep the image
@@ -276,14 +276,14 @@ class RayEngine:
 
 
 def _machines() -> list[Mapping[str, float]]:
-    """What the machines of the cluster have: "CPU", "GPU"."""
+    """Return the resources of the cluster's machines: "CPU", "GPU"."""
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _cores(machines: Sequence[Mapping[str, float]], gpu: bool) -> int:
-    """Of each worker, unless the user chooses."""
+    """Return the number of CPU cores per worker if the user chooses none."""
     shares = [machine.get("CPU", 0) // machine["GPU"] for machine in machines if gpu and machine.get("GPU")]
     most = min(shares) if shares else min(CORES, max(machine.get("CPU", 0) for machine in machines))
     return max(1, int(most))
@@ -295,7 +295,8 @@ def _starting(member: _Member) -> tuple[Any, ...]:
 
 @contextmanager
 def _beacon(folder: Path) -> Iterator[Path]:
-    """A file in `folder`, by which workers tell that it is the same for them; gone in the end."""
+    """Create a file in `folder`, by which workers recognise that they see the same folder, for the duration of the
+    block."""
     path = temporary(folder / "beacon")
     try:
         path.touch()

@@ -1,4 +1,4 @@
-"""A worker of a Ray cluster: an actor that has one GPU, or some cores, and in it the engine of a local run."""
+"""A worker of a Ray cluster: an actor with one GPU or some cores, and the engine of a local run in it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from imgtk.pipeline import Pipeline
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker has to know.
+    """What a worker needs to know.
 
     Attributes:
         pipeline, settings: as of `Cluster`.
-        options: what holds for all images.
-        cores: that it may use.
-        folder: the current one, of which the names of files are told.
-        beacon: a file that is there while the run lasts; None if results go into a store.
-        folders: those on a disk that results go into.
+        options: the options of the run.
+        cores: the number that it may use.
+        folder: the current folder, to which names of files are relative.
+        beacon: a file that exists while the run lasts; None if results go into a store.
+        folders: the folders on disks that results go into.
         places: where images are.
         version: of imgtk.
     """
@@ -61,7 +61,7 @@ class Worker:
         self._engine: LocalEngine
 
     def begin(self) -> str | Exception:
-        """Get ready. Gives what the names of its temporary files begin with, or what is wrong."""
+        """Prepare for images. Returns the prefix of the names of its temporary files, or the error."""
         try:
             self._check_version()
             for place in self._task.places:
@@ -89,19 +89,19 @@ class Worker:
             )
 
     def image(self, job: Job) -> tuple[Row | None, Exception | None]:
-        """What became of an image, as of `LocalEngine.image`, and why no further one can be done."""
+        """Return the row of an image, as `LocalEngine.image` does, and why no further one can be processed."""
         row = self._engine.image(job)
         if row and row.exception:
             row = replace(row, exception=_portable(row.exception))
         return row, self._engine.failure and _portable(self._engine.failure)
 
     def stop(self) -> None:
-        """Finish what is being computed or written, and nothing else."""
+        """Finish the images in progress, and start no others."""
         self._stop.set()
 
 
 def _enter(folder: Path) -> None:
-    """Make `folder` the current one, so that names mean what they mean where the run was started."""
+    """Make `folder` the current one, so that relative names mean the same as on the machine of the command."""
     try:
         os.chdir(folder)
     except OSError as error:
@@ -112,7 +112,7 @@ def _enter(folder: Path) -> None:
 
 
 def _see(beacon: Path) -> None:
-    """Make sure that results go where those of the other machines go."""
+    """Check that results go to the same folder as those of the other machines."""
     if not beacon.exists():
         raise ClusterError(
             f"{platform.node()} does not see the files in {beacon.parent} of the machine that started the run",
@@ -121,7 +121,7 @@ def _see(beacon: Path) -> None:
 
 
 def _reach(place: Place) -> None:
-    """Find what keeps this machine from the images in a store."""
+    """Check that this machine can access the images in a store."""
     try:
         place.check()
     except ReadError as error:
@@ -132,7 +132,7 @@ def _reach(place: Place) -> None:
 
 
 def _use(cores: int) -> None:
-    """Compute with so many threads: Ray counts cores, but lets processes use others."""
+    """Compute with so many threads: Ray counts cores, but does not limit processes to them."""
     import cv2
     import torch
 
@@ -141,7 +141,7 @@ def _use(cores: int) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, or one that says the same, if it cannot be sent to another process."""
+    """Return the error, or an equivalent one if it cannot be sent to another process."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

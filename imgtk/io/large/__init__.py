@@ -1,4 +1,4 @@
-"""Images that do not fit into memory: read and written by regions, with their pixels on the disk meanwhile."""
+"""Images that do not fit into memory: read and written by regions, with their pixels on disk meanwhile."""
 
 from imgtk.io.large.kept import drafts
 from imgtk.io.large.raster import Raster, raster

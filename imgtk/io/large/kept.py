@@ -1,4 +1,4 @@
-"""Where the pixels of results lie until they are encoded, and what a run that was killed has left of them."""
+"""Where the pixels of results are until they are encoded, and what a killed run has left of them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ RECORDED = 256
 
 
 class KeptRaster(Raster):
-    """A raster that a later run goes on with, if this one is killed.
+    """A raster that a later run continues if this one is killed.
 
     Args:
         path, file, shape, dtype: as of `Raster`.
-        journal: the file that tells how many rows are complete, and on the disk.
+        journal: the file with the number of rows that are complete and on disk.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Drafts:
         self._folder, self._count = folder, 0
 
     def raster(self, beside: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> AbstractContextManager[Raster]:
-        """The next one; if it is not to be kept, in the folder of `beside`. See `raster`."""
+        """Return the next one; if it is not to be kept, in the folder of `beside`. See `raster`."""
         self._count += 1
         return (
             _kept(self._folder / f"{self._count}.raw", shape, dtype) if self._folder else raster(beside, shape, dtype)
@@ -70,13 +70,13 @@ class Drafts:
 
 @contextmanager
 def drafts(target: Path, key: str | None) -> Iterator[Drafts]:
-    """The drafts of the result `target`. If the block succeeds, they are removed.
+    """Provide the drafts of the result `target` for the block. If it succeeds, they are removed.
 
     Args:
-        key: tells what they are made of and how; those of another key are removed. None to keep none.
+        key: identifies their contents; drafts with another key are removed. None to keep none.
 
     Raises:
-        WriteError: if there is no making their folder.
+        WriteError: if their folder cannot be created.
     """
     if key is None:
         yield Drafts()
@@ -86,7 +86,7 @@ def drafts(target: Path, key: str | None) -> Iterator[Drafts]:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise WriteError(f"cannot make the folder {folder}: {error.strerror}") from error
+        raise WriteError(f"cannot create the folder {folder}: {error.strerror}") from error
     try:
         yield Drafts(folder)
     except BaseException:

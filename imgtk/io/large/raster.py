@@ -1,4 +1,4 @@
-"""Pixels on the disk, for images that do not fit into memory."""
+"""Pixels on disk, for images that do not fit into memory."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Raster:
         return self.shape[2] * self.dtype.itemsize
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        """Whole rows, (h, W, C), as those of an array; the step is 1."""
+        """Return whole rows, (h, W, C), as those of an array; the step is 1."""
         top, bottom, _ = rows.indices(self.shape[0])
         return self.read(Box(0, top, self.shape[1], bottom))
 
     def read(self, box: Box) -> np.ndarray:
-        """The samples in `box`, (h, w, C)."""
+        """Return the samples in `box`, (h, w, C)."""
         width, height = box.size
         samples = np.empty((height, width, self.shape[2]), self.dtype)
         for start, lines in self._runs(box, samples):
@@ -68,7 +68,7 @@ class Raster:
         self._file.flush()
 
     def _runs(self, box: Box, samples: np.ndarray) -> Iterator[tuple[int, memoryview]]:
-        """What lies together in the file: where it starts, and that part of `samples`."""
+        """Yield what lies together in the file: where it starts, and that part of `samples`."""
         start = (box.top * self.shape[1] + box.left) * self._pixel
         if box.size.width == self.shape[1]:
             yield start, samples.reshape(-1).view(np.uint8).data
@@ -79,7 +79,7 @@ class Raster:
 
 @contextmanager
 def raster(beside: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Iterator[Raster]:
-    """A raster in a temporary file in the folder of `beside`, whose space is taken at once; gone after the block.
+    """Create a raster in a temporary file beside `beside`, with its space reserved; it is removed after the block.
 
     Raises:
         WriteError: if there is not enough space.
@@ -95,7 +95,7 @@ def raster(beside: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> I
 
 
 def take_space(path: Path, file: BinaryIO, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
-    """Of the whole raster, on the disk. Raises WriteError if there is not enough."""
+    """Reserve the space for the whole raster on disk. Raises WriteError if there is not enough."""
     wanted = shape[0] * shape[1] * shape[2] * dtype.itemsize
     try:
         if hasattr(os, "posix_fallocate"):

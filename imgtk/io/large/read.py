@@ -24,7 +24,7 @@ from imgtk.io.read import is_tiff, read, reading
 
 @dataclass(frozen=True)
 class DiskImage:
-    """An upright image on the disk.
+    """An upright image on disk.
 
     Attributes:
         size: in pixels.
@@ -32,7 +32,7 @@ class DiskImage:
         has_alpha: whether a channel of alpha, straight, follows those.
         dtype: uint8, uint16 or float32.
         metadata: what else the file carried.
-        samples, orientation: its pixels as they lie on the disk, and how they are turned.
+        samples, orientation: its pixels as they lie on disk, and how they are turned.
     """
 
     size: Size
@@ -44,7 +44,7 @@ class DiskImage:
     orientation: int = 1
 
     def read(self, box: Box) -> np.ndarray:
-        """The samples in `box`, (h, w, channels), with alpha as the last one if there is any."""
+        """Return the samples in `box`, (h, w, channels), with alpha as the last one if there is any."""
         left, top, right, bottom = box
         if self.orientation in (2, 3, 6, 7):
             left, right = self.size.width - right, self.size.width - left
@@ -56,7 +56,8 @@ class DiskImage:
         return np.ascontiguousarray(samples[..., : self.channels + self.has_alpha])
 
     def shrunk(self, size: Size) -> np.ndarray:
-        """All samples at a smaller size: means over what each pixel covers, as OpenCV's INTER_AREA takes them."""
+        """Return all samples at a smaller size: means over what each pixel covers, as OpenCV's INTER_AREA takes
+        them."""
         import cv2
 
         wanted = (size.width, 1)
@@ -66,7 +67,7 @@ class DiskImage:
         return shrunk if self.dtype.kind == "f" else np.rint(shrunk).astype(self.dtype)
 
     def _line(self, row: int, rows: int) -> np.ndarray:
-        """The mean of what row `row` of `rows` covers, (1, W, C), float32."""
+        """Return the mean of what row `row` of `rows` covers, (1, W, C), float32."""
         start, stop = row * self.size.height, (row + 1) * self.size.height  # in units of 1 / rows
         first, last = start // rows, -(-stop // rows)
         lines = np.arange(first, last)
@@ -77,13 +78,13 @@ class DiskImage:
 
 @contextmanager
 def opened(path: Path, header: Header, page: int, beside: Path, max_memory: int) -> Iterator[DiskImage]:
-    """An image in a file, decoded onto the disk, so that damage is found at once.
+    """Open an image in a file and decode it to disk, so that damage is found at once.
 
     Args:
-        header: what the file says of it.
-        page: which of the file's it is, from 0.
-        beside: its pixels lie in the folder of this file meanwhile, uncompressed.
-        max_memory: bytes that formats may take which cannot be decoded by rows.
+        header: what the file states about it.
+        page: its number in the file, from 0.
+        beside: its pixels are in the folder of this file meanwhile, uncompressed.
+        max_memory: bytes for formats that cannot be decoded by rows.
 
     Raises:
         ReadError: if it is damaged, or does not fit into memory and cannot be decoded by rows.
@@ -116,7 +117,7 @@ def opened(path: Path, header: Header, page: int, beside: Path, max_memory: int)
 
 
 def _in_tiff(path: Path) -> bool:
-    """Whether the image is a page of a TIFF file, and not camera raw."""
+    """Return whether the image is a page of a TIFF file, and not camera raw."""
     with reading(path) as file:
         try:
             return is_tiff(file) and bool(tiff.pages(file))
@@ -129,7 +130,7 @@ def _opaque(dtype: np.dtype[Any]) -> float:
 
 
 def _whole(image: Image, channels: int) -> Iterator[np.ndarray]:
-    """An image as one strip of so many channels: alpha that hides nothing, which it does without, is put back."""
+    """Yield an image as one strip of so many channels: alpha that hides nothing, which it does without, is put back."""
     samples = np.atleast_3d(image.numpy())
     if samples.shape[2] < channels:
         samples = np.concatenate([samples, np.full_like(samples[..., :1], _opaque(samples.dtype))], 2)
@@ -137,7 +138,7 @@ def _whole(image: Image, channels: int) -> Iterator[np.ndarray]:
 
 
 def _strips(path: Path, header: Header, page: int) -> Iterator[np.ndarray]:
-    """The rows of an image by strips, (h, W, C), with `header.channels`."""
+    """Yield the rows of an image by strips, (h, W, C), with `header.channels`."""
     with reading(path) as file:
         if not is_tiff(file):
             yield from vips.decoded(path, "png" if file.read(1) == png.SIGNATURE[:1] else "jpeg")

@@ -37,20 +37,21 @@ def _library() -> Any:
         import pyvips
     except (ImportError, OSError) as error:
         raise ReadError(
-            f"libvips, which keeps images on the disk, does not work: {error}",
-            hint="Install it anew: pip install --force-reinstall 'imgtk[large]'",
+            f"libvips, which keeps images on disk, does not work: {error}",
+            hint="Reinstall it: pip install --force-reinstall 'imgtk[large]'",
         ) from error
     pyvips.cache_set_max(0)  # files change, and kept ones would stay open
     return pyvips
 
 
 def message(error: Exception) -> str:
-    """What libvips says, in one line."""
+    """Return what libvips says, in one line."""
     return str(error).strip().rpartition("\n")[2].strip()
 
 
 def decoded(path: Path, kind: str) -> Iterator[np.ndarray]:
-    """The samples (h, W, C) in a file by strips of rows, top to bottom, neither turned nor with their colours changed.
+    """Yield the samples (h, W, C) in a file by strips of rows, top to bottom, neither turned nor with their colours
+    changed.
 
     Args:
         kind: "jpeg" or "png".

@@ -45,7 +45,7 @@ class Output:
         self._tiff = tiff.Writer(file, size * 2) if self.format is TIFF else None
 
     def draft(self, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> AbstractContextManager[Raster]:
-        """A raster for pixels that are to be added."""
+        """Return a raster for pixels that are to be added."""
         return self.drafts.raster(self.path, shape, dtype)
 
     def add(self, samples: Raster, metadata: Metadata) -> None:
@@ -90,7 +90,7 @@ def output(
     drafts: Drafts | None = None,
     options: WriteOptions = WriteOptions(),
 ) -> Iterator[Output]:
-    """The `Output` for `path`: there if the block succeeds, gone without a trace if it does not.
+    """Open the `Output` for `path`: complete if the block succeeds, absent otherwise.
 
     Raises:
         WriteError: if writing fails.
@@ -112,7 +112,7 @@ def check_encoder(path: Path, size: Size, channels: int, max_memory: int) -> Non
 
 
 def _head(samples: Raster, metadata: Metadata, options: WriteOptions) -> bytes:
-    """The first marker (SOI) and the segments with metadata, as Pillow writes them, of a JPEG file."""
+    """Return the first marker (SOI) and the segments with metadata, as Pillow writes them, of a JPEG file."""
     small = BytesIO()
     write_by_pillow(small, np.zeros((8, 8, samples.shape[2]), np.uint8), metadata, JPEG, options)
     data, at = small.getvalue(), 2

@@ -33,7 +33,7 @@ class Scheme:
 
 
 def _packed(rows: np.ndarray) -> bytes:
-    """PackBits, of which no run goes beyond a row (TIFF 6.0, section 9)."""
+    """Return PackBits, of which no run goes beyond a row (TIFF 6.0, section 9)."""
     return b"".join(imagecodecs.packbits_encode(row.tobytes()) for row in rows)
 
 
@@ -48,13 +48,13 @@ _SCHEMES = {scheme.number: scheme for scheme in (NONE, LZW, DEFLATE, PACK_BITS, 
 
 
 def scheme_of(number: int | None) -> Scheme:
-    """The scheme of that number, or Deflate in its place: for images from other formats, and for schemes that are
-    lossy or are not written."""
+    """Return the scheme of that number, or Deflate in its place: for images from other formats, and for schemes that
+    are lossy or are not written."""
     return _SCHEMES.get(number or 0, DEFLATE)
 
 
 def compressed(segment: np.ndarray, scheme: Scheme) -> bytes:
-    """The bytes of a strip or tile (H, W, C), little-endian, compressed."""
+    """Return the bytes of a strip or tile (H, W, C), little-endian, compressed."""
     coded = np.array(segment, dtype=segment.dtype.newbyteorder("<"))
     if scheme.differences and coded.dtype.kind == "u":
         coded[:, 1:] -= segment[:, :-1]

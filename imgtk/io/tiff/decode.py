@@ -25,7 +25,7 @@ _ICC = 34675
 
 
 def strips(file: BinaryIO, page: Page) -> Iterator[np.ndarray]:
-    """The rows of the page from top to bottom, neither turned nor mirrored.
+    """Yield the rows of the page from top to bottom, neither turned nor mirrored.
 
     Yields:
         (h, W, C), uint8, uint16 or float32 as `page.depth` says, with C = `page.colours`, and one more for alpha.
@@ -46,7 +46,7 @@ def strips(file: BinaryIO, page: Page) -> Iterator[np.ndarray]:
 
 
 def decoded(file: BinaryIO, page: Page) -> np.ndarray:
-    """(H, W, C): all that `strips` yields."""
+    """Return (H, W, C): all that `strips` yields."""
     width, height = page.size
     dtype = np.dtype({8: np.uint8, 16: np.uint16, 32: np.float32}[page.depth])
     samples, top = np.empty((height, width, page.colours + page.has_alpha), dtype), 0
@@ -57,7 +57,7 @@ def decoded(file: BinaryIO, page: Page) -> np.ndarray:
 
 
 def _rows(file: BinaryIO, ifd: Any) -> Iterator[np.ndarray]:
-    """The samples of a directory as they are stored, (h, W, S), by rows of strips or tiles."""
+    """Yield the samples of a directory as they are stored, (h, W, S), by rows of strips or tiles."""
     height, width = segment_shape(ifd)
     if not height or not width or ifd.dtype is None:
         raise ReadError("the image in it is damaged")
@@ -97,7 +97,7 @@ def _stored(file: BinaryIO, ifd: Any, index: int) -> bytes:
 
 
 def _together(first: Iterable[np.ndarray], second: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows of two images of the same height, as many of each."""
+    """Yield the rows of two images of the same height, as many of each."""
     others, waiting = iter(second), np.empty((0,))
     for rows in first:
         while len(rows):
@@ -109,7 +109,7 @@ def _together(first: Iterable[np.ndarray], second: Iterable[np.ndarray]) -> Iter
 
 
 def _arranged(samples: np.ndarray, page: Page) -> np.ndarray:
-    """Gray or RGB, and alpha if a channel is, of samples (h, W, S) as they are stored."""
+    """Return gray or RGB, and alpha if a channel is, of samples (h, W, S) as they are stored."""
     ifd = page.ifd
     index, premultiplied = page.alpha
     if ifd.photometric == PHOTOMETRIC.PALETTE:
@@ -138,7 +138,7 @@ def _converted(pixels: np.ndarray, page: Page) -> np.ndarray:
 
 
 def _scaled(samples: np.ndarray, bits: int) -> np.ndarray:
-    """Samples of so many bits in 8 or 16 bits, or 32 for floats."""
+    """Return the samples of so many bits in 8 or 16 bits, or 32 for floats."""
     if samples.dtype.kind == "f":
         return samples.astype(np.float32)
     if samples.dtype == bool:
@@ -150,7 +150,7 @@ def _scaled(samples: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _palette(ifd: Any) -> np.ndarray:
-    """(colours, 3), uint8. A map with no value above 255 is one of 8 bits, whatever TIFF 6.0 says of it."""
+    """Return (colours, 3), uint8. A map with no value above 255 is one of 8 bits, whatever TIFF 6.0 says of it."""
     colours = np.asarray(ifd.colormap if ifd.colormap is not None else ())
     if colours.ndim != 2 or colours.shape[0] != 3:
         raise ReadError("the image in it is damaged: it has no palette")

@@ -97,13 +97,13 @@ class Writer:
 
 
 def levels(pixels: Rows) -> int:
-    """How many reduced versions a pyramid over an image has, each of half the sides of the one before: down to one
-    that fits into a tile."""
+    """Return how many reduced versions a pyramid over an image has, each of half the sides of the one before: down to
+    one that fits into a tile."""
     return max(0, (-(-max(pixels.shape[:2]) // _TILE) - 1).bit_length())
 
 
 def halved(samples: np.ndarray) -> np.ndarray:
-    """(H, W, C) at half the size, rounded up: means of 2 x 2 samples."""
+    """Return (H, W, C) at half the size, rounded up: means of 2 x 2 samples."""
     height, width = samples.shape[:2]
     samples = np.pad(samples, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     wide = samples.astype(np.float32 if samples.dtype.kind == "f" else np.uint32)
@@ -148,14 +148,14 @@ def _rows_per_strip(pixels: Rows) -> int:
 
 
 def _strips(pixels: Rows, scheme: Scheme) -> Iterator[bytes]:
-    """The compressed strips."""
+    """Yield the compressed strips."""
     rows = _rows_per_strip(pixels)
     for top in range(0, pixels.shape[0], rows):
         yield compressed(pixels[top : top + rows], scheme)
 
 
 def _tile_size(pixels: Rows) -> Size:
-    """The sides of tiles: multiples of 16 (TIFF 6.0, section 15) that are not much larger than the image, which
+    """Return the sides of tiles: multiples of 16 (TIFF 6.0, section 15) that are not much larger than the image, which
     libvips refuses."""
     height, width, _ = pixels.shape
     return Size(*(min(_TILE, -(-side // 16) * 16) for side in (width, height)))
@@ -168,7 +168,8 @@ def _tile_boxes(pixels: Rows) -> list[Box]:
 
 
 def _tiles(pixels: Rows, scheme: Scheme) -> Iterator[bytes]:
-    """The compressed tiles, those at the end filled up with the last pixels; the tiles of a row by several threads."""
+    """Yield the compressed tiles, those at the end filled up with the last pixels; the tiles of a row by several
+    threads."""
     tile = _tile_size(pixels)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for top, boxes in groupby(_tile_boxes(pixels), key=lambda box: box.top):

@@ -128,25 +128,26 @@ class Page:
 
 
 def _segment_bytes(ifd: Any) -> int:
-    """Bytes of a strip or tile, decoded."""
+    """Return the bytes of a strip or tile, decoded."""
     height, width = segment_shape(ifd)
     return int(height * width * ifd.samplesperpixel * (ifd.dtype.itemsize if ifd.dtype else 8))
 
 
 def segment_shape(ifd: Any) -> tuple[int, int]:
-    """Height and width of a strip or tile."""
+    """Return the height and width of a strip or tile."""
     if ifd.is_tiled:
         return ifd.tilelength, ifd.tilewidth
     return min(ifd.rowsperstrip, ifd.imagelength), ifd.imagewidth
 
 
 def planes(ifd: Any) -> int:
-    """Into how many images, of a channel each, the pixels are divided: 1 if the channels of a pixel lie together."""
+    """Return the number of planes, with one channel each, that the pixels are divided into; 1 if the channels of a
+    pixel are stored together."""
     return int(ifd.samplesperpixel) if ifd.planarconfig == tifffile.PLANARCONFIG.SEPARATE else 1
 
 
 def pages(file: BinaryIO) -> list[Page]:
-    """The images in the file, without masks, and without smaller versions of others.
+    """Return the images in the file, without masks, and without smaller versions of others.
 
     Raises:
         ReadError: if it is camera raw, damaged where a page should follow, or holds what imgtk does not read.
@@ -170,7 +171,7 @@ def pages(file: BinaryIO) -> list[Page]:
 
 
 def _full_size(chain: list[Any], inner: list[Any]) -> list[Any]:
-    """The directories without smaller versions of others; if there are only such, the largest one."""
+    """Return the directories without smaller versions of others; if there are only such, the largest one."""
     for candidates in (chain, inner):
         full = [ifd for ifd in candidates if not ifd.is_reduced]
         if any(not _is_mask(ifd) for ifd in full):
@@ -198,7 +199,7 @@ def _with_masks(ifds: Iterable[Any], first: Any) -> Iterator[Page]:
 
 
 def _next(ifd: Any) -> int:
-    """Where in the file the page says that the next one is; 0 if it is the last."""
+    """Return where in the file the page says that the next one is; 0 if it is the last."""
     file, form = ifd.parent.filehandle, ifd.parent.tiff
     file.seek(ifd.offset + form.tagnosize + len(_codes(ifd)) * form.tagsize)
     (offset,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
@@ -206,7 +207,7 @@ def _next(ifd: Any) -> int:
 
 
 def _codes(ifd: Any) -> list[int]:
-    """The numbers of all tags in a directory; tifffile passes over those whose values are missing."""
+    """Return the numbers of all tags in a directory; tifffile passes over those whose values are missing."""
     file, form = ifd.parent.filehandle, ifd.parent.tiff
     file.seek(ifd.offset)
     (count,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
@@ -260,7 +261,7 @@ def colours_of(ifd: Any) -> str:
 
 
 def check_segments(file: BinaryIO, page: Page) -> None:
-    """Raise ReadError where a strip or tile is missing: decoders would leave its pixels black without a word."""
+    """Raise ReadError where a strip or tile is missing: decoders would leave its pixels black silently."""
     size = file.seek(0, 2)
     for ifd in (page.ifd, page.mask):
         if ifd is None:

@@ -30,7 +30,7 @@ _TECHNICAL = {
 
 
 def metadata(file: BinaryIO, page: Page) -> Metadata:
-    """Metadata of a page; the EXIF block states no orientation."""
+    """Return the metadata of a page; the EXIF block states no orientation."""
     ifd, warnings = page.ifd, list(page.warnings)
     tags = _descriptive(file, ifd)
     if ifd is not page.first and page.first.is_reduced:  # a preview, with what is said of all
@@ -73,7 +73,7 @@ def _descriptive(file: BinaryIO, ifd: Any) -> dict[int, Any]:
 
 
 def _beyond_pillow(ifd: Any) -> bool:
-    """Big-endian BigTIFF, whose directories Pillow 13 takes for those of a smaller file."""
+    """Return whether it is a big-endian BigTIFF, whose directories Pillow 13 takes for those of a smaller file."""
     return bool(ifd.parent.is_bigtiff and ifd.parent.byteorder == ">")
 
 
@@ -96,7 +96,7 @@ def _dpi(ifd: Any) -> tuple[float, float] | None:
 
 
 def _has_pyramid(ifd: Any) -> bool:
-    """Whether reduced versions of the page follow it in the file, or lie in it."""
+    """Return whether reduced versions of the page follow it in the file, or are in it."""
     following = ifd.parent.pages
     if ifd.is_subifd:
         return False

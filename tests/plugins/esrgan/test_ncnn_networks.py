@@ -74,7 +74,7 @@ def test_what_computes_something_else_is_refused(tmp_path: Path, case: str) -> N
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    with pytest.raises(WeightsError, match="architecture is not known"):
+    with pytest.raises(WeightsError, match="unknown architecture"):
         load_network(path, default().architectures)
 
 

@@ -112,7 +112,7 @@ def test_strength_out_of_range_is_refused(network_file, strength):
 def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"conv.weight": torch.zeros(3, 3, 3, 3)}, path)
-    with pytest.raises(WeightsError, match="architecture is not known"):
+    with pytest.raises(WeightsError, match="unknown architecture"):
         build(path)
 
 

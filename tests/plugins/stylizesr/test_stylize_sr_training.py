@@ -138,7 +138,7 @@ def test_it_starts_from_weights_of_its_own_kind_only(run, network, tmp_path):
 
 
 def test_paintings_are_needed(run, data):
-    with pytest.raises(TrainingError, match="no paintings to learn from"):
+    with pytest.raises(TrainingError, match="no paintings to train on"):
         run("none", target="")
     with pytest.raises(TrainingError, match="too few"):
         run("few", target=data)

@@ -81,7 +81,7 @@ BROKEN = {
     "unmarked hook": (GOOD.replace("@hookimpl", ""), "imgtk_operators is not marked as a hook"),
     "misspelt beside good": (
         GOOD + "\n@hookimpl\ndef imgtk_trainers(): return []\n",
-        "there is no hook 'imgtk_trainers'",
+        "unknown hook 'imgtk_trainers'",
     ),
     "wrong signature": (GOOD.replace("imgtk_operators()", "imgtk_operators(self)"), "PluginValidationError"),
     "hook raises": (GOOD.replace("yield", "1 / 0; yield"), "ZeroDivisionError"),

@@ -117,7 +117,7 @@ def test_saved_on_the_way(tmp_path: Path) -> None:
 def test_what_must_be_seen_whole(tmp_path: Path) -> None:
     source = sample(tmp_path / "a.png", (800, 600))
     small = Pipeline("resize:area width=200", device="cpu", max_memory=5_000_000)
-    with pytest.raises(MemoryLimitError, match=r"resize:area must see the whole image.*\n.*--max-memory"):
+    with pytest.raises(MemoryLimitError, match=r"resize:area needs the whole image.*\n.*--max-memory"):
         small.run_file(source, tmp_path / "b.tif")
     assert os.listdir(tmp_path) == ["a.png"]
     large_enough = Pipeline("resize:area width=200", device="cpu", max_memory=20_000_000)

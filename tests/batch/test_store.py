@@ -259,7 +259,7 @@ def test_a_store_that_may_not_be_listed(make: Make, monkeypatch: pytest.MonkeyPa
     ("words", "message", "code"),
     [
         (["memory://photos"], "-o names the folder of the results", 2),
-        (["memory://photos", "-o", "memory://photos"], "the results would lie among the images", 2),
+        (["memory://photos", "-o", "memory://photos"], "the results would be among the images", 2),
         (["memory://nothing", "-o", "memory://out"], "there are no images in memory://nothing", 1),
         (["nostore://photos", "-o", "memory://out"], "cannot use nostore://photos", 2),
     ],
@@ -276,5 +276,5 @@ def test_save_stages_write_here(make: Make) -> None:
     make("in/a.png")
     upload("in", "photos")
     result = CliRunner().invoke(main, ["run", "save x.png", "memory://photos", "-o", "memory://out"])
-    assert "`save` stages write files of this machine" in result.stderr
+    assert "`save` stages write local files" in result.stderr
     assert result.exit_code == 2

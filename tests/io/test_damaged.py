@@ -272,4 +272,4 @@ def test_samples_that_no_image_has(tmp_path):
 
 def test_deep_pnm_colour_is_refused_rather_than_reduced(tmp_path):
     (tmp_path / "a.ppm").write_bytes(b"P6 1 1 65535\n" + b"\x12\x34" * 3)
-    assert "PNM colour of 16 bits" in refusal(tmp_path / "a.ppm")
+    assert "16-bit colour PNM" in refusal(tmp_path / "a.ppm")

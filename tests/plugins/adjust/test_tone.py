@@ -124,7 +124,7 @@ def test_one_image_in_tiles_and_whole_and_at_any_depth(photo: np.ndarray) -> Non
         ("adjust:threshold 2", "threshold"),
         ("adjust:white-balance temperature=100", "1667"),
         ("adjust:clahe 2 0", "0"),
-        ("adjust:lut grade.txt", "no .cube file"),
+        ("adjust:lut grade.txt", "not a .cube file"),
         ("adjust:lut none.cube", "cannot read none.cube"),
     ],
 )

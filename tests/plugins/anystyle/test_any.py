@@ -178,7 +178,7 @@ def test_weights_that_are_no_shares(build, styles, weights):
 
 
 def test_weights_of_a_network_for_one_style_are_refused(styles):
-    with pytest.raises(WeightsError, match="StyleNetwork, which paints in no other"):
+    with pytest.raises(WeightsError, match="StyleNetwork, which does not paint in the style"):
         default().build("style:any", image=[styles / "dark.png"], model="monet").network  # noqa: B018
 
 

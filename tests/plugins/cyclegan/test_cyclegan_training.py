@@ -237,7 +237,7 @@ def test_what_is_refused(photos, settings, tmp_path):
 
     empty = tmp_path / "empty"
     empty.mkdir()
-    refuse("no paintings to learn from", target="")
+    refuse("no paintings to train on", target="")
     refuse("no images in", target=str(empty))
     refuse("no images in", target=str(tmp_path / "nowhere"))
     refuse("paintings are too few", target=str(photos))

@@ -72,7 +72,7 @@ def test_its_architecture_is_told_from_its_tensors(network):
     ("change", "message"),
     [
         ({"residuals.1.3.weight": None}, r"residuals\.1\.3\.weight is missing"),
-        ({"tail.5.weight": torch.zeros(13, 4, 3, 3)}, "its scale cannot be told"),
+        ({"tail.5.weight": torch.zeros(13, 4, 3, 3)}, "its scale is unknown"),
         ({"enter.0.weight": torch.zeros(8, 7, 3, 3)}, r"enter\.0\.weight"),
     ],
 )

@@ -121,7 +121,7 @@ def test_our_own_files(options):
 def test_a_munit_is_told_apart():
     state = {f"a.{name}": value for name, value in published()["a"].items()}
     state["a.mlp.model.0.fc.weight"] = torch.zeros(1)
-    with pytest.raises(WeightsError, match="MUNIT, whose decoders ask for a style"):
+    with pytest.raises(WeightsError, match="MUNIT, whose decoders also need a style"):
         build(state)
 
 

@@ -148,7 +148,7 @@ def test_it_starts_from_other_weights(settings, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"target": ""}, "no paintings to learn from"),
+        ({"target": ""}, "no paintings to train on"),
         ({"target": "/nowhere"}, "no images in"),
         ({"crop": "34"}, "crops of 34 pixels"),
         ({"crop": "32", "scales": "2", "discriminator": "pixels"}, "crops of 32 pixels"),

@@ -239,7 +239,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "too large": (too_large, "not finite in half precision"),
     "overflowing": (overflowing, "output differs by nan"),
     "distant layer": (distant_layer, "conv_first.weight' is missing"),
-    "huge scale": (huge_scale, "scale cannot be told"),
+    "huge scale": (huge_scale, "scale is unknown"),
 }
 
 

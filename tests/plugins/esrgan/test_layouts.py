@@ -150,11 +150,11 @@ WRONG = {
     ),
     "scale below 1": (
         {name: value for name, value in rrdb(scale=1).state_dict().items() if "conv_up" not in name},
-        "scale cannot be told",
+        "scale is unknown",
     ),
     "compact without PReLU": (without(C, "body.3.weight"), "lacks numbered layers"),
-    "compact, no square": (shaped(C, "body.8.weight", 30, 8, 3, 3), "scale cannot be told"),
-    "compact, gray": (shaped(C, "body.0.weight", 8, 1, 3, 3), "scale cannot be told"),
+    "compact, no square": (shaped(C, "body.8.weight", 30, 8, 3, 3), "scale is unknown"),
+    "compact, gray": (shaped(C, "body.0.weight", 8, 1, 3, 3), "scale is unknown"),
     "compact, even": ({**C, "body.9.weight": torch.ones(48, 48, 3, 3)}, "no stack|scale cannot"),
     "compact, other PReLU": (shaped(C, "body.1.weight", 1), r"body.1.weight has shape \(1,\)"),
 }

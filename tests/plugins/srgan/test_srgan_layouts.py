@@ -94,7 +94,7 @@ WRONG = {
     "no first layer": (without(B, "conv_first.weight"), "'conv_first.weight' is missing"),
     "odd shuffle": (
         {**without(B, "upconv2.weight"), "upconv1.weight": torch.rand(40, 8, 3, 3)},
-        "scale cannot be told",
+        "scale is unknown",
     ),
     "half of an upsampling": (without(B, "upconv2.weight"), "upconv2.bias is left over"),
     "gray": ({**B, "conv_first.weight": torch.rand(8, 1, 3, 3)}, r"conv_first.weight has shape \(8, 1, 3, 3\)"),

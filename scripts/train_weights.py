@@ -28,7 +28,9 @@ class Run:
     large: Mapping[str, str] = field(default_factory=dict)
 
 
-STARRY_NIGHT = "{runs}/starry-night/final/starry-night.safetensors"
+STARRY_NIGHT, GREAT_WAVE, MONET = (
+    f"{{runs}}/{name}/final/{name}.safetensors" for name in ("starry-night", "great-wave", "monet")
+)
 LARGE_STYLE = {"batch": "16", "crop": "384", "steps": "20000", "width": "64", "blocks": "6"}
 
 
@@ -50,13 +52,13 @@ QUEUE = (
     style("starry-night", "vangogh_starry_night_moma_1200.jpg", start=""),
     style("monet", "monet_water_lilies_1919.webp"),
     style("great-wave", "hokusai_great_wave.jpg"),
-    style("engraving", "dalziel_rob_roy_engraving.webp"),
+    style("engraving", "dalziel_rob_roy_engraving.webp", GREAT_WAVE),
     style("scream", "munch_the_scream.webp"),
     style("composition", "kandinsky_composition_vii.jpg"),
     style("mosaic", "roman_mosaic_ducks_massimo.jpg"),
     style("pointillism", "signac_la_calanque_pointillism.webp"),
     style("wheat-field", "vangogh_wheat_field_cypresses.jpg"),
-    style("water-lilies", "monet_water_lily_pond_bridge.jpg"),
+    style("water-lilies", "monet_water_lily_pond_bridge.jpg", MONET),
     Run(
         "photo2monet",
         "translate:photo2monet",

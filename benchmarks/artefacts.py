@@ -2,8 +2,9 @@
 
 python benchmarks/artefacts.py [--cards]
 
-`regularity` is that of what a network paints over a smooth image (see `imgtk.nn.regularity`); `white` and `flat` are the
-largest differences in 8-bit steps, up to the corners, between a white or a flat image and what an upscaler makes of it.
+`regularity` is that of what a network paints over a smooth image (see `imgtk.nn.regularity`); `white` and `flat` are
+the largest differences in 8-bit steps, up to the corners, between a white or a flat image and what an upscaler makes of
+it.
 """
 
 from __future__ import annotations

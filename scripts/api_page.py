@@ -47,7 +47,8 @@ PUBLIC = {
     ),
     "Kits": (
         *("imgtk.upscaling", "imgtk.upscaling.network", "imgtk.upscaling.op", "imgtk.upscaling.trainer"),
-        *("imgtk.upscaling.degradation", "imgtk.painting", "imgtk.painting.op", "imgtk.painting.strokes"),
+        *("imgtk.upscaling.consistency", "imgtk.upscaling.degradation"),
+        *("imgtk.painting", "imgtk.painting.op", "imgtk.painting.strokes", "imgtk.painting.mask"),
         *(
             "imgtk.painting.blend",
             "imgtk.painting.network",

@@ -51,6 +51,8 @@ ARGUMENTS = {
     "filter:halftone": "6 colour",
     "filter:noise": "0.07",
     "filter:pixelate": "10",
+    "inpaint:ns": "where=( adjust:threshold 0.8 )",
+    "inpaint:telea": "where=( adjust:threshold 0.8 )",
     "style:any": "{image}",
     "style:colour": "{image}",
     "style:gram": "{image} steps=100",

@@ -18,12 +18,15 @@ __all__ = [
     "RADIUS",
     "Fixed",
     "blur",
+    "chance",
     "classic",
+    "column",
     "generator_on",
     "kernels",
     "resized",
     "rounded",
     "sinc_kernels",
+    "uniform",
 ]
 
 RADIUS = 10
@@ -132,6 +135,21 @@ def resized(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
 def rounded(x: Tensor) -> Tensor:
     """Round to the 8-bit grid of 0..1."""
     return x.mul(255).round_().clamp_(0, 255).div_(255)
+
+
+def uniform(count: int, limits: tuple[float, float], generator: Generator) -> Tensor:
+    """Draw numbers (count,) between two limits."""
+    return limits[0] + (limits[1] - limits[0]) * torch.rand(count, generator=generator)
+
+
+def chance(count: int, probability: float, generator: Generator) -> Tensor:
+    """Draw (count,) booleans that are true with a probability of 0..1."""
+    return torch.rand(count, generator=generator) < probability
+
+
+def column(values: Tensor, x: Tensor) -> Tensor:
+    """Give values (N,) the form (N, 1, 1, 1), on the device of `x` (N, C, H, W), to be broadcast over it."""
+    return values.to(x.device).view(-1, 1, 1, 1)
 
 
 def _grid() -> tuple[Tensor, Tensor]:

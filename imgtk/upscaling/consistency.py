@@ -8,7 +8,7 @@ from torch import Tensor
 
 from imgtk.nn.blur import blur_radius, gaussian_blur
 
-__all__ = ["REACH", "consistent", "context"]
+__all__ = ["REACH", "consistent", "context", "flatness"]
 
 REACH = 2
 """Pixels around an input pixel that must be alike for it to count as flat."""
@@ -39,7 +39,7 @@ def consistent(enlarged: Tensor, x: Tensor, scale: int, sigma: float) -> Tensor:
     enlarged, x = enlarged.float(), x.float()
     difference = gaussian_blur(x - F.avg_pool2d(enlarged, scale), sigma)
     result = enlarged + _enlarged(difference, scale)
-    flat = _flatness(x)
+    flat = flatness(x)
     if not flat.any():
         return result
     return torch.lerp(result, _enlarged(x, scale), F.interpolate(flat, scale_factor=float(scale), mode="bilinear"))
@@ -50,9 +50,22 @@ def _enlarged(x: Tensor, scale: int) -> Tensor:
     return F.interpolate(x, scale_factor=float(scale), mode="bilinear") if scale > 1 else x
 
 
-def _flatness(x: Tensor) -> Tensor:
-    """Return (N, 1, H, W), from 0 where the neighbourhood varies to 1 where it does not."""
-    side = 2 * REACH + 1
-    highest, lowest = F.max_pool2d(x, side, 1, REACH), -F.max_pool2d(-x, side, 1, REACH)
+def flatness(x: Tensor, reach: int = REACH) -> Tensor:
+    """Tell where images are flat.
+
+    Args:
+        x: (N, C, H, W).
+        reach: pixels around a pixel that must be alike.
+
+    Returns:
+        (N, 1, H, W), from 0 where the neighbourhood varies to 1 where it does not.
+    """
+    highest, lowest = _local_maximum(x, reach), -_local_maximum(-x, reach)
     spread = (highest - lowest).amax(1, keepdim=True)
     return ((UNEVEN - spread) / (UNEVEN - FLAT)).clamp(0, 1)
+
+
+def _local_maximum(x: Tensor, reach: int) -> Tensor:
+    """Return the largest value within `reach` of each pixel."""
+    side = 2 * reach + 1
+    return F.max_pool2d(F.max_pool2d(x, (1, side), 1, (0, reach)), (side, 1), 1, (reach, 0))

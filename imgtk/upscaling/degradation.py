@@ -19,7 +19,19 @@ import torch
 from torch import Generator, Tensor
 
 from imgtk.nn.colour import luma
-from imgtk.nn.degradation import RADIUS, blur, classic, generator_on, kernels, resized, rounded, sinc_kernels
+from imgtk.nn.degradation import (
+    RADIUS,
+    blur,
+    chance,
+    classic,
+    column,
+    generator_on,
+    kernels,
+    resized,
+    rounded,
+    sinc_kernels,
+    uniform,
+)
 from imgtk.nn.jpeg import jpeg
 
 __all__ = ["MILD", "DegradationRound", "EverydayPhoto", "SecondOrder"]
@@ -97,10 +109,10 @@ class SecondOrder:
         x = _worsened(x, size, self.second, generator)
 
         quality = _qualities(count, self.second, generator)
-        ringing = sinc_kernels(_radii(count, generator), _uniform(count, (pi / 3, pi), generator))
+        ringing = sinc_kernels(_radii(count, generator), uniform(count, (pi / 3, pi), generator))
         ringing = _some(ringing, self.final_sinc, generator)
         mode = _mode(generator)
-        jpeg_last = _column(_chance(count, 0.5, generator), x)
+        jpeg_last = column(chance(count, 0.5, generator), x)
         return torch.where(
             jpeg_last,
             jpeg(blur(resized(x, size, mode), ringing), quality),
@@ -141,17 +153,17 @@ class EverydayPhoto:
         widest = torch.full((count,), float(RADIUS))
 
         def smooth(x: Tensor, limits: Range) -> Tensor:
-            sigma = _uniform(count, limits, generator)
+            sigma = uniform(count, limits, generator)
             return blur(x, kernels(widest, sigma, sigma))
 
         def by_chance(probability: float) -> Tensor:
-            return _column(_chance(count, probability, generator), clean)
+            return column(chance(count, probability, generator), clean)
 
         x = torch.where(by_chance(self.blur), smooth(clean, self.sigma), clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean.device)
-        deviation = _column(_uniform(count, self.deviation, generator), x) / 255
+        deviation = column(uniform(count, self.deviation, generator), x) / 255
         x = torch.where(by_chance(self.noise), (x + deviation * noise).clamp(0, 1), x)
-        amount = _column(_uniform(count, self.amount, generator), x)
+        amount = column(uniform(count, self.amount, generator), x)
         sharpened = (x + amount * (x - smooth(x, self.reach))).clamp(0, 1)
         x = torch.where(by_chance(self.sharpen), sharpened, x)
         quality = torch.randint(self.quality[0], self.quality[1] + 1, (count,), generator=generator)
@@ -190,7 +202,7 @@ def _random_kernels(count: int, settings: DegradationRound, generator: Generator
     drawn = _choice(count, FAMILIES, generator)
     family, isotropic = drawn // 2, drawn % 2 == 0
     sigma, other, angle, generalised, plateau = (
-        _uniform(count, limits, generator)
+        uniform(count, limits, generator)
         for limits in (settings.sigma, settings.sigma, (0.0, pi), GENERALISED_SHAPE, PLATEAU_SHAPE)
     )
     shape = torch.where(family == PLATEAU, plateau, torch.where(family == GENERALISED, generalised, 1.0))
@@ -198,7 +210,7 @@ def _random_kernels(count: int, settings: DegradationRound, generator: Generator
 
     lowest = torch.where(radius < 6, pi / 3, pi / 5)
     ringing = sinc_kernels(radius, lowest + (pi - lowest) * torch.rand(count, generator=generator))
-    chosen = torch.where(_chance(count, settings.sinc, generator).view(-1, 1, 1), ringing, blurs)
+    chosen = torch.where(chance(count, settings.sinc, generator).view(-1, 1, 1), ringing, blurs)
     return _some(chosen, settings.blur, generator)
 
 
@@ -206,12 +218,12 @@ def _some(kernels: Tensor, probability: float, generator: Generator) -> Tensor:
     """Return `kernels`, but each only with `probability`, and else one that changes nothing."""
     nothing = torch.zeros(kernels.shape[1:])
     nothing[RADIUS, RADIUS] = 1
-    return torch.where(_chance(len(kernels), probability, generator).view(-1, 1, 1), kernels, nothing)
+    return torch.where(chance(len(kernels), probability, generator).view(-1, 1, 1), kernels, nothing)
 
 
 def _random_size(size: tuple[int, int], settings: DegradationRound, generator: Generator) -> tuple[int, int]:
     smallest, largest = settings.factor
-    factors = [_uniform(1, limits, generator).item() for limits in ((1.0, largest), (smallest, 1.0))] + [1.0]
+    factors = [uniform(1, limits, generator).item() for limits in ((1.0, largest), (smallest, 1.0))] + [1.0]
     factor = factors[int(_choice(1, settings.resize, generator))]
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
@@ -219,8 +231,8 @@ def _random_size(size: tuple[int, int], settings: DegradationRound, generator: G
 def _noisy(x: Tensor, settings: DegradationRound, generator: Generator) -> Tensor:
     """Return `x` with Gaussian or Poisson noise, within 0..1."""
     count = x.shape[0]
-    gaussian, gray = (_column(_chance(count, p, generator), x) for p in (settings.gaussian, settings.gray))
-    sigma, strength = (_column(_uniform(count, r, generator), x) for r in (settings.noise, settings.poisson))
+    gaussian, gray = (column(chance(count, p, generator), x) for p in (settings.gaussian, settings.gray))
+    sigma, strength = (column(uniform(count, r, generator), x) for r in (settings.noise, settings.poisson))
     noise = generator_on(x.device, generator)
     x = x.clamp(0, 1)
     photons = 255 * torch.where(gray, luma(x), x)
@@ -243,18 +255,5 @@ def _mode(generator: Generator) -> str:
     return MODES[int(torch.randint(len(MODES), (1,), generator=generator))]
 
 
-def _uniform(count: int, limits: Range, generator: Generator) -> Tensor:
-    return limits[0] + (limits[1] - limits[0]) * torch.rand(count, generator=generator)
-
-
-def _chance(count: int, probability: float, generator: Generator) -> Tensor:
-    return torch.rand(count, generator=generator) < probability
-
-
 def _choice(count: int, weights: Sequence[float], generator: Generator) -> Tensor:
     return torch.multinomial(torch.tensor(weights), count, replacement=True, generator=generator)
-
-
-def _column(values: Tensor, x: Tensor) -> Tensor:
-    """Return values (N,) on the device of `x` (N, C, H, W), to be broadcast over it."""
-    return values.to(x.device).view(-1, 1, 1, 1)

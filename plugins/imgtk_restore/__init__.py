@@ -1,0 +1,82 @@
+"""Restoration: noise taken away (`restore:`), missing parts filled in (`inpaint:`). This module imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imgtk.hookspecs import hookimpl
+from imgtk.op import OpSpec
+from imgtk.params import File, ImageInput, Number, Param, Text
+from imgtk.weights.architecture import Architecture
+
+STRONGEST_NOISE = 60
+"""Standard deviation in 8-bit steps of the strongest Gaussian noise that the network was trained on: its level 1."""
+
+
+@dataclass(frozen=True)
+class OrAuto(Number):
+    """Accepts a number, or `auto`, whose value is None."""
+
+    def convert(self, value: object) -> float | None:  # type: ignore[override]
+        return None if value in (None, "auto") else super().convert(value)
+
+    def describe(self) -> str:
+        return f"auto, or {super().describe()}"
+
+    def format(self, value: float | None) -> str:
+        return "auto" if value is None else super().format(value)
+
+
+def _restorer(method: str, impl: str, summary: str, *level: Param) -> OpSpec:
+    return OpSpec(
+        name=f"restore:{method}",
+        impl=f"imgtk_restore.op:{impl}",
+        summary=summary,
+        params=(*level, Param("model", Text(), "Weights: a shipped name, or a file.", default=method)),
+        trainer="imgtk_restore.trainer:RestoreTrainer",
+        weights=(method,),
+    )
+
+
+def _inpainter(method: str, summary: str) -> OpSpec:
+    return OpSpec(
+        name=f"inpaint:{method}",
+        impl="imgtk_restore.inpaint:Inpaint",
+        summary=summary,
+        params=(
+            Param(
+                "mask",
+                File(),
+                "Gray image of the same size, white where to fill; by default what is transparent is filled.",
+                default=None,
+            ),
+            Param("where", ImageInput(), "Instead of mask=: such an image from the pipeline.", default=None),
+            Param("radius", Number(1, 32), "Pixels around a pixel that count for it.", default=5.0),
+        ),
+        preset={"method": method},
+    )
+
+
+@hookimpl
+def imgtk_operators() -> list[OpSpec]:
+    return [
+        _restorer(
+            "denoise",
+            "Denoise",
+            "Remove noise.",
+            Param(
+                "strength",
+                OrAuto(0, STRONGEST_NOISE),
+                "Standard deviation of the noise in 8-bit steps; by default the network sees it.",
+                default=None,
+                positional=True,
+            ),
+        ),
+        _inpainter("telea", "Fill what a mask marks, by Telea's method: thin and small things."),
+        _inpainter("ns", "Fill what a mask marks, along lines of equal brightness (Navier-Stokes)."),
+    ]
+
+
+@hookimpl
+def imgtk_architectures() -> list[Architecture]:
+    return [Architecture("RestorationNet", "imgtk_restore.detect:restoration", "imgtk", "restore:denoise")]

@@ -1,0 +1,96 @@
+"""`inpaint:telea` and `inpaint:ns`: OpenCV's inpainting, for scratches, dates, wires and other thin things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from imgtk.errors import ParameterError
+from imgtk.geometry import Box, Extent, Geometry, Size, Window
+from imgtk.nn.colour import luma
+from imgtk.op import Facts, ImageOp, Planes
+from imgtk.painting.mask import Mask
+
+__all__ = ["Inpaint"]
+
+MARKED = 0.1
+"""Share from which a pixel of a mask is marked: the soft edge of a brush belongs to what was painted over."""
+OPAQUE = 0.5
+"""Opacity below which a pixel is a hole."""
+METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
+
+
+class Inpaint(ImageOp):
+    """Fills the marked part of an image from its surroundings. All other pixels stay as they are.
+
+    The mask is a file, a further image, or else what is transparent in the image, which becomes opaque.
+
+    Args:
+        method: "telea" (Telea 2004) or "ns" (Bertalmio, Bertozzi and Sapiro 2001, "Navier-Stokes, fluid dynamics …").
+        radius: pixels around a pixel that count for it.
+        mask: file of a gray image of the same size, white where to fill.
+
+    Raises:
+        ReadError: the file is not there, or no image.
+    """
+
+    geometry = Geometry(extent=Extent.WHOLE)
+    facts = Facts(planes=Planes.ALPHA, needs_float32=True)
+
+    def __init__(self, method: str, radius: float, mask: Path | None) -> None:
+        self.method, self.radius = method, radius
+        self.mask = None if mask is None else Mask(mask)
+
+    def output_size(self, *sizes: Size) -> Size:
+        size, *others = sizes
+        if others and self.mask:
+            raise ParameterError(f"inpaint:{self.method}: both mask= and an image say where", hint="Leave one out.")
+        if others and others[0] != size:
+            raise ParameterError(
+                f"inpaint:{self.method}: the mask has {others[0]} pixels, but the image has {size}",
+                hint=f"Make the mask {size}.",
+            )
+        if self.mask:
+            self.mask.check(size)
+        return size
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        holes = self._holes(x, *others)
+        if not holes.any():
+            what = "no pixel is transparent" if not (self.mask or others) else "the mask marks no pixel"
+            raise ParameterError(
+                f"inpaint:{self.method}: {what}", hint="Mark what to fill: white in mask=FILE, or transparent."
+            )
+        if holes.all():
+            raise ParameterError(
+                f"inpaint:{self.method}: all pixels are to be filled, and none is left to fill them from",
+                hint="Masks are white where to fill, and black where to keep.",
+            )
+        marked = holes.cpu().numpy().astype(np.uint8)
+        filled = [self._filled(plane, marked) for plane in x[0, :3].float().cpu().numpy()]
+        colours = torch.where(holes, torch.from_numpy(np.stack(filled)).to(x), x[0, :3])
+        alpha = x[0, 3:] if self.mask or others else torch.ones_like(x[0, 3:])
+        return torch.cat((colours, alpha))[None]
+
+    def _holes(self, x: Tensor, *others: Tensor) -> Tensor:
+        """Return which pixels (H, W) are to be filled."""
+        if self.mask:
+            size = Size(x.shape[3], x.shape[2])
+            window = Window(Box.of(size), size, Box.of(size), size)
+            return self.mask.within(window, x)[0, 0] > MARKED
+        if others:
+            return luma(others[0][:, :3])[0, 0] * others[0][0, 3] > MARKED
+        return x[0, 3] < OPAQUE
+
+    def _filled(self, plane: np.ndarray, marked: np.ndarray) -> np.ndarray:
+        """Return one channel (H, W), float32, 0..1, filled where `marked` is not 0."""
+        filled: np.ndarray = cv2.inpaint(plane * 255, marked, self.radius, METHODS[self.method]) / 255
+        return filled
+
+    def summary(self) -> Mapping[str, str]:
+        return {"fills": "what the mask marks" if self.mask else "what is marked or transparent"}

@@ -1,0 +1,112 @@
+"""`restore:denoise` and its kin: one network, told how strong the degradation is, or left to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from imgtk.context import BuildContext
+from imgtk.errors import WeightsError
+from imgtk.geometry import Geometry
+from imgtk.op import Facts, ImageOp
+from imgtk.upscaling.consistency import flatness
+from imgtk.weights import read_state
+from imgtk.weights.architecture import Architecture, described, network_of
+from imgtk_restore import STRONGEST_NOISE
+from imgtk_restore.network import RestorationNet, conditions
+
+__all__ = ["Denoise", "Restore", "load_network"]
+
+
+class Restore(ImageOp):
+    """Restores by a network. What is flat in the input stays exactly as it is.
+
+    Args:
+        model: name of shipped weights, or a file.
+        level: how strong the degradation is, 0..1, as the network was trained to be told; None leaves it to see that.
+        reach: pixels around a pixel that must be alike for it to count as flat.
+        context: of the pipeline that builds the operator.
+
+    Raises:
+        WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
+    """
+
+    facts = Facts(batched=True)
+
+    def __init__(self, model: str, level: float | None, reach: int, *, context: BuildContext) -> None:
+        self.model, self.level, self.reach = model, level, reach
+        self.path = context.locate(model, "imgtk_restore")
+        self.architectures = context.architectures
+
+    @cached_property
+    def network(self) -> Conditioned:
+        return Conditioned(load_network(self.path, self.architectures), self.level)
+
+    @property
+    def weight_files(self) -> Sequence[Path]:
+        return (self.path,)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        restorer = self.network.restorer
+        return Geometry(halo=max(restorer.radius, self.reach), multiple=restorer.multiple)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return torch.lerp(self.forward_fn(x), x, flatness(x, self.reach))
+
+    def summary(self) -> Mapping[str, str]:
+        return {"weights": self.model, "network": described(self.network.restorer)}
+
+    def close(self) -> None:
+        for held in ("network", "forward_fn"):
+            self.__dict__.pop(held, None)
+
+
+class Denoise(Restore):
+    """Removes noise.
+
+    Args:
+        strength: standard deviation of the noise in 8-bit steps; None leaves it to the network to see that.
+    """
+
+    def __init__(self, model: str, strength: float | None, *, context: BuildContext) -> None:
+        level = None if strength is None else strength / STRONGEST_NOISE
+        super().__init__(model, level, reach=2, context=context)
+
+
+class Conditioned(nn.Module):
+    """Tells a restoration network one level for all images: (N, 3, H, W) to same."""
+
+    condition: Tensor
+
+    def __init__(self, restorer: RestorationNet, level: float | None) -> None:
+        super().__init__()
+        self.restorer = restorer
+        self.register_buffer("condition", torch.tensor(conditions(level))[None, :, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        restored: Tensor = self.restorer(x, self.condition)
+        return restored
+
+
+def load_network(path: Path, architectures: Iterable[Architecture]) -> RestorationNet:
+    """Load the network of a checkpoint on the CPU, in float32, ready for inference.
+
+    Args:
+        path: the checkpoint.
+        architectures: those that it may be of.
+
+    Raises:
+        WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it does not restore.
+    """
+    network = network_of(read_state(path), architectures, str(path))
+    if not isinstance(network, RestorationNet):
+        raise WeightsError(
+            f"{path} holds {type(network).__name__}, which is no restoration network",
+            hint="restore: takes files of RestorationNet.",
+        )
+    return network.float()

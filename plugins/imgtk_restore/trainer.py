@@ -1,0 +1,125 @@
+"""Trainer of the `restore:` operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+from imgtk.errors import TrainingError
+from imgtk.metrics import psnr_y
+from imgtk.training.images import CropSampler, image_tensor, load_image
+from imgtk.training.processes import on_whole_batch
+from imgtk.training.recipe import Recipe
+from imgtk.training.trainer import Trainer
+from imgtk.training.weights import load_init
+from imgtk_restore.degrade import DEGRADATIONS
+from imgtk_restore.network import CONDITIONS, RestorationNet
+
+__all__ = ["RestoreRecipe", "RestoreTrainer"]
+
+SHOWN = 256
+"""Side in pixels of the parts of images in sample sheets."""
+
+
+@dataclass(frozen=True)
+class RestoreRecipe(Recipe):
+    """Settings of a training.
+
+    Attributes:
+        degradation: what the network learns to undo, of `imgtk_restore.degrade.DEGRADATIONS`.
+        widths, blocks: channels and residual blocks at each level of the network, separated by commas.
+    """
+
+    name: str = "denoise"
+    optimizer: str = "muon"
+    lr: float = 2e-3
+    crop: int = 64
+    ema: float = 0.99
+    degradation: str = "noise"
+    widths: str = "40,64,96"
+    blocks: str = "2,2,3"
+
+
+class RestoreTrainer(Trainer[RestoreRecipe]):
+    """Trains by L1 between what the network restores and the undegraded images.
+
+    Raises:
+        TrainingError: for a degradation that is not known, sizes that are no numbers, or crops that do not suit.
+    """
+
+    recipe_type = RestoreRecipe
+    metric = "psnr"
+
+    def __init__(self, recipe: RestoreRecipe) -> None:
+        super().__init__(recipe)
+        if recipe.degradation not in DEGRADATIONS:
+            known = ", ".join(DEGRADATIONS)
+            raise TrainingError(f"unknown degradation {recipe.degradation!r}", hint=f"Available: {known}.")
+        self.degrade = DEGRADATIONS[recipe.degradation]
+        widths, blocks = (_numbers(key, getattr(recipe, key)) for key in ("widths", "blocks"))
+        if len(widths) != len(blocks):
+            raise TrainingError(
+                f"widths are for {len(widths)} levels and blocks for {len(blocks)}", hint="Use as many."
+            )
+        network = RestorationNet(widths, blocks)
+        if recipe.crop % network.multiple:
+            raise TrainingError(
+                f"crops of {recipe.crop} pixels do not suit", hint=f"Take a multiple of {network.multiple}."
+            )
+        load_init(network, recipe.init, "imgtk_restore", settings="widths and blocks")
+        self.networks = {"generator": network}
+        self.held_out: list[tuple[Tensor, Tensor]] = []
+
+    def load_images(self, files: list[Path], device: torch.device) -> CropSampler:
+        return CropSampler(files, self.recipe.crop, shrink_by=(0.6,), device=device)
+
+    def load_validation(self, files: list[Path]) -> None:
+        generator = torch.Generator().manual_seed(0)
+        for file in files:
+            target = image_tensor(load_image(file, 768), 16)
+            self.held_out.append((self.degrade(target, generator), target))
+
+    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        with torch.no_grad(), torch.autocast(batch.device.type, enabled=False):
+            degraded = on_whole_batch(batch, lambda target: self.degrade(target, torch.default_generator))
+        yield "generator", {"l1": l1_loss(self._restored(networks["generator"], degraded), batch)}
+
+    def _restored(self, network: nn.Module, degraded: Tensor) -> Tensor:
+        x, condition = degraded.split((3, CONDITIONS), 1)
+        restored: Tensor = network(x.contiguous(memory_format=torch.channels_last), condition)
+        return restored.float()
+
+    def validate(self, generator: nn.Module) -> dict[str, float]:
+        """Return the PSNR over all channels and of luma, for degradations drawn at random once: of all strengths."""
+        whole, luma = [], []
+        for degraded, target in self.held_out:
+            restored, target = self._restored(generator, degraded.to(self.device)).clamp(0, 1), target.to(self.device)
+            whole.append(-10 * torch.log10((restored - target).square().mean()).item())
+            luma.append(psnr_y(restored, target, border=0))
+        return {"psnr": sum(whole) / len(whole), "psnr_y": sum(luma) / len(luma)}
+
+    def sample(self, generator: nn.Module) -> Tensor:
+        """Return rows of degraded, restored and true, from the middle of the first held-out images."""
+        rows = []
+        for degraded, target in self.held_out[:4]:
+            restored = self._restored(generator, degraded.to(self.device)).clamp(0, 1).cpu()
+            top, left = ((side - min(side, SHOWN)) // 2 for side in target.shape[2:])
+            shown = (degraded[:, :3].clamp(0, 1), restored, target)
+            rows.append(torch.cat([p[0, :, top : top + SHOWN, left : left + SHOWN] for p in shown], 2))
+        width = min(row.shape[2] for row in rows)
+        return torch.cat([row[:, :, :width] for row in rows], 1)
+
+
+def _numbers(key: str, text: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = [0]
+    if min(numbers) < 1:
+        raise TrainingError(f"{key} must be whole numbers above 0, separated by commas, got {text!r}")
+    return numbers

@@ -1,0 +1,97 @@
+"""`inpaint:telea` and `inpaint:ns`."""
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from imgtk import Image, Pipeline
+from imgtk.errors import ImgtkError
+
+METHODS = ("telea", "ns")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return skimage.data.astronaut()[:120, 100:260]
+
+
+@pytest.fixture(scope="module")
+def scratch():
+    mask = np.zeros((120, 160), np.uint8)
+    cv2.line(mask, (5, 10), (150, 100), 255, 3)
+    cv2.line(mask, (20, 110), (90, 4), 255, 4)
+    return mask
+
+
+@pytest.fixture
+def mask_file(scratch, tmp_path):
+    cv2.imwrite(str(tmp_path / "mask.png"), scratch)
+    return tmp_path / "mask.png"
+
+
+def fill(method, image, **params):
+    words = "".join(f" {name}={value}" for name, value in params.items())
+    return Pipeline(f"inpaint:{method}{words}", device="cpu")(image)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_scratch_is_filled_and_nothing_else_changed(photo, scratch, mask_file, method):
+    damaged = np.where(scratch[..., None] > 0, 0, photo).astype(np.uint8)
+    result = fill(method, damaged, mask=mask_file).pixels
+    hole = scratch > 0
+    assert (result[~hole] == photo[~hole]).all()
+    before, after = (np.abs(image[hole].astype(float) - photo[hole]).mean() for image in (damaged, result))
+    assert after < 0.35 * before
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_transparent_is_filled_and_opaque(photo, scratch, mask_file, method):
+    image = Image(np.where(scratch[..., None] > 0, 0, photo).astype(np.uint8), 255 - scratch)
+    result = fill(method, image)
+    assert result.alpha is None or (result.alpha == 255).all()
+    assert np.array_equal(result.pixels, fill(method, image.pixels, mask=mask_file).pixels)
+
+
+def test_a_mask_keeps_alpha(photo, mask_file):
+    alpha = np.tile(np.linspace(0, 255, 160).astype(np.uint8), (120, 1))
+    assert np.array_equal(fill("telea", Image(photo, alpha), mask=mask_file).alpha, alpha)
+
+
+def test_16_bits_are_kept(photo, scratch, mask_file):
+    deep = photo.astype(np.uint16) * 257 + 3
+    result = fill("ns", deep, mask=mask_file).pixels
+    assert result.dtype == np.uint16
+    assert (result[scratch == 0] == deep[scratch == 0]).all()
+    assert (result[scratch > 0] % 257 != 3).any()
+
+
+def test_the_mask_may_come_from_the_pipeline(photo):
+    """Everything that is brighter than a threshold, here by a strong contrast."""
+    text = "adjust:brightness-contrast -0.4 contrast=10 as bright; @in | inpaint:telea where=@bright"
+    assert not np.array_equal(Pipeline(text, device="cpu")(photo).pixels, photo)
+
+
+@pytest.mark.parametrize(
+    ("size", "value", "message"),
+    [
+        ((120, 159), 255, "the mask .* has 159x120 pixels, but the image has 160x120"),
+        ((120, 160), 0, "the mask marks no pixel"),
+        ((120, 160), 255, "all pixels are to be filled"),
+    ],
+)
+def test_masks_that_make_no_sense(photo, tmp_path, size, value, message):
+    cv2.imwrite(str(tmp_path / "mask.png"), np.full(size, value, np.uint8))
+    with pytest.raises(ImgtkError, match=message):
+        fill("telea", photo, mask=tmp_path / "mask.png")
+
+
+def test_other_things_that_make_no_sense(photo, tmp_path, mask_file):
+    with pytest.raises(ImgtkError, match="no pixel is transparent"):
+        fill("telea", photo)
+    with pytest.raises(ImgtkError, match="the mask cannot be used"):
+        fill("telea", photo, mask=tmp_path / "missing.png")
+    with pytest.raises(ImgtkError, match="both mask= and an image"):
+        Pipeline(f"adjust:grayscale as g; @in | inpaint:ns where=@g mask={mask_file}", device="cpu")(photo)
+    with pytest.raises(ImgtkError, match="radius: expected a number from 1 to 32"):
+        Pipeline("inpaint:telea radius=0", device="cpu")

@@ -1,0 +1,108 @@
+"""Trainer of the `restore:` operators: a few steps with tiny networks, and the degradations."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from imgtk import Pipeline
+from imgtk.errors import TrainingError
+from imgtk.registry import default
+from imgtk.training.run import train
+from imgtk.weights import Card, read_state
+from imgtk_restore.degrade import DEGRADATIONS, blurred, compressed, disc_kernels, line_kernels, noisy
+from imgtk_restore.trainer import RestoreRecipe, RestoreTrainer
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+TINY = {"name": "tiny", "widths": "4,6", "blocks": "1,1", "crop": "16", "batch": "4", "steps": "4", "held_out": "1"}
+
+
+def losses(out):
+    with (out / "log.csv").open() as file:
+        return [(row["figure"], row["value"]) for row in csv.DictReader(file) if row["figure"] != "seconds"]
+
+
+@pytest.mark.parametrize("degradation", DEGRADATIONS)
+def test_it_is_trained_exported_and_used_and_resumed_exactly(data, tmp_path, degradation):
+    spec = default().spec("restore:denoise")
+    common = {"overrides": {**TINY, "degradation": degradation}, "device": "cpu", "dtype": "fp32"}
+    weights = train(spec, data, tmp_path / "whole", **common)
+    train(spec, data, tmp_path / "parts", stop_at=2, **common)
+    again = train(spec, data, tmp_path / "parts", resume=True, **common)
+    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
+    ours, theirs = read_state(weights), read_state(again)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    card = Card.read(weights.with_suffix(".toml"))
+    assert card.architecture.startswith("RestorationNet, 3 residual blocks")
+    assert set(card.scores["validation"]) == {"psnr", "psnr_y"}
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 41, 3), dtype=np.uint8)
+    assert Pipeline(f"restore:denoise model={weights}", device="cpu")(pixels).pixels.shape == pixels.shape
+
+
+def test_it_learns_to_remove_noise():
+    torch.manual_seed(0)
+    trainer = RestoreTrainer(RestoreRecipe(widths="8,12", blocks="1,1", crop=16))
+    batch = torch.rand(8, 3, 1, 1).expand(-1, -1, 16, 16)
+    optimizer = torch.optim.Adam(trainer.networks["generator"].parameters(), 1e-2)
+    course = []
+    for _ in range(100):
+        _, found = next(trainer.updates(batch, trainer.networks))
+        optimizer.zero_grad()
+        found["l1"].backward()
+        optimizer.step()
+        course.append(found["l1"].item())
+    assert sum(course[-20:]) < 0.8 * sum(course[:20])
+
+
+def test_the_noise_has_the_level_that_is_told():
+    generator = torch.Generator().manual_seed(0)
+    target = torch.full((64, 3, 32, 32), 0.5)
+    x, level, told = noisy(target, generator).split((3, 1, 1), 1)
+    assert set(told.unique().tolist()) == {0.0, 1.0}
+    assert (level[told == 0] == 0).all()
+    for image, strength, known in zip(x, level[:, 0, 0, 0], told[:, 0, 0, 0], strict=True):
+        if known and strength < 0.5:  # stronger noise is cut off at black and white
+            assert image.std() * 255 == pytest.approx(60 * strength.item(), abs=0.6, rel=0.05)
+
+
+def test_the_same_generator_gives_the_same_images():
+    target = torch.rand(4, 3, 32, 32)
+    for degrade in DEGRADATIONS.values():
+        first, second = (degrade(target, torch.Generator().manual_seed(3)) for _ in range(2))
+        assert torch.equal(first, second)
+        assert first.shape == (4, 5, 32, 32)
+
+
+def test_jpeg_keeps_images_where_they_were():
+    target = torch.rand(16, 3, 1, 1).expand(-1, -1, 32, 32).contiguous()
+    target[:, :, :16] = 1 - target[:, :, 16:]
+    x = compressed(target, torch.Generator().manual_seed(0))[:, :3]
+    assert (x - target).abs().mean() < 0.05
+
+
+def test_blur_keeps_images_where_they_were_and_as_bright():
+    """No kernel moves the image, whatever its kind; each sums to 1."""
+    for kernels in (disc_kernels(torch.tensor([0.0, 2.3, 4.0])), line_kernels(torch.rand(5) * 12, torch.rand(5) * 3)):
+        torch.testing.assert_close(kernels, kernels.flip((1, 2)))
+        torch.testing.assert_close(kernels.sum((1, 2)), torch.ones(len(kernels)))
+    assert disc_kernels(torch.zeros(1))[0, 10, 10] == pytest.approx(1)
+    target = torch.rand(12, 3, 40, 40)
+    x = blurred(target, torch.Generator().manual_seed(0))[:, :3]
+    assert (x.mean((2, 3)) - target.mean((2, 3))).abs().max() < 0.03
+    assert (x.std((2, 3)) < target.std((2, 3))).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"degradation": "rain"}, "unknown degradation 'rain'"),
+        ({"widths": "4,x"}, "widths must be whole numbers above 0"),
+        ({"widths": "4"}, "widths are for 1 levels and blocks for 3"),
+        ({"crop": 60}, "crops of 60 pixels do not suit"),
+    ],
+)
+def test_settings_that_make_no_sense(settings, message):
+    with pytest.raises(TrainingError, match=message):
+        RestoreTrainer(RestoreRecipe(**settings))

@@ -39,7 +39,7 @@ def plain(network: torch.nn.Module, pixels: np.ndarray) -> np.ndarray:
 
 
 def measure(name: str, size: Size, repeat: int) -> list[dict[str, Any]]:
-    """A row for each way to compute the operator."""
+    """Return a row for each way to compute the operator."""
     network = default().build(name).network
     assert network is not None, f"{name} has no network"
     pixels = (sample_image(*size)[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()

@@ -19,7 +19,7 @@ PIPELINES = "upscale:compact x4,upscale:esrgan x4,style:monet"
 
 
 def timed(pipeline: Pipeline, images: list[Image], repeat: int) -> dict[str, float]:
-    """Seconds that all images take, one by one and together."""
+    """Return the seconds that all images take, one by one and together."""
     alone = lambda: [pipeline(image) for image in images]  # noqa: E731
     return seconds({"alone": alone, "batch": lambda: pipeline.batch(images)}, repeat)
 

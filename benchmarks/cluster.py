@@ -35,7 +35,7 @@ MILLION = 1e6
 
 
 def timed(rows: Iterator[Row], *, skip: int = 1) -> tuple[list[Row], float]:
-    """The rows but the first ones, which pay for what is done once, and images per second without them."""
+    """Return the rows but the first ones, which pay for what is done once, and images per second without them."""
     first = list(islice(rows, skip))
     start = perf_counter()
     rest = list(rows)
@@ -45,7 +45,7 @@ def timed(rows: Iterator[Row], *, skip: int = 1) -> tuple[list[Row], float]:
 
 
 def photos(text: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """What JPEG photos of 12 megapixels cost on the device."""
+    """Return what JPEG photos of 12 megapixels cost on the device."""
     out = folder / f"out-{text.partition(' ')[0].replace(':', '-')}"
     rows, rate = timed(run(Pipeline(text, device=options.device), folder / "in", out, jobs=options.jobs))
     stages = {stage: median(row.seconds[stage] for row in rows) for stage in ("read", "compute", "write")}
@@ -66,7 +66,7 @@ def photos(text: str, folder: Path, options: argparse.Namespace) -> dict[str, An
 
 
 def shared(folder: Path, count: int, workers: int) -> list[dict[str, Any]]:
-    """Small images per second of one worker with one core, and of so many."""
+    """Return small images per second of one worker with one core, and of so many."""
     pipeline = Pipeline(SHARED, device="cpu")
     (folder / "small").mkdir()
     for index in range(count + 1):
@@ -81,7 +81,7 @@ def shared(folder: Path, count: int, workers: int) -> list[dict[str, Any]]:
 
 
 def handed_out(folder: Path, count: int, workers: int) -> dict[str, Any]:
-    """How many images per second the pool hands out and takes back."""
+    """Return how many images per second the pool hands out and takes back."""
     make_images(folder / "tiny", count)
     pipeline = Pipeline("upscale:nearest x2", device="cpu")
     jobs = list_jobs([str(folder / "tiny")], folder / "tiny-out", recursive=True)

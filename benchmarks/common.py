@@ -19,14 +19,15 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options that every benchmark has."""
+    """Return a parser with the options that every benchmark has."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for NAME.json and NAME.svg")
     return parser
 
 
 def seconds(functions: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, float]:
-    """Median seconds of each function, called in turns so that a busy machine slows all of them, after a warm-up."""
+    """Return median seconds of each function, called in turns so that a busy machine slows all of them, after a
+    warm-up."""
     times: dict[str, list[float]] = {name: [] for name in functions}
     for turn in range(repeat + 1):
         for name, function in functions.items():
@@ -67,7 +68,7 @@ def _draw(path: Path, draw: Callable[[Axes], None]) -> None:
 
 
 def bars(values: Mapping[str, float], title: str, unit: str) -> Callable[[Axes], None]:
-    """A drawing of horizontal bars, the first on top, each with its value."""
+    """Return a drawing of horizontal bars, the first on top, each with its value."""
 
     def draw(axes: Axes) -> None:
         drawn = axes.barh(list(values), list(values.values()), height=0.6)

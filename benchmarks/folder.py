@@ -33,7 +33,7 @@ PER_FOLDER = 5000
 
 
 def make_images(folder: Path, count: int) -> list[Path]:
-    """Noise of 24x16 to 31x23 pixels in four formats, in folders of 5000."""
+    """Return the noise of 24x16 to 31x23 pixels in four formats, in folders of 5000."""
     noise = np.random.default_rng(0).integers(0, 256, (23, 31 + count, 3), np.uint8)
     paths = []
     for k in range(count):
@@ -45,7 +45,7 @@ def make_images(folder: Path, count: int) -> list[Path]:
 
 
 def break_images(paths: list[Path]) -> None:
-    """Each in one of five ways."""
+    """Break each image in one of five ways."""
     for k, path in enumerate(paths):
         data = path.read_bytes()
         cut = data[: len(data) // 2]
@@ -96,7 +96,8 @@ def killed_and_resumed(folder: Path, images: int, broken: int, kills: int) -> di
 def rates(
     folder: Path, pipeline: str, images: int, width: int, suffix: str, device: str, repeat: int
 ) -> list[dict[str, Any]]:
-    """The same images through a folder run, one after the other, and through the bare operators, decoded before."""
+    """Return the same images through a folder run, one after the other, and through the bare operators, decoded
+    before."""
     size = (width, width * 3 // 4)
     (folder / "in").mkdir(parents=True)
     tensors = []

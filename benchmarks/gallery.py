@@ -37,7 +37,7 @@ PAINTERS = (
 
 
 def subjects() -> list[np.ndarray]:
-    """A portrait, an engine, a dark scene, a cat, text, and a sky: (H, W, 3), uint8, of about 400 pixels."""
+    """Return a portrait, an engine, a dark scene, a cat, text, and a sky: (H, W, 3), uint8, of about 400 pixels."""
     sky = (255 * smooth_image(400, 400)[0].permute(1, 2, 0).numpy()).astype(np.uint8)
     engine = imread(Path(data.__file__).parent / "motorcycle_left.png")[:, :, :3]
     page = np.repeat(data.page()[:, :, None], 3, 2)
@@ -52,7 +52,7 @@ def subjects() -> list[np.ndarray]:
 
 
 def small(pixels: np.ndarray) -> np.ndarray:
-    """A quarter of the size, as a JPEG of quality 85: what people want to enlarge."""
+    """Return a quarter of the size, as a JPEG of quality 85: what people want to enlarge."""
     height, width = (length // 4 for length in pixels.shape[:2])
     file = io.BytesIO()
     Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX).save(file, "JPEG", quality=85)
@@ -60,7 +60,7 @@ def small(pixels: np.ndarray) -> np.ndarray:
 
 
 def cell(pixels: np.ndarray) -> np.ndarray:
-    """The middle of an image, a third from the top."""
+    """Return the middle of an image, a third from the top."""
     height, width = pixels.shape[:2]
     top, left = max(0, (height - SIDE) // 3), max(0, (width - SIDE) // 2)
     part = pixels[top : top + SIDE, left : left + SIDE]
@@ -68,7 +68,7 @@ def cell(pixels: np.ndarray) -> np.ndarray:
 
 
 def sheet(path: Path, texts: Sequence[str], images: Sequence[np.ndarray], first: Sequence[np.ndarray]) -> None:
-    """One row for the inputs, and one for each pipeline."""
+    """Draw one row for the inputs, and one for each pipeline."""
     rows = [np.concatenate([cell(pixels) for pixels in first], 1)]
     for text in texts:
         pipeline = imgtk.Pipeline(text)

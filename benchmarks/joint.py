@@ -39,12 +39,12 @@ Method = Callable[[Tensor], Tensor]
 
 
 def cascades() -> list[str]:
-    """Both orders of every style and upscaler."""
+    """Return both orders of every style and upscaler."""
     return [text for style in STYLES for up in UPSCALERS for text in (f"{up} | {style}", f"{style} | {up}")]
 
 
 def load(file: Path, side: int) -> Tensor:
-    """(1, 3, H, W), sides multiples of 32, the longer at most `side`."""
+    """Return (1, 3, H, W), sides multiples of 32, the longer at most `side`."""
     pixels = load_image(file, side)
     height, width = (length - length % 32 for length in pixels.shape[:2])
     return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
@@ -55,7 +55,7 @@ def image(x: Tensor) -> Image:
 
 
 def through(pipeline: Pipeline) -> Method:
-    """What the pipeline makes of a large image's small version, in 8 bits like any file."""
+    """Return what the pipeline makes of a large image's small version, in 8 bits like any file."""
 
     def method(x: Tensor) -> Tensor:
         return torch.tensor(pipeline(image(classic(x, SCALE))).pixels).permute(2, 0, 1)[None].float() / 255
@@ -96,7 +96,7 @@ class Measure:
         return figures
 
     def _embedded(self, images: Sequence[Tensor]) -> Tensor:
-        """A vector for each of the parts that lie beside each other in the images."""
+        """Return a vector for each of the parts that lie beside each other in the images."""
         found = []
         for x in images:
             parts = x.unfold(2, VIEW, VIEW).unfold(3, VIEW, VIEW).permute(0, 2, 3, 1, 4, 5)

@@ -26,7 +26,7 @@ from imgtk.testing.images import sample_image as made_up
 
 
 def make(path: Path, side: int) -> None:
-    """A TIFF file of `side` x `side` pixels: a made-up image, again and again."""
+    """Write a TIFF file of `side` x `side` pixels: a synthetic image, repeated."""
     tile = quantised(made_up(1024, 512), np.dtype(np.uint8), gray=False)
     with output(path, 3 * side * side, 0) as file, raster(path, (side, side, 3), np.dtype(np.uint8)) as pixels:
         across = np.tile(tile, (1, -(-side // tile.shape[1]), 1))[:, :side]

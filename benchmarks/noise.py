@@ -26,7 +26,7 @@ def left_out(self: AddNoise, x: Tensor, source: Source) -> Tensor:
 
 
 def cost(name: str, x: Tensor, repeat: int) -> dict[str, Any]:
-    """The row of the painting operator `name`, for the image `x`."""
+    """Return the row of the painting operator `name`, for the image `x`."""
     node = parse(name, default()).nodes[-1]
     op = default().build(node.op, **node.params)
     op.to(x.device, x.dtype)

@@ -20,7 +20,7 @@ from imgtk.testing import sample_image
 
 
 def chain(text: str, device: torch.device, dtype: torch.dtype) -> list[tuple[ImageOp, torch.dtype]]:
-    """The operators of a pipeline without branches, and what they compute in."""
+    """Return the operators of a pipeline without branches, and what they compute in."""
     ops = []
     for node in parse(text, default()).nodes[INPUT + 1 :]:
         op = default().build(node.op, **node.params)

@@ -40,7 +40,7 @@ def write_cards(rows: list[dict[str, Any]]) -> None:
 
 
 def weights_and_scale(text: str) -> tuple[list[Path], Fraction]:
-    """The files of weights that the pipeline's last operator takes, and its scale."""
+    """Return the files of weights that the pipeline's last operator takes, and its scale."""
     node = parse(text, default()).nodes[-1]
     op = default().build(node.op, **node.params)
     return list(op.weight_files), op.geometry.scale

@@ -72,7 +72,7 @@ def compare_network(name: str, size: Size, tile: int, repeat: int, model: str | 
 
 
 def compare_bicubic(size: Size, repeat: int) -> dict[str, Any]:
-    """The operator on a float tensor against `cv2.resize` on the same memory."""
+    """Return the operator on a float tensor against `cv2.resize` on the same memory."""
     op = default().build("upscale:bicubic", scale="x4")
     x = sample_image(*size)
     array = x[0].permute(1, 2, 0).numpy()

@@ -22,7 +22,7 @@ def load(name: str) -> dict[str, Any]:
 
 
 def summary() -> str:
-    """Markdown: speed and memory with the command that measures each, and the table of quality."""
+    """Return markdown: speed and memory with the command that measures each, and the table of quality."""
     machine = load("speed")["machine"]
     lines = [
         f"Measured on {machine['cpu']}, {machine['memory_gib']} GiB, torch {machine['torch']}. Ratios compare",

@@ -17,7 +17,7 @@ from imgtk.testing import sample_image
 
 
 def pipeline_of(spec: OpSpec) -> str | None:
-    """A pipeline of this operator alone; None if it needs something that cannot be made up, such as a file."""
+    """Return a pipeline of this operator alone; None if it needs something that cannot be made up, such as a file."""
     words = [spec.name]
     for param in spec.params:
         if isinstance(param.type, ImageInput):

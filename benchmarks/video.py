@@ -35,7 +35,7 @@ BORDER = 24  # pixels left out, where the camera sees something new
 
 
 def frames(count: int, side: int, move: tuple[float, float]) -> Iterator[Image]:
-    """What the camera sees: square frames of `side` pixels."""
+    """Yield what the camera sees: square frames of `side` pixels."""
     from skimage import data
 
     photo, random = data.astronaut(), np.random.default_rng(0)
@@ -46,7 +46,7 @@ def frames(count: int, side: int, move: tuple[float, float]) -> Iterator[Image]:
 
 
 def flicker(results: Sequence[Image], move: tuple[float, float]) -> float:
-    """Mean difference of the results from those before, at the place that the camera has moved them to."""
+    """Return mean difference of the results from those before, at the place that the camera has moved them to."""
     differences = []
     for before, after in pairwise(results):
         shift = np.float32([[1, 0, -move[0]], [0, 1, -move[1]]])
@@ -58,7 +58,7 @@ def flicker(results: Sequence[Image], move: tuple[float, float]) -> float:
 
 
 def detail(results: Sequence[Image]) -> float:
-    """Mean gradient."""
+    """Return mean gradient."""
     return float(np.mean([np.abs(np.diff(one.pixels.astype(np.float32), axis=1)).mean() for one in results[1:]]))
 
 
@@ -77,7 +77,7 @@ def flicker_rows(style: str, strengths: Sequence[float], options: Any) -> Iterat
 
 
 def rate(text: str, options: Any) -> dict[str, Any]:
-    """Frames per second of the bare pipeline, and of a run from clip to clip."""
+    """Return frames per second of the bare pipeline, and of a run from clip to clip."""
     seen = list(frames(options.frames, options.side, MOVES[1]))
     pipeline = Pipeline(text, device=options.device)
     pipeline(seen[0])

@@ -140,7 +140,7 @@ _TYPES = {
     "object": "a table",
     "null": "nothing",
 }
-"""How people call the types that msgspec names."""
+"""Names for users of the types that msgspec names."""
 _PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _TABLE = re.compile(r"\s*\[\[?([^\[\]]+)\]")
 _KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")

@@ -93,7 +93,7 @@ class OperatorError(ImgtkError):
 
 
 class BrokenContract(Exception):  # noqa: N818 - `blame` makes an OperatorError of it, which names who broke it
-    """What an operator promises and does not keep; the message continues "adjust:mine (imgtk-mine 1.0) "."""
+    """An operator breaks a promise; the message continues "adjust:mine (imgtk-mine 1.0) "."""
 
 
 def blame(who: str, doing: str, error: Exception) -> OperatorError:

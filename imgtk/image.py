@@ -23,25 +23,7 @@ __all__ = ["Image", "Metadata"]
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file carries beside its pixels.
-
-    Attributes:
-        icc: ICC profile that the pixels are in. imgtk computes in this space and hands the profile on.
-        exif: the EXIF block without the "Exif\\0\\0" prefix, its orientation already applied and reset to 1.
-        xmp: the XMP packet.
-        dpi: pixels per inch, horizontal and vertical.
-        text: PNG text chunks and comparable comments, by keyword.
-        iptc: the records of IPTC-IIM, as JPEG (in APP13) and TIFF hold them.
-        xmp_extension: what XMP in JPEG holds beyond a segment.
-        cicp: code points of ITU-T H.273 for the colours, as PNG has them; `icc` says the same if a profile can.
-        lossless: whether the file is a WebP that keeps every pixel, which others do not.
-        quality: of a JPEG, 1 to 100, as its quantisation tables tell.
-        compression: of a TIFF, by the number of its scheme.
-        indexed: whether the file is a PNG or GIF with a palette.
-        pyramid: whether the file holds reduced versions of the image, too (TIFF).
-        geo: where on Earth the image lies (GeoTIFF).
-        warnings: remarks for the user, and what the file held besides: "OME-XML is left out".
-    """
+    """The metadata of an image file."""
 
     icc: bytes | None = None
     exif: bytes | None = None

@@ -38,7 +38,7 @@ def main(names: list[str]) -> None:
 
 
 def warm() -> str:
-    """A table of colours: warm lights and cool shadows."""
+    """Return a table of colours: warm lights and cool shadows."""
     steps = [i / 8 for i in range(9)]
     colours = [f"{r**0.85} {g} {0.1 + 0.75 * b}" for b in steps for g in steps for r in steps]
     return "\n".join(["LUT_3D_SIZE 9", *colours])

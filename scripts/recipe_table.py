@@ -34,7 +34,7 @@ def table() -> list[str]:
 
 
 def fits(spec: OpSpec, recipe: Path) -> bool:
-    """Whether the operator's trainer knows all settings of the recipe."""
+    """Return whether the operator's trainer knows all settings of the recipe."""
     assert spec.trainer
     try:
         load_recipe(trainer_type(spec.trainer).recipe_type, recipe, {})
@@ -44,7 +44,7 @@ def fits(spec: OpSpec, recipe: Path) -> bool:
 
 
 def best(recipe: Path, operators: list[OpSpec]) -> OpSpec:
-    """The operator whose name begins the recipe's; if there is none, the one whose trainer the fewest share."""
+    """Return the operator whose name begins the recipe's; if there is none, the one whose trainer the fewest share."""
     trainers = Counter(spec.trainer for spec in operators)
     fitting = [spec for spec in operators if fits(spec, recipe)]
     if not fitting:

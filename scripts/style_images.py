@@ -22,33 +22,33 @@ ACROSS = 4
 
 
 def sheet(name: str, images: list[np.ndarray]) -> None:
-    """Images of one size in rows of `ACROSS`, as docs/images/NAME.webp."""
+    """Draw images of one size in rows of `ACROSS`, as docs/images/NAME.webp."""
     blank = np.full_like(images[0], 255)
     images = images + [blank] * (-len(images) % ACROSS)
     row(name, [np.concatenate(images[column::ACROSS]) for column in range(ACROSS)])
 
 
 def styles() -> None:
-    """The photo, and what each style makes of it, in the order of `STYLES`."""
+    """Draw the photo, and what each style makes of it, in the order of `STYLES`."""
     photo = data.astronaut()[:400, :]
     sheet("styles", [fitted(photo), *(fitted(run(f"style:{name}", photo)) for name in STYLES)])
 
 
 def between() -> None:
-    """From one style to another by quarters."""
+    """Draw the way from one style to another by quarters."""
     cat = data.chelsea()
     row("between", [fitted(run(f"style:starry-night+great-wave mix={k / 4}", cat)) for k in range(5)])
 
 
 def colours() -> None:
-    """Photo, painting, and the three ways to keep the photo's colours."""
+    """Draw photo, painting, and the three ways to keep the photo's colours."""
     coffee = data.coffee()
     ways = ("", "keep-colour=luma", "keep-colour=covariance", "keep-colour=histogram")
     row("keep-colour", [fitted(coffee), *(fitted(run(f"style:starry-night {way}", coffee)) for way in ways)])
 
 
 def mask() -> None:
-    """Photo, mask, and the photo painted where the mask is white."""
+    """Draw photo, mask, and the photo painted where the mask is white."""
     photo = data.astronaut()[:400, :]
     height, width = photo.shape[:2]
     down, across = np.mgrid[:height, :width]
@@ -62,7 +62,7 @@ def mask() -> None:
 
 
 def strokes() -> None:
-    """One painting at 480, 1440 and 4320 pixels seen as a whole, and a part of each, pixel by pixel."""
+    """Draw one painting at 480, 1440 and 4320 pixels seen as a whole, and a part of each, pixel by pixel."""
     rocket = Image.fromarray(data.rocket())
     seen, close = [], []
     for width in (480, 1440, 4320):

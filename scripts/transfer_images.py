@@ -19,7 +19,7 @@ SIZE = (360, 240)
 
 
 def fitted(pixels: np.ndarray) -> np.ndarray:
-    """The middle of an image at `SIZE`."""
+    """Return the middle of an image at `SIZE`."""
     height, width = pixels.shape[:2]
     scale = min(width / SIZE[0], height / SIZE[1])
     across, down = SIZE[0] * scale, SIZE[1] * scale
@@ -30,7 +30,7 @@ def fitted(pixels: np.ndarray) -> np.ndarray:
 
 
 def given(pixels: np.ndarray, operator: str, reference: np.ndarray) -> np.ndarray:
-    """`pixels` after `operator`, in which {} stands for a file of `reference`."""
+    """Return `pixels` after `operator`, in which {} stands for a file of `reference`."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "reference.png"
         Image.fromarray(reference).save(file)
@@ -38,7 +38,7 @@ def given(pixels: np.ndarray, operator: str, reference: np.ndarray) -> np.ndarra
 
 
 def colour() -> None:
-    """Photo, reference, transport, Reinhard."""
+    """Draw photo, reference, transport, Reinhard."""
     cat, coffee = fitted(data.chelsea()), fitted(data.coffee())
     rocket = fitted(data.rocket())
     sheets = []
@@ -49,7 +49,7 @@ def colour() -> None:
 
 
 def texture() -> None:
-    """Photo, texture, and the photo in its pieces: as it is, with more coherence, and in its own colours."""
+    """Draw photo, texture, and the photo in its pieces: as it is, with more coherence, and in its own colours."""
     astronaut, cat = data.astronaut()[:300, 40:440], data.chelsea()[20:, :420]
     operators = ("style:texture {}", "style:texture {} coherence=0.6 steps=3", "style:texture {} keep-colour")
     sheets = []

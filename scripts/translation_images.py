@@ -19,7 +19,7 @@ PHOTOS = (data.coffee()[:384, 100:484], data.astronaut()[:384, 64:448], data.che
 
 
 def sheet(name: str, chains: Sequence[str], side: int) -> None:
-    """Each photo, and what each chain makes of it, as docs/images/NAME.webp."""
+    """Draw each photo, and what each chain makes of it, as docs/images/NAME.webp."""
     rows = []
     for photo in PHOTOS:
         cells = [photo, *(np.asarray(Pipeline(chain, dtype="fp32")(photo).pixels) for chain in chains)]
@@ -32,12 +32,12 @@ def sheet(name: str, chains: Sequence[str], side: int) -> None:
 
 
 def photo2monet() -> None:
-    """By CycleGAN and by UNIT."""
+    """Draw the translations by CycleGAN and by UNIT."""
     sheet("photo2monet", ("translate:photo2monet", "translate:unit"), 384)
 
 
 def sketch2photo() -> None:
-    """Sketches, plain and coloured, and the photos of them."""
+    """Draw sketches, plain and coloured, and the photos of them."""
     plain, coloured = "translate:photo2sketch", "translate:photo2sketch colour=0.5"
     back = "translate:sketch2photo"
     sheet("sketch2photo", (plain, f"{plain} | {back}", coloured, f"{coloured} | {back}"), 256)

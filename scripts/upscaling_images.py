@@ -21,7 +21,7 @@ GAP = 4
 
 
 def row(name: str, images: list[np.ndarray]) -> None:
-    """Images of one size, side by side, as docs/images/NAME.webp."""
+    """Draw images of one size, side by side, as docs/images/NAME.webp."""
     height, width = images[0].shape[:2]
     sheet = np.full((height, (width + GAP) * len(images) - GAP, 3), 255, np.uint8)
     for number, pixels in enumerate(images):
@@ -35,13 +35,14 @@ def run(pipeline: str, pixels: np.ndarray) -> np.ndarray:
 
 
 def cat() -> np.ndarray:
-    """An eye of the cat, 72x72: half the size of the photo."""
+    """Return an eye of the cat, 72x72: half the size of the photo."""
     photo = Image.fromarray(data.chelsea()).crop((84, 84, 228, 228))
     return np.asarray(photo.resize((72, 72), Image.Resampling.BICUBIC))
 
 
 def cobbles(side: int = 64, stones: int = 26) -> np.ndarray:
-    """A texture that repeats itself seamlessly: the cells of random points on a torus, shaded from the top left."""
+    """Return a texture that repeats itself seamlessly: the cells of random points on a torus, shaded from the
+    top left."""
     random = np.random.default_rng(5)
     fine = 8 * side
     points = random.random((stones, 2)) * fine
@@ -60,7 +61,7 @@ def cobbles(side: int = 64, stones: int = 26) -> np.ndarray:
 
 
 def degraded(pixels: np.ndarray) -> np.ndarray:
-    """The image after Gaussian noise of 5 levels and JPEG of quality 40."""
+    """Return the image after Gaussian noise of 5 levels and JPEG of quality 40."""
     noisy = pixels + np.random.default_rng(0).normal(0, 5, pixels.shape)
     return compressed(noisy.round().clip(0, 255).astype(np.uint8), 40)
 
@@ -77,7 +78,7 @@ def operators() -> None:
 
 
 def scales() -> None:
-    """x2 of the cat, and x1 of a degraded image twice as large."""
+    """Draw x2 of the cat, and x1 of a degraded image twice as large."""
     photo = np.asarray(Image.fromarray(data.chelsea()).crop((84, 84, 228, 228)))
     pair = [run("upscale:bicubic x2", cat()), run("upscale:esrgan x2 model=esrgan-x2", cat())]
     row("scales", [*pair, degraded(photo), run("upscale:esrgan x1", degraded(photo))])
@@ -89,7 +90,7 @@ def interpolate() -> None:
 
 
 def denoise() -> None:
-    """A face in a photo saved as JPEG of quality 80."""
+    """Draw a face in a photo saved as JPEG of quality 80."""
     face = np.asarray(
         Image.fromarray(data.astronaut()).resize((256, 256), Image.Resampling.BOX).crop((82, 18, 136, 72))
     )
@@ -98,14 +99,14 @@ def denoise() -> None:
 
 
 def tta() -> None:
-    """One view, eight, and what changes, five times as strong, around middle gray."""
+    """Draw one view, eight, and what changes, five times as strong, around middle gray."""
     one, eight = (run(f"upscale:compact tta={views}", cat())[40:232, 40:232] for views in (1, 8))
     change = (eight.astype(int) - one) * 5 + 128
     row("tta", [one, eight, change.clip(0, 255).astype(np.uint8)])
 
 
 def tileable() -> None:
-    """Four copies of a quarter that is cut out around the corner, where they meet; without and with the flag."""
+    """Draw four copies of a quarter that is cut out around the corner, where they meet; without and with the flag."""
     texture = cobbles()
     pair = [np.roll(run(f"upscale:compact {flag}", texture), (128, 128), (0, 1)) for flag in ("", "tileable=both")]
     row("tileable", [np.tile(texture, (4, 4, 1))[:192, :192], *(pixels[32:224, 32:224] for pixels in pair)])

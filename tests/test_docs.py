@@ -122,6 +122,13 @@ def test_figures_of_the_benchmarks_are_the_committed_ones() -> None:
     assert f"<!-- benchmarks -->\n{printed}<!-- /benchmarks -->" in (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 
 
+def test_every_page_is_in_the_navigation() -> None:
+    """Of the site (mkdocs.yml), and of docs/index.md for readers of the repository."""
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert pages <= set(re.findall(r"[\w-]+\.md", (ROOT / "mkdocs.yml").read_text("utf-8")))
+    assert pages - {"index.md"} <= set(re.findall(r"\(([\w-]+\.md)\)", (ROOT / "docs" / "index.md").read_text("utf-8")))
+
+
 def test_table_of_recipes() -> None:
     """If this fails, put the output of scripts/recipe_table.py between the marks."""
     lines = runpy.run_path(str(ROOT / "scripts" / "recipe_table.py"))["table"]()

@@ -49,13 +49,7 @@ class Stopped(Exception):  # noqa: N818 - a signal of the run to itself
 
 
 class Converted(NamedTuple):
-    """What a clip has become.
-
-    Attributes:
-        size: of the frames.
-        notes: remarks for the user.
-        warnings: what of the clip is not in the result.
-    """
+    """The result of converting a clip."""
 
     size: Size
     notes: list[str]

@@ -53,7 +53,7 @@ class RunState:
 
     @property
     def ending(self) -> bool:
-        """Whether nothing more is to be begun."""
+        """Whether the run ends, so that nothing more is started."""
         return self._stop.is_set() or self._over.is_set()
 
     def end(self, failure: Exception | None = None) -> None:

@@ -13,7 +13,7 @@ from imgtk.geometry import Box
 __all__ = ["Comparison", "compare"]
 
 SIDE = 128
-"""Of a crop, in pixels of the result."""
+"""Side of a crop, in pixels of the result."""
 
 OVERVIEW = 256
 """Longest side of the small version of the whole image."""

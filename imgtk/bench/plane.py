@@ -11,7 +11,7 @@ __all__ = ["plane"]
 WIDTH, HEIGHT = 640, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 30, 20, 55
 MARGIN = 0.12
-"""Of the range of values, left free around the points."""
+"""Share of the range of values that is left free around the points."""
 
 COLOURS = ("#0b6e99", "#c4501b", "#3c7d22", "#8a3fa0", "#a67c00", "#b3003c", "#00796b", "#555555")
 

@@ -13,7 +13,7 @@ __all__ = ["Published", "known_name", "published", "rank"]
 
 @dataclass(frozen=True)
 class Published:
-    """What a paper states for a set. `ssim_y` is None where it states none."""
+    """The figures that a paper states for a set. `ssim_y` is None if it states none."""
 
     method: str
     psnr_y: float

@@ -105,7 +105,7 @@ class SetReport:
 
     @property
     def metrics(self) -> list[Metric]:
-        """Those that were measured."""
+        """The metrics that were measured."""
         return [metric for metric in METRICS if metric.key in self.results[0].mean]
 
 
@@ -130,7 +130,7 @@ class BenchReport:
 
     @property
     def computed(self) -> str:
-        """How the figures came about, as a line of text."""
+        """How the figures were computed, as a line of text."""
         ours = " (our own, distilled from SqueezeNet 1.1)" if self.features == "imgtk" else ""
         network = f"; feature network: {self.features}{ours}" if self.features else ""
         runtime = "" if self.backend == "auto" else f" by {self.backend}"

@@ -22,7 +22,7 @@ from imgtk.registry import Registry, default
 __all__ = ["Method", "default_methods", "methods", "run"]
 
 PAPERS = {"bicubic": "upscale:bicubic x{} a=-0.5"}
-"""What a bare name means where it is not `upscale:NAME x{}`: the papers' bicubic is MATLAB's."""
+"""Pipelines for bare names that do not mean `upscale:NAME x{}`: the bicubic of papers is MATLAB's."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""What can be typed next: operators, parameters and their values, presets, weights. Imports no torch.
-
-Every function takes the beginning of a word and gives the words that it may become.
-"""
+"""Completion of operators, parameters and their values, presets and weights. Imports no torch."""
 
 from __future__ import annotations
 

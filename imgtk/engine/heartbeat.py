@@ -18,7 +18,7 @@ INTERVAL = 0.4
 
 
 class _Pulse(local):
-    """Of this thread: whom to tell, when that was last done, and how many modules were called."""
+    """The state of this thread: the function to call, when it was last called, and how many modules were called."""
 
     tell: Callable[[int], None] | None = None
     last = 0.0

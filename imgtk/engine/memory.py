@@ -1,4 +1,4 @@
-"""How much memory a tile needs: measured on two small ones."""
+"""Memory needed by a tile, measured on two small ones."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class Plan:
 
     @property
     def placement(self) -> Affine | None:
-        """Where the pixels of the result lie in the input; None if no matrix tells."""
+        """Where the pixels of the result lie in the input; None if no matrix describes it."""
         found = Affine.scaling(1, 1)
         index = self.output
         while index != INPUT:

@@ -99,12 +99,12 @@ class Session:
 
     @cached_property
     def who(self) -> Mapping[int, str]:
-        """What messages call the operators, by node id: with the packages that brought them."""
+        """The operators in words, by node id: with the packages that provide them."""
         return {index: self.registry.told(node.op) for index, node in enumerate(self.graph.nodes) if index in self.ops}
 
     @property
     def in_place(self) -> bool:
-        """Whether the operators only scale, so that they suit small images as they do large ones."""
+        """Whether the operators only scale, so that they work for small images as for large ones."""
         return all(
             self.graph.nodes[i].inputs
             and type(op).regions is ImageOp.regions

@@ -20,16 +20,7 @@ _METRES_PER_INCH = 0.0254
 
 @dataclass(frozen=True)
 class Bitmap:
-    """What the header says.
-
-    Attributes:
-        size: in pixels.
-        bits: of a pixel, 16 or 32.
-        masks: which of them are red, green, blue and alpha; 0 for no alpha.
-        start: where the pixels are in the file.
-        upside_down: whether the first row is the lowest, as is the rule.
-        dpi: the resolution, if it is stated.
-    """
+    """The header of a BMP file."""
 
     size: Size
     bits: int

@@ -1,4 +1,4 @@
-"""What Pillow does not tell of WebP and AVIF files."""
+"""Facts about WebP and AVIF files that Pillow does not provide."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 
 class AvifFacts(NamedTuple):
-    """What an AVIF file says of its samples.
-
-    Attributes:
-        points: code points of ITU-T H.273 for the colours (the nclx colr box; ISO/IEC 14496-12, 12.1.5): primaries,
-            transfer, matrix, whether the range is full; None if there are none.
-        bits: of a sample.
-        gray: whether there are no colours.
-    """
+    """The samples of an AVIF file, as its header states them."""
 
     points: tuple[int, int, int, int] | None
     bits: int

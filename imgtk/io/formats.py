@@ -1,4 +1,4 @@
-"""What each file format that imgtk writes can hold."""
+"""The file formats that imgtk writes, and what each can hold."""
 
 from __future__ import annotations
 

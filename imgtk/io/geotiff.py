@@ -1,4 +1,4 @@
-"""Where on Earth an image lies: the tags of OGC GeoTIFF 1.1 (OGC 19-008r4), and two of GDAL."""
+"""GeoTIFF: where on Earth an image lies, by the tags of OGC GeoTIFF 1.1 (OGC 19-008r4), and two of GDAL."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ class GeoReference:
         return GeoReference(size, tags)
 
     def _affine(self) -> tuple[Affine, tuple[float, float]] | None:
-        """From the pixels' coordinates to places, and scale and origin of heights; None if tie points alone tell."""
+        """Return the mapping from pixel coordinates to places, with scale and origin of heights; None if only tie
+        points define it."""
         if _TRANSFORMATION in self.tags:
             m = self.tags[_TRANSFORMATION]
             return Affine(m[0], m[1], m[3], m[4], m[5], m[7]), (m[10], m[11])

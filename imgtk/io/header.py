@@ -16,16 +16,7 @@ more than cameras make, less than what files of a few hundred kilobytes can hold
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of an image in it.
-
-    Attributes:
-        size: of the upright image.
-        channels: 1 to 4, with alpha.
-        depth: bits of a sample in memory: 8, 16 or 32.
-        metadata: with the orientation as the file states it.
-        orientation: 1 (upright) to 8.
-        whole: why it can only be decoded as a whole, in words; empty if it can be decoded by rows.
-    """
+    """The header of an image in a file."""
 
     size: Size
     channels: int
@@ -36,12 +27,12 @@ class Header:
 
     @property
     def has_alpha(self) -> bool:
-        """Whether there is a channel of alpha, which may turn out to hide nothing."""
+        """Whether there is an alpha channel, which may be opaque everywhere."""
         return self.channels in (2, 4)
 
     @property
     def nbytes(self) -> int:
-        """Of the decoded image."""
+        """Bytes of the decoded image."""
         return self.size.pixels * self.channels * self.depth // 8
 
 

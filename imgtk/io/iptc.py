@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 _SIGNATURE, _IPTC = b"8BIM", 0x0404
 HEADER = b"Photoshop 3.0\0"
-"""What the APP13 segment of JPEG begins with."""
+"""First bytes of the APP13 segment of JPEG."""
 
 
 def from_resources(data: bytes) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What Pillow does not tell of JPEG files: extended XMP, and whether one that has no end is complete.
+"""Facts about JPEG files that Pillow does not provide: extended XMP, and whether a file without an end is complete.
 
 Sections are those of ITU-T T.81 and of the XMP Specification, Part 3 (Adobe, 2020).
 """

@@ -84,7 +84,7 @@ def raw_profile(kind: bytes, block: bytes) -> tuple[bytes, bytes]:
 
 @dataclass
 class _Found:
-    """What chunks say."""
+    """The contents of chunks."""
 
     icc: bytes | None = None
     exif: bytes | None = None

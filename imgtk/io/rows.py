@@ -1,4 +1,4 @@
-"""What writers read pixels from: an array, or a file on disk."""
+"""Sources of pixels for writers: an array, or a file on disk."""
 
 from __future__ import annotations
 

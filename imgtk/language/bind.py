@@ -15,7 +15,7 @@ SAVE_SPEC = OpSpec(
     summary="Write the image as it is at this stage, and pass it on.",
     params=(Param("file", File(), "where to write it; the suffix chooses the format", positional=True),),
 )
-"""How the stage `save` is written. It is no operator: the engine does it."""
+"""The parameters of the stage `save`, which is not an operator: the engine does it."""
 
 
 def spec_of(op: str, registry: Registry) -> OpSpec:

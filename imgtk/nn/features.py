@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Pooling = Literal["max", "average"]
-"""How a feature network makes its layers smaller. Gram losses take averages (Gatys et al. 2016, section 2)."""
+"""How a feature network reduces its layers. Gram losses use averages (Gatys et al. 2016, section 2)."""
 
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -1,4 +1,4 @@
-"""What a JPEG file loses, on batches of images and on their device.
+"""The losses of a JPEG file, on batches of images and on their device.
 
 Baseline JPEG (ITU-T T.81) as libjpeg writes and reads it by default: colour conversion, chroma at half the size
 (4:2:0), quantised 8x8 cosine transforms, and the way back. Entropy coding loses nothing and is left out.

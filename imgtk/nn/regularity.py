@@ -17,7 +17,7 @@ SIGMA = 6.0
 FAINTEST = 0.5
 """Standard deviation of the detail in 8-bit steps below which a block has none."""
 DISTANCES = (12, 40)
-"""Between which texture is looked for again, in pixels: below, any stroke is like itself."""
+"""Distances in pixels at which repetition is looked for: below, any stroke resembles itself."""
 STRIDE, PEAKS, OF_PAINT = 32, 16, 0.12
 """Of `repetition_loss`: pixels between blocks, how many autocorrelations count in each, and what paintings have."""
 

@@ -85,7 +85,7 @@ class Histogram:
 
 
 PALETTES: dict[str, type[Covariance] | type[Histogram]] = {"covariance": Covariance, "histogram": Histogram}
-"""What `keep-colour` maps colours by, by name."""
+"""The mappings of colours for `keep-colour`, by name."""
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:

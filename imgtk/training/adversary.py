@@ -46,12 +46,12 @@ class AdversarySettings:
 
 @dataclass(frozen=True)
 class GANLoss:
-    """What a discriminator and a generator minimise, given logits of any equal shape.
+    """The losses of a discriminator and a generator, given logits of any equal shape.
 
     Attributes:
         discriminator: of the logits for real and for fake images.
         generator: of the logits for fake images, and (None unless `relative`) for real ones.
-        relative: whether the generator is judged against real images.
+        relative: whether the generator is compared with real images.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]

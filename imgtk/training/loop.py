@@ -33,7 +33,7 @@ MAX_SKIPPED_STEPS = 10
 
 @dataclass(frozen=True)
 class Status:
-    """Where a run stands, handed to `report` after each step."""
+    """The state of a run, handed to `report` after each step."""
 
     step: int
     steps: int

@@ -132,7 +132,7 @@ class Trainer(ABC, Generic[R]):
 
     @property
     def sources(self) -> list[str]:
-        """What the weights were learnt from, for the card."""
+        """The sources of the training images, for the card."""
         return self.recipe.data.split("; ")
 
     def history(self, trained: str) -> str:

@@ -111,7 +111,7 @@ class Upscale(ImageOp):
 
     @property
     def resamples(self) -> bool:
-        """Whether the network's own scale is not the wanted one."""
+        """Whether the network's own scale differs from the requested one."""
         return self.scale != self.network.scale
 
     @cached_property

@@ -37,7 +37,7 @@ _UNTOLD = 100.0
 """Milliseconds that a frame without a duration is shown, as browsers do."""
 
 _SHARE = 0.5
-"""Of the free memory that an animation may take: Pillow writes it when it has all of it."""
+"""Share of the free memory that an animation may take: Pillow writes it when it has all of it."""
 
 _LONGEST = {"GIF": 65_535, "WEBP": 16_383, "PNG": 2**31 - 1}
 _STEPS = {"GIF": 10, "WEBP": 1, "PNG": 1}  # milliseconds that durations are multiples of

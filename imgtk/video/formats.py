@@ -51,14 +51,14 @@ ANIMATIONS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 """Suffixes of the files that may hold an animation, and what Pillow calls their formats."""
 
 CLIP = Format("a clip", WRITABLE, depths=(8, 16), alpha=True)
-"""What clips hold of the metadata of images: nothing."""
+"""The metadata of images that clips hold: none."""
 
 ANIMATED = {
     "GIF": Format("GIF", (".gif",), alpha=True),
     "WEBP": WEBP,
     "PNG": replace(PNG, depths=(8,)),
 }
-"""What animations hold, by what Pillow calls their formats."""
+"""The metadata that animations hold, by Pillow's names of their formats."""
 
 MOVING = (*WRITABLE, *(suffix for suffix in ANIMATIONS if suffix != ".png"))
 """Suffixes of the results that images are made the frames of. A PNG is one image, unless the input moves."""
@@ -71,7 +71,7 @@ ENCODERS = {
     "prores": "prores_ks",
     "ffv1": "ffv1",
 }
-"""What writes the codecs that a clip keeps; clips of older ones get the container's own."""
+"""The encoders of the codecs that a clip keeps; clips with older codecs get the container's own."""
 
 QUALITY = {
     "libx264": ("crf", 18),
@@ -93,7 +93,7 @@ ALPHA_IN = {"libvpx": ("matroska", "webm"), "libvpx-vp9": ("matroska", "webm"), 
 the frames, and libx265 takes such frames but does not open."""
 
 ALPHA_OPTIONS = {"libvpx": {"auto-alt-ref": "0"}}
-"""What encoders need to write transparency."""
+"""Options with which encoders write transparency."""
 
 _MPEG = ("mpeg1video", "mpeg2video", "mpeg4", "mjpeg")
 _MPEG_QUALITY = 3

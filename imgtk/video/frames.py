@@ -29,7 +29,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Colours:
-    """What the numbers of a clip's frames mean: its tags, in FFmpeg's numbers.
+    """The meaning of the numbers in a clip's frames: its tags, in FFmpeg's numbers.
 
     Attributes:
         matrix: AVColorSpace, never unspecified.

@@ -30,7 +30,7 @@ FRAMES = 100
 themselves."""
 
 _CONTAINERS = (".mp4", ".mov", ".mkv")
-"""Those that keep times exactly, and then one that rounds them to milliseconds, but holds the transparency of WebM."""
+"""Containers with exact times, and then one that rounds them to milliseconds, but holds the transparency of WebM."""
 
 
 class SegmentedWriter:

@@ -13,7 +13,7 @@ from imgtk.errors import ReadError
 from imgtk.io.write import replacing
 
 NAME = "timestamps.txt"
-"""Of the file, in the folder of the frames."""
+"""Name of the file in the folder of the frames."""
 
 FINEST = 1_000_000
 """Units in a second at most. Times that no such unit holds exactly are rounded to microseconds."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["read_state", "save"]
 
 AVERAGED = ("params_ema", "net_g_ema", "netG_ema", "generator_ema", "g_ema", "ema_state_dict", "ema_model", "ema")
-"""What averaged weights are called, which are better than the raw ones beside them."""
+"""Names of averaged weights, which are better than the raw ones beside them."""
 
 RAW = ("params", "state_dict", "model_state_dict", "model", "network", "net", "net_g", "netG", "generator", "shadow")
 CONTAINERS = (*AVERAGED, *RAW)
@@ -37,7 +37,7 @@ WRAPPERS = (
     re.compile(rf"((module|_orig_mod|model)\.)*({'|'.join(AVERAGED)})\.((module|_orig_mod)\.)*"),
     re.compile(r"(model\.(?=(net_g|netG|generator)\.)|(module|_orig_mod|net_g|netG|generator)\.)+"),
 )
-"""What wrappers (averaged, data-parallel, compiled, a GAN's pair of networks) put before the names of the tensors."""
+"""Prefixes that wrappers (averaged, data-parallel, compiled, a GAN's pair of networks) add to the names of tensors."""
 
 COUNTERS = ("total_ops", "total_params")
 """Names of buffers that the program thop leaves in networks whose work it has counted."""
@@ -82,7 +82,7 @@ NOT_NEEDED: list[Any] = [
     }.items()
     for name in names
 ]
-"""What stands for the figures, arrays, options and paths that training programs keep beside the weights."""
+"""Placeholders for the figures, arrays, options and paths that training programs store beside the weights."""
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ CHUNK = 1 << 17
 
 
 DownloadProgress = Callable[[int, int], None]
-"""Is told the bytes that have come, and all of them: 0 where the server does not say it."""
+"""Receives the number of bytes so far and in all; 0 if the server does not state it."""
 
 
 def place(url: str) -> Path:
@@ -101,7 +101,7 @@ def download(url: str, expected: str = "", report: DownloadProgress | None = Non
 
 
 class _Bar:
-    """What pooch takes for a progress bar."""
+    """The interface of a progress bar for pooch."""
 
     total = 0
 

@@ -20,7 +20,7 @@ from imgtk_adjust.base import LUMINANCE, Adjustment
 __all__ = ["Duotone", "Hue", "Sepia", "WhiteBalance"]
 
 LARGEST_GAIN = 8.0
-"""By which a channel is multiplied at most: what needs more has hardly any light in that channel."""
+"""Largest factor for a channel: one that needs more has hardly any light."""
 BRIGHTEST = 0.99
 """Share of a channel's values below what counts as its white; the rest may be sparks."""
 DAYLIGHT = 6500.0

@@ -21,9 +21,9 @@ __all__ = ["Tonemap"]
 DARKEST = 1e-6
 """Luminance that is as good as none; logarithms start here."""
 MIDDLE_GRAY = 0.18
-"""What the mean luminance becomes (Reinhard et al., "Photographic tone reproduction for digital images", 2002)."""
+"""Target of the mean luminance (Reinhard et al., "Photographic tone reproduction for digital images", 2002)."""
 BIAS = 0.85
-"""By Drago et al., "Adaptive logarithmic mapping for displaying high contrast scenes" (2003)."""
+"""The bias of Drago et al., "Adaptive logarithmic mapping for displaying high contrast scenes" (2003)."""
 
 
 def reinhard(light: Tensor, mean: Tensor, white: Tensor) -> Tensor:

@@ -19,9 +19,9 @@ from imgtk_adjust.base import Adjustment
 __all__ = ["Cube", "Lut", "read_cube"]
 
 LARGEST = {"LUT_1D_SIZE": 65536, "LUT_3D_SIZE": 256}
-"""By the specification."""
+"""Largest sizes in the specification."""
 RANGES = ("LUT_1D_INPUT_RANGE", "LUT_3D_INPUT_RANGE")
-"""What DaVinci Resolve writes instead of DOMAIN_MIN and DOMAIN_MAX."""
+"""Keywords of DaVinci Resolve instead of DOMAIN_MIN and DOMAIN_MAX."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from imgtk_anystyle.styles import StyleImages, recoloured
 PHOTO_SIDE = 800
 """Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""
 VALIDATED = 6
-"""So many held-out photos are painted in so many held-out styles."""
+"""Number of held-out photos, each of which is painted in as many held-out styles."""
 USUAL = 128
 """Number of style images that tell what is usual."""
 CELL = 256

@@ -12,7 +12,8 @@ from imgtk_cyclegan.network import ResnetGenerator
 __all__ = ["resnet_generator"]
 
 UNUSED = re.compile(r"\.(running_mean|running_var|num_batches_tracked|filt)$")
-"""What instance normalisation carried in files of PyTorch before 0.4 and never used, and CUT's constant blurs."""
+"""Tensors without use: statistics of instance normalisation in files of PyTorch before 0.4, and CUT's constant blurs.
+"""
 PLAIN, ANTIALIASED = 10, 12
 """Number of the first residual block: blurs count as layers, too."""
 

@@ -19,7 +19,7 @@ from imgtk_cyclegan.network import ResnetGenerator
 __all__ = ["Contrast", "Cycle", "Fakes"]
 
 TEMPERATURE = 0.07
-"""Of the softmax over patches (Park et al. 2020, section 3)."""
+"""Temperature of the softmax over patches (Park et al. 2020, section 3)."""
 EMBEDDING = 256
 """Length of the vectors by which patches are compared (Park et al. 2020, appendix C.1)."""
 

@@ -73,7 +73,7 @@ class Box(Filter):
 
 @dataclass(eq=False)
 class Edge(Filter):
-    """How steep luma is: white edges on black."""
+    """The steepness of luma: white edges on black."""
 
     method: str
     amount: float

@@ -23,7 +23,7 @@ __all__ = ["Halftone", "Noise", "Pixelate"]
 INKS = (-30.0, 30.0, -45.0)
 """Angles of the screens of cyan, magenta and yellow against that of black, in degrees: 15, 75 and 0, as printers do."""
 STEPS = 1024
-"""Of the table that makes dots cover what they should."""
+"""Entries of the table that makes dots cover the right area."""
 
 
 class Pattern(ImageOp):

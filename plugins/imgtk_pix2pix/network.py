@@ -20,7 +20,7 @@ EPSILON = 1e-3
 """Added to variances in `SmoothUNet`: white paper stays white paper, whatever its rounding errors."""
 
 TINT = 6.0
-"""How much more colour the output of `SmoothUNet` has, in logits, than the input, before it has learnt anything."""
+"""Initial factor, in logits, by which the output of `SmoothUNet` is more colourful than the input."""
 
 
 def published_widths(width: int = 64, depth: int = 8) -> list[int]:
@@ -104,9 +104,9 @@ class SmoothUNet(NormalisingNetwork):
 
     @property
     def radius(self) -> int:
-        """On the way down each 3x3 convolution sees one pixel of its input's level further; so does the one at the
-        deepest. On the way up each enlargement sees one pixel of the level below further, each convolution one of its
-        own, and the last one more."""
+        """Receptive radius in pixels. On the way down each 3x3 convolution sees one pixel of its input's level further;
+        so does the one at the deepest. On the way up each enlargement sees one pixel of the level below further,
+        each convolution one of its own, and the last one more."""
         down = 3 + sum(2**level for level in range(1, len(self.widths)))
         up = sum(2**level + 2 ** (level + 1) for level in range(len(self.widths)))
         return -(-(down + self.multiple + up + 1) // self.multiple) * self.multiple
@@ -157,8 +157,8 @@ class TransposedUNet(NormalisingNetwork):
 
     @property
     def radius(self) -> int:
-        """On the way down a 4x4 convolution of stride 2 sees two pixels of its input's level further; on the way up a
-        transposed one sees one of the level below further."""
+        """Receptive radius in pixels. On the way down a 4x4 convolution of stride 2 sees two pixels of its input's
+        level further; on the way up a transposed one sees one of the level below further."""
         return (
             -(-sum(2**level + 2 ** (level + 1) for level in range(len(self.widths))) // self.multiple) * self.multiple
         )

@@ -49,7 +49,7 @@ class Pencil:
 
     @property
     def halo(self) -> int:
-        """How far in pixels a pixel of the sketch sees."""
+        """Receptive radius of a pixel of the sketch, in pixels."""
         return max(blur_radius(self.radius), blur_radius(self.radius * LINE * WIDER))
 
     def draw(self, photo: Tensor) -> Tensor:

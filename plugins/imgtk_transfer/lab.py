@@ -16,7 +16,7 @@ RGB = XYZ.inverse()
 # (f(X), f(Y), f(Z)) to L* + 16, a*, b* (CIE 15, section 8.2.1).
 OPPONENT = torch.tensor([[0.0, 116, 0], [500, -500, 0], [0, 200, -200]], dtype=torch.float64)
 KNEE = 6 / 29
-"""Below it the cube root gives way to a line, so that black has a finite slope."""
+"""Value below which a line replaces the cube root, so that black has a finite slope."""
 
 
 def to_lab(rgb: Tensor) -> Tensor:

@@ -32,8 +32,8 @@ TOLERANCE = 0.1
 """Pieces whose error is this much larger than the least are as good (section 2.1 of the paper)."""
 
 REPEAT = 0.3
-"""By how much the error of a piece counts more for each time that one near it was taken, so that even parts of the
-image do not show the same piece again and again."""
+"""Factor by which the error of a piece grows each time that one near it is used, so that flat parts of the image do not
+show the same piece again and again."""
 
 
 @dataclass(frozen=True)

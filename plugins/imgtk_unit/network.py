@@ -82,7 +82,7 @@ def _residuals(channels: int, count: int, published: bool) -> list[Residual]:
 
 
 class Domain(nn.Module):
-    """What one domain has for itself.
+    """The modules that one domain does not share.
 
     Args:
         width: channels at the full size; they double where the size halves.
@@ -157,7 +157,7 @@ class UNIT(nn.Module):
 
     @property
     def radius(self) -> int:
-        """How far in pixels a translated pixel sees, given the moments; a multiple of the smallest side."""
+        """Receptive radius of a translated pixel, in pixels, given the moments; a multiple of the smallest side."""
         smallest = 1 << self.downs
         kernel = 5 if self.published else 3
         ends = 3 + 3

@@ -23,7 +23,7 @@ FILES = {
 
 
 def models(network: str) -> dict[int, str]:
-    """The `.param` files of a network by native scale.
+    """Return the `.param` files of a network by native scale.
 
     Raises:
         PluginError: the package that has them is not installed.

@@ -50,7 +50,7 @@ class SpandrelNetwork(UpscalingNetwork):
 
 
 def load(path: Path) -> SpandrelNetwork:
-    """The network in a checkpoint, on the CPU, in float32.
+    """Return the network in a checkpoint, on the CPU, in float32.
 
     The file is read as imgtk reads all weights: without running code of its.
 

@@ -29,7 +29,7 @@ NETWORKS = {
 
 @pytest.fixture
 def pixels() -> np.ndarray:
-    """Far enough from black and white that nothing is clipped."""
+    """Return far enough from black and white that nothing is clipped."""
     return np.random.default_rng(0).integers(90, 165, (24, 40, 3), np.uint8)
 
 

@@ -48,7 +48,7 @@ _LARGE = 1 << 28  # bytes of a strip or tile above which it is not a piece any m
 
 
 class RawError(ReadError):
-    """It is a camera raw file."""
+    """The file is camera raw."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Page:
 
     @property
     def size(self) -> Size:
-        """Of the image as it lies in the file."""
+        """Size of the image as stored in the file."""
         return Size(self.ifd.imagewidth, self.ifd.imagelength)
 
     @property
@@ -114,7 +114,7 @@ class Page:
 
     @property
     def by_pillow(self) -> bool:
-        """Whether it is decoded by Pillow (with libtiff): what tifffile does not turn into RGB, or cannot decode."""
+        """Whether Pillow (with libtiff) decodes it: what tifffile does not turn into RGB, or cannot decode."""
         kind, compression = self.ifd.photometric, self.ifd.compression
         return compression == COMPRESSION.OJPEG or (kind == PHOTOMETRIC.YCBCR and compression not in _RGB_INSIDE)
 

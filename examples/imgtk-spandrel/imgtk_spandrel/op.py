@@ -62,7 +62,7 @@ class SpandrelUpscale(Upscale):
         return replace(super().facts, needs_float32=not (descriptor.supports_half and descriptor.supports_bfloat16))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        """Move the network, not in channels_last as other operators: many of these networks take their tensors' layout for granted."""
+        """Move the network, but not to channels_last: many of these networks assume the usual order."""
         if self.backend:
             super().to(device, dtype)
         else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias, TypeVar
 from imgtk.batch.timing import timed
 from imgtk.geometry import Size
 from imgtk.image import Image
-from imgtk.io.carried import fitting, left_out
+from imgtk.io.carried import fitting, left_out, wanted
 from imgtk.io.metadata import special_profile
 from imgtk.io.options import WriteOptions
 from imgtk.io.temporary import remove_segments
@@ -97,6 +97,7 @@ def convert(
         ImgtkError: as the pipeline does.
     """
     check_place(target, options.overwrite, folder=bool(suffix))
+    encoding = replace(encoding, metadata=options.metadata)
     if not suffix:
         _check_format(source, target)
     with timed(seconds, "read"):
@@ -123,7 +124,9 @@ def convert(
                 if progress:
                     progress(Progress(done, max(clip.length, done), "frames", item.image.pixels.nbytes))
         remove_segments([target])
-        return Converted(size, clip.notes, [*clip.warnings, *_lost(clip.first, target, size, suffix), *writer.warnings])
+        return Converted(
+            size, clip.notes, [*clip.warnings, *_lost(clip.first, target, size, suffix, options), *writer.warnings]
+        )
 
 
 def _check_format(source: Path, target: Path) -> None:
@@ -190,9 +193,9 @@ def _file_writer(
     return writer
 
 
-def _lost(first: Image, target: Path, size: Size, suffix: str) -> tuple[str, ...]:
+def _lost(first: Image, target: Path, size: Size, suffix: str, options: WriteOptions) -> tuple[str, ...]:
     """Return what the first frame carries and `target` does not hold, in words."""
-    metadata = first.metadata
+    metadata = wanted(first.metadata, options)
     if suffix:
         return left_out(metadata, size, first.gray, Path(f"frame{suffix}"))
     if form := ANIMATIONS.get(target.suffix.lower()):

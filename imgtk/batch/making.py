@@ -40,5 +40,5 @@ def make_image(
         result = pipeline(progress=progress, name=Path(target).stem, depth=16 if deep else 8)
     with timed(seconds, "write"):
         path = write(result, target, options)
-    warnings = left_out(result.metadata, result.size, result.gray, path)
+    warnings = left_out(result.metadata, result.size, result.gray, path, options)
     return Row("", "done", str(path), result.size, seconds, digest(path), result.notes, warnings)

@@ -27,6 +27,7 @@ from imgtk.io.carried import left_out
 from imgtk.io.formats import format_of
 from imgtk.io.header import Header
 from imgtk.io.read import read_headers
+from imgtk.io.stripped import stripped
 from imgtk.io.write import DISK_FULL
 from imgtk.pipeline import Pipeline, Progress
 from imgtk.video import formats as video
@@ -131,6 +132,7 @@ class Processor:
         with self._read.holding(headers[0].nbytes):
             with timed(seconds, "read"):
                 image = Image.open(job.source, max_pixels=self._max_pixels)
+                image = replace(image, metadata=stripped(image.metadata, self._writing.metadata))  # for `save`, too
             target, writing = self._checked_destination(job, image)
             result = self._devices.compute(image, seconds, notes, name=job.name, budget=self._computed).result()
             del image
@@ -142,7 +144,7 @@ class Processor:
                 sha256 = digest(target)
         finally:
             self._computed.release(result.pixels.nbytes)
-        warnings = left_out(result.metadata, result.size, result.gray, target)
+        warnings = left_out(result.metadata, result.size, result.gray, target, writing)
         return Row(str(job.source), "done", str(target), result.size, seconds, sha256, tuple(notes), warnings)
 
     def _in_pieces(
@@ -164,7 +166,7 @@ class Processor:
                 progress=self._progress,
                 name=job.name,
             )
-        warnings = left_out(header.metadata, result.size, header.channels < 3, target)
+        warnings = left_out(header.metadata, result.size, header.channels < 3, target, writing)
         return Row(str(job.source), "done", str(target), result.size, seconds, digest(target), result.notes, warnings)
 
     def _clip(self, job: Job, seconds: dict[str, float], key: str | None) -> Row | None:

@@ -60,9 +60,10 @@ def run(
         ImgtkError: as `list_jobs` and `run_jobs` do.
     """
     words = [sources] if isinstance(sources, (str, Path)) else sources
+    pipelines = [pipeline] if isinstance(pipeline, Pipeline) else pipeline
     yield from run_jobs(
-        [pipeline] if isinstance(pipeline, Pipeline) else pipeline,
-        list_jobs([str(word) for word in words], out, suffix=suffix, recursive=recursive),
+        pipelines,
+        list_jobs([str(word) for word in words], out, suffix=suffix, recursive=recursive, pipeline=str(pipelines[0])),
         RunOptions(write, clips, max_pixels, batch, resume),
         report=None if report is None else Path(report),
         threads=jobs,

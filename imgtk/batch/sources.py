@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from imgtk.batch.jobs import Job, frames_in_store, named
 from imgtk.batch.local import LOCAL, empty_reason
 from imgtk.batch.places import Folder, Place, SourceItem, is_url
+from imgtk.batch.template import Template
 from imgtk.errors import ReadError, UsageError
 from imgtk.io.formats import WRITABLE
 from imgtk.video import formats as video
@@ -26,6 +27,7 @@ def list_jobs(
     suffix: str | None = None,
     recursive: bool = False,
     arriving: bool = False,
+    pipeline: str = "",
 ) -> list[Job]:
     """Return the images that `inputs` name, and where each result goes.
 
@@ -37,11 +39,13 @@ def list_jobs(
         output: a file for one image, or a clip or animation of all that one folder, pattern or list stands for; else
             a folder or a URL, below which that of the images is kept: from the named folder or the pattern's first
             wildcard on, and for lists as written. None puts the results of single images into the current folder, as
-            NAME.imgtk.SUFFIX, and those of the folder NAME into NAME.imgtk.
+            NAME.imgtk.SUFFIX, and those of the folder NAME into NAME.imgtk. With `{name}` in it, it names each result:
+            see `Template`.
         suffix: format of the results, such as "png"; None for that of each image, or PNG (of clips: Matroska) where
             there is no writing it. The frames of a clip become images in a folder, if it is a format for images.
         recursive: whether folders in folders are taken, too.
         arriving: whether further images may come: names are given as if all were shared, and there may be none yet.
+        pipeline: what `{pipeline}` stands for in `output`.
 
     Returns:
         One job per image or clip, in the order of the inputs, sorted within folders and patterns. Where two images
@@ -62,6 +66,10 @@ def list_jobs(
     if str(output) == "-":
         raise UsageError("results are not written to standard output", hint="Name a file or a folder with -o.")
     slash = str(output).endswith(("/", os.sep))  # which only a folder's name has
+    if output is not None and (template := Template.of(str(output), pipeline)):
+        if suffix or arriving:
+            raise UsageError(f"-o {output} names each result", hint="Leave out --format; with --watch, name a folder.")
+        return _by_template(inputs, template, recursive)
     results = None if output is None else _folder(str(output))
     listed = [one for word in inputs for one in _items(word, results, recursive, arriving)]
     stored = any(not one.origin.is_local for one in listed) or bool(results and not results.place.is_local)
@@ -86,6 +94,26 @@ def list_jobs(
     if stored and any(job.suffix for job in jobs):
         raise frames_in_store()
     return jobs
+
+
+def _by_template(inputs: Sequence[str], template: Template, recursive: bool) -> list[Job]:
+    results = _folder(template.folder)
+    items: dict[tuple[Place, Path], SourceItem] = {}
+    for word in inputs:
+        place, path = _place(word)
+        listed = place.list(path, recursive=recursive, results=None)
+        if not listed:
+            raise _nothing(place, path, recursive)
+        for one in listed:
+            items.setdefault((one.origin, one.source), replace(one, results=results.path))
+    jobs = named(list(items.values()), template.suffix.removeprefix(".") or None, False, results.place)
+    if any(job.suffix and not job.is_local for job in jobs):
+        raise frames_in_store()
+    return template.named(jobs)
+
+
+def _nothing(place: Place, word: str, recursive: bool) -> ReadError:
+    return empty_reason(word, recursive) if place.is_local else ReadError(f"there are no images in {word}")
 
 
 def _folder(word: str) -> Folder:
@@ -117,7 +145,7 @@ def _items(word: str, results: Folder | None, recursive: bool, arriving: bool) -
         results = Folder(LOCAL, Path(f"{Path(word).resolve().name}{MARK}"))
     items = place.list(word, recursive=recursive, results=results)
     if not (items or arriving):
-        raise empty_reason(word, recursive) if place.is_local else ReadError(f"there are no images in {word}")
+        raise _nothing(place, word, recursive)
     if results:
         return [replace(item, results=results.path) for item in items]
     if place.is_local and not all(item.named for item in items):

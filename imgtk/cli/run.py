@@ -37,7 +37,12 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="PIPELINE [INPUT...]", shell_complete=complete("words"))
-@click.option("-o", "--output", metavar="PATH|URL", help="A file for one image or one clip; otherwise a folder.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH|URL",
+    help="A file for one image or one clip; otherwise a folder, or names such as {name}-{pipeline}.jpg.",
+)
 @click.option("--recursive", is_flag=True, help="Include subfolders.")
 @click.option("--resume", is_flag=True, help="Skip finished results of an earlier run, and continue the rest.")
 @click.option("--watch", "watching", is_flag=True, help="Process images as they arrive in a folder, until Ctrl-C.")
@@ -57,6 +62,12 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--lossless", is_flag=True, help="Write lossless WebP.  [default: as the input]")
 @click.option("--quality", type=click.IntRange(1, 100), help="Quality of JPEG, WebP and AVIF.  [default: 95]")
+@click.option(
+    "--metadata",
+    type=click.Choice(["keep", "strip", "none-but-copyright"]),
+    default="keep",
+    help="Which metadata results have; colours and resolution are kept always.",
+)
 @click.option("--codec", metavar="NAME", help="Encoder for clips.  [default: codec of the input]")
 @click.option(
     "--crf", type=click.FloatRange(0, 63), help="Quality of clips on the scale of the encoder; lower is better."
@@ -106,6 +117,7 @@ def run(
     suffix: str | None,
     overwrite: bool,
     lossless: bool,
+    metadata: str,
     quality: int | None,
     codec: str | None,
     crf: float | None,
@@ -152,13 +164,14 @@ def run(
     from imgtk.io.quiet import audible
     from imgtk.video.formats import Encoding
 
-    write = WriteOptions(overwrite, quality, lossless, int(depth) if depth else None, dpi)
+    write = WriteOptions(overwrite, quality, lossless, int(depth) if depth else None, dpi, metadata)
     if not inputs and engine == "local":
         pipeline = source.build(replace(settings, overwrite=overwrite, device=settings.device.partition(",")[0]))
         if not pipeline.graph.reads_input:
             return make(pipeline, output, write, quiet=quiet, as_json=as_json, debug=debug)
     naming: dict[str, Any] = {"suffix": suffix, "recursive": recursive}
-    found = [] if watching else list_jobs(inputs, output, **naming)
+    name = source.preset.name if source.preset else source.text
+    found = [] if watching else list_jobs(inputs, output, pipeline=name, **naming)
     if fps and not any(job.frames for job in found):
         raise click.UsageError("--fps needs a folder, pattern or list of images that become one clip: -o out.mp4")
     several = len(found) != 1

@@ -110,7 +110,7 @@ def render_file(
                 _, has_alpha = _layout(plan, image.channels == 1, image.has_alpha)
                 check_target(target, WriteOptions(overwrite=True), has_alpha=has_alpha)
                 check_saves(plan, files, overwrite=replacing, has_alpha=image.has_alpha, sixteen_bit=False)
-                notes += _render_page(session, plan, image, result, options.depth, files, progress)
+                notes += _render_page(session, plan, image, result, options, files, progress)
     return FileResult(target, plans[0].output_size, tuple(notes))
 
 
@@ -159,7 +159,7 @@ def _render_page(
     plan: Plan,
     image: DiskImage,
     result: Output,
-    depth: int | None,
+    options: WriteOptions,
     files: Mapping[int, Path],
     progress: Callable[[Progress], None] | None,
 ) -> list[str]:
@@ -175,9 +175,10 @@ def _render_page(
         renderer.store_all(lambda index, pixels: None)
         for index, file in files.items():
             size = plan.stages[index].size.pixels * 3 * image.dtype.itemsize
-            with output(file, size, session.memory, result.drafts) as saved:
+            how = WriteOptions(metadata=options.metadata)
+            with output(file, size, session.memory, result.drafts, how) as saved:
                 notes += _render_stage(renderer, image, index, saved, None)
-        notes += _render_stage(renderer, image, plan.output, result, depth)
+        notes += _render_stage(renderer, image, plan.output, result, options.depth)
     return [*notes, *plan.notes, *renderer.notes]
 
 

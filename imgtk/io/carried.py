@@ -13,6 +13,8 @@ from imgtk.image import Metadata
 from imgtk.io import colour, exif
 from imgtk.io.formats import JPEG, WEBP, Format, format_of
 from imgtk.io.metadata import valid_profile
+from imgtk.io.options import WriteOptions
+from imgtk.io.stripped import stripped
 
 _SEGMENT_BYTES = 65533  # what a segment of JPEG holds (ITU-T T.81, B.1.1.4)
 _XMP_HEADER = 29  # bytes of it that name the packet (XMP Specification Part 3, 1.1.3)
@@ -70,8 +72,10 @@ def fitting(metadata: Metadata, size: Size, gray: bool, target: Format) -> Metad
     return replace(kept, warnings=tuple(lost))
 
 
-def with_resolution(metadata: Metadata, dpi: float | None) -> Metadata:
-    """Return the metadata with `dpi` pixels per inch, also where EXIF states a resolution; as they are for None."""
+def wanted(metadata: Metadata, options: WriteOptions) -> Metadata:
+    """Return the metadata as `options` ask for them: with another resolution, also where EXIF states one; without what is
+    private."""
+    metadata, dpi = stripped(metadata, options.metadata), options.dpi
     if dpi is None:
         return metadata
     return replace(metadata, dpi=(dpi, dpi), exif=metadata.exif and exif.with_resolution(metadata.exif, dpi))
@@ -93,9 +97,12 @@ def moved(metadata: Metadata, matrix: Affine | None, size: Size) -> Metadata:
     return replace(metadata, geo=geo and geo.mapped(matrix, size), dpi=dpi)
 
 
-def left_out(metadata: Metadata, size: Size, gray: bool, path: Path) -> tuple[str, ...]:
-    """Return what of an image is not in the file `path` that it is written to, in words: what reading and the format
-    left out."""
+def left_out(
+    metadata: Metadata, size: Size, gray: bool, path: Path, options: WriteOptions = WriteOptions()
+) -> tuple[str, ...]:
+    """Return what of an image is not in the file `path` that it is written to, in words: what reading left out, and what the
+    format does not hold; not what `options` leave out."""
+    metadata = wanted(metadata, options)
     return (*metadata.warnings, *fitting(metadata, size, gray, format_of(path)).warnings)
 
 

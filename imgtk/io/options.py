@@ -18,6 +18,7 @@ class WriteOptions:
         depth: bits per sample: 8, 16 (PNG, TIFF) or 32 (floating point; TIFF). None keeps the depth of integers; floats
             stay floats in TIFF and become 8 bits elsewhere.
         dpi: pixels per inch that files state; None for what the image carries.
+        metadata: "keep"; "strip" to leave out all but colours and resolution; or "none-but-copyright".
     """
 
     overwrite: bool = False
@@ -25,3 +26,4 @@ class WriteOptions:
     lossless: bool = False
     depth: int | None = None
     dpi: float | None = None
+    metadata: str = "keep"

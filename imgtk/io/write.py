@@ -18,7 +18,7 @@ from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
 from imgtk.io import jpeg, png, tiff
-from imgtk.io.carried import fitting, with_resolution
+from imgtk.io.carried import fitting, wanted
 from imgtk.io.depth import to_depth
 from imgtk.io.formats import AVIF, BMP, JPEG, PNG, TIFF, WEBP, Format, format_of
 from imgtk.io.options import WriteOptions
@@ -118,7 +118,7 @@ def write(image: Image, path: str | Path, options: WriteOptions = WriteOptions()
     target = format_of(path)
     samples = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
     samples = to_depth(samples, options.depth or natural_depth(samples.dtype, target))
-    metadata = fitting(with_resolution(image.metadata, options.dpi), image.size, image.gray, target)
+    metadata = fitting(wanted(image.metadata, options), image.size, image.gray, target)
     warn(path, metadata)
     with replacing(path) as file:
         if target is PNG:

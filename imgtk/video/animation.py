@@ -21,7 +21,7 @@ from imgtk.image import Image, Metadata
 from imgtk.io import MAX_PIXELS, png
 from imgtk.io import metadata as meta
 from imgtk.io.by_pillow import metadata_of
-from imgtk.io.carried import fitting
+from imgtk.io.carried import fitting, wanted
 from imgtk.io.convert import assembled, oriented
 from imgtk.io.depth import to_depth
 from imgtk.io.formats import WEBP
@@ -247,7 +247,7 @@ class AnimationWriter:
             return options | repetitions | {"disposal": 2, "optimize": False}
         assert self._first
         form, size = ANIMATED[self._format], self._first.size
-        metadata = fitting(self._first.metadata, size, self._first.gray, form)
+        metadata = fitting(wanted(self._first.metadata, self._options), size, self._first.gray, form)
         carried: dict[str, Any] = {"icc_profile": metadata.icc, "exif": metadata.exif and b"Exif\0\0" + metadata.exif}
         carried |= {"xmp": metadata.xmp} if form is WEBP else {"dpi": metadata.dpi, "pnginfo": _png_info(metadata)}
         options |= {"loop": self._loops} | {name: value for name, value in carried.items() if value}

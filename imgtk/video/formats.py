@@ -112,6 +112,7 @@ class Encoding:
         crf: constant quality, lower is better, in the encoder's own scale; None for `QUALITY`.
         deflicker: share of the previous result that is held where nothing changes, 0 to 1 (excluded); for animations,
             too.
+        metadata: whether titles and the like are kept, as for `WriteOptions`.
         rate: frames per second, where images become frames; None for what the file of their times tells, or else 25.
     """
 
@@ -119,6 +120,7 @@ class Encoding:
     crf: float | None = None
     deflicker: float = 0.0
     rate: Fraction | int | None = None
+    metadata: str = "keep"
 
 
 AS_BEFORE = Encoding()

@@ -65,7 +65,7 @@ class SegmentedWriter:
             self.warnings = whole.warnings
             encoder, alpha = whole.encoder, has_alpha(av.VideoFormat(whole.pixel_format))
         self._path, self._target, self._clip, self._form, self._size = path, target, clip, form, size
-        self._encoding = Encoding(encoder, encoding.crf)
+        self._encoding = Encoding(encoder, encoding.crf, metadata=encoding.metadata)
         self._suffix = next((one for one in _CONTAINERS if _holds(one, encoder, alpha)), None)
         if self._suffix is None:
             raise WriteError(

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from imgtk.errors import WriteError
 from imgtk.geometry import Size
 from imgtk.image import Image
+from imgtk.io.stripped import COPYRIGHT, KEEP, STRIP
 from imgtk.video.formats import (
     ALPHA_IN,
     ALPHA_OPTIONS,
@@ -44,6 +45,11 @@ _OWN_TAGS = (
     "alpha_mode",
 )
 """Metadata that tell of the file that they are in, not of the clip."""
+
+_NEEDED = ("language", "filename", "mimetype")
+"""Metadata without which a stream cannot be used."""
+
+_RIGHTS = ("copyright", "artist", "author")
 
 _LEFT_OUT = ("data", "unknown")
 """Kinds of streams that no container takes from another one: time codes, what sensors of a phone saw."""
@@ -98,7 +104,7 @@ class ClipWriter:
         trial: bool = False,
     ) -> None:
         self.warnings: list[str] = []
-        self._count = 0
+        self._count, self._policy = 0, encoding.metadata
         self._target, self._form, self._template, self._trial = target, form, template, trial
         kind = kind or container_of(target)
         with self._writing():
@@ -279,18 +285,24 @@ class ClipWriter:
                 ) from None
             self.warnings.append(f"{stream.type} ({what}) is left out: {self._target.suffix} files do not hold it")
             return
-        copy.metadata.update(_descriptive(stream.metadata))
+        copy.metadata.update(self._told(stream.metadata))
         copy.disposition = stream.disposition
         if stream.type != "attachment":
             self._streams[stream.index] = copy
 
     def _copy_metadata(self, clip: Clip) -> None:
         source = clip.container
-        self._container.metadata.update(_descriptive(source.metadata))
-        self._stream.metadata.update(_descriptive(clip.stream.metadata))
+        self._container.metadata.update(self._told(source.metadata))
+        self._stream.metadata.update(self._told(clip.stream.metadata))
         self._stream.disposition = clip.stream.disposition
         if chapters := source.chapters():
             self._container.set_chapters(chapters)
+
+    def _told(self, metadata: dict[str, str]) -> dict[str, str]:
+        """What of the tags goes along."""
+        kept = {key: value for key, value in metadata.items() if key.lower() not in _OWN_TAGS}
+        public = {KEEP: kept, STRIP: _NEEDED, COPYRIGHT: (*_NEEDED, *_RIGHTS)}[self._policy]
+        return {key: value for key, value in kept.items() if public is kept or key.lower() in public}
 
     def _open_encoder(self, size: Size) -> None:
         """Find out now what it would not write."""
@@ -325,10 +337,6 @@ def _name(stream: Stream) -> str:
     """Return what a stream of data is, as far as the clip tells."""
     name = stream.metadata.get("handler_name", "").strip()
     return f"data ({name})" if name else "data"
-
-
-def _descriptive(metadata: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in metadata.items() if key.lower() not in _OWN_TAGS}
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from imgtk.batch import processor, run
 from imgtk.cli import main
 from imgtk.errors import ReadError, WriteError
+from imgtk.io import WriteOptions
 from imgtk.pipeline import Pipeline
 from imgtk.video.formats import Encoding
 from imgtk.video.frames import Frame
@@ -563,3 +564,24 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     assert row.to_dict()["warnings"] == list(row.warnings)
     (row,) = run(pipeline, tmp_path / "in.mkv", tmp_path / "out.mkv")
     assert row.warnings == ()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_metadata_of_clips(tmp_path: Path, resume: bool) -> None:
+    with av.open(make(tmp_path / "bare.mkv")) as first, av.open(tmp_path / "in.mkv", "w") as out:
+        copy = out.add_stream_from_template(first.streams.video[0])
+        copy.metadata["title"] = out.metadata["title"] = "At home"
+        out.metadata["copyright"], copy.metadata["language"] = "(c) Ada", "cym"
+        for packet in first.demux():
+            if packet.size:
+                packet.stream = copy
+                out.mux(packet)
+    pipeline = Pipeline("upscale:nearest x1", device="cpu")
+    kept = {"keep": {"At home", "(c) Ada"}, "strip": set(), "none-but-copyright": {"(c) Ada"}}
+    for policy, texts in kept.items():
+        result = tmp_path / f"{policy}.mkv"
+        list(run(pipeline, tmp_path / "in.mkv", result, write=WriteOptions(metadata=policy), resume=resume))
+        with av.open(result) as clip:
+            told = {*clip.metadata.values(), *clip.streams.video[0].metadata.values()}
+            assert told & {"At home", "(c) Ada"} == texts
+            assert clip.streams.video[0].language == "cym"

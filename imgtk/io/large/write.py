@@ -14,7 +14,7 @@ from imgtk.errors import WriteError
 from imgtk.geometry import Box, Size
 from imgtk.image import Metadata
 from imgtk.io import png, tiff
-from imgtk.io.carried import fitting, with_resolution
+from imgtk.io.carried import fitting, wanted
 from imgtk.io.formats import JPEG, PNG, TIFF, format_of
 from imgtk.io.large import vips
 from imgtk.io.large.kept import Drafts
@@ -54,7 +54,7 @@ class Output:
         Raises:
             WriteError: if the format is encoded as a whole, and that does not fit into memory.
         """
-        metadata = with_resolution(metadata, self._options.dpi)
+        metadata = wanted(metadata, self._options)
         metadata = fitting(metadata, samples.size, samples.shape[2] < 3, self.format)
         warn(self.path, metadata)
         if self._tiff:

@@ -33,8 +33,8 @@ class Template:
 
     @staticmethod
     def of(output: str, pipeline: str) -> Template | None:
-        """Return the template that `output` is, if there are fields in it: `{name}` for that of the image, without suffix, and
-        `{pipeline}` for the text `pipeline`, with hyphens for all but letters and digits.
+        """Return the template that `output` is, if there are fields in it: `{name}` for that of the image, without
+        suffix, and `{pipeline}` for the text `pipeline`, with hyphens for all but letters and digits.
 
         Raises:
             UsageError: if it has other fields.

@@ -73,8 +73,8 @@ def fitting(metadata: Metadata, size: Size, gray: bool, target: Format) -> Metad
 
 
 def wanted(metadata: Metadata, options: WriteOptions) -> Metadata:
-    """Return the metadata as `options` ask for them: with another resolution, also where EXIF states one; without what is
-    private."""
+    """Return the metadata as `options` ask for them: with another resolution, also where EXIF states one; without what
+    is private."""
     metadata, dpi = stripped(metadata, options.metadata), options.dpi
     if dpi is None:
         return metadata
@@ -100,8 +100,8 @@ def moved(metadata: Metadata, matrix: Affine | None, size: Size) -> Metadata:
 def left_out(
     metadata: Metadata, size: Size, gray: bool, path: Path, options: WriteOptions = WriteOptions()
 ) -> tuple[str, ...]:
-    """Return what of an image is not in the file `path` that it is written to, in words: what reading left out, and what the
-    format does not hold; not what `options` leave out."""
+    """Return what of an image is not in the file `path` that it is written to, in words: what reading and the format left
+    out, not what `options` leave out."""
     metadata = wanted(metadata, options)
     return (*metadata.warnings, *fitting(metadata, size, gray, format_of(path)).warnings)
 

@@ -30,7 +30,8 @@ _PACKET = (
 
 
 def stripped(metadata: Metadata, policy: str) -> Metadata:
-    """Return the metadata that a policy of `POLICIES` leaves. Colours, resolution and how the file was encoded stay always."""
+    """Return the metadata that a policy of `POLICIES` leaves. Colours, resolution and how the file was encoded
+    stay always."""
     if policy == KEEP:
         return metadata
     nothing: dict[str, Any] = dict.fromkeys(("exif", "xmp", "xmp_extension", "iptc", "geo"))

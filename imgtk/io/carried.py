@@ -100,8 +100,8 @@ def moved(metadata: Metadata, matrix: Affine | None, size: Size) -> Metadata:
 def left_out(
     metadata: Metadata, size: Size, gray: bool, path: Path, options: WriteOptions = WriteOptions()
 ) -> tuple[str, ...]:
-    """Return what of an image is not in the file `path` that it is written to, in words: what reading and the format left
-    out, not what `options` leave out."""
+    """Return what of an image is not in the file `path` that it is written to, in words, because of reading or
+    the format, not of `options`."""
     metadata = wanted(metadata, options)
     return (*metadata.warnings, *fitting(metadata, size, gray, format_of(path)).warnings)
 

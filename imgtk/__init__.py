@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Image", "ImgtkError", "Pipeline", "__version__", "hookimpl"]
+
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+"""Large pages for torch's tensors: without them the first touch of a new image takes longer than most operators."""
 
 _LAZY = {"Image": "imgtk.image", "ImgtkError": "imgtk.errors", "Pipeline": "imgtk.pipeline"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-__all__ = ["Box", "Extent", "Geometry", "Size", "Window", "cut"]
+__all__ = ["GRAVITIES", "Affine", "Box", "Extent", "Geometry", "Size", "Window", "anchored", "cut"]
 
 
 class Size(NamedTuple):
@@ -65,6 +66,11 @@ class Box(NamedTuple):
     @property
     def empty(self) -> bool:
         return self.left >= self.right or self.top >= self.bottom
+
+    def common(self, other: Box) -> Box:
+        """Return the region that this and `other` have in common; it may be `empty`."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        return Box(left, top, max(left, min(self.right, other.right)), max(top, min(self.bottom, other.bottom)))
 
 
 def cut(pixels: Tensor, box: Box) -> Tensor:
@@ -172,3 +178,23 @@ class Window:
     def inner(self) -> Box:
         """The region to produce, in pixels of the (first) input tensor, for operators that keep the size."""
         return self.output.shifted(-self.input.left, -self.input.top)
+
+
+GRAVITIES: Mapping[str, tuple[int, int]] = {
+    "center": (1, 1),
+    "north": (1, 0),
+    "north-east": (2, 0),
+    "east": (2, 1),
+    "south-east": (2, 2),
+    "south": (1, 2),
+    "south-west": (0, 2),
+    "west": (0, 1),
+    "north-west": (0, 0),
+}
+"""Where one rectangle lies in another: halves of the room that it leaves, to the right and down."""
+
+
+def anchored(gravity: str, outer: Size, inner: Size) -> tuple[int, int]:
+    """Return the left and top edge of a rectangle of size `inner` in one of `outer`, or around it, if it is larger."""
+    across, down = GRAVITIES[gravity]
+    return (outer.width - inner.width) * across // 2, (outer.height - inner.height) * down // 2

@@ -36,7 +36,8 @@ PUBLIC = {
         *("imgtk.weights", "imgtk.weights.architecture", "imgtk.weights.import_weights", "imgtk.weights.ncnn"),
     ),
     "Parts of networks": (
-        *("imgtk.nn.arrays", "imgtk.nn.blur", "imgtk.nn.colour", "imgtk.nn.degradation", "imgtk.nn.discriminators"),
+        *("imgtk.nn.alpha", "imgtk.nn.arrays", "imgtk.nn.blend", "imgtk.nn.blur", "imgtk.nn.colour"),
+        *("imgtk.nn.degradation", "imgtk.nn.discriminators"),
         *("imgtk.nn.features", "imgtk.nn.guided", "imgtk.nn.interpolation", "imgtk.nn.jpeg", "imgtk.nn.losses"),
         *("imgtk.nn.noise", "imgtk.nn.normalise", "imgtk.nn.regularity", "imgtk.nn.resample"),
     ),

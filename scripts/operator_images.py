@@ -1,13 +1,14 @@
 """Draw the examples of docs/reference.md: python scripts/operator_images.py [NAME …]
 
-Each example shows the same part of the input and of the result at 1:1. Where the sizes differ, the input's pixels are
-repeated or left out. The cat and the coffee are scikit-image's (CC0).
+Each example shows the same part of the input and of the result at 1:1, or all of both where the geometry changes.
+Where the sizes differ, the input's pixels are repeated or left out. The cat and the coffee are scikit-image's (CC0).
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from skimage import data
 import imgtk
 from imgtk.registry import default
 
+FADED = {"alpha:remove", "background"}
+"""Operators whose example begins with an image that fades out."""
 SIDE = 200
 """Side of each half, in pixels."""
 WITHOUT = {"style:fast", "translate:cyclegan", "translate:pix2pix"}
@@ -54,13 +57,36 @@ def draw(name: str, reference: Path, cube: Path) -> None:
     if name == "translate:sketch2photo":
         photo = imgtk.Pipeline("translate:photo2sketch colour=0.4")(photo).pil()
     text = example(name, image=f"'{reference}'", cube=f"'{cube}'")
-    result = imgtk.Pipeline(text)(photo).pil().convert("RGB")
+    if name in FADED:
+        photo = imgtk.Pipeline("mask ( generate:gradient out white black )")(photo).pil()
+    result = imgtk.Pipeline(text)(photo).pil()
+    if task in ("alpha", "generate") or (":" not in name and name != "blend"):
+        pair = whole([result] if task == "generate" else [photo, result])
+    else:
+        pair = part(photo, result.convert("RGB"))
+    Image.fromarray(pair).save(DOCS / "images" / "ops" / image_name(name), quality=80, method=6)
+    print(f"{name}: {pair.shape[1]} x {pair.shape[0]}")
+
+
+def part(photo: Image.Image, result: Image.Image) -> np.ndarray:
+    """The same part of both at 1:1."""
     before = photo.resize(result.size, Image.Resampling.NEAREST)
     left, top = round(result.width * 0.42 - SIDE / 2), round(result.height * 0.4 - SIDE / 2)
     box = (max(0, left), max(0, top), max(0, left) + SIDE, max(0, top) + min(SIDE, result.height))
-    pair = np.concatenate([np.asarray(image.crop(box)) for image in (before, result)], axis=1)
-    Image.fromarray(pair).save(DOCS / "images" / "ops" / image_name(name), quality=80, method=6)
-    print(f"{name}: {pair.shape[1]} x {pair.shape[0]}")
+    return np.concatenate([np.asarray(image.crop(box)) for image in (before, result)], axis=1)
+
+
+def whole(images: Sequence[Image.Image]) -> np.ndarray:
+    """All of each at half its size, on white."""
+    small = [image.convert("RGBA").resize((max(1, image.width // 2), max(1, image.height // 2))) for image in images]
+    page = Image.new(
+        "RGBA", (sum(image.width + 8 for image in small) - 8, max(image.height for image in small)), "white"
+    )
+    left = 0
+    for image in small:
+        page.alpha_composite(image, (left, 0))
+        left += image.width + 8
+    return np.asarray(page.convert("RGB"))
 
 
 if __name__ == "__main__":

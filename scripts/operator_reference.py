@@ -20,10 +20,34 @@ INTRODUCTION = """\
 These operators come with imgtk. `imgtk ops` also lists those of the plugins that you installed, and `imgtk help OP`
 prints the parameters of one. A positional parameter needs no name: see [the pipeline language](pipelines.md#arguments).
 
-Each example shows a part of the input on the left and of the result on the right, at 1:1.
+Each example shows a part of the input on the left and of the result on the right, at 1:1. Where the geometry changes,
+it shows all of both at half their size.
 `python scripts/operator_images.py` draws them.
 """
 ARGUMENTS = {
+    "adjust:match-histogram": "{image}",
+    "alpha:from-luma": "invert | background #ffd000",
+    "alpha:remove": "",
+    "alpha:set": "0.4 | background white",
+    "background": "#305080",
+    "border": "12 colour=#8b0000",
+    "crop": "120 160 gravity=smart",
+    "extend": "60",
+    "fit": "200 200 contain colour=#203040",
+    "flip": "h",
+    "generate:gradient": "200x200 out orange navy",
+    "generate:colour": "200x200 teal",
+    "generate:noise": "200x200 grain=1 colour",
+    "mask": "( adjust:threshold otsu ) | background #203040",
+    "montage": "( adjust:invert ) ( flip ) ( adjust:sepia ) columns=2 gap=6 colour=white",
+    "overlay": "{image} scale=0.25 gravity=south-east margin=12",
+    "pad": "440 340 colour=#203040",
+    "perspective": "60,40,340,0,400,300,20,250",
+    "rotate": "20 colour=#203040",
+    "straighten": "8",
+    "text": "'Cat, 2008' outline=black size=30",
+    "transpose": "",
+    "watermark": "{image} scale=0.3",
     "adjust:auto-levels": "0.01",
     "adjust:brightness-contrast": "0.1 contrast=1.3",
     "adjust:clahe": "4",

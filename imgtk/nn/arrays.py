@@ -16,7 +16,7 @@ def on_arrays(function: Callable[[np.ndarray], np.ndarray], x: Tensor) -> Tensor
 
     Args:
         function: takes (H, W, C), float32, contiguous, which it must not change, and gives (H', W', C'), or (H', W')
-            for gray, which becomes three equal channels.
+            for gray, which becomes equal channels, as many as `x` has.
         x: (N, C, H, W). On the CPU, in float32 and in channels_last, its pixels are not copied.
 
     Returns:
@@ -26,5 +26,5 @@ def on_arrays(function: Callable[[np.ndarray], np.ndarray], x: Tensor) -> Tensor
     results = [torch.from_numpy(np.ascontiguousarray(function(array), np.float32)) for array in arrays]
     images = results[0][None] if len(results) == 1 else torch.stack(results)
     if images.ndim == 3:
-        images = images[..., None].expand(-1, -1, -1, 3)
+        images = images[..., None].expand(-1, -1, -1, x.shape[1])
     return images.movedim(-1, 1).to(x.device, x.dtype)

@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgtk.geometry import Box
+from imgtk.geometry import Box, cut
+from imgtk.nn.blur import blur_radius, gaussian_blur
 
-__all__ = ["COARSE_CHANNELS", "COARSE_STEP", "Noise", "draw_coarse", "draw_white", "noise_in"]
+__all__ = ["COARSE_CHANNELS", "COARSE_STEP", "Noise", "draw_coarse", "draw_white", "grain_in", "noise_in"]
 
 COARSE_STEP = 4
 """Pixels per sample of the coarse noise; boxes must start at multiples of it."""
@@ -66,6 +67,27 @@ def noise_in(box: Box, seed: int = 0) -> Noise:
     field = _field(seed)
     coarse = Box(*(edge // COARSE_STEP for edge in box))
     return Noise(_periodic(field.white, box), _periodic(field.coarse, coarse))
+
+
+def grain_in(box: Box, size: float, seed: int = 0) -> Tensor:
+    """Return white noise softened by a Gaussian, of mean 0 and about variance 1, (1, 1, h, w), float32, on the CPU.
+
+    Args:
+        box: in pixels; it may lie outside the image.
+        size: standard deviation of the Gaussian, in pixels; 0 for none.
+        seed: chooses among independent fields.
+    """
+    margin = blur_radius(size)
+    rows = torch.arange(box.top - margin, box.bottom + margin) % PERIOD
+    columns = torch.arange(box.left - margin, box.right + margin) % PERIOD
+    white = _field(seed).white[:, :, rows[:, None], columns]
+    if size == 0:
+        return white
+    steps = torch.arange(-margin, margin + 1, dtype=torch.float64)
+    line = torch.exp(steps.square() / (-2 * size**2))
+    gain = float(line.sum() ** 2 / line.square().sum())  # what the blur takes of the deviation, squared for two axes
+    inner = Box(margin, margin, white.shape[3] - margin, white.shape[2] - margin)
+    return cut(gaussian_blur(white, size), inner) * gain
 
 
 def draw_white(count: int, height: int, width: int) -> Tensor:

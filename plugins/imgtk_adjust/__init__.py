@@ -184,6 +184,13 @@ COLOUR = (
         Param("light", Colour(), "Colour of the brightest tone.", default=(1.0, 0.9, 0.7), positional=True),
     ),
     _spec(
+        "adjust:match-histogram",
+        "histogram:MatchHistogram",
+        "Give the image the tones of another one.",
+        Param("image", ImageInput(), "The other image: @name or ( chain ).", default=None, positional=True),
+        Param("file", File(), "The other image, as a file instead.", default=None, positional=True),
+    ),
+    _spec(
         "adjust:lut",
         "lut:Lut",
         "Apply a colour lookup table (LUT).",

@@ -24,7 +24,9 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 class Adjustment(ImageOp):
     """An operator whose output pixel depends on the input pixel alone, unless `geometry` says otherwise."""
 
-    facts = Facts(batched=True, needs_float32=True)
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(batched=True, needs_float32=True)
 
 
 class MeasuredAdjustment(Adjustment):

@@ -8,12 +8,11 @@ from functools import cached_property
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from imgtk.geometry import Extent, Geometry
 from imgtk.nn.arrays import on_arrays
-from imgtk.nn.colour import luma
+from imgtk.nn.colour import LUMA, luma
 from imgtk.op import Facts
 from imgtk_adjust.base import LUMINANCE, Adjustment
 
@@ -50,9 +49,16 @@ class WhiteBalance(Adjustment):
     tint: float | None
 
     @property
+    def given(self) -> bool:
+        return self.temperature is not None or self.tint is not None
+
+    @property
     def measured(self) -> bool:
-        given = self.temperature is not None or self.tint is not None
-        return (self.method or ("none" if given else "gray-world")) != "none"
+        return (self.method or ("none" if self.given else "gray-world")) != "none"
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(batched=True, needs_float32=True, may_add_colour=self.given)
 
     @cached_property
     def geometry(self) -> Geometry:
@@ -132,10 +138,10 @@ class Sepia(Adjustment):
     facts = Facts(batched=True, needs_float32=True, may_add_colour=True)
 
     def __init__(self, strength: float) -> None:
-        self.matrix = torch.lerp(torch.eye(3), torch.tensor(SEPIA), strength)[:, :, None, None]
+        self.matrix = (1 - strength) * np.eye(3) + strength * np.array(SEPIA)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        return F.conv2d(x, self.matrix.to(x))
+        return on_arrays(lambda pixels: cv2.transform(pixels, self.matrix), x)
 
 
 @dataclass(eq=False)
@@ -152,5 +158,6 @@ class Duotone(Adjustment):
     light: tuple[float, float, float]
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        dark, light = (torch.tensor(colour).to(x).view(1, 3, 1, 1) for colour in (self.dark, self.light))
-        return torch.lerp(dark, light, luma(x).clamp(0, 1))
+        dark, light = np.array(self.dark), np.array(self.light)
+        matrix = np.column_stack([np.outer(light - dark, LUMA), dark])
+        return on_arrays(lambda pixels: cv2.transform(pixels, matrix), x)

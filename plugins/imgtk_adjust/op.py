@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -10,20 +9,10 @@ import torch
 from torch import Tensor
 
 from imgtk.geometry import Geometry, Window, cut
+from imgtk.nn.blend import BLENDS
 from imgtk.nn.blur import blur_radius, gaussian_blur
 from imgtk.op import Facts
 from imgtk_adjust.base import LUMINANCE, Adjustment
-
-# B(below, above) of the W3C's "Compositing and Blending Level 1", section 9.1, separable modes.
-BLENDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "normal": lambda below, above: above,
-    "multiply": lambda below, above: below * above,
-    "screen": lambda below, above: below + above - below * above,
-    "overlay": lambda below, above: torch.where(below <= 0.5, 2 * below * above, 1 - 2 * (1 - below) * (1 - above)),
-    "darken": torch.minimum,
-    "lighten": torch.maximum,
-    "difference": lambda below, above: (below - above).abs(),
-}
 
 
 def luminance(x: Tensor) -> Tensor:

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from imgtk.errors import ParameterError
 from imgtk.geometry import Extent, Geometry
-from imgtk.nn.colour import from_srgb, luma, to_srgb
+from imgtk.nn.arrays import on_arrays
+from imgtk.nn.colour import LUMA, from_srgb, luma, to_srgb
+from imgtk.op import Facts
 from imgtk_adjust.base import Adjustment, MeasuredAdjustment
 
 __all__ = ["AutoLevels", "Curves", "Exposure", "Invert", "Levels", "Posterise", "Threshold"]
@@ -95,6 +97,10 @@ class Curves(Adjustment):
 
     points: Sequence[tuple[float, float]]
     channel: str
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(batched=True, needs_float32=True, may_add_colour=self.channel not in ("all", "luma"))
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         if self.channel == "all":
@@ -179,7 +185,9 @@ class Threshold(Adjustment):
         return Geometry(extent=Extent.STATISTICS if self.method == "otsu" else Extent.LOCAL)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        return self.apply(x, self.measure(x) if self.method == "otsu" else self.level)
+        if self.method == "otsu":
+            return self.apply(x, self.measure(x))
+        return on_arrays(lambda pixels: cv2.threshold(brightness(pixels), self.level, 1, cv2.THRESH_BINARY)[1], x)
 
     def measure(self, x: Tensor) -> Tensor:
         """Return the levels (N, 1, 1, 1)."""
@@ -187,8 +195,13 @@ class Threshold(Adjustment):
         levels = [cv2.threshold(image[0], 0, 255, cv2.THRESH_OTSU)[0] for image in images]
         return (torch.tensor(levels, dtype=torch.float32, device=x.device).view(-1, 1, 1, 1) + 0.5) / 255
 
-    def apply(self, x: Tensor, statistics: Tensor | float) -> Tensor:
+    def apply(self, x: Tensor, statistics: Tensor) -> Tensor:
         return (luma(x) > statistics).to(x.dtype).repeat(1, 3, 1, 1)
+
+
+def brightness(pixels: np.ndarray) -> np.ndarray:
+    """Luma (H, W) of (H, W, 3), as OpenCV computes it quickest."""
+    return np.asarray(cv2.transform(pixels, np.array([LUMA], np.float32))).reshape(pixels.shape[:2])
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import cos, pi, radians, sin
@@ -12,10 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imgtk.context import BuildContext
-from imgtk.geometry import Box, Geometry, Window, cut
-from imgtk.nn.blur import blur_radius, gaussian_blur
+from imgtk.geometry import Box, Size, Window, cut
 from imgtk.nn.colour import luma
-from imgtk.nn.noise import COARSE_STEP, noise_in
+from imgtk.nn.noise import grain_in
 from imgtk.op import Facts, ImageOp
 
 __all__ = ["Halftone", "Noise", "Pixelate"]
@@ -29,7 +29,9 @@ STEPS = 1024
 class Pattern(ImageOp):
     """An operator whose output pixel depends on where it lies."""
 
-    facts = Facts(batched=True, needs_float32=True, position_dependent=True)
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(batched=True, needs_float32=True, position_dependent=True)
 
 
 @dataclass(eq=False)
@@ -38,21 +40,20 @@ class Pixelate(Pattern):
 
     size: int
 
-    @cached_property
-    def geometry(self) -> Geometry:
-        return Geometry(halo=self.size - 1)
+    def squares(self, box: Box) -> Box:
+        """The squares that a region touches."""
+        low = (edge // self.size * self.size for edge in box[:2])
+        return Box(*low, *(-(-edge // self.size) * self.size for edge in box[2:]))
+
+    def regions(self, box: Box, *sizes: Size) -> Sequence[Box]:
+        return [self.squares(box)]
 
     def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
-        box, size = window.output, self.size
-        left, top = box.left // size * size, box.top // size * size
-        right, bottom = -(-box.right // size) * size, -(-box.bottom // size) * size
-        x = inputs[0][:, :, top - window.input.top : bottom - window.input.top]
-        x = x[..., left - window.input.left : right - window.input.left]
-        means = F.avg_pool2d(x, size, ceil_mode=True)
+        means = F.avg_pool2d(inputs[0], self.size, ceil_mode=True)
         count, channels, rows, columns = means.shape
-        squares = means[:, :, :, None, :, None].expand(-1, -1, -1, size, -1, size)
-        mosaic = squares.reshape(count, channels, rows * size, columns * size)
-        return cut(mosaic, box.shifted(-left, -top))
+        squares = means[:, :, :, None, :, None].expand(-1, -1, -1, self.size, -1, self.size)
+        mosaic = squares.reshape(count, channels, rows * self.size, columns * self.size)
+        return cut(mosaic, window.inner)
 
 
 @dataclass(eq=False)
@@ -68,6 +69,10 @@ class Halftone(Pattern):
     cell: float
     angle: float
     colour: bool
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(batched=True, needs_float32=True, position_dependent=True, may_add_colour=self.colour)
 
     def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
         x = cut(inputs[0], window.inner)
@@ -113,22 +118,10 @@ class Noise(Pattern):
         self.amount, self.size = amount, size
         self.seed = context.seed if seed is None else seed
 
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(batched=True, needs_float32=True, position_dependent=True, seed=self.seed)
+
     def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
-        x, margin = cut(inputs[0], window.inner), blur_radius(self.size)
-        box = window.output
-        wide = Box(
-            *((edge - margin) // COARSE_STEP * COARSE_STEP for edge in box[:2]),
-            *(-(-(edge + margin) // COARSE_STEP) * COARSE_STEP for edge in box[2:]),
-        )
-        grain = gaussian_blur(noise_in(wide, self.seed).white, self.size)
-        grain = cut(grain, box.shifted(-wide.left, -wide.top)).to(x)
-        return x + self.amount * grain * _lost(self.size)
-
-
-def _lost(size: float) -> float:
-    """Return the factor that makes up for what a Gaussian takes of the standard deviation of white noise."""
-    if size == 0:
-        return 1.0
-    steps = torch.arange(-blur_radius(size), blur_radius(size) + 1, dtype=torch.float64)
-    line = torch.exp(steps.square() / (-2 * size**2))
-    return float(line.sum() ** 2 / line.square().sum())  # in two dimensions: the square of what one takes
+        x = cut(inputs[0], window.inner)
+        return x + self.amount * grain_in(window.output, self.size, self.seed).to(x)

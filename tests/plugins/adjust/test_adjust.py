@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter
 from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Size, Window
+from imgtk.nn.blend import BLENDS
 from imgtk.op import ImageOp
 from imgtk_adjust import LIGHT, MODES
-from imgtk_adjust.op import BLENDS
 
 SPECS = {spec.name: spec for spec in LIGHT}
 

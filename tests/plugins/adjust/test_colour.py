@@ -161,3 +161,28 @@ def test_dehaze_is_the_formula_of_the_paper() -> None:
     result = run(f"adjust:dehaze 0.9 radius={radius}", hazy)
     assert np.abs(result - expected).mean() < 2e-3
     assert result.std() > 1.4 * hazy.std()
+
+
+def test_histograms_are_matched_as_by_scikit_image(photo: np.ndarray, tmp_path: Path) -> None:
+    from skimage import data, exposure
+
+    other = data.coffee()[::4, ::4]
+    expected = exposure.match_histograms(photo, other, channel_axis=-1)
+    PIL.Image.fromarray(other).save(tmp_path / "other.png")
+    result = run(f"adjust:match-histogram '{tmp_path / 'other.png'}'", photo)
+    assert np.abs(result.astype(int) - expected).max() <= 8  # where few pixels are: ours goes by 1025 quantiles
+    assert np.abs(result.astype(int) - expected).mean() < 0.7
+    same = run("adjust:gamma 2 as g; crop 50 40 as part; @g | adjust:match-histogram @in", photo)
+    assert np.abs(same.astype(int) - photo).mean() < 1.5
+    smaller = run("crop 50 40 as part; adjust:match-histogram @part", photo)
+    assert smaller.shape == photo.shape
+    with pytest.raises(imgtk.ImgtkError, match="needs one other image"):
+        run("adjust:match-histogram", photo)
+
+
+def test_what_may_add_colour_says_so(photo: np.ndarray) -> None:
+    gray = photo[..., 0]
+    assert run("adjust:white-balance", gray).ndim == 2
+    assert run("adjust:white-balance temperature=3000", gray).ndim == 3
+    assert run("adjust:curves 0:0,1:1", gray).ndim == 2
+    assert run("adjust:curves 0:0,1:0.5 red", gray).ndim == 3

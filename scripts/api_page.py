@@ -44,7 +44,7 @@ PUBLIC = {
     "Training": (
         *("imgtk.training", "imgtk.training.run", "imgtk.training.trainer", "imgtk.training.recipe"),
         *("imgtk.training.images", "imgtk.training.domains", "imgtk.training.pool", "imgtk.training.adversary"),
-        *("imgtk.training.processes", "imgtk.training.weights"),
+        *("imgtk.training.processes", "imgtk.training.sheets", "imgtk.training.weights"),
     ),
     "Kits": (
         *("imgtk.upscaling", "imgtk.upscaling.network", "imgtk.upscaling.op", "imgtk.upscaling.trainer"),
@@ -55,6 +55,7 @@ PUBLIC = {
             "imgtk.painting.network",
             "imgtk.painting.palette",
             "imgtk.painting.objective",
+            "imgtk.painting.base_trainer",
             "imgtk.painting.trainer",
         ),
     ),

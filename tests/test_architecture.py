@@ -1,11 +1,15 @@
 """The code keeps to its structure: kits stay out of the core, no import circles, short modules, public names only."""
 
 import ast
+import re
 import runpy
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
+from inspect import getsource
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +85,62 @@ def declared(path: Path) -> list[str] | None:
     return None
 
 
+PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+LAYERS = [re.findall(r"`imgtk/(\w+)", row) for row in re.findall(r"^\| (`imgtk/.*?) \|", PAGE, re.MULTILINE)]
+"""The layers of docs/architecture.md, from above to below: one package or module each, or several side by side."""
+
+
+def test_layers_are_complete() -> None:
+    found = {path.stem for path in (ROOT / "imgtk").iterdir() if path.name[0] != "_" and path.suffix in ("", ".py")}
+    named = [name for layer in LAYERS for name in layer]
+    assert set(named) == found
+    assert len(named) == len(found)
+
+
+def test_imports_go_down_the_layers() -> None:
+    height = {name: -index for index, layer in enumerate(LAYERS) for name in layer}
+    up = {
+        f"{name} imports {other}"
+        for name, path in MODULES.items()
+        if (here := height.get(name.split(".")[1] if name.startswith("imgtk.") else "")) is not None
+        for node in all_imports(path)
+        for other in imported(node, MODULES)
+        if height.get(other.partition(".")[2].split(".")[0], here) > here
+        if not (name == "imgtk.image" and other.startswith("imgtk.io"))
+    }
+    assert up == set()
+
+
+def test_names_in_the_description_exist() -> None:
+    """Classes, and names with a dot: `batch.Job` is `imgtk.batch.Job`."""
+    packages = {name for layer in LAYERS for name in layer}
+    known = {"ImageOp": "imgtk.op", "Image": "imgtk", "Pipeline": "imgtk", "FileResult": "imgtk.pipeline"}
+    known["Session"] = "imgtk.engine.session"
+    names = [name for name in re.findall(r"`([A-Za-z_]\w*(?:\.\w+)+)`", PAGE) if not name.endswith((".py", ".toml"))]
+    assert len(names) > 10
+    bodies = [tree(path).body for name, path in MODULES.items() if name.startswith("imgtk.")]
+    classes = {node.name for body in bodies for node in body if isinstance(node, ast.ClassDef)}
+    assert set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)`", PAGE)) <= classes
+    for name in names:
+        first = name.split(".")[0]
+        assert first in packages or first in known or first == "imgtk", name
+        place = "imgtk" if first in packages else known.get(first, "")
+        assert found_in(f"{place}.{name}".lstrip(".")), name
+
+
+def found_in(name: str) -> bool:
+    """Whether a dotted name is a module, or an attribute of something in one."""
+    parts = name.split(".")
+    count = next(count for count in range(len(parts), 0, -1) if ".".join(parts[:count]) in MODULES)
+    thing: Any = import_module(".".join(parts[:count]))
+    for part in parts[count:]:
+        own = {**getattr(thing, "__dataclass_fields__", {}), **getattr(thing, "__annotations__", {})}
+        if not (hasattr(thing, part) or part in own or f"self.{part}" in getsource(thing)):
+            return False
+        thing = getattr(thing, part, None)
+    return True
+
+
 def test_kits_are_for_plugins() -> None:
     found = {
         (name, other)
@@ -103,6 +163,21 @@ def test_nothing_below_a_pipeline_knows_the_installed_plugins() -> None:
         if "imgtk.registry" in imported(node, MODULES)
     }
     assert found == set()
+
+
+TWICE = {"Job", "Result", "Task", "Worker"}
+"""Names of classes in the core that mean another thing in `imgtk.serve` or `imgtk.client`. Only shorten this."""
+
+
+def test_a_class_name_means_one_thing() -> None:
+    names = [
+        node.name
+        for name, path in MODULES.items()
+        if name.startswith("imgtk.")
+        for node in tree(path).body
+        if isinstance(node, ast.ClassDef) and node.name[0] != "_"
+    ]
+    assert {name for name in names if names.count(name) > 1} == TWICE
 
 
 def test_no_import_circles() -> None:

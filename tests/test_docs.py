@@ -84,27 +84,6 @@ def test_every_option_is_described(name: str) -> None:
     assert re.search(rf"^## imgtk .*\b{name}\b", page, re.MULTILINE)
 
 
-def test_layers_are_complete() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    for path in (ROOT / "imgtk").iterdir():
-        if path.name[0] != "_" and path.suffix in ("", ".py"):
-            assert f"`imgtk/{path.name}{'/' if path.is_dir() else ''}`" in page, path.name
-
-
-def test_imports_go_down_the_layers() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    layers = re.findall(r"^\| `imgtk/(\w+)", page, re.MULTILINE)
-    up = []
-    for path in (ROOT / "imgtk").rglob("*.py"):
-        layer = path.relative_to(ROOT / "imgtk").parts[0].removesuffix(".py")
-        if layer not in layers:  # the package itself
-            continue
-        names = set(re.findall(r"^\s*(?:from|import) imgtk\.(\w+)", path.read_text("utf-8"), re.MULTILINE))
-        above = names & set(layers[: layers.index(layer)]) - ({"io"} if layer == "image" else set())
-        up += [f"{path} imports imgtk.{name}" for name in above]
-    assert up == []
-
-
 def test_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from skimage import data, io
 

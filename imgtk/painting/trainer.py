@@ -11,24 +11,23 @@ from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
 from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.discriminators import FeatureDiscriminator, spectrally_normalised
-from imgtk.nn.features import load_features
 from imgtk.nn.losses import content_distance
 from imgtk.nn.noise import Noise, draw_coarse, draw_white
 from imgtk.nn.regularity import regularity, smooth_image
+from imgtk.painting.base_trainer import PaintingRecipe, PaintingTrainer
 from imgtk.painting.objective import SMALLEST
 from imgtk.training.adversary import Adversary, AdversarySettings, Discriminator, shifted
 from imgtk.training.domains import Domains, target_files
-from imgtk.training.images import CropSampler, image_tensor, load_image
+from imgtk.training.images import CropSampler, load_held_out
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
-from imgtk.training.trainer import Trainer
+from imgtk.training.sheets import beside, stacked
 
 __all__ = [
     "DomainsRecipe",
@@ -38,7 +37,6 @@ __all__ = [
     "periodic_borders",
     "smoothed_photos",
     "split",
-    "stacked",
 ]
 
 EVERY = 10
@@ -52,14 +50,13 @@ VIEW = 192
 
 
 @dataclass(frozen=True)
-class DomainsRecipe(AdversarySettings, Recipe):
+class DomainsRecipe(AdversarySettings, PaintingRecipe):
     """Settings of a training on two domains, each of which has a discriminator. The defaults suit small networks that
     are rated by features, and an hour of one CPU core.
 
     Attributes:
         target: folder of images of the second domain (`--data` has the first). Every tenth, by name, is held out.
         side: longest side in pixels to which the images of both domains are shrunk: crops should show things.
-        backbone: feature network of the figures and losses: "imgtk", or a SqueezeNet or VGG file.
         discriminator: what discriminators look at: "features" of the backbone (`FeatureDiscriminator`), with which
             small networks become painters within minutes, or "pixels", as in the papers.
         discriminator_features: channels of the first layer of each discriminator.
@@ -69,7 +66,6 @@ class DomainsRecipe(AdversarySettings, Recipe):
     steps: int = 4500
     batch: int = 1
     crop: int = 160
-    optimizer: str = "muon"
     lr: float = 1e-3
     ema: float = 0.99
     gan: str = "hinge"
@@ -77,7 +73,6 @@ class DomainsRecipe(AdversarySettings, Recipe):
     discriminator_lr: float = 1e-3
     target: str = ""
     side: int = 640
-    backbone: str = "imgtk"
     discriminator: str = "features"
     discriminator_features: int = 64
     content: float = 1.0
@@ -86,7 +81,7 @@ class DomainsRecipe(AdversarySettings, Recipe):
 R = TypeVar("R", bound=DomainsRecipe)
 
 
-class DomainsTrainer(Trainer[R]):
+class DomainsTrainer(PaintingTrainer[R]):
     """Photos and paintings without pairs; judged by distances between sets of images.
 
     Subclasses say how a photo is painted (`painted`), and which discriminator looks at pixels (`pixel_discriminator`).
@@ -101,7 +96,6 @@ class DomainsTrainer(Trainer[R]):
 
     recipe_type: ClassVar[type[Recipe]] = DomainsRecipe
     metric = "kid"
-    higher_is_better = False
     betas = (0.5, 0.999)  # of the discriminators, as CycleGAN has them
     noun: ClassVar[str] = "paintings"
 
@@ -121,9 +115,9 @@ class DomainsTrainer(Trainer[R]):
                 f"crops of {recipe.crop} pixels are too small to show objects", hint=f"Use at least {SMALLEST}."
             )
         self.adversary = Adversary(recipe)
-        self.features = load_features(recipe.backbone, pooling="average")
-        self.frozen = (self.features,)
-        self.held_out: list[Tensor] = []
+
+    def history(self, trained: str) -> str:
+        return f"{super().history(trained)}, {len(self.targets)} {self.noun}"
 
     @abstractmethod
     def pixel_discriminator(self) -> nn.Module:
@@ -156,15 +150,9 @@ class DomainsTrainer(Trainer[R]):
         return Domains(*pools)
 
     def load_validation(self, files: list[Path]) -> None:
-        self.held_out = [self._loaded(file) for file in files]
-        self.held_out_paintings = [self._loaded(file) for file in self.held_out_targets]
-
-    def _loaded(self, file: Path) -> Tensor:
-        """Return (1, 3, H, W), sides multiples of 32, at the size at which is trained."""
-        image = image_tensor(load_image(file, self.recipe.side), 32)
-        if not image.numel():
-            raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 32 pixels.")
-        return image
+        """Keep images at the size at which is trained."""
+        self.held_out = load_held_out(files, self.recipe.side, 32)
+        self.held_out_paintings = load_held_out(self.held_out_targets, self.recipe.side, 32)
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """Return `kid`: kernel distance on our features (not Inception's, so no figures of papers compare) between
@@ -192,7 +180,7 @@ class DomainsTrainer(Trainer[R]):
     def sample(self, generator: nn.Module) -> Tensor:
         """Return the rows of photo and painting."""
         rows = [
-            torch.cat([photo.to(self.device), self.painted(generator, photo.to(self.device)).float()], 3)[0].cpu()
+            beside([photo[0], self.painted(generator, photo.to(self.device)).float()[0].cpu()])
             for photo in self.held_out[:4]
         ]
         return stacked(rows)
@@ -229,12 +217,6 @@ def smoothed_photos(photos: Tensor) -> Tensor:
     """Return photos (N, 3, H, W), 0..1, without their details, but with noise of 0.8 8-bit steps: what weaves
     show on."""
     return (gaussian_blur(photos, SMOOTHING) + GRAIN * torch.randn_like(photos)).clamp(0, 1)
-
-
-def stacked(rows: Sequence[Tensor]) -> Tensor:
-    """Return images (3, H, W) below each other, with black beside narrower ones."""
-    width = max(row.shape[2] for row in rows)
-    return torch.cat([pad(row, (0, width - row.shape[2])) for row in rows], 1)
 
 
 def split(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:

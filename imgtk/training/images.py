@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d
 from imgtk.errors import ImgtkError, TrainingError
 from imgtk.io import read
 
-__all__ = ["CropSampler", "image_files", "image_tensor", "load_image", "shrink"]
+__all__ = ["CropSampler", "held_out_tensor", "image_files", "load_held_out", "load_image", "shrink"]
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp"))
 STRIDE = 64
@@ -40,10 +40,33 @@ def load_image(path: Path, max_side: int = 0) -> np.ndarray:
     return shrink(pixels, max_side / max(image.size)) if max_side and max(image.size) > max_side else pixels
 
 
-def image_tensor(pixels: np.ndarray, multiple: int = 1) -> Tensor:
-    """Return (H, W, C) uint8 as (1, C, H', W'), 0..1, cut at the right and below to sides that are multiples."""
+def held_out_tensor(pixels: np.ndarray, multiple: int, file: Path) -> Tensor:
+    """Bring an image to validate on, (H, W, C) uint8, to (1, C, H', W'), 0..1.
+
+    Args:
+        pixels: the image; rows at the bottom and columns at the right are cut off.
+        multiple: what the sides of the result are multiples of.
+        file: where the image is from, for the message.
+
+    Raises:
+        TrainingError: nothing would be left of it.
+    """
     height, width = (side - side % multiple for side in pixels.shape[:2])
+    if not (height and width):
+        raise TrainingError(
+            f"{file} is too small to validate on", hint=f"Both sides must have at least {multiple} pixels."
+        )
     return torch.tensor(pixels[:height, :width]).permute(2, 0, 1)[None].float() / 255
+
+
+def load_held_out(files: Iterable[Path], max_side: int, multiple: int) -> list[Tensor]:
+    """Load images to validate on: (1, 3, H, W), 0..1, shrunk to `max_side` and cut to sides that are multiples.
+
+    Raises:
+        ReadError: one cannot be read.
+        TrainingError: one is too small.
+    """
+    return [held_out_tensor(load_image(file, max_side), multiple, file) for file in files]
 
 
 def _to_uint8(pixels: np.ndarray) -> np.ndarray:

@@ -198,17 +198,24 @@ def build_trainer(location: str, recipe: Recipe, context: BuildContext = NO_CONT
         context: passed on if the class takes an argument `context`.
 
     Raises:
-        PluginError: as `trainer_type`, or it has no networks, or none called "generator".
+        PluginError: as `trainer_type`; or it has no networks, or none called "generator"; or `frozen` holds something
+            else than modules; or its `__init__` does not call that of `Trainer`.
         ImgtkError: whatever it raises for settings that it cannot use.
     """
     kind = trainer_type(location)
+    if not isinstance(recipe, kind.recipe_type):
+        raise PluginError(f"{location} needs a {kind.recipe_type.__name__}, got a {type(recipe).__name__}")
     trainer = kind(recipe, context) if CONTEXT in signature(kind).parameters else kind(recipe)
+    if getattr(trainer, "recipe", None) is not recipe or not hasattr(trainer, "device"):
+        raise PluginError(f"{location} does not call super().__init__(recipe)", hint=CONTRACT)
     networks = getattr(trainer, "networks", None)
     if not isinstance(networks, dict) or not all(isinstance(network, nn.Module) for network in networks.values()):
         raise PluginError(f"{location} does not set `networks` to a dict of torch modules by name", hint=CONTRACT)
     if "generator" not in networks:
         found = ", ".join(networks) or "none"
         raise PluginError(f"{location} has no network called 'generator'; its networks: {found}", hint=CONTRACT)
+    if not all(isinstance(module, nn.Module) for module in trainer.frozen):
+        raise PluginError(f"{location} does not set `frozen` to torch modules", hint=CONTRACT)
     return trainer
 
 

@@ -24,9 +24,10 @@ from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectra
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import perceptual_loss, spectral_distance
 from imgtk.training.adversary import Adversary, AdversarySettings
-from imgtk.training.images import CropSampler, image_tensor, load_image
+from imgtk.training.images import CropSampler, held_out_tensor, load_image
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
+from imgtk.training.sheets import beside, middle, stacked
 from imgtk.training.trainer import Trainer
 from imgtk.training.weights import load_init
 from imgtk.upscaling.degradation import MILD, EverydayPhoto, SecondOrder
@@ -171,7 +172,7 @@ class FidelityTrainer(Trainer[R]):
     def load_validation(self, files: list[Path]) -> None:
         generator = torch.Generator().manual_seed(0)
         for file in files:
-            target = image_tensor(load_image(file, 768), self.recipe.scale)
+            target = held_out_tensor(load_image(file, 768), self.recipe.scale, file)
             small = self.recipe.degrade(target, generator)
             if self.teacher is not None:
                 target = taught(self.teacher, small).float() / 255
@@ -218,10 +219,8 @@ class FidelityTrainer(Trainer[R]):
         for small, target in self.held_out[:3]:
             output = generator(small.to(self.device)).float().clamp(0, 1).cpu()
             small = interpolate(small, size=target.shape[2:], mode="nearest")
-            top, left = ((side - min(side, 256)) // 2 for side in target.shape[2:])
-            rows.append(torch.cat([p[0, :, top : top + 256, left : left + 256] for p in (small, output, target)], 2))
-        width = min(row.shape[2] for row in rows)
-        return torch.cat([row[:, :, :width] for row in rows], 1)
+            rows.append(beside([middle(image[0], 256) for image in (small, output, target)]))
+        return stacked(rows)
 
     @property
     def scale(self) -> int:

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
 from imgtk.nn.features import load_features
-from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
+from imgtk.nn.losses import grams, total_variation
+from imgtk.painting.base_trainer import PaintingRecipe, PaintingTrainer, means, style_figures
 from imgtk.painting.objective import FRAME, SHIFT, style_and_content
-from imgtk.training import CropSampler, Recipe, Trainer
-from imgtk.training.images import image_files, image_tensor, load_image
+from imgtk.training import CropSampler
+from imgtk.training.images import image_files, load_held_out
 from imgtk.training.weights import load_init
 from imgtk_anystyle.network import AnyStyleNetwork, StyledNetwork
 from imgtk_anystyle.reference import STYLE_SIDE, read_style
@@ -33,7 +34,7 @@ CELL = 256
 
 
 @dataclass(frozen=True)
-class AnyStyleRecipe(Recipe):
+class AnyStyleRecipe(PaintingRecipe):
     """Settings of an any-style network's training.
 
     Attributes:
@@ -43,8 +44,7 @@ class AnyStyleRecipe(Recipe):
         identity: share of the images that are to be painted in their own style, which must give them back.
         style_weight, content_weight, identity_weight, tv_weight: of `style_distance`, normalised content distance, mean
             squared difference of images painted in their own style, and total variation.
-        backbone: feature network of the losses: "imgtk", or a SqueezeNet or VGG file. What tells the network about a
-            style are always our own features.
+        backbone: of the losses; what tells the network about a style are always our own features.
         width, blocks, bottleneck: of the network.
     """
 
@@ -52,7 +52,6 @@ class AnyStyleRecipe(Recipe):
     steps: int = 8000
     batch: int = 4
     crop: int = 176
-    optimizer: str = "muon"
     lr: float = 2e-3
     styles: str = ""
     validation_styles: str = ""
@@ -62,13 +61,12 @@ class AnyStyleRecipe(Recipe):
     content_weight: float = 2.5
     identity_weight: float = 20.0
     tv_weight: float = 20.0
-    backbone: str = "imgtk"
     width: int = 64
     blocks: int = 5
     bottleneck: int = 128
 
 
-class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
+class AnyStyleTrainer(PaintingTrainer[AnyStyleRecipe]):
     """Every photo gets a style image of its own in every step. `init` starts from a trained style's network.
 
     Raises:
@@ -77,7 +75,6 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
 
     recipe_type = AnyStyleRecipe
     metric = "gram_ratio"
-    higher_is_better = False
 
     def __init__(self, recipe: AnyStyleRecipe, context: BuildContext = NO_CONTEXT) -> None:
         super().__init__(recipe, context)
@@ -87,15 +84,12 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         self.styles = StyleImages([image_files(folder) for folder in folders])
         held_out = image_files(Path(recipe.validation_styles or folders[0]))
         self.held_out_styles = [read_style(file, STYLE_SIDE) for file in held_out[:VALIDATED]]
-        self.features = load_features(recipe.backbone, pooling="average")
-        self.frozen = (self.features,)
         network = AnyStyleNetwork(recipe.width, recipe.blocks, recipe.bottleneck)
         features = load_features() if recipe.backbone != "imgtk" else self.features
         network.encoder.load_state_dict(features.state_dict(), strict=False)
         packages, size = context.packages, "width and blocks"
         load_init(network, recipe.init, "imgtk_anystyle", settings=size, others=packages, load=network.start_from)
         self.networks = {"generator": network}
-        self.held_out: list[Tensor] = []
 
     def trained_part(self, name: str) -> nn.Module:
         """Return all but the feature network that looks at the style."""
@@ -114,7 +108,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         return CropSampler(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, turns=False, device=device)
 
     def load_validation(self, files: list[Path]) -> None:
-        self.held_out = [_photo(file) for file in files[:VALIDATED]]
+        self.held_out = load_held_out(files[:VALIDATED], 384, StyledNetwork.multiple)
 
     def draw(self, images: CropSampler, generator: torch.Generator) -> Tensor:
         """Return a batch with photos in channels 0 to 2 and their styles in channels 3 to 5."""
@@ -151,22 +145,13 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
         )
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """Return `gram_ratio`: normalised Gram distance of painted photos to a style that was held out, relative to
-        that of the photos themselves. `content`: normalised content distance between both. Means over photos and
-        styles."""
-        layers = self.features.style_layers
-        ratios, contents = [], []
-        for style in self.held_out_styles:
-            target = grams(self.features(style.to(self.device)))
-            for photo in self.held_out:
-                photo = photo.to(self.device)
-                before = self.features(photo)
-                after = self.features(generator(photo, style.to(self.device)))
-                distances = [gram_distance(grams({k: found[k] for k in layers}), target) for found in (after, before)]
-                ratios.append((distances[0] / distances[1]).item())
-                kept = [layer for layer in self.features.content_layers if layer in before]
-                contents.append(content_distance(after, {layer: before[layer] for layer in kept}).item())
-        return {"gram_ratio": sum(ratios) / len(ratios), "content": sum(contents) / len(contents)}
+        """Return `gram_ratio` and `content`, as `style_figures`: means over held-out photos and styles."""
+        figures = []
+        for style in (style.to(self.device) for style in self.held_out_styles):
+            target = grams(self.features(style, self.features.style_layers))
+            for photo in (photo.to(self.device) for photo in self.held_out):
+                figures.append(style_figures(self.features, photo, generator(photo, style), target))
+        return means(figures)
 
     def sample(self, generator: nn.Module) -> Tensor:
         """Return a grid: photos in the first column, held-out styles in the first row, and the paintings."""
@@ -179,15 +164,7 @@ class AnyStyleTrainer(Trainer[AnyStyleRecipe]):
 
     def history(self, trained: str) -> str:
         images = sum(len(group) for group in self.styles.groups)
-        return f"{super().history(trained)}, {images} style images, features: {Path(self.recipe.backbone).stem}"
-
-
-def _photo(file: Path) -> Tensor:
-    """Return a photo to validate on: (1, 3, H, W), sides multiples of 4."""
-    photo = image_tensor(load_image(file, 384), StyledNetwork.multiple)
-    if not photo.numel():
-        raise TrainingError(f"{file} is too small to validate on", hint="Both sides must have at least 4 pixels.")
-    return photo
+        return f"{super().history(trained)}, {images} style images"
 
 
 def _cell(image: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
@@ -19,8 +18,9 @@ from imgtk.nn.discriminators import PatchDiscriminator
 from imgtk.nn.normalise import OWN, Source
 from imgtk.nn.regularity import repetition_loss
 from imgtk.painting.objective import kept_content
-from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise, smoothed_photos, stacked
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise, smoothed_photos
 from imgtk.training.pool import ImagePool
+from imgtk.training.sheets import beside, stacked
 from imgtk.training.weights import load_init
 from imgtk_cyclegan.methods import Contrast, Cycle
 from imgtk_cyclegan.network import ResnetGenerator
@@ -163,10 +163,8 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         rows = []
         for painting in self.held_out_paintings[:4]:
             painting = painting[..., :256, :256].to(self.device)
-            rows.append(torch.cat([painting, generator.back(painting)], 3)[0].cpu())
-        back = stacked(rows)
-        height = max(there.shape[1], back.shape[1])
-        return torch.cat([pad(sheet, (0, 0, 0, height - sheet.shape[1])) for sheet in (there, back)], 2)
+            rows.append(beside([painting[0], generator.back(painting)[0]]).cpu())
+        return beside([there, stacked(rows)])
 
     @property
     def architecture(self) -> str:

@@ -17,7 +17,7 @@ from imgtk.errors import TrainingError
 from imgtk.nn.features import compact, load_features
 from imgtk.nn.jpeg import jpeg
 from imgtk.training import CropSampler, Recipe, Trainer
-from imgtk.training.images import image_files, image_tensor, load_image
+from imgtk.training.images import image_files, load_held_out
 from imgtk.training.weights import load_init
 
 
@@ -80,9 +80,8 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
         return CropSampler([*files, *more], self.recipe.crop, shrink_by=(0.5,), max_side=800, device=device)
 
     def load_validation(self, files: list[Path]) -> None:
-        for file in files:
-            photo = image_tensor(load_image(file, 384), 16)
-            self.held_out.append(photo.to(self.device, memory_format=torch.channels_last))
+        photos = load_held_out(files, 384, 16)
+        self.held_out = [photo.to(self.device, memory_format=torch.channels_last) for photo in photos]
 
     def errors(self, student: nn.Module, x: Tensor) -> Tensor:
         """Return the relative squared error of each layer, for images whose sides are multiples of 16."""

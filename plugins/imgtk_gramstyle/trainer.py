@@ -13,16 +13,17 @@ from torch import Tensor, nn
 
 from imgtk.errors import ImgtkError, TrainingError
 from imgtk.image import Image
-from imgtk.nn.features import load_features
-from imgtk.nn.losses import content_distance, gram_distance, grams, total_variation
+from imgtk.nn.losses import total_variation
 from imgtk.nn.normalise import Source
 from imgtk.nn.regularity import regularity, repetition_loss, smooth_image
+from imgtk.painting.base_trainer import PaintingRecipe, PaintingTrainer, means, style_figures
 from imgtk.painting.network import StyleNetwork
 from imgtk.painting.objective import FRAME, SHIFT, PaletteObjective, StyleObjective, shift_together
 from imgtk.painting.op import paint
 from imgtk.painting.trainer import fresh_noise, periodic_borders, smoothed_photos
-from imgtk.training import CropSampler, Recipe, Trainer
-from imgtk.training.images import image_tensor, load_image
+from imgtk.training import CropSampler
+from imgtk.training.images import load_held_out
+from imgtk.training.sheets import beside, stacked
 from imgtk.training.weights import load_init
 from imgtk_gramstyle.gram import resized
 
@@ -31,7 +32,7 @@ PHOTO_SIDE = 800
 
 
 @dataclass(frozen=True)
-class StyleRecipe(Recipe):
+class StyleRecipe(PaintingRecipe):
     """Settings of a style network's training. `crop` should be a multiple of 128: see `draw_coarse`.
 
     Attributes:
@@ -46,7 +47,6 @@ class StyleRecipe(Recipe):
             distance, total variation, and `PaletteObjective`; large weights of the last flatten strokes.
         repetition_weight: of the `repetition_loss` of what is painted over a blurred photo, which then is the last one
             of each batch; 0 for none.
-        backbone: feature network: "imgtk", or a SqueezeNet or VGG file.
         width, blocks: of the network. With `init` they must be those of the network to start from.
     """
 
@@ -56,7 +56,6 @@ class StyleRecipe(Recipe):
     crop: int = 256
     warmup: int = 30
     ema: float = 0.99
-    optimizer: str = "muon"
     lr: float = 2e-3
     style: str = ""
     artwork: str = ""
@@ -68,12 +67,11 @@ class StyleRecipe(Recipe):
     tv_weight: float = 30.0
     palette_weight: float = 0.3
     repetition_weight: float = 10.0
-    backbone: str = "imgtk"
     width: int = 48
     blocks: int = 4
 
 
-class StyleTrainer(Trainer[StyleRecipe]):
+class StyleTrainer(PaintingTrainer[StyleRecipe]):
     """Plain outputs, several scales, random shifts: see `StyleObjective`. Crops are painted as periodic images, with
     fresh noise at each step. `init` starts from another style's network, which takes a third of the steps.
 
@@ -83,7 +81,6 @@ class StyleTrainer(Trainer[StyleRecipe]):
 
     recipe_type = StyleRecipe
     metric = "gram_ratio"
-    higher_is_better = False
 
     def __init__(self, recipe: StyleRecipe) -> None:
         super().__init__(recipe)
@@ -94,12 +91,9 @@ class StyleTrainer(Trainer[StyleRecipe]):
         except ImgtkError as error:
             raise TrainingError(f"the style image cannot be used: {error.message}") from None
         self.images = [resized(image.contiguous(), recipe.style_side) for image in images]
-        self.features = load_features(recipe.backbone, pooling="average")
-        self.frozen = (self.features,)
         network = StyleNetwork(recipe.width, recipe.blocks)
         load_init(network, recipe.init, "imgtk_gramstyle", settings="width and blocks")
         self.networks = {"generator": network}
-        self.held_out: list[Tensor] = []
 
     def prepare(self) -> None:
         styles = [image.to(self.device) for image in self.images]
@@ -110,9 +104,8 @@ class StyleTrainer(Trainer[StyleRecipe]):
         return CropSampler(files, self.recipe.crop, shrink_by=(0.5,), max_side=PHOTO_SIDE, device=device)
 
     def load_validation(self, files: list[Path]) -> None:
-        for file in files:
-            photo = image_tensor(load_image(file, 512), StyleNetwork.multiple)
-            self.held_out.append(photo.to(self.device, memory_format=torch.channels_last))
+        photos = load_held_out(files, 512, StyleNetwork.multiple)
+        self.held_out = [photo.to(self.device, memory_format=torch.channels_last) for photo in photos]
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
@@ -134,38 +127,20 @@ class StyleTrainer(Trainer[StyleRecipe]):
         yield "generator", losses
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """Return `gram_ratio`: normalised Gram distance to the style, of painted photos relative to the photos
-        themselves. `content`: normalised content distance between both. Means over the held-out photos. `regularity`:
-        of what is painted over a smooth image (see `imgtk.nn.regularity`)."""
-        target = self.objective.targets[0]
-        ratios, contents = [], []
-        for photo in self.held_out:
-            before, after = self.features(photo), self.features(paint(generator, photo))
-            distances = [
-                gram_distance(grams({layer: found[layer] for layer in target}), target) for found in (after, before)
-            ]
-            ratios.append((distances[0] / distances[1]).item())
-            kept = [layer for layer in self.features.content_layers if layer in before]
-            contents.append(content_distance(after, {layer: before[layer] for layer in kept}).item())
+        """Return `gram_ratio` and `content`, as `style_figures`: means over the held-out photos. `regularity`: of what
+        is painted over a smooth image (see `imgtk.nn.regularity`)."""
+        style = self.objective.targets[0]
+        figures = [style_figures(self.features, photo, paint(generator, photo), style) for photo in self.held_out]
         smooth = smooth_image().to(self.device, memory_format=torch.channels_last)
-        return {
-            "gram_ratio": sum(ratios) / len(ratios),
-            "content": sum(contents) / len(contents),
-            "regularity": regularity(paint(generator, smooth).cpu()),
-        }
+        return {**means(figures), "regularity": regularity(paint(generator, smooth).cpu())}
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Return the rows of photo and painting."""
-        rows = [torch.cat([photo, paint(generator, photo).float()], 3)[0] for photo in self.held_out[:3]]
-        width = min(row.shape[2] for row in rows)
-        return torch.cat([row[:, :, :width] for row in rows], 1)
+        """Return rows of photo and painting."""
+        return stacked([beside([photo[0], paint(generator, photo)[0].float()]) for photo in self.held_out[:3]])
 
     @property
     def sources(self) -> list[str]:
         return [self.recipe.artwork, *super().sources]
-
-    def history(self, trained: str) -> str:
-        return f"{super().history(trained)}, features: {Path(self.recipe.backbone).stem}"
 
 
 def smoothed(image: Image, strength: float) -> Tensor:

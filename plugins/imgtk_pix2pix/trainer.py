@@ -14,15 +14,14 @@ from torch.nn.functional import avg_pool2d, l1_loss
 from imgtk.errors import TrainingError
 from imgtk.metrics import feature_distance, kid
 from imgtk.nn.discriminators import PatchDiscriminator, spectrally_normalised
-from imgtk.nn.features import load_features
 from imgtk.nn.losses import perceptual_loss
 from imgtk.nn.normalise import NormalisingNetwork
+from imgtk.painting.base_trainer import PaintingRecipe, PaintingTrainer
 from imgtk.painting.trainer import corners
 from imgtk.training.adversary import Adversary, AdversarySettings
-from imgtk.training.images import CropSampler, image_tensor, load_image
+from imgtk.training.images import CropSampler, held_out_tensor, load_image
 from imgtk.training.processes import on_whole_batch
-from imgtk.training.recipe import Recipe
-from imgtk.training.trainer import Trainer
+from imgtk.training.sheets import beside, middle, stacked
 from imgtk.training.weights import load_init
 from imgtk.weights.architecture import State, network_of
 from imgtk_pix2pix import imgtk_architectures
@@ -42,7 +41,7 @@ SHOWN = 320
 
 
 @dataclass(frozen=True)
-class PairedRecipe(AdversarySettings, Recipe):
+class PairedRecipe(AdversarySettings, PaintingRecipe):
     """Settings of a paired translation's training.
 
     Attributes:
@@ -56,7 +55,6 @@ class PairedRecipe(AdversarySettings, Recipe):
         dropout: share of the deepest features that is dropped in training; the paper's is 0.5.
         pixel, colour, perceptual, adversarial: weights of the losses: L1, L1 of the averages of blocks of 16 pixels,
             perceptual distance, and that of the GAN. The paper's are 100, 0, 0 and 1, with gan = "standard".
-        backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
         patch_layers, patch_features: strided convolutions of the discriminator, 3 in the paper (patches of 70 pixels),
             and channels of the first, 64 there.
         optimizer: of the generator; the paper's is "adam" (with betas 0.5 and 0.999), and "muon" learns faster.
@@ -66,7 +64,6 @@ class PairedRecipe(AdversarySettings, Recipe):
     steps: int = 4000
     batch: int = 4
     crop: int = 192
-    optimizer: str = "muon"
     lr: float = 2e-3
     pairs: str = "sketch"
     target: str = ""
@@ -79,7 +76,6 @@ class PairedRecipe(AdversarySettings, Recipe):
     colour: float = 1.0
     perceptual: float = 1.0
     adversarial: float = 0.02
-    backbone: str = "imgtk"
     patch_layers: int = 3
     patch_features: int = 32
 
@@ -97,7 +93,7 @@ class PairedRecipe(AdversarySettings, Recipe):
         return TransposedUNet(published_widths(self.width, self.depth), dropout=self.dropout)
 
 
-class PairedTrainer(Trainer[PairedRecipe]):
+class PairedTrainer(PaintingTrainer[PairedRecipe]):
     """Inputs are made of photos step by step (`pairs`), or are images of their own (`target`).
 
     A crop of a batch has 6 channels: input and target; or 3 where the input is yet to be made.
@@ -108,7 +104,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
 
     recipe_type = PairedRecipe
     metric = "feature_distance"
-    higher_is_better = False
+    pooling = "max"
     betas = (0.5, 0.999)  # the paper's
 
     def __init__(self, recipe: PairedRecipe) -> None:
@@ -119,15 +115,13 @@ class PairedTrainer(Trainer[PairedRecipe]):
                 hint=f"Available: {', '.join(PAIRS)}; or name a folder with --set target=FOLDER.",
             )
         self.adversary = Adversary(recipe)
-        self.features = load_features(recipe.backbone)
-        self.frozen = (self.features,)
         norm = _discriminator_norm(recipe)
         discriminator = PatchDiscriminator(6, recipe.patch_features, recipe.patch_layers, norm=norm)
         self.networks = {
             "generator": self._start(),
             "discriminator": spectrally_normalised(discriminator) if recipe.spectral_norm else discriminator,
         }
-        self.held_out: list[tuple[Tensor, Tensor]] = []
+        self.held_out_pairs: list[tuple[Tensor, Tensor]] = []
 
     def _start(self) -> NormalisingNetwork:
         network = self.recipe.network()
@@ -155,12 +149,8 @@ class PairedTrainer(Trainer[PairedRecipe]):
         multiple = 2**self.recipe.depth
         for file in files:
             pixels = load_pair(file, pairs[file], self.recipe.side) if pairs else load_image(file, self.recipe.side)
-            x = image_tensor(pixels, multiple)
-            if not x.numel():
-                raise TrainingError(
-                    f"{file} is too small for validation: at least {multiple}x{multiple} pixels are needed"
-                )
-            self.held_out.append((x[:, :3], x[:, 3:]) if pairs else (PAIRS[self.recipe.pairs][0](x), x))
+            x = held_out_tensor(pixels, multiple, file)
+            self.held_out_pairs.append((x[:, :3], x[:, 3:]) if pairs else (PAIRS[self.recipe.pairs][0](x), x))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe, discriminator = self.recipe, networks["discriminator"]
@@ -205,7 +195,7 @@ class PairedTrainer(Trainer[PairedRecipe]):
         `kid_targets`, the same for the held-out targets, is what it can fall to."""
         distances, errors = [], []
         sets: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for given, target in self.held_out:
+        for given, target in self.held_out_pairs:
             output = generator(given.to(self.device)).float().clamp(0, 1)
             target = target.to(self.device)
             distances.append(feature_distance(output, target, self.features))
@@ -224,16 +214,10 @@ class PairedTrainer(Trainer[PairedRecipe]):
     def sample(self, generator: nn.Module) -> Tensor:
         """Return the rows of input, output and target, of the middle of the first held-out images."""
         rows = []
-        for given, target in self.held_out[:4]:
+        for given, target in self.held_out_pairs[:4]:
             output = generator(given.to(self.device)).float().clamp(0, 1).cpu()
-            top, left = ((side - min(side, SHOWN)) // 2 for side in target.shape[2:])
-            row = torch.cat([p[0, :, top : top + SHOWN, left : left + SHOWN] for p in (given, output, target)], 2)
-            rows.append(row)
-        width = min(row.shape[2] for row in rows)
-        return torch.cat([row[:, :, :width] for row in rows], 1)
-
-    def history(self, trained: str) -> str:
-        return f"{super().history(trained)}, features: {Path(self.recipe.backbone).stem}"
+            rows.append(beside([middle(image[0], SHOWN) for image in (given, output, target)]))
+        return stacked(rows)
 
 
 def _discriminator_norm(recipe: PairedRecipe) -> str:

@@ -12,9 +12,10 @@ from torch.nn.functional import l1_loss
 
 from imgtk.errors import TrainingError
 from imgtk.metrics import psnr_y
-from imgtk.training.images import CropSampler, image_tensor, load_image
+from imgtk.training.images import CropSampler, load_held_out
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
+from imgtk.training.sheets import beside, middle, stacked
 from imgtk.training.trainer import Trainer
 from imgtk.training.weights import load_init
 from imgtk_restore.degrade import DEGRADATIONS
@@ -80,8 +81,7 @@ class RestoreTrainer(Trainer[RestoreRecipe]):
 
     def load_validation(self, files: list[Path]) -> None:
         generator = torch.Generator().manual_seed(0)
-        for file in files:
-            target = image_tensor(load_image(file, 768), 16)
+        for target in load_held_out(files, 768, 16):
             self.held_out.append((self.degrade(target, generator), target))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -108,11 +108,9 @@ class RestoreTrainer(Trainer[RestoreRecipe]):
         rows = []
         for degraded, target in self.held_out[:4]:
             restored = self._restored(generator, degraded.to(self.device)).clamp(0, 1).cpu()
-            top, left = ((side - min(side, SHOWN)) // 2 for side in target.shape[2:])
             shown = (degraded[:, :3].clamp(0, 1), restored, target)
-            rows.append(torch.cat([p[0, :, top : top + SHOWN, left : left + SHOWN] for p in shown], 2))
-        width = min(row.shape[2] for row in rows)
-        return torch.cat([row[:, :, :width] for row in rows], 1)
+            rows.append(beside([middle(image[0], SHOWN) for image in shown]))
+        return stacked(rows)
 
 
 def _numbers(key: str, text: str) -> list[int]:

@@ -163,6 +163,3 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
     @property
     def scale(self) -> int:
         return self.recipe.scale
-
-    def history(self, trained: str) -> str:
-        return f"{super().history(trained)}; {len(self.targets)} paintings, features: {Path(self.recipe.backbone).stem}"

@@ -12,8 +12,9 @@ from torch.nn.functional import l1_loss
 from imgtk.errors import TrainingError
 from imgtk.nn.discriminators import MultiScaleDiscriminator
 from imgtk.painting.objective import kept_content
-from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, stacked
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
 from imgtk.training.processes import on_whole_batch
+from imgtk.training.sheets import beside, stacked
 from imgtk.training.weights import load_init
 from imgtk_unit.network import DOMAINS, UNIT, Translation
 
@@ -108,7 +109,7 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
             for image in held_out[:3]:
                 x = image.to(self.device)
                 outputs = [_translated(generator, x, origin, domain) for domain in (origin, target)]
-                rows.append(torch.cat([x, *outputs], 3)[0].cpu())
+                rows.append(beside([image[0], *(output[0].cpu() for output in outputs)]))
         return stacked(rows)
 
 

@@ -59,6 +59,17 @@ class WithDictOfNames(WithoutNetworks):
         self.networks = {"generator": "net"}  # type: ignore[dict-item]
 
 
+class WithFrozenNames(WithoutNetworks):
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.networks, self.frozen = {"generator": nn.Identity()}, ("features",)  # type: ignore[assignment]
+
+
+class WithoutBase(WithoutNetworks):
+    def __init__(self, recipe: Recipe) -> None:
+        self.networks = {"generator": nn.Identity()}
+
+
 class WithForeignRecipe(WithoutNetworks):
     recipe_type = dict  # type: ignore[assignment]
 
@@ -84,6 +95,9 @@ class WithStrangeUpdate(ToyTrainer):
         ("WithoutNetworks", "does not set `networks`"),
         ("WithDictOfNames", "does not set `networks`"),
         ("WithoutGenerator", "no network called 'generator'; its networks: network"),
+        ("WithFrozenNames", "does not set `frozen` to torch modules"),
+        ("WithoutBase", r"does not call super\(\).__init__\(recipe\)"),
+        ("WithoutFigure", "needs a ToyRecipe, got a Recipe"),
     ],
 )
 def test_a_broken_trainer_is_named_when_it_is_built(kind: str, message: str) -> None:
@@ -149,6 +163,13 @@ def test_the_recipe_chooses_the_optimizer_of_the_generator() -> None:
     with pytest.raises(TrainingError, match="unknown optimizer 'sgd'") as error:
         ToyRecipe(optimizer="sgd")
     assert error.value.hint == "Available: adam, muon."
+
+
+def test_no_trainer_passes_over_the_optimizer_of_its_recipe() -> None:
+    trainers = {spec.trainer for spec in default().specs if spec.trainer}
+    assert len(trainers) > 8
+    for location in trainers:
+        assert trainer_type(location).optimizer is Trainer.optimizer, location
 
 
 def test_weights_to_start_from(tmp_path: Path) -> None:

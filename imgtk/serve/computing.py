@@ -27,7 +27,7 @@ from imgtk.serve.tasks import AnyTask, InspectTask, PlanTask, PreviewTask, RunTa
 
 __all__ = ["Computer"]
 
-SAMPLE = 96
+SAMPLE = 48
 """Side of the image whose computing is timed for an estimate."""
 
 Report = Callable[[Progress], None]

@@ -138,7 +138,8 @@ class WorkerHandle:
         try:
             result = await asyncio.wait_for(self.call(task), seconds)
         except asyncio.TimeoutError:
-            raise Problem(503, "timeout", "the server is busy, or this takes too long", "Try again later.") from None
+            later = {"Retry-After": "5"}
+            raise Problem(503, "busy", "the server is too busy to look at this", "Try again.", headers=later) from None
         except WorkerDied:
             raise Problem(422, "crashed", "looking at this crashed a process of the server") from None
         assert result is not None

@@ -70,8 +70,8 @@ def test_two_hundred_jobs(start: Start, tmp_path: Path) -> None:
         thread.start()
     killed = 0
     while any(thread.is_alive() for thread in threads):
-        if killed < KILLS and server.metric("jobs_total") > 30 * (killed + 1):
-            victims = [one for one in server.workers() if one.cpu_times().user > 1]
+        if killed < KILLS and server.metric("jobs_total") > 20 * (killed + 1):
+            victims = server.workers()
             if victims:
                 os.kill(random.Random(killed).choice(victims).pid, signal.SIGKILL)
                 killed += 1

@@ -1,0 +1,163 @@
+// The right column: up to four pipelines, each as text and as cards in step, planned while you type.
+
+import * as api from "./api.js";
+import { cards } from "./cards.js";
+import { bytes, duration, element, find } from "./dom.js";
+import { COPIES, textOf } from "./text.js";
+
+export const LETTERS = ["A", "B", "C", "D"];
+
+export class Editor extends EventTarget {
+  texts;
+  #active = 0;
+  #operators = new Map();
+  #planning = new AbortController();
+  #timer = 0;
+  #context = () => ({ size: [1920, 1080], files: [] });
+
+  /** `context` tells the size of the chosen image and the names of all others. */
+  constructor(texts, context) {
+    super();
+    this.texts = texts;
+    this.#context = context;
+    find("#text").addEventListener("input", () => this.#typed(find("#text").value));
+    find("#presets").addEventListener("change", ({ target }) => target.value && this.#write(target.value));
+    find("#add").addEventListener("change", ({ target }) => this.#add(target));
+    for (const button of document.querySelectorAll("[data-copy]")) {
+      button.addEventListener("click", () => this.#copy(button));
+    }
+    this.#showTabs();
+  }
+
+  /** Fill in what the server offers. */
+  offer(presets, operators) {
+    find("#presets").append(...presets.map((preset) => new Option(preset.summary || preset.name, preset.pipeline)));
+    this.#operators = new Map(operators.map((operator) => [operator.name, operator]));
+    const tasks = Map.groupBy ? Map.groupBy(operators, (one) => one.name.split(":")[0]) : new Map([["all", operators]]);
+    for (const [task, members] of tasks) {
+      const options = members.map((one) => new Option(`${one.name}: ${one.summary}`, one.name));
+      find("#add").append(element("optgroup", { label: task }, ...options));
+    }
+    if (!this.texts[0]) this.texts[0] = presets[0]?.pipeline ?? operators[0]?.name ?? "";
+    this.#choose(0);
+  }
+
+  /** The pipelines that are not empty, with their letters. */
+  get pipelines() {
+    return this.texts.map((text, index) => [LETTERS[index], text.trim()]).filter(([, text]) => text);
+  }
+
+  #showTabs() {
+    const buttons = this.texts.map((text, index) =>
+      element(
+        "button",
+        { type: "button", "aria-pressed": index === this.#active, title: text, onclick: () => this.#choose(index) },
+        LETTERS[index],
+      ),
+    );
+    const more = { type: "button", disabled: this.texts.length === LETTERS.length, onclick: () => this.#more() };
+    const less = { type: "button", hidden: this.texts.length === 1, onclick: () => this.#less() };
+    const letter = LETTERS[this.#active];
+    find("#tabs").replaceChildren(
+      ...buttons,
+      element("button", more, "Compare with another"),
+      element("button", less, `Remove ${letter}`),
+    );
+  }
+
+  #more() {
+    this.texts.push(this.texts[this.#active]);
+    this.#choose(this.texts.length - 1);
+    find("#text").focus();
+  }
+
+  #less() {
+    this.texts.splice(this.#active, 1);
+    this.#choose(Math.min(this.#active, this.texts.length - 1));
+  }
+
+  #choose(index) {
+    this.#active = index;
+    find("#presets").value = "";
+    this.#write(this.texts[index]);
+  }
+
+  #write(text) {
+    find("#text").value = text;
+    this.#typed(text, 0);
+  }
+
+  #typed(text, delay = 250) {
+    this.texts[this.#active] = text;
+    this.#showTabs();
+    this.dispatchEvent(new Event("change"));
+    this.replan(delay);
+  }
+
+  /** Ask for a plan, soon. */
+  replan(delay = 0) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#plan(), delay);
+  }
+
+  async #plan() {
+    this.#planning.abort();
+    const { signal } = (this.#planning = new AbortController());
+    const { size, files } = this.#context();
+    const text = find("#text").value;
+    try {
+      const needed = files.filter((name) => text.includes(name));
+      const told = await api.plan(text, size, needed, signal);
+      this.#showError(null);
+      this.#showPlan(told.plan, size);
+      this.#showCards(told.chain);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.#showError(error);
+      find("#plan").textContent = "";
+    }
+  }
+
+  #showError(error) {
+    const shown = find("#error");
+    shown.hidden = !error;
+    find("#text").setAttribute("aria-invalid", Boolean(error));
+    const { caret, hint } = error?.members ?? {};
+    shown.textContent = error ? [caret, error.message, hint].filter(Boolean).join("\n") : "";
+  }
+
+  #showPlan(plan, [width, height]) {
+    if (!plan) {
+      find("#plan").textContent = "It reads other images of the list; there is no plan for that.";
+      return;
+    }
+    const size = `${width} × ${height} → ${plan.output.join(" × ")}`;
+    const time = plan.seconds ? `, about ${duration(plan.seconds)}` : "";
+    const memory = plan.peak_bytes ? `, ${bytes(plan.peak_bytes)} of memory` : "";
+    find("#plan").textContent = size + time + memory;
+  }
+
+  #showCards(chain) {
+    find("#branches").hidden = chain !== null;
+    find("#add").disabled = chain === null;
+    const made = chain ? cards(chain, this.#operators, (changed) => this.#write(textOf(changed))) : [];
+    find("#cards").replaceChildren(...made);
+  }
+
+  #add(select) {
+    const text = find("#text").value.trim();
+    if (select.value) this.#write(text ? `${text} | ${select.value}` : select.value);
+    select.value = "";
+  }
+
+  async #copy(button) {
+    const text = COPIES[button.dataset.copy](find("#text").value, this.#context().name ?? "in.jpg");
+    let done = "Copied";
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      done = text;
+    }
+    find("#status").textContent = done === text ? text : `Copied: ${text.split("\n").pop() || text}`;
+  }
+}

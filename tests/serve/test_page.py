@@ -1,0 +1,256 @@
+"""The page in a browser. Every test fails if the page asks another host for anything, or complains on the console."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from imgtk.cli import main
+from tests.serve.browser import browser, drop, missing, outside
+from tests.serve.conftest import Served, Start
+
+pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing()), pytest.mark.slow]
+
+WIDTH = "return document.querySelector('.pane').clientWidth"
+EDGE = "return document.querySelector('.stage img + img').style.clipPath"
+STAGES = "return [...document.querySelectorAll('.stage')].map((stage) => stage.style.transform)"
+
+
+@pytest.fixture(scope="module")
+def server(start: Start) -> Served:
+    served = start("--plugins", "--workers", "2", "--tile", "64", "--grace", "0")
+    served.wait_ready()
+    return served
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def driver(downloads: Path) -> Iterator[Any]:
+    with browser(downloads) as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(driver: Any, server: Served) -> Iterator[Any]:
+    """The page as a new visitor sees it."""
+    driver.get(server.url)
+    driver.execute_script("localStorage.clear()")
+    outside(driver, server.url)
+    driver.get(server.url)
+    until(lambda: len(driver.find_elements("css selector", "#add option")) > 5)
+    yield driver
+    assert outside(driver, server.url) == []
+
+
+def until(check: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `check` gives as soon as it is true."""
+    end = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
+
+
+def find(page: Any, selector: str) -> Any:
+    return page.find_element("css selector", selector)
+
+
+def texts(page: Any, selector: str) -> list[str]:
+    return page.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)", selector
+    )
+
+
+def write(page: Any, text: str) -> None:
+    find(page, "#text").clear()
+    find(page, "#text").send_keys(text)
+
+
+def states(page: Any) -> list[str]:
+    return page.execute_script("return [...document.querySelectorAll('.job')].map((job) => job.dataset.state)")
+
+
+def press(page: Any, word: str) -> None:
+    page.execute_script(
+        "[...document.querySelectorAll('button')].find((b) => b.textContent === arguments[0]).click()", word
+    )
+
+
+def test_drop_run_slide_and_download(page: Any, photo: Path, downloads: Path, tmp_path: Path) -> None:
+    drop(page, photo)
+    until(lambda: "64 × 48" in texts(page, "#queue li")[0])
+    write(page, "upscale:compact x4")
+    until(lambda: "64 × 48 → 256 × 192" in texts(page, "#plan")[0])
+    find(page, "#run").click()
+    until(lambda: states(page) == ["done"])
+    until(lambda: len(page.find_elements("css selector", ".stage img")) == 2)
+    assert page.execute_script("return [...document.querySelectorAll('.stage img')].map((i) => i.naturalWidth)") == [
+        64,
+        256,
+    ]
+    before = page.execute_script(EDGE)
+    find(page, ".divide input").send_keys("\ue014" * 20)  # the right arrow key
+    assert page.execute_script(EDGE) != before
+    assert "256 × 192" in texts(page, "#info li")[0]
+    press(page, "Download")
+    target = downloads / "photo.imgtk.png"
+    until(target.exists)
+    with pytest.raises(SystemExit):
+        main(["run", "upscale:compact x4", str(photo), "-o", str(tmp_path / "out.png"), "--quiet", "--tile", "64"])
+    until(lambda: target.stat().st_size)
+    assert target.read_bytes() == (tmp_path / "out.png").read_bytes()
+
+
+def test_the_boundary_follows_the_pointer(page: Any, photo: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    drop(page, photo)
+    write(page, "adjust:gamma 2")
+    find(page, "#run").click()
+    until(lambda: page.find_elements("css selector", ".handle"))
+    before, width = page.execute_script(EDGE), page.execute_script(WIDTH)
+    ActionChains(page).drag_and_drop_by_offset(find(page, ".handle"), width // 4, 0).perform()
+    assert page.execute_script(EDGE) != before
+    assert float(find(page, ".divide input").get_property("value")) == pytest.approx(75, abs=3)
+    position = page.execute_script(STAGES)
+    ActionChains(page).move_to_element_with_offset(find(page, ".pane"), -width // 4, 0).click_and_hold().move_by_offset(
+        30, 20
+    ).release().perform()
+    assert page.execute_script(STAGES) != position
+
+
+def test_progress_and_stop(page: Any, photo: Path) -> None:
+    drop(page, photo)
+    write(page, "test:wait 60")
+    find(page, "#run").click()
+    until(lambda: page.execute_script("return document.querySelector('.job progress')?.value > 0"))
+    until(lambda: "left" in texts(page, ".job")[0])
+    press(page, "Stop")
+    until(lambda: states(page) == ["cancelled"], 3)
+    assert "stopped" in texts(page, ".job")[0]
+
+
+def test_errors_have_a_caret(page: Any, photo: Path) -> None:
+    drop(page, photo)
+    write(page, "adjust:blur 3 | adjust:sharpn")
+    until(lambda: "adjust:sharpen" in texts(page, "#error")[0])
+    assert texts(page, "#error")[0].splitlines()[1] == " " * 16 + "^" * 13
+    assert find(page, "#text").get_attribute("aria-invalid") == "true"
+    write(page, "adjust:blur 3")
+    until(lambda: texts(page, "#error") == [""])
+
+
+def test_errors_of_jobs_are_told(page: Any, photo: Path) -> None:
+    drop(page, photo)
+    write(page, "test:fail")
+    until(lambda: "→" in texts(page, "#plan")[0] or texts(page, "#error")[0])
+    find(page, "#run").click()
+    until(lambda: states(page) == ["failed"])
+    assert "KeyError" in texts(page, ".job")[0]
+
+
+def test_four_pipelines_on_one_crop(page: Any, photo: Path) -> None:
+    drop(page, photo)
+    write(page, "adjust:gamma 0.5")
+    for gamma in (1, 2, 3):
+        press(page, "Compare with another")
+        write(page, f"adjust:gamma {gamma}")
+    find(page, "#run").click()
+    until(lambda: states(page) == ["done"] * 4)
+    press(page, "Side by side")
+    until(lambda: len(page.find_elements("css selector", ".pane")) == 5)
+    press(page, "+")
+    press(page, "+")
+    transforms = page.execute_script(STAGES)
+    assert len(set(transforms)) == 1
+    assert "scale(" in transforms[0]
+    assert [label[:2] for label in texts(page, ".label")] == ["Or", "A:", "B:", "C:", "D:"]
+    page.refresh()
+    until(lambda: len(texts(page, "#tabs button")) == 6)
+
+
+def test_text_and_cards_are_in_step(page: Any) -> None:
+    from selenium.webdriver.support.select import Select
+
+    write(page, "upscale:bicubic x2 | adjust:blur radius=3")
+    until(lambda: texts(page, "#cards strong") == ["upscale:bicubic", "adjust:blur"])
+    field = find(page, "#cards li:nth-child(2) input")
+    assert field.get_property("value") == "3"
+    field.clear()
+    field.send_keys("5\t")
+    until(lambda: "radius=5" in find(page, "#text").get_property("value"))
+    press(page, "↓")
+    until(lambda: texts(page, "#cards strong") == ["adjust:blur", "upscale:bicubic"])
+    Select(find(page, "#add")).select_by_value("adjust:gamma")
+    until(lambda: len(texts(page, "#cards strong")) == 3)
+    write(page, "adjust:blur as a ; @in | blend @a")
+    until(lambda: find(page, "#branches").is_displayed())
+
+
+def test_what_browsers_do_not_show_is_shown(page: Any, tmp_path: Path) -> None:
+    image = tmp_path / "scan.tif"
+    Image.new("RGB", (40, 30), "navy").save(image)
+    note = tmp_path / "note.txt"
+    note.write_text("no image")
+    drop(page, image, note)
+    until(lambda: "1 files are no images" in texts(page, "#status")[0])
+    write(page, "resize:nearest x2")
+    find(page, "#run").click()
+    until(
+        lambda: (
+            page.execute_script("return [...document.querySelectorAll('.stage img')].map((i) => i.naturalWidth)")
+            == [40, 80]
+        )
+    )
+
+
+def test_phone(page: Any, photo: Path) -> None:
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    )
+    try:
+        drop(page, photo)
+        write(page, "adjust:gamma 2")
+        page.execute_script("document.querySelector('#run').click()")
+        until(lambda: states(page) == ["done"])
+        assert page.execute_script("return document.documentElement.scrollWidth") <= 360
+        until(lambda: page.execute_script(WIDTH) > 250)
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_every_control_has_a_name(page: Any, photo: Path) -> None:
+    drop(page, photo)
+    write(page, "adjust:gamma 2 | adjust:sharpen")
+    until(lambda: len(texts(page, "#cards strong")) == 2)
+    find(page, "#run").click()
+    until(lambda: states(page) == ["done"])
+    nameless = """
+    return [...document.querySelectorAll("button, input, select, textarea, progress")].filter((control) =>
+      !(control.getAttribute("aria-label") || control.textContent.trim() || control.labels?.length));
+    """
+    assert page.execute_script(nameless) == []
+    assert page.execute_script("return [...document.images].every((image) => image.alt)")
+
+
+def test_token_in_the_address_and_by_hand(driver: Any, start: Start) -> None:
+    server = start("--host", "0.0.0.0", "--token", "secret-token")
+    driver.get("about:blank")
+    driver.get(f"{server.url}/#token=secret-token")
+    until(lambda: len(driver.find_elements("css selector", "#add option")) > 5)
+    assert "secret" not in driver.current_url
+    driver.execute_script("sessionStorage.clear()")
+    driver.refresh()
+    until(lambda: find(driver, "#token-dialog").is_displayed())
+    find(driver, "#token").send_keys("secret-token\n")
+    until(lambda: len(driver.find_elements("css selector", "#add option")) > 5)
+    assert outside(driver, server.url) == []

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": ("imgtk.cli.run:run", "Run a pipeline on images and videos."),
     "plan": ("imgtk.cli.plan:plan", "Show what a pipeline would do."),
     "presets": ("imgtk.cli.presets:presets", "List the presets: named pipelines."),
+    "compare": ("imgtk.cli.compare:compare", "Compare pipelines on an image, on a page."),
     "serve": ("imgtk.cli.serve:serve", "Serve a page and an HTTP API."),
     "ops": ("imgtk.cli.catalogue:ops", "List the operators."),
     "help": ("imgtk.cli.catalogue:help_", "Explain one operator."),

@@ -10,7 +10,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import cv2
 import numpy as np
 
 from imgtk.batch import Job, Row, RunOptions, list_jobs, run_jobs
@@ -23,6 +22,7 @@ from imgtk.io.formats import READABLE
 from imgtk.io.read import read_headers
 from imgtk.pipeline import Pipeline, Progress
 from imgtk.serve.problem import Problem
+from imgtk.serve.scaled import scaled
 from imgtk.serve.tasks import AnyTask, InspectTask, PlanTask, PreviewTask, RunTask, Task
 
 __all__ = ["Computer"]
@@ -133,14 +133,7 @@ class Computer:
         return self._speeds[key]
 
     def _preview(self, task: PreviewTask) -> dict[str, Any]:
-        image = Image.open(task.source, max_pixels=task.max_pixels)
-        factor = (task.most / image.size.pixels) ** 0.5
-        if factor < 1:
-            size = (max(1, int(image.size.width * factor)), max(1, int(image.size.height * factor)))
-            pixels = cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA)
-            pixels = pixels.reshape(size[1], size[0], -1)
-            alpha = None if image.alpha is None else cv2.resize(image.alpha, size, interpolation=cv2.INTER_AREA)
-            image = Image(pixels, alpha, replace(image.metadata, exif=None, geo=None))
+        image = scaled(Image.open(task.source, max_pixels=task.max_pixels), task.most)
         image.save(task.target, depth=8, overwrite=True)
         return {"size": list(image.size)}
 

@@ -23,7 +23,13 @@ from tests.serve.browser import browser, drop  # noqa: E402
 
 SHOTS = {
     "serve": (1400, 860, False, ["upscale:compact x4"], "slider"),
-    "serve-compare": (1400, 860, True, ["upscale:bicubic x4", "upscale:compact x4", "upscale:compact x4 | adjust:sharpen"], "grid"),
+    "serve-compare": (
+        1400,
+        860,
+        True,
+        ["upscale:bicubic x4", "upscale:compact x4", "style:monet"],
+        "grid",
+    ),
     "serve-phone": (390, 1500, False, ["style:monet"], "slider"),
 }
 """For each file: width and height, whether dark, the pipelines, and the arrangement of images."""

@@ -1,0 +1,138 @@
+"""What serving costs: throughput of served runs over that of `imgtk run`, overhead of a small job, seconds to the page.
+
+    python benchmarks/serve.py [--json benchmarks/results/serve.json]
+
+Everything stays on this machine's loopback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image
+from skimage import data
+
+from imgtk.bench.machine import machine
+from imgtk.client import Client
+
+PIPELINE, IMAGES, SIDE = "upscale:compact x4", 24, 160
+SMALL, JOBS = "adjust:gamma 1.5", 40
+
+
+@contextmanager
+def server(*words: str) -> Iterator[tuple[str, float]]:
+    """A server's address, and the seconds until it gave the page."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "imgtk", "serve", "--port", "0", "--quiet", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        while True:
+            try:
+                httpx.get(url).raise_for_status()
+                break
+            except httpx.TransportError:
+                time.sleep(0.01)
+        seconds = time.perf_counter() - start
+        while httpx.get(f"{url}api/v1/health").json()["status"] != "ok":
+            time.sleep(0.05)
+        yield url, seconds
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def images(folder: Path) -> list[Path]:
+    photo = Image.fromarray(data.astronaut())
+    found = []
+    for number in range(IMAGES):
+        path = folder / f"{number:02}.png"
+        left, top = 13 * number % (512 - SIDE), 29 * number % (512 - SIDE)
+        photo.crop((left, top, left + SIDE, top + SIDE)).save(path)
+        found.append(path)
+    return found
+
+
+def by_command_line(files: list[Path], out: Path) -> float:
+    """Seconds of computing and writing all files by `imgtk run`, without its start."""
+    script = (
+        "import sys, time; from imgtk.batch import run; from imgtk.pipeline import Pipeline\n"
+        f"p = Pipeline({PIPELINE!r}); list(run(p, sys.argv[2], sys.argv[1] + '-warm'))\n"
+        "s = time.perf_counter(); rows = list(run(p, sys.argv[2:], sys.argv[1])); print(time.perf_counter() - s)\n"
+        "assert all(row.status == 'done' for row in rows)"
+    )
+    command = [sys.executable, "-c", script, str(out), *map(str, files)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def served(url: str, files: list[Path]) -> float:
+    """Seconds of the same through the server, by one client with four jobs at a time."""
+    with Client(url) as client, ThreadPoolExecutor(4) as pool:
+        client.run(PIPELINE, files[0])
+        start = time.perf_counter()
+        list(pool.map(lambda path: client.run(PIPELINE, path), files))
+        return time.perf_counter() - start
+
+
+def overheads(url: str, image: Path) -> list[float]:
+    """Milliseconds of small jobs, one after the other, beyond reading, computing and writing."""
+    found = []
+    with httpx.Client(base_url=url, timeout=60) as http:
+        for number in range(JOBS + 5):
+            start = time.perf_counter()
+            form: dict[str, Any] = {"data": {"pipeline": SMALL}, "files": {"image": ("a.png", image.read_bytes())}}
+            answer = http.post("/api/v1/run", headers={"Prefer": "wait=60"}, **form).raise_for_status()
+            seconds = time.perf_counter() - start
+            job = http.get(f"/api/v1/jobs/{answer.headers['x-job']}").json()
+            if number >= 5:
+                found.append(1000 * (seconds - sum(job["result"]["seconds"].values())))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    target = parser.parse_args().json
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        files = images(folder)
+        rounds = []
+        with server() as (url, page):
+            for number in range(3):
+                alone, through = by_command_line(files, folder / f"out{number}"), served(url, files)
+                rounds.append({"run_seconds": alone, "served_seconds": through, "ratio": alone / through})
+            small = overheads(url, files[0])
+    result = {
+        "machine": machine(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "pipeline": PIPELINE,
+        "images": IMAGES,
+        "rounds": rounds,
+        "throughput_ratio": statistics.median(one["ratio"] for one in rounds),
+        "overhead_ms": statistics.median(small),
+        "overhead_ms_all": [round(value, 2) for value in small],
+        "page_seconds": page,
+    }
+    print(f"throughput: {result['throughput_ratio']:.2f} of `imgtk run`")
+    print(f"overhead of a small job: {result['overhead_ms']:.1f} ms")
+    print(f"page after: {page:.2f} s")
+    if target:
+        target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

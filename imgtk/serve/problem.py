@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
-from imgtk.errors import ImgtkError, PipelineError, UsageError
+from imgtk.errors import BrokenContract, ImgtkError, OperatorError, PipelineError, UsageError
 
 __all__ = ["MEDIA_TYPE", "Problem", "problem_of"]
 
 MEDIA_TYPE = "application/problem+json"
+IN_THE_LOG = "This is a bug in imgtk or a plugin; the server's log has more."
 
 
 @dataclass(eq=False)
@@ -63,14 +64,16 @@ def problem_of(error: BaseException, names: Mapping[str, str] | None = None) -> 
         caret = "\n".join(line[2:] for line in str(error).splitlines()[1:3])
         extra = {"start": error.start, "end": error.end, "caret": caret}
         return Problem(422, "pipeline", error.message, error.hint, extra)
+    if isinstance(error, OperatorError) and not isinstance(error.__cause__, BrokenContract):
+        cause = type(error.__cause__).__name__  # without its words, which may tell of this machine
+        return Problem(500, "operator", f"an operator failed by a bug of its own: {cause}", IN_THE_LOG)
     if isinstance(error, ImgtkError):
         kind = "pipeline" if isinstance(error, UsageError) else type(error).__name__.removesuffix("Error").lower()
         hint = _renamed(error.hint, names) if error.hint else None
         return Problem(422, kind, _renamed(error.message, names), hint)
     if isinstance(error, MemoryError):
         return Problem(422, "memorylimit", "there is not enough memory", "Send a smaller image.")
-    detail = f"unexpected {type(error).__name__}"
-    return Problem(500, "internal", detail, "This is a bug in imgtk or a plugin; the server's log has more.")
+    return Problem(500, "internal", f"unexpected {type(error).__name__}", IN_THE_LOG)
 
 
 def _renamed(text: str, names: Mapping[str, str] | None) -> str:

@@ -28,14 +28,14 @@ DENOISE = (
         "denoise:median",
         "denoise:Median",
         "Remove specks by a median filter.",
-        _pixels("radius", 1, 2, "Of the square around a pixel: 1 for 3x3, 2 for 5x5.", 1, True),
+        _pixels("radius", 1, 2, "Radius of the square window: 1 for 3x3, 2 for 5x5.", 1, True),
     ),
     _spec(
         "denoise:bilateral",
         "denoise:Bilateral",
         "Smooth the image but not its edges (bilateral filter).",
-        _number("strength", 0.001, 3, "Difference of colours, R, G and B together, that is smoothed.", 0.15),
-        _pixels("radius", 1, 50, "In pixels.", 5),
+        _number("strength", 0.001, 3, "Difference of colours that is smoothed, summed over R, G and B.", 0.15),
+        _pixels("radius", 1, 50, "Radius of the window, in pixels.", 5),
     ),
     _spec(
         "denoise:nlm",
@@ -50,7 +50,7 @@ DENOISE = (
         "denoise:Wavelet",
         "Remove noise of all sizes and keep sharp detail (wavelet shrinkage).",
         _number("strength", 0, 1, "Standard deviation of the noise.", 0.05),
-        _pixels("levels", 1, 7, "Of the transform: the coarsest noise is about 2^levels pixels wide.", 4),
+        _pixels("levels", 1, 7, "Levels of the transform: the coarsest noise is about 2^levels pixels wide.", 4),
     ),
 )
 
@@ -71,7 +71,7 @@ FILTERS = (
         "filter:edge",
         "kernels:Edge",
         "Show the edges, white on black.",
-        Param("method", Choice(("sobel", "scharr", "prewitt")), "Whose kernel.", default="sobel", positional=True),
+        Param("method", Choice(("sobel", "scharr", "prewitt")), "Edge detector.", default="sobel", positional=True),
         _number("amount", 0, 100, "Factor of brightness; 1 as in scikit-image.", 1),
     ),
     _spec(

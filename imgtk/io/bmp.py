@@ -29,6 +29,11 @@ class Bitmap:
     upside_down: bool
     dpi: tuple[float, float] | None
 
+    @property
+    def depth(self) -> int:
+        """Bits of a sample in memory: 8, or 16 where a channel of the file has more."""
+        return 16 if any(bin(mask).count("1") > 8 for mask in self.masks) else 8
+
 
 def header(file: BinaryIO) -> Bitmap | None:
     """Return the header of a BMP file with masks; None of other files."""
@@ -49,7 +54,7 @@ def header(file: BinaryIO) -> Bitmap | None:
 
 
 def decoded(file: BinaryIO, bitmap: Bitmap) -> np.ndarray:
-    """Return (H, W, 3 or 4), uint8, with alpha as the last channel if there is a mask for it."""
+    """Return (H, W, 3 or 4), uint8 or uint16 as `depth` says, with alpha as the last channel if it has a mask."""
     width, height = bitmap.size
     line = -(-width * bitmap.bits // 32) * 4  # rows are filled up to four bytes
     file.seek(bitmap.start)
@@ -57,14 +62,16 @@ def decoded(file: BinaryIO, bitmap: Bitmap) -> np.ndarray:
     if len(data) < line * height or not all(bitmap.masks[:3]):
         raise ReadError("the image in it is damaged or cut short")
     rows = np.frombuffer(data, f"<u{bitmap.bits // 8}").reshape(height, -1)[:, :width].astype(np.uint64)
-    samples = np.dstack([_channel(rows, mask) for mask in bitmap.masks if mask])
+    full, dtype = 2**bitmap.depth - 1, np.uint8 if bitmap.depth == 8 else np.uint16
+    samples = np.dstack([_channel(rows, mask, full) for mask in bitmap.masks if mask]).astype(dtype)
     return samples[::-1] if bitmap.upside_down else samples
 
 
-def _channel(rows: np.ndarray, mask: int) -> np.ndarray:
+def _channel(rows: np.ndarray, mask: int, full: int) -> np.ndarray:
     lowest = (mask & -mask).bit_length() - 1
     largest = mask >> lowest
     if largest & (largest + 1):
         raise ReadError(f"the bits of a channel are not side by side ({mask:#x})")
     values = (rows & np.uint64(mask)) >> np.uint64(lowest)
-    return ((values * np.uint64(255) + np.uint64(largest // 2)) // np.uint64(largest)).astype(np.uint8)
+    result: np.ndarray = (values * np.uint64(full) + np.uint64(largest // 2)) // np.uint64(largest)
+    return result

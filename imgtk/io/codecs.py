@@ -15,10 +15,12 @@ from imgtk.errors import ReadError
 from imgtk.geometry import Size
 from imgtk.image import Metadata
 from imgtk.io import jpeg
+from imgtk.io.header import upright_size
 from imgtk.io.metadata import valid_profile
 from imgtk.io.signatures import JPEG_2000, JPEG_XL, RAW, Signature
 
 JPEG_12 = Signature("a JPEG of 12 bits", "imagecodecs")
+JPEG_LS = Signature("a JPEG-LS image", "imagecodecs")
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # ISO/IEC 18181-1, SizeHeader
 
 
@@ -30,10 +32,10 @@ def size(kind: Signature, data: bytes) -> Size:
     """
     try:
         if kind == JPEG_XL:
-            return _jpeg_xl_size(data)
+            return _jpeg_xl_header(data)[0]
         if kind == JPEG_2000:
             return _siz(data)[0]
-        payload = jpeg.frame(data)
+        _, payload = jpeg.frame(data)
         height, width = struct.unpack_from(">HH", payload, 1)
         return Size(width, height)
     except (struct.error, IndexError, ValueError):
@@ -43,9 +45,11 @@ def size(kind: Signature, data: bytes) -> Size:
 def decode(kind: Signature, data: bytes) -> tuple[np.ndarray, Metadata]:
     """Return samples (H, W, C), uint8, uint16 or float32, upright; a second or fourth channel is alpha."""
     if kind == JPEG_XL:
-        samples, bits, icc = imagecodecs.jpegxl_decode(data), 0, None
+        samples, bits, icc = imagecodecs.jpegxl_decode(data), _jpeg_xl_header(data)[1], None
     elif kind == JPEG_2000:
         samples, bits, icc = imagecodecs.jpeg2k_decode(data), _siz(data)[1], _profile(data)
+    elif kind == JPEG_LS:
+        samples, bits, icc = imagecodecs.jpegls_decode(data), jpeg.frame(data)[1][0], None
     else:
         samples, bits, icc = imagecodecs.jpeg8_decode(data), 12, None
     samples = np.asarray(samples)
@@ -53,10 +57,7 @@ def decode(kind: Signature, data: bytes) -> tuple[np.ndarray, Metadata]:
         samples = samples[..., None]
     if samples.ndim != 3 or samples.shape[2] > 4 or samples.dtype.kind not in "uf":
         raise ReadError(f"imgtk does not read {kind.name} with samples {samples.shape} of {samples.dtype}")
-    if samples.dtype.kind == "f":
-        samples = samples.astype(np.float32)
-    elif samples.itemsize == 2 and 8 < bits < 16:
-        samples = _widened(samples, bits)
+    samples = samples.astype(np.float32) if samples.dtype.kind == "f" else _widened(samples, bits)
     what = "metadata are" if icc or kind == JPEG_12 else "metadata and profile are"
     return samples, Metadata(icc=icc, warnings=(f"{what} left out, as far as there are any",))
 
@@ -76,11 +77,11 @@ def heic(file: BinaryIO, bits: int) -> np.ndarray:
 
 
 def _widened(samples: np.ndarray, bits: int) -> np.ndarray:
-    """Return the samples of so many bits, in 16 if those are more than 8."""
-    if bits == 8:
+    """Return the samples of so many bits in 8, or in 16 if those are more than 8."""
+    if bits in (8, 16):
         return samples
-    full = 2**bits - 1
-    return ((samples.astype(np.uint32) * 65535 + full // 2) // full).astype(np.uint16)
+    largest, full = 2**bits - 1, 255 if bits < 8 else 65535
+    return ((samples.astype(np.uint32) * full + largest // 2) // largest).astype(np.uint8 if bits < 8 else np.uint16)
 
 
 def develop(file: BinaryIO) -> np.ndarray:
@@ -130,22 +131,30 @@ def _profile(data: bytes) -> bytes | None:
     return valid_profile(data[start : start + int.from_bytes(data[start : start + 4], "big")])
 
 
-def _jpeg_xl_size(data: bytes) -> Size:
-    """Return ISO/IEC 18181-1, SizeHeader: bits from the least significant one on."""
+def _jpeg_xl_header(data: bytes) -> tuple[Size, int]:
+    """Return the size of the upright image and the bits of a sample (ISO/IEC 18181-1, SizeHeader and ImageMetadata)."""
     if not data.startswith(b"\xff\x0a"):
         start = min(at for at in (data.find(b"jxlc"), data.find(b"jxlp")) if at >= 0)
         data = data[data.index(b"\xff\x0a", start) :]
-    bits = _Bits(data[2:16])
-    small = bits.take(1)
-    height = bits.side(small)
-    ratio = bits.take(3)
-    if ratio:
-        across, down = _RATIOS[ratio - 1]
-        return Size(height * across // down, height)
-    return Size(bits.side(small), height)
+    bits = _Bits(data[2:64])
+    size = bits.size()
+    if bits.take(1):  # all as usual
+        return size, 8
+    if bits.take(1):
+        size = upright_size(size, 1 + bits.take(3))
+        if bits.take(1):
+            bits.size()  # at which it is to be shown
+        if bits.take(1) or bits.take(1):
+            raise ReadError("it has a preview or is an animation, which imgtk does not read of JPEG XL")
+    if bits.take(1):  # floats
+        return size, 32
+    selector = bits.take(2)
+    return size, (8, 10, 12)[selector] if selector < 3 else 1 + bits.take(6)
 
 
 class _Bits:
+    """Bits from the least significant one on."""
+
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "little")
 
@@ -154,7 +163,16 @@ class _Bits:
         self._value >>= count
         return taken
 
-    def side(self, small: int) -> int:
+    def size(self) -> Size:
+        small = self.take(1)
+        height = self._side(small)
+        ratio = self.take(3)
+        if ratio:
+            across, down = _RATIOS[ratio - 1]
+            return Size(height * across // down, height)
+        return Size(self._side(small), height)
+
+    def _side(self, small: int) -> int:
         if small:
             return (self.take(5) + 1) * 8
         return 1 + self.take((9, 13, 18, 30)[self.take(2)])

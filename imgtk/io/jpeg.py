@@ -21,6 +21,7 @@ from imgtk.io import iptc
 _EOI = b"\xff\xd9"
 _SOS, _APP1, _APP13 = 0xDA, 0xE1, 0xED
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # B.1.1.3: SOF0 to SOF15
+SOF55 = 0xF7  # of JPEG-LS (ITU-T T.87, C.1.1)
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
@@ -67,9 +68,11 @@ def _usual_steps() -> tuple[int, ...]:
     return tuple(sums)
 
 
-def frame(data: bytes) -> bytes:
-    """Return the frame header (B.2.2): bits per sample, height, width, components; empty if there is none."""
-    return next((payload for marker, payload in _segments(data) if marker in _FRAMES), b"")
+def frame(data: bytes) -> tuple[int, bytes]:
+    """Return the marker and the contents of the frame header (B.2.2): bits per sample, height, width, components. The
+    contents are empty if there is none."""
+    headers = ((marker, payload) for marker, payload in _segments(data) if marker in (*_FRAMES, SOF55))
+    return next(headers, (0, b""))
 
 
 def _has_all_scans(data: bytes) -> bool:

@@ -76,15 +76,16 @@ def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Head
         if bitmap := bmp.header(file):
             check_size(*bitmap.size, max_pixels)
             channels = 4 if bitmap.masks[3] else 3
-            return [Header(bitmap.size, channels, 8, Metadata(dpi=bitmap.dpi), 1, "BMP")]
+            return [Header(bitmap.size, channels, bitmap.depth, Metadata(dpi=bitmap.dpi), 1, "BMP")]
         return [by_pillow.header(file, max_pixels)]
 
 
 def _other(file: BinaryIO, head: bytes) -> Signature | None:
     """Return the format, if it is one that has a library of its own. Raises ReadError if that is not installed."""
     found = signature(head)
-    if found is None and head[:3] == b"\xff\xd8\xff" and jpeg.frame(file.read(1 << 20))[:1] == b"\x0c":
-        found = codecs.JPEG_12
+    if found is None and head[:3] == b"\xff\xd8\xff":
+        marker, payload = jpeg.frame(file.read(1 << 20))
+        found = codecs.JPEG_LS if marker == jpeg.SOF55 else codecs.JPEG_12 if payload[:1] == b"\x0c" else None
     file.seek(0)
     if found and not found.readable:
         raise ReadError(f"it is {found.name}", hint=found.hint)

@@ -46,9 +46,11 @@ def test_masks(tmp_path, bits, masks, top_down):
     (tmp_path / "a.bmp").write_bytes(bitmap(pixels, masks, bits, top_down=top_down))
     image = read(tmp_path / "a.bmp")
     steps = np.array([mask // (mask & -mask) for mask in masks])
+    full = 65535 if max(steps) > 255 else 255
     wanted = np.dstack(
-        [np.rint(pixels[..., c].astype(np.int64) * steps[c] // 255 * 255 / steps[c]) for c in range(len(masks))]
+        [np.rint(pixels[..., c].astype(np.int64) * steps[c] // 255 * full / steps[c]) for c in range(len(masks))]
     )
+    assert image.pixels.dtype == (np.uint8 if full == 255 else np.uint16)
     assert np.array_equal(image.numpy(), wanted)
     assert image.metadata.dpi == pytest.approx((72, 72), abs=0.1)
     assert read_size(tmp_path / "a.bmp") == image.size

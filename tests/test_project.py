@@ -87,3 +87,41 @@ def test_changelog_has_a_section_per_release_and_known_kinds() -> None:
         assert re.fullmatch(r"\d+\.\d+\.\d+ \((unreleased|\d{4}-\d\d-\d\d)\)", release), release
     assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= {"Added", "Changed", "Fixed", "Removed", "Security"}
     assert [line for line in text.splitlines() if len(line) > 130] == []
+
+
+THEMES = {
+    # of the project
+    *(
+        "commands",
+        "docs",
+        "example_package",
+        "guides",
+        "packaging",
+        "project",
+        "site",
+        "api",
+        "architecture",
+        "language",
+    ),
+    # of one package, across its modules
+    *("bad_input", "run_folders", "startup", "s3", "load", "safety", "engine", "moved_pixels", "video", "check_op"),
+    *("conversion", "damaged", "kept_encoding", "matrix", "orientation", "pixel_layouts", "roundtrip", "shared_files"),
+    *("writing", "interpolation", "parameters", "shipped", "contract"),
+    # of one plugin
+    *("adjust", "blended_styles", "compose", "filters", "geometry", "upscale"),
+}
+"""What files of tests are about that are named for no module."""
+
+
+def test_tests_mirror_modules() -> None:
+    """`tests/io/test_exif.py` tests `imgtk/io/exif.py`. Name a test for the module it tests, or add its theme above."""
+    strange = []
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        folder = path.parent.relative_to(ROOT / "tests")
+        parts = folder.parts
+        code = ROOT / "plugins" / f"imgtk_{parts[1]}" if parts[:1] == ("plugins",) else ROOT / "imgtk" / folder
+        name = path.stem.removeprefix("test_")
+        modules = {module.stem for module in code.rglob("*.py")} | {inner.name for inner in code.glob("*/")}
+        if not code.is_dir() or name not in modules | THEMES:
+            strange.append(str(path.relative_to(ROOT)))
+    assert strange == []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +22,7 @@ __all__ = [
     "CommaList",
     "File",
     "Flag",
+    "ImageFile",
     "ImageInput",
     "Integer",
     "Number",
@@ -29,6 +30,7 @@ __all__ = [
     "ParamType",
     "Scale",
     "Text",
+    "Weights",
 ]
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
@@ -49,6 +51,15 @@ class ParamType(ABC):
     def format(self, value: Any) -> str:
         """Return the word that `convert` turns into `value`."""
         return str(value)
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema (draft 2020-12) of values that `convert` takes. `format` says what a string is: "scale",
+        "colour", "file", "image-file", "weights" or "image" (a reference)."""
+        return {"type": "string"}
+
+    def reads(self, value: Any) -> Iterable[str]:
+        """Names of weights and files that a (converted) value makes an operator read. Servers refuse or map them."""
+        return ()
 
     def accepts(self, value: object) -> bool:
         try:
@@ -93,6 +104,9 @@ class Scale(ParamType):
         low, high = self.format(self.minimum), self.format(self.maximum)
         return f"a scale such as x4 or x2.5, from {low} to {high}"
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "scale", "pattern": r"^x?([0-9]+([./][0-9]+)?|\.[0-9]+)$"}
+
     def format(self, value: Fraction) -> str:
         short = f"{float(value):g}"
         return f"x{short}" if len(short) < 6 and Fraction(short) == value else f"x{value}"
@@ -121,6 +135,9 @@ class Number(ParamType):
     def describe(self) -> str:
         return "a number" + _range_phrase(self.minimum, self.maximum)
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number", **_bounds(self.minimum, self.maximum)}
+
     def format(self, value: float) -> str:
         return repr(value).removesuffix(".0")
 
@@ -146,6 +163,13 @@ class Integer(ParamType):
     def describe(self) -> str:
         return "a whole number" + _range_phrase(self.minimum, self.maximum)
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", **_bounds(self.minimum, self.maximum)}
+
+
+def _bounds(minimum: float | None, maximum: float | None) -> dict[str, float]:
+    return {key: bound for key, bound in (("minimum", minimum), ("maximum", maximum)) if bound is not None}
+
 
 def _range_phrase(minimum: float | None, maximum: float | None) -> str:
     if minimum is not None and maximum is not None:
@@ -169,6 +193,9 @@ class Choice(ParamType):
     def describe(self) -> str:
         return "one of " + ", ".join(self.options)
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.options)}
+
 
 @dataclass(frozen=True)
 class Flag(ParamType):
@@ -190,6 +217,9 @@ class Flag(ParamType):
     def describe(self) -> str:
         return "yes or no"
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
     def format(self, value: bool) -> str:
         return "yes" if value else "no"
 
@@ -207,6 +237,19 @@ class Text(ParamType):
         return "a text"
 
 
+class Weights(Text):
+    """Weights of a network: their name, or the path of a file; `BuildContext.locate` finds it."""
+
+    def reads(self, value: str) -> Iterable[str]:
+        return [value]
+
+    def describe(self) -> str:
+        return "a name of weights or a file"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "weights"}
+
+
 @dataclass(frozen=True)
 class File(ParamType):
     """A path; `~` is expanded, existence is the operator's business. The value is a `pathlib.Path`."""
@@ -221,6 +264,22 @@ class File(ParamType):
 
     def describe(self) -> str:
         return "a file"
+
+    def reads(self, value: Path) -> Iterable[str]:
+        return [str(value)]
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "file"}
+
+
+class ImageFile(File):
+    """A path of an image that the operator reads by itself."""
+
+    def describe(self) -> str:
+        return "an image file"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "image-file"}
 
 
 @dataclass(frozen=True)
@@ -241,6 +300,9 @@ class Colour(ParamType):
 
     def describe(self) -> str:
         return "a colour such as #ff8800 or orange"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "colour"}
 
     def format(self, value: tuple[float, float, float]) -> str:
         levels = [round(channel * 255) for channel in value]
@@ -266,6 +328,12 @@ class CommaList(ParamType):
     def describe(self) -> str:
         return f"{self.item.describe()}, or several separated by commas"
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": self.item.schema(), "minItems": 1}
+
+    def reads(self, value: tuple[Any, ...]) -> Iterable[str]:
+        return [name for item in value for name in self.item.reads(item)]
+
     def format(self, value: tuple[Any, ...]) -> str:
         return ",".join(self.item.format(item) for item in value)
 
@@ -283,6 +351,9 @@ class ImageInput(ParamType):
 
     def describe(self) -> str:
         return "an image: @name or ( chain )"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "image"}
 
 
 @dataclass(frozen=True)
@@ -307,6 +378,14 @@ class Param:
     @property
     def keyword(self) -> str:
         return self.name.replace("-", "_")
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of its values: that of its type, with its help, and its default as JSON where it has one."""
+        found = {**self.type.schema(), "description": self.help}
+        if self.default is not REQUIRED and self.default is not None:
+            plain = isinstance(self.default, (bool, int, float, str))
+            found["default"] = self.default if plain else self.type.format(self.default)
+        return found
 
     def convert(self, value: object, op: str) -> Any:
         """Return the checked value; raises ParameterError naming operator and parameter."""

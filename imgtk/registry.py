@@ -14,6 +14,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
@@ -24,7 +25,7 @@ from typing import Any
 
 import pluggy
 
-from imgtk import hookspecs
+from imgtk import API, hookspecs
 from imgtk.context import BuildContext
 from imgtk.errors import ImgtkError, PluginError, UsageError
 from imgtk.op import CONTEXT, ImageOp, OpSpec
@@ -69,6 +70,9 @@ class PluginInfo:
     skipped: bool = False
     seconds: float = 0.0
 
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}"
+
 
 class Registry:
     """The known operators by name, and their origins."""
@@ -79,6 +83,7 @@ class Registry:
         self._specs: dict[str, OpSpec] = {}
         self._origin: dict[str, PluginInfo] = {}
         self._plugins: list[PluginInfo] = []
+        self._ambiguous: dict[str, list[PluginInfo]] = {}
         self._architectures: list[Architecture] = []
         self._named: dict[str, dict[str, tuple[Any, str]]] = {hook: {} for hook in NAMED}  # with their distributions
         self._packages: list[str] = ["imgtk.nn"]
@@ -87,8 +92,8 @@ class Registry:
     def discover(cls) -> Registry:
         """Return a registry of the operators of all installed plugins.
 
-        imgtk's own distribution comes first and the others by name. So of two plugins that claim one operator, always
-        the same one is refused, and never a built-in one.
+        Our own distribution comes first and the others by name. An operator that two plugins bring is neither's, until
+        one of them is left out.
 
         Raises:
             PluginError: when a plugin is broken and IMGTK_STRICT_PLUGINS is set.
@@ -123,6 +128,8 @@ class Registry:
     def add(self, spec: OpSpec) -> None:
         """Register an operator from code. Raises PluginError if it is malformed or its name is taken."""
         self._check([spec], "the caller")
+        if spec.name in self._specs:
+            raise PluginError(f"there are two operators {spec.name!r}")
         self._specs[spec.name] = spec
 
     @property
@@ -155,12 +162,17 @@ class Registry:
 
     def context(self, seed: int = 0) -> BuildContext:
         """Return the context for operators that are built with this registry."""
-        origins = {name: f"{plugin.distribution} {plugin.version}" for name, plugin in self._origin.items()}
+        origins = {name: str(plugin) for name, plugin in self._origin.items()}
         return BuildContext(tuple(self.architectures), tuple(self.packages), seed, origins)
 
     def told(self, name: str) -> str:
         """Return what messages call an operator: "adjust:mine (imgtk-mine 1.0)"."""
         return self.context().told(name)
+
+    @property
+    def ambiguous(self) -> dict[str, list[PluginInfo]]:
+        """Operators that several plugins bring, and which do."""
+        return dict(self._ambiguous)
 
     def build(self, name: str, **params: Any) -> ImageOp:
         """Build an operator outside a pipeline. Raises as `spec` and `OpSpec.build` do."""
@@ -171,6 +183,11 @@ class Registry:
         the nearest ones."""
         if name in self._specs:
             return self._specs[name]
+        if name in self._ambiguous:
+            raise UsageError(
+                f"{name} is ambiguous: {' and '.join(map(str, self._ambiguous[name]))} bring it",
+                hint=f"Leave one out: IMGTK_DISABLE_PLUGINS={self._ambiguous[name][-1].name}",
+            )
         first, *others = name.split("+")
         if others:
             task = first.partition(":")[0]
@@ -205,7 +222,9 @@ class Registry:
         if not skip:
             plugin: object = None
             try:
-                plugin = entry.load()
+                with redirect_stdout(sys.stderr):  # else a plugin that prints would spoil what commands print as JSON
+                    plugin = entry.load()
+                _check_api(plugin)
                 self._register(plugin, f"{distribution}:{entry.name}")
                 specs = self._answers(plugin, "imgtk_operators")
                 architectures = self._answers(plugin, "imgtk_architectures")
@@ -232,8 +251,14 @@ class Registry:
         )
         self._plugins.append(info)
         for spec in specs:
-            self._specs[spec.name] = spec
-            self._origin[spec.name] = info
+            if spec.name in self._origin:
+                self._ambiguous.setdefault(spec.name, [self._origin[spec.name]]).append(info)
+                self._specs.pop(spec.name, None)
+                if strict:
+                    self.spec(spec.name)
+            else:
+                self._specs[spec.name] = spec
+                self._origin[spec.name] = info
         self._architectures += architectures
         for hook, things in named.items():
             self._named[hook] |= {name: (thing, distribution) for name, thing in things.items()}
@@ -242,8 +267,10 @@ class Registry:
         """Register the hooks of a plugin. Raises PluginError for those that are wrong."""
         self.manager.register(plugin, name)
         known = {hook for hook in dir(hookspecs) if hook.startswith("imgtk_")}
-        implemented = {caller.name for caller in self.manager.get_hookcallers(plugin) or []}
-        for hook in sorted(implemented - known):
+        callers = self.manager.get_hookcallers(plugin) or []
+        implemented = {caller.name for caller in callers}
+        optional = {c.name for c in callers for i in c.get_hookimpls() if i.plugin is plugin and i.optionalhook}
+        for hook in sorted(implemented - known - optional):
             near = get_close_matches(hook, known, n=1) or sorted(known)
             raise PluginError(f"unknown hook {hook!r}", hint=f"Did you mean {near[0]}?")
         for hook in sorted(known - implemented):
@@ -257,7 +284,8 @@ class Registry:
         answers: list[Any] = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             if implementation.plugin is plugin:
-                answers += implementation.function()
+                with redirect_stdout(sys.stderr):
+                    answers += implementation.function()
         return answers
 
     def _by_name(self, answers: Iterable[Any], hook: str, distribution: str) -> dict[str, Any]:
@@ -279,13 +307,6 @@ class Registry:
             check_spec(spec)
             if spec.name in names:
                 raise PluginError(f"{distribution} provides {spec.name!r} twice")
-            if spec.name in self._specs:
-                origin = self.origin(spec.name)
-                other = origin.distribution if origin else "the caller"
-                raise PluginError(
-                    f"both {other} and {distribution} provide {spec.name!r}",
-                    hint="Uninstall one, or name its plugin in IMGTK_DISABLE_PLUGINS.",
-                )
             names.add(spec.name)
 
     def _check_architectures(self, architectures: Iterable[Architecture], distribution: str) -> None:
@@ -345,6 +366,15 @@ def _check_param(param: object, op: str) -> None:
             raise PluginError(f"{op}: {param.name}: an image cannot have a default, but None if it may be left out")
     elif param.default is not REQUIRED and param.default is not None and not param.type.accepts(param.default):
         raise PluginError(f"{op}: {param.name}: default {param.default!r} is not {param.type.describe()}")
+
+
+def _check_api(plugin: object) -> None:
+    """Raise PluginError if a plugin says that it is written for another API than this."""
+    wanted = getattr(plugin, "IMGTK_API", API)
+    if wanted != API:
+        newer = isinstance(wanted, int) and wanted > API
+        hint = "Upgrade imgtk." if newer else "Look for a newer version of the plugin."
+        raise PluginError(f"it is written for API {wanted!r} of imgtk, and this is API {API}", hint=hint)
 
 
 def _precedence(entry: EntryPoint) -> tuple[bool, str, str]:

@@ -128,19 +128,24 @@ def test_two_plugins_with_one_operator(install: Install) -> None:
         "alpha", GOOD.format(op="test:same") + "    yield OpSpec('test:more', 'nowhere:Class', '')", distribution="b"
     )
     registry = Registry.discover()
-    assert plugin(registry, "zeta").error is None
-    assert "both a-first and b provide 'test:same'" in (plugin(registry, "alpha").error or "")
-    assert (registry.origin("test:same") or plugin(registry, "alpha")).distribution == "a-first"
-    with pytest.raises(UsageError):
-        registry.spec("test:more")
+    for name in ("zeta", "alpha"):
+        assert plugin(registry, name).error is None
+    with pytest.raises(UsageError, match=r"test:same is ambiguous: a-first 1.5 and b 1.5 bring it") as caught:
+        registry.spec("test:same")
+    assert "IMGTK_DISABLE_PLUGINS=alpha" in str(caught.value)
+    assert registry.spec("test:more")
+    assert "test:same" not in [spec.name for spec in registry.specs]
 
 
-def test_a_stranger_cannot_take_a_built_in_name(install: Install) -> None:
+def test_leaving_one_out_settles_it(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     built_in = next(spec.name for spec in default().specs)
     install("a", GOOD.format(op=built_in), distribution="a-first")
-    registry = Registry.discover()
-    assert "both imgtk and a-first" in (plugin(registry, "a").error or "")
-    assert (registry.origin(built_in) or plugin(registry, "a")).distribution == "imgtk"
+    assert [str(info) for info in Registry.discover().ambiguous[built_in]][1] == "a-first 1.5"
+    monkeypatch.setenv("IMGTK_STRICT_PLUGINS", "1")
+    with pytest.raises(UsageError, match="ambiguous"):
+        Registry.discover()
+    monkeypatch.setenv("IMGTK_DISABLE_PLUGINS", "a")
+    assert Registry.discover().spec(built_in).impl != "nowhere:Class"
 
 
 def test_strict(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +201,7 @@ def test_registering_from_code() -> None:
     registry = operators("b", "a")
     assert [spec.name for spec in registry.specs] == ["a", "b"]
     assert registry.origin("a") is None
-    with pytest.raises(PluginError, match="both the caller and the caller provide 'a'"):
+    with pytest.raises(PluginError, match="there are two operators 'a'"):
         registry.add(OpSpec("a", "nowhere:Class", ""))
     with pytest.raises(PluginError, match="trainer 'x' is not like"):
         registry.add(OpSpec("c", "nowhere:Class", "", trainer="x"))

@@ -87,6 +87,7 @@ def describe(spec: OpSpec) -> dict[str, Any]:
             {
                 "name": p.name,
                 "takes": p.type.describe(),
+                "schema": p.schema(),
                 "required": p.default is REQUIRED,
                 "default": None if p.default is REQUIRED else default_text(p) or None,
                 "positional": p.positional,
@@ -94,6 +95,7 @@ def describe(spec: OpSpec) -> dict[str, Any]:
             }
             for p in spec.params
         ],
+        "inputs": spec.inputs,
         "weights": list(spec.weights),
         "trainable": spec.trainer is not None,
     }
@@ -118,4 +120,8 @@ def status(plugin: PluginInfo) -> str:
     if plugin.error:
         return "IMPORT FAILED: " + " ".join(plugin.error.split())
     count = len(plugin.operators)
-    return "disabled" if plugin.skipped else f"{count} operator{'s' * (count != 1)}"
+    if plugin.skipped:
+        return "disabled"
+    shared = [name for name, plugins in default().ambiguous.items() if plugin in plugins]
+    others = f"; ambiguous, as others bring them too: {', '.join(shared)}" if shared else ""
+    return f"{count} operator{'s' * (count != 1)}{others}"

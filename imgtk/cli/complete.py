@@ -15,7 +15,7 @@ from imgtk.config import presets as all_presets
 from imgtk.errors import ImgtkError
 from imgtk.language.bind import SAVE_SPEC, spec_of
 from imgtk.op import OpSpec
-from imgtk.params import Choice, CommaList, File, Flag, ImageInput, Param
+from imgtk.params import Choice, CommaList, File, Flag, ImageInput, Param, Weights
 from imgtk.registry import default
 from imgtk.weights.public import public_models
 from imgtk.weights.store import added, shipped
@@ -108,7 +108,7 @@ def _values(param: Param, spec: OpSpec, value: str) -> list[str]:
         return list(kind.options)
     if isinstance(kind, File):
         return _paths(value)
-    if param.name == "model":
+    if isinstance(kind, Weights):
         users = {architecture.name for architecture in default().architectures if architecture.operator == spec.name}
         own = [card.name for card in added() if card.architecture.partition(",")[0] in users]
         return [*spec.weights, *own, *(path for path in _paths(value) if value)]

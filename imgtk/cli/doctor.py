@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -36,6 +37,10 @@ def doctor(as_json: bool) -> int:
         "settings": {str(path): "your own" if own else "of the project" for path, own in config_files()},
         "plugins": {p.name: f"{p.distribution} {p.version}: {status(p)}" for p in default().plugins},
         "weights": weights(),
+        "ambiguous operators": {
+            name: f"brought by {' and '.join(map(str, plugins))}: leave one out by IMGTK_DISABLE_PLUGINS"
+            for name, plugins in default().ambiguous.items()
+        },
     }
     if as_json:
         click.echo(json.dumps(facts, indent=2))
@@ -94,6 +99,12 @@ def weights() -> dict[str, str]:
                 found[f"{package}/{card.name}"] = condition(card, folder(package))
         except WeightsError as error:
             found[package] = str(error)
+    for spec in default().specs:
+        origin = default().origin(spec.name)
+        package = re.split("[.:]", origin.module)[0] if origin else ""
+        for name in spec.weights:
+            if f"{package}/{name}" not in found and not any(key.endswith(f"/{name}") for key in found):
+                found[f"{package}/{name}"] = f"{spec.name} promises them, and {origin} has no such file"
     return found | {f"yours/{card.name}": condition(card, store()) for card in added()}
 
 

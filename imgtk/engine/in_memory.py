@@ -101,7 +101,8 @@ def _collected(renderer: Renderer, images: Sequence[Image]) -> list[Samples]:
     for box, tile in renderer.stream(plan.output):
         parts = [_samples(one, image, plan) for one, image in zip(tile.split(), images, strict=True)]
         if box == Box.of(size):
-            return parts
+            results = parts  # as they are; the renderer still reports
+            continue
         for colour, alpha in parts[len(results) :]:
             whole = np.empty((size.height, size.width, colour.shape[2]), dtype)
             results.append((whole, None if alpha is None else np.empty(whole.shape[:2], dtype)))

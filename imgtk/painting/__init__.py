@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imgtk.errors import ParameterError
-from imgtk.params import File, Flag, Integer, Number, Param
+from imgtk.params import Flag, ImageFile, Integer, Number, Param
 
 __all__ = ["KEEP_COLOUR", "MASK", "SCALE", "SEED", "STRENGTH", "KeepColour", "style_weights"]
 
@@ -40,7 +40,7 @@ KEEP_COLOUR = Param(
     "Keep the colours of the image: luma takes only the brightness of the painting, the others map its colours.",
     default=None,
 )
-MASK = Param("mask", File(), "Gray image of the same size: paint only where it is white.", default=None)
+MASK = Param("mask", ImageFile(), "Gray image of the same size: paint only where it is white.", default=None)
 SCALE = Param("scale", Number(0.5, 4), "Size of the strokes; they grow with images over a megapixel.", default=1.0)
 SEED = Param("seed", Integer(0, 2**31 - 1), "Seed of the brush strokes; by default --seed.", default=None)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from imgtk.language.graph import INPUT, Graph
 from imgtk.op import OpSpec
-from imgtk.params import REQUIRED, Choice, Colour, CommaList, File, Flag, ImageInput, Integer, Number, Param, Scale
+from imgtk.params import REQUIRED, Param, Scale
 from imgtk.registry import Registry
 from imgtk.weights.store import added, shipped
 
@@ -30,32 +30,11 @@ def operator(spec: OpSpec) -> dict[str, Any]:
                 "positional": param.positional,
                 "required": param.default is REQUIRED,
                 "default": None if param.default in (REQUIRED, None) else param.type.format(param.default),
-                "schema": _schema(param),
+                "schema": param.type.schema(),
             }
             for param in spec.params
         ],
     }
-
-
-def _schema(param: Param) -> dict[str, Any]:
-    """Return what a parameter takes, as JSON Schema."""
-    kind = param.type
-    if isinstance(kind, Integer | Number):
-        bounds = {"minimum": kind.minimum, "maximum": kind.maximum}
-        name = "integer" if isinstance(kind, Integer) else "number"
-        return {"type": name, **{key: bound for key, bound in bounds.items() if bound is not None}}
-    if isinstance(kind, Choice):
-        return {"type": "string", "enum": list(kind.options)}
-    if isinstance(kind, Flag):
-        return {"type": "boolean"}
-    if isinstance(kind, Colour):
-        return {"type": "string", "format": "colour"}
-    if isinstance(kind, Scale):
-        return {"type": "string", "format": "scale"}
-    if isinstance(kind, ImageInput):
-        return {"type": "string", "format": "image"}
-    item = kind.item if isinstance(kind, CommaList) else kind
-    return {"type": "string", "format": "file"} if isinstance(item, File) else {"type": "string"}
 
 
 def models(registry: Registry) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 from imgtk.language import parse, to_text
 from imgtk.language.graph import INPUT, SAVE, Graph, Node
 from imgtk.op import OpSpec
-from imgtk.params import CommaList, File, Param, Text
+from imgtk.params import CommaList, File, Param
 from imgtk.preset import Preset
 from imgtk.registry import Registry
 from imgtk.serve.options import ServeOptions
@@ -106,9 +106,10 @@ class Policy:
             several = isinstance(value, (list, tuple))
             found = tuple(self._file(spec, param, one, files) for one in (value if several else [value]))
             return found if several else found[0]
-        if isinstance(item, Text) and value != param.default and value not in self.weights():
+        unknown = [name for name in param.type.reads(value) if value != param.default and name not in self.weights()]
+        if unknown:
             raise _refused(
-                f"{spec.name}: {param.name}: there are no weights {value!r}",
+                f"{spec.name}: {param.name}: there are no weights {unknown[0]!r}",
                 "Weights are called by name; GET /api/v1/models lists them.",
             )
         return value

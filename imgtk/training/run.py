@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from imgtk.context import BuildContext
 from imgtk.device import cpu_name, resolve_device
-from imgtk.errors import TrainingError
+from imgtk.errors import ImgtkError, TrainingError, blame
 from imgtk.op import OpSpec
 from imgtk.registry import Registry, default
 from imgtk.training.fabric import launch
@@ -103,8 +103,22 @@ def train(
     except OSError as error:
         raise TrainingError(f"cannot write into {out}: {error.strerror}", hint="Choose another --out.") from None
     context = (registry or default()).context()
+    who = context.told(spec.name)
     job = _Job(
-        spec.trainer, settings, context, files, held_out, out, resume, device, devices, nodes, dtype, threads, stop_at
+        who,
+        spec.trainer,
+        settings,
+        context,
+        files,
+        held_out,
+        out,
+        resume,
+        device,
+        devices,
+        nodes,
+        dtype,
+        threads,
+        stop_at,
     )
     if devices * nodes == 1 or started_elsewhere():
         return _train(job, report)
@@ -115,6 +129,7 @@ def train(
 class _Job:
     """What each process of a run needs to know."""
 
+    who: str
     trainer: str
     recipe: Recipe
     context: BuildContext
@@ -131,7 +146,28 @@ class _Job:
 
 
 def _train(job: _Job, report: Callable[[Status], None] | None) -> Path:
-    """Do the work of one process, and return the exported weights."""
+    """Do the work of one process. Raises OperatorError, which names the trainer, for bugs in it."""
+    raised: list[BaseException] = []
+
+    def told(status: Status) -> None:
+        try:
+            assert report is not None
+            report(status)
+        except BaseException as error:  # the caller's: no bug of the trainer
+            raised.append(error)
+            raise
+
+    try:
+        return _trained(job, told if report else None)
+    except (ImgtkError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if error in raised:
+            raise
+        raise blame(f"{job.trainer}, the trainer of {job.who},", "in training", error) from error
+
+
+def _trained(job: _Job, report: Callable[[Status], None] | None) -> Path:
     fabric = launch(job.device, job.devices, job.nodes, job.dtype)
     if job.threads:
         torch.set_num_threads(job.threads)

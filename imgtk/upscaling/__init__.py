@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from imgtk.op import OpSpec
-from imgtk.params import Choice, Flag, Integer, Number, Param, ParamType, Scale, Text
+from imgtk.params import Choice, Flag, Integer, Number, Param, ParamType, Scale, Weights
 
 __all__ = ["CONSISTENCY", "MODEL", "SCALE", "TILEABLE", "TTA", "Mixture", "upscaler"]
 
@@ -54,6 +54,9 @@ class Mixture(ParamType):
     def describe(self) -> str:
         return "weights with shares that add up to 1: a:0.8,b:0.2"
 
+    def reads(self, value: Sequence[tuple[str, float]]) -> list[str]:
+        return [name for name, _ in value]
+
     def format(self, value: Sequence[tuple[str, float]]) -> str:
         return ",".join(f"{name}:{float(share)!r}" for name, share in value)
 
@@ -80,7 +83,7 @@ SCALE = Param(
     positional=True,
 )
 MODEL = Param(
-    "model", Text(), "Name of weights (see `imgtk models`), or a .safetensors, .pth or .param file.", default=None
+    "model", Weights(), "Name of weights (see `imgtk models`), or a .safetensors, .pth or .param file.", default=None
 )
 INTERPOLATE = Param(
     "interpolate", Mixture(), "Instead of model=: networks to interpolate, each with its share.", default=None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
-from imgtk.params import CommaList, File, Number, Param, Text
+from imgtk.params import CommaList, ImageFile, Number, Param, Weights
 from imgtk.weights.architecture import Architecture
 
 ANY = OpSpec(
@@ -13,14 +13,14 @@ ANY = OpSpec(
     impl="imgtk_anystyle.op:AnyStyle",
     summary="Paint in the style of any image, in one pass (AdaIN).",
     params=(
-        Param("image", CommaList(File()), "The style image, or several.", positional=True),
+        Param("image", CommaList(ImageFile()), "The style image, or several.", positional=True),
         STRENGTH,
         KEEP_COLOUR,
         MASK,
         SCALE,
         Param("weights", CommaList(Number(0)), "Share of each style image; equal by default.", default=None),
         Param("style-size", Number(0.1, 8), "Size at which style images are read: 2 doubles it.", default=1.0),
-        Param("model", Text(), "Name of weights, or a .safetensors file.", default="any"),
+        Param("model", Weights(), "Name of weights, or a .safetensors file.", default="any"),
     ),
     trainer="imgtk_anystyle.trainer:AnyStyleTrainer",
     weights=("any",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.painting import KEEP_COLOUR, MASK, SCALE, SEED, STRENGTH
-from imgtk.params import REQUIRED, Param, Text
+from imgtk.params import REQUIRED, Param, Weights
 from imgtk.weights.architecture import Architecture
 
 OPTIONS = (STRENGTH, SCALE, KEEP_COLOUR, MASK, SEED)
@@ -35,7 +35,7 @@ def imgtk_operators() -> list[OpSpec]:
             impl=IMPL,
             summary="Translate with your own or a third-party CycleGAN or CUT network.",
             params=(
-                Param("model", Text(), "A .safetensors or .pth file.", positional=True, default=REQUIRED),
+                Param("model", Weights(), "A .safetensors or .pth file.", positional=True, default=REQUIRED),
                 *OPTIONS,
             ),
             trainer=TRAINER,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.painting import KEEP_COLOUR, MASK, SCALE, SEED, STRENGTH
-from imgtk.params import REQUIRED, CommaList, File, Integer, Number, Param, Text
+from imgtk.params import REQUIRED, CommaList, ImageFile, Integer, Number, Param, Weights
 from imgtk.preset import Preset
 from imgtk.weights.architecture import Architecture
 
@@ -65,7 +65,7 @@ OWN = OpSpec(
     name="style:fast",
     impl="imgtk_gramstyle.op:Stylise",
     summary="Paint with your own or a third-party style network.",
-    params=(Param("model", Text(), "A .safetensors or .pth file.", positional=True, default=REQUIRED), *PAINTING),
+    params=(Param("model", Weights(), "A .safetensors or .pth file.", positional=True, default=REQUIRED), *PAINTING),
     trainer=TRAINER,
 )
 
@@ -74,7 +74,7 @@ GRAM = OpSpec(
     impl="imgtk_gramstyle.gram:GramStyle",
     summary="Paint in the style of any image, by optimisation (Gatys).",
     params=(
-        Param("image", CommaList(File()), "The style image, or several.", positional=True),
+        Param("image", CommaList(ImageFile()), "The style image, or several.", positional=True),
         STRENGTH,
         KEEP_COLOUR,
         MASK,
@@ -86,7 +86,7 @@ GRAM = OpSpec(
         Param("content", Number(0), "Weight of the content.", default=2.0),
         Param("tv", Number(0), "Weight of smoothness (total variation).", default=30.0),
         Param("seed", Integer(0), "Seed of the random shifts; by default --seed.", default=None),
-        Param("backbone", Text(), "Feature network: imgtk, or a SqueezeNet or VGG file.", default="imgtk"),
+        Param("backbone", Weights(), "Feature network: imgtk, or a SqueezeNet or VGG file.", default="imgtk"),
     ),
     trainer="imgtk_gramstyle.distil:FeatureTrainer",
 )

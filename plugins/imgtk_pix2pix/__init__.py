@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.painting import MASK, STRENGTH
-from imgtk.params import REQUIRED, Number, Param, Text
+from imgtk.params import REQUIRED, Number, Param, Weights
 from imgtk.weights.architecture import Architecture
 
 TRAINER = "imgtk_pix2pix.trainer:PairedTrainer"
@@ -41,7 +41,7 @@ OWN = OpSpec(
     name="translate:pix2pix",
     impl="imgtk_pix2pix.op:Translate",
     summary="Translate with your own or a third-party pix2pix network.",
-    params=(Param("model", Text(), "A .safetensors or .pth file.", positional=True, default=REQUIRED), STRENGTH),
+    params=(Param("model", Weights(), "A .safetensors or .pth file.", positional=True, default=REQUIRED), STRENGTH),
     trainer=TRAINER,
 )
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.painting import KEEP_COLOUR, MASK, STRENGTH
-from imgtk.params import Choice, File, Integer, Number, Param
+from imgtk.params import Choice, ImageFile, Integer, Number, Param
 
 COLOUR = OpSpec(
     name="style:colour",
     impl="imgtk_transfer.colour:ColourTransfer",
     summary="Transfer the colours of another image (optimal transport, Reinhard).",
     params=(
-        Param("image", File(), "Image with the colours.", positional=True),
+        Param("image", ImageFile(), "Image with the colours.", positional=True),
         STRENGTH,
         Param(
             "method",
@@ -29,7 +29,7 @@ TEXTURE = OpSpec(
     impl="imgtk_transfer.texture:TextureTransfer",
     summary="Assemble the image from pieces of another (image quilting).",
     params=(
-        Param("image", File(), "Image with the texture.", positional=True),
+        Param("image", ImageFile(), "Image with the texture.", positional=True),
         STRENGTH,
         KEEP_COLOUR,
         MASK,

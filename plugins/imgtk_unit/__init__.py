@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
-from imgtk.params import Choice, Param, Text
+from imgtk.params import Choice, Param, Weights
 from imgtk.weights.architecture import Architecture
 
 
@@ -24,7 +24,7 @@ def imgtk_operators() -> list[OpSpec]:
                     default="painting",
                     positional=True,
                 ),
-                Param("model", Text(), "Name of weights, or a file.", default="unit-monet"),
+                Param("model", Weights(), "Name of weights, or a file.", default="unit-monet"),
                 STRENGTH,
                 SCALE,
                 KEEP_COLOUR,

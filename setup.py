@@ -45,11 +45,14 @@ setup(
     long_description=readme(),
     long_description_content_type="text/markdown",
     packages=[
-        *find_namespace_packages(".", include=["imgtk", "imgtk.*"]),
+        *find_namespace_packages(".", include=["imgtk", "imgtk.*"], exclude=["imgtk.template.*"]),
         *find_namespace_packages("plugins", include=["imgtk_*"]),
     ],
     package_dir={name: f"plugins/{name}" for name in BUILT_IN},
-    package_data={"": ["*.safetensors", "*.toml", "py.typed", "imgtk.*", "*.html", "*.css", "*.js"]},
+    package_data={
+        "": ["*.safetensors", "*.toml", "py.typed", "imgtk.*", "*.html", "*.css", "*.js"],
+        "imgtk.template": ["**/*"],
+    },
     install_requires=[
         "torch>=2.5",
         "numpy>=1.26",

@@ -14,6 +14,7 @@ from imgtk.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from imgtk.errors import ImgtkError as ImgtkError
+    from imgtk.functional import operator as operator
     from imgtk.image import Image as Image
     from imgtk.pipeline import Pipeline as Pipeline
 
@@ -21,12 +22,17 @@ API = 1
 """Version of what plugins are written against. It grows when plugins must change; those of another version are left
 out, with the reason. A plugin's module may say `IMGTK_API = 1`."""
 __version__ = "0.1.0"
-__all__ = ["API", "Image", "ImgtkError", "Pipeline", "__version__", "hookimpl"]
+__all__ = ["API", "Image", "ImgtkError", "Pipeline", "__version__", "hookimpl", "operator"]
 
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 """Large pages for torch's tensors: without them the first touch of a new image takes longer than most operators."""
 
-_LAZY = {"Image": "imgtk.image", "ImgtkError": "imgtk.errors", "Pipeline": "imgtk.pipeline"}
+_LAZY = {
+    "Image": "imgtk.image",
+    "ImgtkError": "imgtk.errors",
+    "Pipeline": "imgtk.pipeline",
+    "operator": "imgtk.functional",
+}
 
 
 def __getattr__(name: str) -> Any:

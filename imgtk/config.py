@@ -17,7 +17,6 @@ import platformdirs
 
 from imgtk.errors import UsageError
 from imgtk.preset import OptionValue, Preset
-from imgtk.registry import Registry
 
 __all__ = ["NAME", "Config", "Default", "config_files", "load_config", "preset", "presets", "user_file"]
 
@@ -94,14 +93,14 @@ def load_config() -> Config:
     return config
 
 
-def presets(registry: Registry, config: Config) -> dict[str, Preset]:
+def presets(shipped: Mapping[str, Preset], config: Config) -> dict[str, Preset]:
     """Return all presets by name: those of the configuration files override those of plugins."""
-    return dict(sorted({**registry.presets, **config.presets}.items()))
+    return dict(sorted({**shipped, **config.presets}.items()))
 
 
-def preset(name: str, registry: Registry, config: Config) -> Preset:
+def preset(name: str, shipped: Mapping[str, Preset], config: Config) -> Preset:
     """Return the preset of that name. Raises UsageError, naming the nearest one."""
-    found = presets(registry, config)
+    found = presets(shipped, config)
     if name not in found:
         near = get_close_matches(name, found, n=1)
         hint = f"Did you mean :{near[0]}?" if near else "`imgtk presets` lists them."

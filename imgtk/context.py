@@ -22,12 +22,14 @@ class BuildContext:
     Attributes:
         architectures: the network architectures that the registry knows.
         packages: importable names of the packages whose shipped weights may be named.
+        public: names of public weights that can be pulled.
         seed: for operators that draw noise and are given no seed of their own.
         origins: the package that brought each operator, in words, by the operator's name.
     """
 
     architectures: tuple[Architecture, ...] = ()
     packages: tuple[str, ...] = ()
+    public: tuple[str, ...] = ()
     seed: int = 0
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,7 +48,7 @@ class BuildContext:
         Raises:
             WeightsError: there is no such model.
         """
-        return locate(model, package, self.packages)
+        return locate(model, package, self.packages, self.public)
 
 
 NO_CONTEXT = BuildContext()

@@ -6,17 +6,37 @@ operator in `OpSpec.impl` and let imgtk import it when it runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pluggy
 
+from imgtk.command import Command
+from imgtk.file_format import FileFormat
 from imgtk.op import OpSpec
 from imgtk.preset import Preset
 from imgtk.weights.architecture import Architecture
+from imgtk.weights.public import PublicModel
 
-__all__ = ["hookimpl", "imgtk_architectures", "imgtk_operators", "imgtk_presets"]
+__all__ = [
+    "hookimpl",
+    "imgtk_architectures",
+    "imgtk_commands",
+    "imgtk_formats",
+    "imgtk_operators",
+    "imgtk_presets",
+    "imgtk_public_weights",
+]
 
 PROJECT = "imgtk"
+NAMED: Mapping[str, type[Any]] = {
+    "imgtk_presets": Preset,
+    "imgtk_formats": FileFormat,
+    "imgtk_commands": Command,
+    "imgtk_public_weights": PublicModel,
+}
+"""Hooks that give things with a name, and the type of these."""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 """Decorator that marks a function of a plugin's module as a hook."""
@@ -36,3 +56,18 @@ def imgtk_architectures() -> Iterable[Architecture]:  # type: ignore[empty-body]
 @hookspec
 def imgtk_presets() -> Iterable[Preset]:  # type: ignore[empty-body]
     """Return the presets of this plugin: named pipelines for `imgtk run :NAME`. Called once."""
+
+
+@hookspec
+def imgtk_formats() -> Iterable[FileFormat]:  # type: ignore[empty-body]
+    """Return the image file formats that this plugin reads and writes. Called once."""
+
+
+@hookspec
+def imgtk_commands() -> Iterable[Command]:  # type: ignore[empty-body]
+    """Return the commands that this plugin adds to the command line. Called once."""
+
+
+@hookspec
+def imgtk_public_weights() -> Iterable[PublicModel]:  # type: ignore[empty-body]
+    """Return the public weights of this plugin's architectures, for `imgtk models pull NAME`. Called once."""

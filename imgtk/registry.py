@@ -5,6 +5,8 @@ is recorded with its error and left out; everything else works. Two environment 
 
 - `IMGTK_STRICT_PLUGINS=1`: the first broken plugin raises PluginError.
 - `IMGTK_DISABLE_PLUGINS=a,b`: the entry points of these names are not loaded.
+
+Further plugins are the modules in the folders that IMGTK_PLUGINS_DIR and the user's `imgtk.toml` name.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from time import perf_counter
 from types import FunctionType
 from typing import Any
@@ -28,19 +31,21 @@ import pluggy
 from imgtk import API, hookspecs
 from imgtk.context import BuildContext
 from imgtk.errors import ImgtkError, PluginError, UsageError
+from imgtk.hookspecs import NAMED
 from imgtk.op import CONTEXT, ImageOp, OpSpec
 from imgtk.params import REQUIRED, ImageInput, Param, ParamType
+from imgtk.plugin_folders import decorated, in_folder, plugin_folders
 from imgtk.preset import Preset
 from imgtk.weights.architecture import Architecture
 
 __all__ = ["PluginInfo", "Registry", "check_spec", "default"]
 
 GROUP = "imgtk"
+discovering = False
+"""Whether `default` is looking for plugins at the moment."""
+
 RESERVED = frozenset({"as", "in", "save"})
 """Words of the language, which cannot name operators."""
-
-NAMED: Mapping[str, type[Any]] = {"imgtk_presets": Preset}
-"""Hooks that return named things, and the type of these."""
 
 _OPERATOR = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9-]*)?")
 _PARAMETER = re.compile(r"[a-z][a-z0-9-]*")
@@ -103,6 +108,9 @@ class Registry:
         disabled = {name.strip() for name in os.environ.get("IMGTK_DISABLE_PLUGINS", "").split(",")}
         for entry in sorted(entry_points(group=GROUP), key=_precedence):
             registry._load(entry, skip=entry.name in disabled, strict=strict)
+        for folder in plugin_folders():
+            for entry in in_folder(folder, GROUP):
+                registry._load(entry, skip=entry.name in disabled, strict=strict, folder=folder)
         return registry
 
     @classmethod
@@ -125,8 +133,15 @@ class Registry:
             registry.add(spec)
         return registry
 
-    def add(self, spec: OpSpec) -> None:
-        """Register an operator from code. Raises PluginError if it is malformed or its name is taken."""
+    def add(self, spec: OpSpec, *, replace: bool = False) -> None:
+        """Register an operator from code. Raises PluginError if it is malformed or its name is taken.
+
+        Args:
+            spec: the operator.
+            replace: whether it takes the place of one that was registered from code.
+        """
+        if replace and spec.name in self._specs and self.origin(spec.name) is None:
+            del self._specs[spec.name]
         self._check([spec], "the caller")
         if spec.name in self._specs:
             raise PluginError(f"there are two operators {spec.name!r}")
@@ -147,6 +162,10 @@ class Registry:
         """The presets of the plugins, by name."""
         return {name: replace(preset, origin=by) for name, (preset, by) in self._named["imgtk_presets"].items()}
 
+    def brought(self, hook: str) -> dict[str, Any]:
+        """What the plugins gave for one of the hooks of `hookspecs.NAMED`, by name."""
+        return {name: thing for name, (thing, _) in self._named[hook].items()}
+
     @property
     def plugins(self) -> list[PluginInfo]:
         """All entry points that were found, in the order in which they were loaded."""
@@ -163,7 +182,8 @@ class Registry:
     def context(self, seed: int = 0) -> BuildContext:
         """Return the context for operators that are built with this registry."""
         origins = {name: str(plugin) for name, plugin in self._origin.items()}
-        return BuildContext(tuple(self.architectures), tuple(self.packages), seed, origins)
+        public = tuple(self.brought("imgtk_public_weights"))
+        return BuildContext(tuple(self.architectures), tuple(self.packages), public, seed, origins)
 
     def told(self, name: str) -> str:
         """Return what messages call an operator: "adjust:mine (imgtk-mine 1.0)"."""
@@ -211,8 +231,8 @@ class Registry:
         broken = [info.name for info in self._plugins if info.error]
         return f"{hint} (Broken plugins: {', '.join(broken)}; see `imgtk plugins`.)" if broken else hint
 
-    def _load(self, entry: EntryPoint, *, skip: bool, strict: bool) -> None:
-        distribution = (entry.dist.metadata["Name"] if entry.dist else None) or "unknown"
+    def _load(self, entry: EntryPoint, *, skip: bool, strict: bool, folder: Path | None = None) -> None:
+        distribution = (entry.dist.metadata["Name"] if entry.dist else None) or str(folder or "unknown")
         version = (entry.dist.metadata["Version"] if entry.dist else None) or "unknown"
         specs: list[OpSpec] = []
         architectures: list[Architecture] = []
@@ -225,8 +245,11 @@ class Registry:
                 with redirect_stdout(sys.stderr):  # else a plugin that prints would spoil what commands print as JSON
                     plugin = entry.load()
                 _check_api(plugin)
-                self._register(plugin, f"{distribution}:{entry.name}")
-                specs = self._answers(plugin, "imgtk_operators")
+                if folder:
+                    specs = decorated(plugin, folder)
+                if not specs or any(self.manager.parse_hookimpl_opts(plugin, name) for name in dir(plugin)):
+                    self._register(plugin, f"{distribution}:{entry.name}")
+                specs += self._answers(plugin, "imgtk_operators")
                 architectures = self._answers(plugin, "imgtk_architectures")
                 named = {hook: self._by_name(self._answers(plugin, hook), hook, distribution) for hook in NAMED}
                 self._check(specs, distribution)
@@ -295,8 +318,8 @@ class Registry:
         for thing in answers:
             if not isinstance(thing, NAMED[hook]):
                 raise PluginError(f"{hook} must return {NAMED[hook].__name__} objects, got {type(thing).__name__}")
-            if thing.name in found or thing.name in self._named[hook]:
-                other = self._named[hook][thing.name][1] if thing.name in self._named[hook] else distribution
+            other = distribution if thing.name in found else self._named[hook].get(thing.name, (None, ""))[1]
+            if other:
                 raise PluginError(f"both {other} and {distribution} provide the {hook[6:-1]} {thing.name!r}")
             found[thing.name] = thing
         return found
@@ -391,4 +414,9 @@ def _describe(error: BaseException) -> str:
 @cache
 def default() -> Registry:
     """Return the registry of all installed plugins, discovered on the first call."""
-    return Registry.discover()
+    global discovering
+    discovering = True
+    try:
+        return Registry.discover()
+    finally:
+        discovering = False

@@ -30,10 +30,19 @@ PUBLIC = {
     ),
     "Operators": (
         *("imgtk.hookspecs", "imgtk.op", "imgtk.params", "imgtk.geometry", "imgtk.context", "imgtk.device"),
-        *("imgtk.preset", "imgtk.registry", "imgtk.testing"),
+        *(
+            "imgtk.preset",
+            "imgtk.file_format",
+            "imgtk.io.foreign",
+            "imgtk.command",
+            "imgtk.functional",
+            "imgtk.registry",
+        ),
+        "imgtk.testing",
     ),
     "Weights": (
         *("imgtk.weights", "imgtk.weights.architecture", "imgtk.weights.import_weights", "imgtk.weights.ncnn"),
+        "imgtk.weights.public",
     ),
     "Parts of networks": (
         *("imgtk.nn.alpha", "imgtk.nn.arrays", "imgtk.nn.blend", "imgtk.nn.blur", "imgtk.nn.colour"),

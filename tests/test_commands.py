@@ -81,6 +81,8 @@ def commands(page: Path) -> Iterator[str]:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setenv("IMGTK_WEIGHTS", str(tmp_path / "own-weights"))
     return tmp_path
 

@@ -12,8 +12,13 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-NAMES = {"imgtk-realesrgan": "upscale:realesrgan", "imgtk-sepia": "tone:sepia", "imgtk-spandrel": "upscale:spandrel"}
-"""The operator of each."""
+OPERATORS = {
+    "imgtk-realesrgan": "upscale:realesrgan",
+    "imgtk-sepia": "tone:sepia",
+    "imgtk-spandrel": "upscale:spandrel",
+}
+"""The operator of each that has one."""
+NAMES = (*OPERATORS, "imgtk-qoi", "imgtk-toolbox")
 
 pytestmark = pytest.mark.slow
 
@@ -52,12 +57,12 @@ def run(python: Path, *words: str, where: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OPERATORS)
 def test_the_operator_is_found_and_described(python: Path, tmp_path: Path, name: str) -> None:
-    assert NAMES[name] in run(python, "-m", "imgtk", "ops", where=tmp_path)
+    assert OPERATORS[name] in run(python, "-m", "imgtk", "ops", where=tmp_path)
     (line,) = [line for line in run(python, "-m", "imgtk", "plugins", where=tmp_path).splitlines() if name in line]
     assert "1 operator" in line
-    assert NAMES[name] in run(python, "-m", "imgtk", "help", NAMES[name], where=tmp_path)
+    assert OPERATORS[name] in run(python, "-m", "imgtk", "help", OPERATORS[name], where=tmp_path)
 
 
 def test_the_operator_runs(python: Path, tmp_path: Path) -> None:

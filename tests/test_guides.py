@@ -7,12 +7,14 @@ import re
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from torch import nn
 
-from imgtk import hookspecs, op, params
+from imgtk import Image, hookspecs, op, params
 from imgtk.cli import main
 from imgtk.errors import PipelineError
 from imgtk.language import dump_yaml, load_yaml, parse, parser
@@ -50,7 +52,7 @@ def test_every_hook_is_documented_with_its_signature() -> None:
 
 def test_code_is_that_of_the_example() -> None:
     named = [block for page in ("python", "toml") for block in blocks(PLUGINS, page) if block.startswith("# examples/")]
-    assert len(named) == 4
+    assert len(named) == 8
     for block in named:
         path, _, code = block.partition("\n")
         assert code in (ROOT / path.removeprefix("# ")).read_text("utf-8"), path
@@ -61,6 +63,15 @@ def test_an_operator_without_a_package() -> None:
     scope: dict[str, object] = {}
     exec(compile(code, "plugins.md", "exec"), scope)
     assert type(scope["pipeline"]).__name__ == "Pipeline"
+
+
+def test_an_operator_from_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = [block for block in blocks(PLUGINS, "python") if block.startswith("# a script")]
+    monkeypatch.chdir(tmp_path)
+    Image.of(np.full((4, 6, 3), 100, np.uint8)).save("in.jpg")
+    scope: dict[str, Any] = {}
+    exec(compile(code, "plugins.md", "exec"), scope)
+    assert scope["image"].pixels[0, 0].tolist() == [151, 100, 100]
 
 
 def test_an_upscaler_from_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DATA = {".py", ".safetensors", ".toml", ".html", ".css", ".js"}
+DATA = {".py", ".safetensors", ".toml", ".html", ".css", ".js", ".bash", ".zsh", ".fish", ".ps1"}
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_wheel_holds_the_packages_and_their_data_only(wheel: Path) -> None:
         for base, folders in ((ROOT, ["imgtk"]), (ROOT / "plugins", ["."]))
         for folder in folders
         for path in (base / folder).rglob("*")
-        if path.suffix in DATA or path.name == "py.typed"
+        if path.suffix in DATA or path.name == "py.typed" or ("template" in path.parts and path.is_file())
     }
     held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == expected

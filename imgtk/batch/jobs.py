@@ -10,13 +10,15 @@ from pathlib import Path
 from imgtk.batch.local import LOCAL
 from imgtk.batch.places import Place, SourceItem
 from imgtk.errors import ImgtkError, UsageError
-from imgtk.io.formats import WRITABLE, suffix_of
+from imgtk.io.formats import suffix_of, writable
 from imgtk.io.signatures import written_as
 from imgtk.video import formats as video
 from imgtk.video.animation import is_animation
 
-SINGLE = tuple(suffix for suffix in WRITABLE if suffix not in video.ANIMATIONS)
-"""Suffixes of the files that never have several frames. Those of clips become PNG files, too."""
+
+def single() -> tuple[str, ...]:
+    """Suffixes of the files that never have several frames. Those of clips become PNG files, too."""
+    return tuple(suffix for suffix in writable() if suffix not in video.ANIMATIONS)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Job:
             whole, stem = self.source.name, self.target.stem
             stem = self.source.stem + stem.removeprefix(whole) if stem.startswith(whole) else stem  # not a.gif.gif
             return replace(self, target=self.target.with_name(stem + self.source.suffix))
-        if self.exact or self.target.suffix.lower() not in SINGLE:
+        if self.exact or self.target.suffix.lower() not in single():
             return self
         return replace(self, target=self.target.with_suffix(""), suffix=self.target.suffix)
 
@@ -113,11 +115,11 @@ def _job(one: SourceItem, suffix: str | None, shares: bool, destination: Place) 
     if one.error:
         return Job(source, folder, source.name, error=one.error, origin=one.origin, destination=destination)
     own = suffix_of(source)
-    writable, usual = (video.WRITABLE, video.ANY) if video.is_clip(source) else (WRITABLE, ".png")
-    ending = f".{suffix}" if suffix else own if own.lower() in writable else _by_content(one) or usual
+    written, usual = (video.WRITABLE, video.ANY) if video.is_clip(source) else (writable(), ".png")
+    ending = f".{suffix}" if suffix else own if own.lower() in written else _by_content(one) or usual
     unique = source.name if shares else source.stem
     stem = source.stem if ending.lower() == source.suffix.lower() else unique
-    images = ending if usual != ".png" and ending.lower() in (*SINGLE, ".png") else ""
+    images = ending if usual != ".png" and ending.lower() in (*single(), ".png") else ""
     return Job(
         source,
         folder / f"{stem}{one.mark}{'' if images else ending}",

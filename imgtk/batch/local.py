@@ -14,7 +14,7 @@ from pathlib import Path
 
 from imgtk.batch.places import Folder, SourceItem
 from imgtk.errors import ReadError, UsageError
-from imgtk.io.formats import READABLE, suffix_of
+from imgtk.io.formats import readable, suffix_of
 from imgtk.io.write import replacing
 from imgtk.video import formats as video
 
@@ -43,7 +43,7 @@ class LocalPlace:
             root = _literal(path)
             rest = path.relative_to(root).parts
             matches = sorted({*_matches(root, rest)} or {*_matches(root, [part.replace("[", "[[]") for part in rest])})
-            taken = (*READABLE, *video.READABLE)
+            taken = (*readable(), *video.READABLE)
             images = [one for one in matches if suffix_of(one).lower() in taken and not os.path.isdir(one)]
             kept = (one for one in images if own is None or not _within(one, own))
             return [SourceItem(self, one, one.parent.relative_to(root)) for one in kept]
@@ -58,7 +58,7 @@ class LocalPlace:
             visible = sorted(name for name in folders if name[0] != ".") if recursive else []
             folders[:] = [name for name in visible if os.path.realpath(os.path.join(place, name)) != own]
             for name in sorted(files):
-                if name[0] != "." and suffix_of(Path(name)).lower() in READABLE:
+                if name[0] != "." and suffix_of(Path(name)).lower() in readable():
                     yield SourceItem(self, Path(place, name), below)
         for error in refused:
             closed = Path(error.filename)

@@ -242,7 +242,7 @@ class Processor:
         many bits per sample."""
         target, form = job.target, format_of(job.target)
         depth = self._writing.depth or (16 if depth == 16 else 8)
-        fits = (form.alpha or not has_alpha) and max(size) <= form.max_side and depth in form.depths
+        fits = (form.alpha or not has_alpha) and max(size) <= form.max_side and depth <= max(form.depths)
         if job.fallback and not fits:
             target = job.fallback
         takes_quality = job.fixed or format_of(target).lossy

@@ -13,7 +13,7 @@ from imgtk.batch.local import LOCAL, empty_reason
 from imgtk.batch.places import Folder, Place, SourceItem, is_url
 from imgtk.batch.template import Template
 from imgtk.errors import ReadError, UsageError
-from imgtk.io.formats import WRITABLE
+from imgtk.io.formats import writable
 from imgtk.video import formats as video
 
 MARK = ".imgtk"
@@ -186,7 +186,7 @@ def _check_folder(output: Path) -> None:
             f"-o {output} is the name of one clip, but there are several inputs",
             hint="Images of one folder, quoted pattern or @list become a clip; else name a folder for the results.",
         )
-    if output.suffix.lower() in (*WRITABLE, *video.WRITABLE):
+    if output.suffix.lower() in (*writable(), *video.WRITABLE):
         raise UsageError(f"-o {output} is an image's name, but there are several images: name a folder")
     if os.path.exists(output):
         raise UsageError(f"-o {output} is a file, not a folder; the name of an image would end in .png, .jpg …")

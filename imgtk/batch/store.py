@@ -19,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from imgtk.batch.places import Folder, SourceItem
 from imgtk.errors import ReadError, UsageError, WriteError
-from imgtk.io.formats import READABLE, suffix_of
+from imgtk.io.formats import readable, suffix_of
 from imgtk.io.write import DISK_FULL
 from imgtk.video import formats as video
 
@@ -66,7 +66,7 @@ class StorePlace:
         for file in files:
             inner = PurePosixPath(file[len(root) :].lstrip("/"))
             hidden = any(part.startswith(".") for part in inner.parts)
-            taken = suffix_of(inner).lower() in (*READABLE, *(video.READABLE if named or has_magic(word) else ()))
+            taken = suffix_of(inner).lower() in (*readable(), *(video.READABLE if named or has_magic(word) else ()))
             if taken and not hidden and not (inside and file.startswith(f"{below}/")):
                 items.append(SourceItem(place, Path(inner), Path(inner.parent), named=named))
         if not items and _lacks_bucket(store, root):

@@ -15,7 +15,7 @@ from imgtk.bench.published import known_name, rank
 from imgtk.errors import ReadError, UsageError
 from imgtk.geometry import Size
 from imgtk.io import read_size
-from imgtk.io.formats import READABLE
+from imgtk.io.formats import readable
 from imgtk.training.images import load_image
 
 __all__ = ["BUILTIN", "BenchSet", "Pair", "builtin", "find_sets"]
@@ -242,7 +242,7 @@ def _with_inputs(files: Sequence[Path], lr: Path, scale: int) -> list[Pair]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in READABLE and file.is_file())
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in readable() and file.is_file())
 
 
 def _multiple(scale: int, crop: int | None, default: int) -> int:

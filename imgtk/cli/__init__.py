@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ import click
 
 from imgtk import __version__
 from imgtk.cli.report import INTERRUPTED, report
+from imgtk.errors import PluginError
 
 COMMANDS = {
     "run": ("imgtk.cli.run:run", "Run a pipeline on images and videos."),
@@ -28,24 +30,34 @@ COMMANDS = {
     "train": ("imgtk.cli.train:train", "Train the network of an operator."),
     "bench": ("imgtk.cli.bench:bench", "Measure operators: quality, time and memory."),
     "export": ("imgtk.cli.export:export", "Write the network of an operator as an ONNX file."),
+    "new": ("imgtk.cli.new:new", "Make the package of a plugin."),
+    "install": ("imgtk.cli.install:install", "Install plugins beside imgtk."),
+    "uninstall": ("imgtk.cli.install:uninstall", "Remove a plugin."),
     "completion": ("imgtk.cli.completion:completion", "Complete commands and pipelines with the Tab key."),
     "doctor": ("imgtk.cli.doctor:doctor", "Show versions, devices, plugins and weights."),
 }
 """The location of each command, and its one-line help."""
 
 
+FOLDERS = "IMGTK_PLUGINS_DIR"
+
+
 class Cli(click.Group):
     """The group of `COMMANDS`. It turns every error into one message on stderr and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *_brought()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name in COMMANDS:
+            return _imported(COMMANDS[cmd_name][0])
+        location = _brought().get(cmd_name, ("", ""))[0]
+        if not location:
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+        try:
+            return _imported(location)
+        except (ImportError, AttributeError) as error:
+            raise PluginError(f"cannot import the command {cmd_name}, {location}: {error}") from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -71,6 +83,9 @@ class Cli(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        if brought := _brought():
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, summary) for name, (_, summary) in brought.items()])
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
@@ -84,7 +99,7 @@ class Cli(click.Group):
         if "_IMGTK_COMPLETE" in os.environ:
             import imgtk.cli.completion  # noqa: F401 - which tells click of our shells
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _plugin_folders(words) as words:
                 warnings.showwarning = _show_warning
                 code = super().main(words, prog_name or "imgtk", **{**extra, "obj": debug, "standalone_mode": False})
         except (click.Abort, KeyboardInterrupt):
@@ -95,11 +110,51 @@ class Cli(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
+@contextmanager
+def _plugin_folders(words: list[str]) -> Iterator[list[str]]:
+    """Yield the words without --plugins-dir DIR, whose folder the registry finds in the environment meanwhile."""
+    before, left, rest = os.environ.get(FOLDERS), list[str](), iter(words)
+    try:
+        for word in rest:
+            option, equals, folder = word.partition("=")
+            if option == "--plugins-dir":
+                folder = folder if equals else next(rest, "")
+                if not folder:
+                    raise click.UsageError("--plugins-dir needs a folder")
+                os.environ[FOLDERS] = os.pathsep.join(filter(None, [os.environ.get(FOLDERS), folder]))
+            else:
+                left.append(word)
+        yield left
+    finally:
+        os.environ.pop(FOLDERS, None)
+        if before is not None:
+            os.environ[FOLDERS] = before
+
+
+def _brought() -> dict[str, tuple[str, str]]:
+    """Return where the commands of the plugins are, and the one-line help of each."""
+    from imgtk.registry import default
+
+    return {
+        name: (c.impl, c.summary) for name, c in default().brought("imgtk_commands").items() if name not in COMMANDS
+    }
+
+
+def _imported(location: str) -> click.Command:
+    module, _, attribute = location.partition(":")
+    command: click.Command = getattr(import_module(module), attribute)
+    return command
+
+
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     click.echo(f"warning: {message}", err=True)
 
 
-@click.command("imgtk", cls=Cli, epilog="Every command has --help. --debug shows where an error came from.")
+@click.command(
+    "imgtk",
+    cls=Cli,
+    epilog="Every command has --help. --debug shows where an error came from. --plugins-dir DIR adds plugins.",
+)
 @click.version_option(__version__, message="imgtk %(version)s")
 def main() -> None:
     """Upscale, restore and repaint images with pipelines of operators.

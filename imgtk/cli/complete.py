@@ -17,7 +17,6 @@ from imgtk.language.bind import SAVE_SPEC, spec_of
 from imgtk.op import OpSpec
 from imgtk.params import Choice, CommaList, File, Flag, ImageInput, Param, Weights
 from imgtk.registry import default
-from imgtk.weights.public import public_models
 from imgtk.weights.store import added, shipped
 
 __all__ = ["models", "operators", "pipeline", "presets", "public", "words"]
@@ -35,7 +34,7 @@ def operators(context: click.Context, param: click.Parameter, incomplete: str) -
 
 def presets(context: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Return the names of presets."""
-    found = all_presets(default(), load_config()).values()
+    found = all_presets(default().presets, load_config()).values()
     return [CompletionItem(p.name, help=p.summary) for p in found if p.name.startswith(incomplete)]
 
 
@@ -47,7 +46,11 @@ def models(context: click.Context, param: click.Parameter, incomplete: str) -> I
 
 def public(context: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Return the names of public weights."""
-    return [CompletionItem(m.name, help=m.summary) for m in public_models() if m.name.startswith(incomplete)]
+    return [
+        CompletionItem(m.name, help=m.summary)
+        for m in default().brought("imgtk_public_weights").values()
+        if m.name.startswith(incomplete)
+    ]
 
 
 def words(context: click.Context, param: click.Parameter, incomplete: str) -> Items:

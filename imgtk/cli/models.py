@@ -19,7 +19,6 @@ from imgtk.errors import WeightsError
 from imgtk.params import REQUIRED
 from imgtk.registry import default
 from imgtk.weights.card import Card
-from imgtk.weights.public import public_models
 from imgtk.weights.store import added, nearest, remove, shipped
 
 if TYPE_CHECKING:
@@ -49,17 +48,25 @@ def models(ctx: click.Context, as_json: bool) -> None:
 def public(as_json: bool, markdown: bool) -> None:
     """List the public weights that `imgtk models pull` knows."""
     if as_json:
-        click.echo(json.dumps([{**asdict(model), "file": model.file} for model in public_models()], indent=2))
+        click.echo(
+            json.dumps(
+                [{**asdict(model), "file": model.file} for model in default().brought("imgtk_public_weights").values()],
+                indent=2,
+            )
+        )
     elif markdown:
         click.echo(
             "| weights | scale | architecture | what they are for | licence | SHA-256 |\n|---|---|---|---|---|---|"
         )
-        for m in public_models():
+        for m in default().brought("imgtk_public_weights").values():
             digits = f"`{m.sha256[:12]}…`" if m.sha256 else "not published"
             row = (f"[{m.name}]({m.url})", f"x{m.scale}", m.architecture, m.summary, m.licence, digits)
             click.echo(f"| {' | '.join(row)} |")
     else:
-        rows = [(m.name, f"x{m.scale}", m.architecture, m.licence, m.summary) for m in public_models()]
+        rows = [
+            (m.name, f"x{m.scale}", m.architecture, m.licence, m.summary)
+            for m in default().brought("imgtk_public_weights").values()
+        ]
         click.echo(table(("weights", "scale", "architecture", "licence", "what they are for"), rows))
 
 
@@ -97,8 +104,16 @@ def pull(source: str, name: str | None, sha256: str, quiet: bool, force: bool) -
 
     with download_bar(quiet) as report:
         registry = default()
-        known, packages = registry.architectures, registry.packages
-        imported = pull(source, name, known, packages=packages, sha256=sha256, report=report, force=force)
+        imported = pull(
+            source,
+            name,
+            registry.architectures,
+            packages=registry.packages,
+            public=registry.brought("imgtk_public_weights").values(),
+            sha256=sha256,
+            report=report,
+            force=force,
+        )
     say(imported)
 
 

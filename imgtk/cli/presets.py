@@ -23,10 +23,10 @@ def presets(name: str | None, as_json: bool) -> None:
     """List the presets, or explain the preset NAME. `imgtk run :NAME in.jpg` uses one."""
     config = load_config()
     if name is not None:
-        found = preset(name.removeprefix(":"), default(), config)
+        found = preset(name.removeprefix(":"), default().presets, config)
         click.echo(json.dumps(asdict(found), indent=2) if as_json else explain(found))
         return
-    listed = list(all_presets(default(), config).values())
+    listed = list(all_presets(default().presets, config).values())
     if as_json:
         click.echo(json.dumps([asdict(each) for each in listed], indent=2))
         return

@@ -75,7 +75,7 @@ def find_source(
         name, words = words[0][1:], words[1:]
     if PurePath(name).suffix in (".txt", ".yaml", ".yml"):
         raise click.UsageError(f"{name} is not a preset; a file with a pipeline is given by --pipeline-file")
-    found = preset(name.removeprefix(":"), default(), load_config())
+    found = preset(name.removeprefix(":"), default().presets, load_config())
     return PipelineSource(found.pipeline, preset=found), words
 
 
@@ -114,11 +114,11 @@ def _is_pipeline(word: str) -> bool:
 
 
 def _is_input(word: str) -> bool:
-    from imgtk.io.formats import READABLE  # with which numpy comes
+    from imgtk.io.formats import readable  # with which numpy comes
 
     if word.partition(" ")[0] in (spec.name for spec in default().specs):
         return False
-    return "://" in word or os.path.exists(word) or (":" not in word and PurePath(word).suffix.lower() in READABLE)
+    return "://" in word or os.path.exists(word) or (":" not in word and PurePath(word).suffix.lower() in readable())
 
 
 def preset_options(preset: Preset, context: click.Context) -> dict[str, Any]:

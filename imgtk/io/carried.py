@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from imgtk.file_format import FileFormat
 from imgtk.geometry import Affine, Size
 from imgtk.image import Metadata
 from imgtk.io import colour, exif
-from imgtk.io.formats import JPEG, WEBP, Format, format_of
+from imgtk.io.formats import JPEG, WEBP, format_of
 from imgtk.io.metadata import valid_profile
 from imgtk.io.options import WriteOptions
 from imgtk.io.stripped import stripped
@@ -33,7 +34,7 @@ _WORDS = {
 }
 
 
-def fitting(metadata: Metadata, size: Size, gray: bool, target: Format) -> Metadata:
+def fitting(metadata: Metadata, size: Size, gray: bool, target: FileFormat) -> Metadata:
     """Return the metadata that a file can hold, updated for its image.
 
     Args:

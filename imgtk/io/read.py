@@ -17,7 +17,7 @@ from PIL import UnidentifiedImageError
 from imgtk.errors import ReadError
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
-from imgtk.io import bmp, by_pillow, codecs, jpeg, tiff
+from imgtk.io import bmp, by_pillow, codecs, foreign, jpeg, tiff
 from imgtk.io import metadata as meta
 from imgtk.io.convert import assembled, oriented
 from imgtk.io.header import MAX_PIXELS, Header, check_frames, check_size, upright_size
@@ -66,6 +66,8 @@ def read_headers(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> list[Head
     """
     with reading(Path(path)) as file:
         head = _head(file)
+        if plugins := foreign.by_start(head):
+            return [foreign.header(file, plugins, Path(path), max_pixels)]
         if (other := _other(file, head)) and other != HEIC:
             return [_other_header(file, other, Path(path), max_pixels)]
         if is_tiff(file):
@@ -177,6 +179,8 @@ def is_tiff(file: BinaryIO) -> bool:
 
 def _decoded(file: BinaryIO, path: Path, max_pixels: int) -> Image:
     head = _head(file)
+    if plugins := foreign.by_start(head):
+        return foreign.decoded(file, plugins, path, max_pixels)
     if (other := _other(file, head)) and other != HEIC:
         return _decoded_other(file, other, path, max_pixels)
     if is_tiff(file):

@@ -15,12 +15,13 @@ import numpy as np
 import PIL.Image
 
 from imgtk.errors import WriteError
+from imgtk.file_format import FileFormat
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
-from imgtk.io import jpeg, png, tiff
+from imgtk.io import foreign, jpeg, png, tiff
 from imgtk.io.carried import fitting, wanted
 from imgtk.io.depth import to_depth
-from imgtk.io.formats import AVIF, BMP, JPEG, PNG, TIFF, WEBP, Format, format_of
+from imgtk.io.formats import AVIF, BMP, JPEG, PNG, TIFF, WEBP, format_of
 from imgtk.io.options import WriteOptions
 from imgtk.io.quiet import audible
 from imgtk.io.temporary import temporary
@@ -77,7 +78,7 @@ def check_image(
             f"cannot write {path}: the image has transparency, which {target.name} cannot hold",
             hint="Write .png, .webp or .tif.",
         )
-    if sixteen_bit and options.depth is None and 16 not in target.depths:
+    if sixteen_bit and options.depth is None and max(target.depths) < 16:
         raise WriteError(
             f"cannot write {path}: the image has 16 bits per sample, and {target.name} holds 8",
             hint="Write .png or .tif, or allow 8 bits with --depth 8 (depth=8 in Python).",
@@ -97,7 +98,7 @@ def write(image: Image, path: str | Path, options: WriteOptions = WriteOptions()
 
     Args:
         image: the image.
-        path: .jpg, .jpeg, .jfif, .jpe, .png, .webp, .avif, .tif, .tiff or .bmp.
+        path: .jpg, .jpeg, .jfif, .jpe, .png, .webp, .avif, .tif, .tiff, .bmp, or a suffix of a plugin's format.
         options: how to write it.
 
     Returns:
@@ -126,8 +127,18 @@ def write(image: Image, path: str | Path, options: WriteOptions = WriteOptions()
         elif target is TIFF:
             tiff.write(file, samples, metadata)
         else:
-            write_by_pillow(file, samples, metadata, target, options)
+            write_whole(file, samples, metadata, target, options)
     return path
+
+
+def write_whole(
+    file: BinaryIO, samples: np.ndarray, metadata: Metadata, target: FileFormat, options: WriteOptions
+) -> None:
+    """Write `samples` (H, W, C) and `metadata` as `fitting` gives it to `file`, in a format that is encoded at once."""
+    if target.codec:
+        foreign.encode(file, samples, metadata, target, options)
+    else:
+        write_by_pillow(file, samples, metadata, target, options)
 
 
 def check_place(path: Path, overwrite: bool, *, folder: bool = False) -> None:
@@ -158,7 +169,7 @@ def _is_read_only(directory: Path) -> bool:
     return hasattr(os, "statvfs") and bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
 
 
-def _check_options(path: Path, target: Format, options: WriteOptions) -> None:
+def _check_options(path: Path, target: FileFormat, options: WriteOptions) -> None:
     quality, depth = options.quality, options.depth
     if quality is not None and not target.lossy:
         raise WriteError(f"cannot write {path}: {target.name} is lossless and has no quality")
@@ -177,13 +188,13 @@ def _check_options(path: Path, target: Format, options: WriteOptions) -> None:
         raise WriteError(f"cannot write {path}: {target.name} holds {depths} bits per sample, not {depth}")
 
 
-def natural_depth(dtype: np.dtype[Any], target: Format) -> int:
+def natural_depth(dtype: np.dtype[Any], target: FileFormat) -> int:
     """Return bits per sample of a file, unless others are wanted, for samples of `dtype`."""
     depth = 8 * dtype.itemsize
-    return depth if depth in target.depths else 8
+    return depth if depth in target.depths else min(target.depths)
 
 
-def quality_of(metadata: Metadata, target: Format, options: WriteOptions) -> int:
+def quality_of(metadata: Metadata, target: FileFormat, options: WriteOptions) -> int:
     """Return the quality of a file that loses something: as asked for; else the usual one, or a JPEG's own if
     better."""
     return options.quality or max(QUALITY, (metadata.quality or 0) if target is JPEG else 0)
@@ -203,7 +214,7 @@ def warn(path: Path, metadata: Metadata) -> None:
 
 
 def write_by_pillow(
-    file: BinaryIO, samples: np.ndarray, metadata: Metadata, target: Format, options: WriteOptions
+    file: BinaryIO, samples: np.ndarray, metadata: Metadata, target: FileFormat, options: WriteOptions
 ) -> None:
     """Write `samples` (H, W, C) and `metadata` as `fitting` gives it to `file`, as JPEG, WebP, AVIF or BMP."""
     image = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)

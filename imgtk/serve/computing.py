@@ -18,7 +18,7 @@ from imgtk.errors import UsageError
 from imgtk.geometry import Extent, Size
 from imgtk.image import Image
 from imgtk.io import WriteOptions
-from imgtk.io.formats import READABLE
+from imgtk.io.formats import readable
 from imgtk.io.read import read_headers
 from imgtk.pipeline import Pipeline, Progress
 from imgtk.serve.problem import Problem
@@ -96,7 +96,7 @@ class Computer:
         }
 
     def _inspect(self, task: InspectTask) -> dict[str, Any]:
-        if task.source.suffix and task.source.suffix.lower() not in READABLE:
+        if task.source.suffix and task.source.suffix.lower() not in readable():
             raise UsageError(
                 f"{task.source} is not named like an image", hint="Images only: clips are for the command line."
             )

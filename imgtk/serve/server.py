@@ -115,7 +115,7 @@ def serve(options: ServeOptions, config: Config = NO_CONFIG, on_listening: Calla
     if not options.plugins:
         _disable_plugins()
     registry = default()
-    offered = presets(registry, config).values()
+    offered = presets(registry.presets, config).values()
     listening = _socket(options)
     folder = Path(tempfile.mkdtemp(prefix="imgtk-serve-"))
     broken: list[Problem] = []

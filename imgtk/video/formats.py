@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from imgtk.errors import ReadError, WriteError
-from imgtk.io.formats import PNG, WEBP, Format
+from imgtk.io.formats import PNG, WEBP, FileFormat
 
 __all__ = ["Encoding"]
 
@@ -50,11 +50,11 @@ ANY = ".mkv"
 ANIMATIONS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 """Suffixes of the files that may hold an animation, and what Pillow calls their formats."""
 
-CLIP = Format("a clip", WRITABLE, depths=(8, 16), alpha=True)
+CLIP = FileFormat("a clip", WRITABLE, depths=(8, 16), alpha=True)
 """The metadata of images that clips hold: none."""
 
 ANIMATED = {
-    "GIF": Format("GIF", (".gif",), alpha=True),
+    "GIF": FileFormat("GIF", (".gif",), alpha=True),
     "WEBP": WEBP,
     "PNG": replace(PNG, depths=(8,)),
 }

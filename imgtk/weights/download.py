@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from imgtk.errors import UsageError, WeightsError
 from imgtk.io.quiet import without_logs
-from imgtk.weights.public import public_models
 from imgtk.weights.store import store
 
 if TYPE_CHECKING:
@@ -30,12 +29,11 @@ DownloadProgress = Callable[[int, int], None]
 """Receives the number of bytes so far and in all; 0 if the server does not state it."""
 
 
-def place(url: str) -> Path:
-    """Return the path for the file at `url`: in the folder `downloads` of the user's store, under its own name for
-    public weights, and under a name for each URL otherwise."""
-    public = next((model for model in public_models() if model.url == url), None)
-    if public:
-        return store() / "downloads" / public.file
+def place(url: str, name: str = "") -> Path:
+    """Return the path for the file at `url`: in the folder `downloads` of the user's store, under `name`, which public
+    weights have, and under a name for each URL otherwise."""
+    if name:
+        return store() / "downloads" / name
     name = re.sub(r"[^\w.-]", "_", url.partition("?")[0].rpartition("/")[2])[-100:]
     return store() / "downloads" / f"{sha256(url.encode()).hexdigest()[:12]}-{name}"
 
@@ -51,7 +49,7 @@ def check_address(url: str) -> None:
         raise UsageError(f"{url!r} is not a valid URL", hint="A URL begins with http:// or https://.")
 
 
-def download(url: str, expected: str = "", report: DownloadProgress | None = None) -> Path:
+def download(url: str, expected: str = "", report: DownloadProgress | None = None, name: str = "") -> Path:
     """Return the file at `url`, from its `place` if it is there already and has the right hash.
 
     The proxies and certificates that the environment names are used. A download that fails or does not have the
@@ -61,6 +59,7 @@ def download(url: str, expected: str = "", report: DownloadProgress | None = Non
         url: http or https.
         expected: SHA-256 that the file must have, as hex digest; "" trusts what comes.
         report: called as it goes on.
+        name: of the file that is kept; by default one made of the address.
 
     Raises:
         UsageError: `url` or `expected` is malformed.
@@ -72,7 +71,7 @@ def download(url: str, expected: str = "", report: DownloadProgress | None = Non
     import pooch
     from requests.exceptions import RequestException
 
-    path = place(url)
+    path = place(url, name)
     by_hand = f"Download {url} in another way, put it at {path}, and give the same command again."
     if path.exists():  # and pooch wants to download it nevertheless
         by_hand = f"The file at {path} has another SHA-256 than expected. {by_hand}"

@@ -21,7 +21,7 @@ from imgtk.weights.card import Card
 from imgtk.weights.checkpoint import read_state, save
 from imgtk.weights.download import DownloadProgress, check_address, download, place
 from imgtk.weights.ncnn import weights_file
-from imgtk.weights.public import public_models
+from imgtk.weights.public import PublicModel
 from imgtk.weights.store import added, digest, files, folder, nearest, store
 
 __all__ = ["TOLERANCE", "ImportedWeights", "add", "pull"]
@@ -134,6 +134,7 @@ def pull(
     architectures: Iterable[Architecture],
     *,
     packages: Iterable[str] = (),
+    public: Iterable[PublicModel] = (),
     sha256: str = "",
     report: DownloadProgress | None = None,
     force: bool = False,
@@ -143,30 +144,33 @@ def pull(
     Where no hash is known, the first download is trusted, and its hash kept in the card: a later one must have it too.
 
     Args:
-        source: a name of `imgtk.weights.public.public_models`, or an address.
+        source: the name of one of `public`, or an address.
         name: by which operators will find the weights; None for the public name, or the file's in the address.
         sha256: hex digest that the file must have; by default the published one.
         report: called as the download goes on.
+        public: the public weights that are known by name.
         architectures, packages, force: see `add`.
 
     Raises:
         UsageError: the source is neither; the name cannot be used, or is taken.
         WeightsError: the file cannot be downloaded or used.
     """
-    public = next((model for model in public_models() if source in (model.name, model.url)), None)
-    if public is None and "://" not in source:
+    rows = list(public)
+    row = next((model for model in rows if source in (model.name, model.url)), None)
+    if row is None and "://" not in source:
         raise UsageError(
             f"{source!r} is neither the name of public weights nor a URL",
-            hint=f"{nearest(source, [model.name for model in public_models()])}`imgtk models public` lists the names.",
+            hint=f"{nearest(source, [model.name for model in rows])}`imgtk models public` lists the names.",
         )
-    url = public.url if public else source
+    url = row.url if row else source
     check_address(url)
     origin = _without_login(url)
-    name = name or (public.name if public else re.sub(r"\.\w+$", "", url.partition("?")[0].rpartition("/")[2]))
+    name = name or (row.name if row else re.sub(r"\.\w+$", "", url.partition("?")[0].rpartition("/")[2]))
     _target(name, force, packages)
     pinned = next((card.origin_sha256 for card in added() if card.origin == origin), "")
-    kept = place(url).exists()
-    path = download(url, sha256 or (public.sha256 if public else "") or pinned, report)
+    file = row.file if row else ""
+    kept = place(url, file).exists()
+    path = download(url, sha256 or (row.sha256 if row else "") or pinned, report, file)
     if not kept:
         try:
             read_state(path)
@@ -178,11 +182,11 @@ def pull(
         name,
         architectures,
         packages=packages,
-        licence=public.licence if public else "unstated",
-        summary=public.summary if public else "",
+        licence=row.licence if row else "unstated",
+        summary=row.summary if row else "",
         origin=origin,
         force=force,
-        expected=(public.architecture, public.scale) if public else None,
+        expected=(row.architecture, row.scale) if row else None,
     )
 
 

@@ -1,10 +1,9 @@
-"""Well-known public weights: where each file is, what it holds, and under which licence."""
+"""Public weights: where each file is, what it holds, and under which licence. Plugins bring them."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -13,12 +12,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["PublicModel", "public_models"]
+__all__ = ["PublicModel", "read_public"]
 
 
 @dataclass(frozen=True)
 class PublicModel:
-    """One row of `public.toml`.
+    """Weights that somebody has published.
 
     Attributes:
         name: what `imgtk models pull` takes, and then `model=`.
@@ -44,8 +43,6 @@ class PublicModel:
         return unquote(urlsplit(self.url).path.rpartition("/")[2])
 
 
-@cache
-def public_models() -> tuple[PublicModel, ...]:
-    """Return all rows, in the table's order."""
-    text = (Path(__file__).parent / "public.toml").read_text(encoding="utf-8")
-    return tuple(PublicModel(**row) for row in tomllib.loads(text)["models"])
+def read_public(path: Path) -> list[PublicModel]:
+    """Return the rows of a TOML file, tables called `models`, whose keys are those of `PublicModel`."""
+    return [PublicModel(**row) for row in tomllib.loads(path.read_text(encoding="utf-8"))["models"]]

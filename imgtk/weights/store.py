@@ -17,7 +17,6 @@ import platformdirs
 
 from imgtk.errors import WeightsError
 from imgtk.weights.card import Card
-from imgtk.weights.public import public_models
 
 __all__ = ["added", "digest", "files", "folder", "locate", "nearest", "remove", "shipped", "store"]
 
@@ -82,7 +81,7 @@ def remove(name: str) -> None:
         raise WeightsError(f"cannot remove {yours[name]}: {error.strerror}") from None
 
 
-def locate(model: str | Path, package: str, others: Iterable[str] = ()) -> Path:
+def locate(model: str | Path, package: str, others: Iterable[str] = (), public: Iterable[str] = ()) -> Path:
     """Return the file of `model`.
 
     Args:
@@ -90,6 +89,7 @@ def locate(model: str | Path, package: str, others: Iterable[str] = ()) -> Path:
             expanded.
         package: importable name of the package whose shipped weights may be named.
         others: further such packages; of equal names, that of `package` is meant.
+        public: names of public weights, which can be pulled.
 
     Raises:
         WeightsError: when there is no such thing, with the nearest name; when it is a folder; or when one of the
@@ -107,7 +107,7 @@ def locate(model: str | Path, package: str, others: Iterable[str] = ()) -> Path:
         raise WeightsError(f"{path} is a folder, not a file of weights", hint="Name the file in it.")
     if path.suffix.lower() in SUFFIXES or len(path.parts) > 1:
         raise WeightsError(f"there is no file of weights {path}", hint="Check the path.")
-    if str(model) in {public.name for public in public_models()}:
+    if str(model) in public:
         raise WeightsError(
             f"{str(model)!r} is not on this machine", hint=f"`imgtk models pull {model}` downloads it and adds it."
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.preset import Preset
 from imgtk.upscaling import upscaler
 from imgtk.weights.architecture import Architecture
+from imgtk.weights.public import PublicModel, read_public
 
 _upscaler = partial(upscaler, package="imgtk_esrgan")
 
@@ -68,3 +70,8 @@ def imgtk_presets() -> list[Preset]:
             {"dpi": 300, "quality": 95},
         ),
     ]
+
+
+@hookimpl
+def imgtk_public_weights() -> list[PublicModel]:
+    return read_public(Path(__file__).parent / "public.toml")

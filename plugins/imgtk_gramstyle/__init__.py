@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from imgtk.command import Command
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.painting import KEEP_COLOUR, MASK, SCALE, SEED, STRENGTH
@@ -117,3 +118,8 @@ def imgtk_operators() -> list[OpSpec]:
 @hookimpl
 def imgtk_presets() -> list[Preset]:
     return [Preset(name, f"style:{name}", summary) for name, summary in STYLES.items()]
+
+
+@hookimpl
+def imgtk_commands() -> list[Command]:
+    return [Command("styles", "imgtk_gramstyle.command:styles", "Paint an image in every style, on one sheet.")]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.upscaling import upscaler
 from imgtk.weights.architecture import Architecture
+from imgtk.weights.public import PublicModel, read_public
 
 _upscaler = partial(upscaler, package="imgtk_srgan")
 
@@ -36,3 +38,8 @@ def imgtk_architectures() -> list[Architecture]:
         Architecture("SRResNet", "imgtk_srgan.detect:srresnet", "imgtk", "upscale:srresnet"),
         Architecture("MSRResNet", "imgtk_srgan.detect:msrresnet", "BasicSR, KAIR", "upscale:srresnet"),
     ]
+
+
+@hookimpl
+def imgtk_public_weights() -> list[PublicModel]:
+    return read_public(Path(__file__).parent / "public.toml")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from click.testing import Result
 
-from imgtk.weights.public import public_models
+from imgtk.registry import default
 from imgtk_esrgan.network import SRVGGNetCompact
 from tests.serving import Server
 
@@ -88,7 +88,7 @@ def test_pulling(cli: Cli, store: Path, checkpoint: Path, server: Server) -> Non
 
 
 def test_public_weights_are_listed(cli: Cli) -> None:
-    names = [model.name for model in public_models()]
+    names = [model.name for model in default().brought("imgtk_public_weights").values()]
     assert [row["name"] for row in json.loads(cli("models", "public", "--json").stdout)] == names
     assert [line.split()[0] for line in cli("models", "public").stdout.splitlines()[1:]] == names
     assert len(cli("models", "public", "--markdown").stdout.splitlines()) == len(names) + 2

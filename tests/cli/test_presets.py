@@ -36,7 +36,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def test_every_shipped_preset_is_a_pipeline() -> None:
-    shipped = presets(default(), Config())
+    shipped = presets(default().presets, Config())
     wishes = {"photo-x2", "photo-x4", "old-photo", "drawing", "jpeg", "video-x2", "print", "web", "monet", "great-wave"}
     assert wishes <= shipped.keys()
     for preset in shipped.values():
@@ -96,7 +96,7 @@ def test_what_is_nearer_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [path for path, _ in config_files()] == [own, project]
     config = load_config()
     assert {name: default.value for name, default in config.defaults["run"].items()} == {"format": "png", "quality": 50}
-    assert presets(default(), config)["web"].pipeline == "adjust:blur"
+    assert presets(default().presets, config)["web"].pipeline == "adjust:blur"
     assert "p" in config.presets
     project.write_text('[plugins]\nfolders = ["."]')
     with pytest.raises(ConfigError, match="cannot name plugins"):

@@ -41,9 +41,14 @@ def add(file: Path, name: str, **options: Any) -> ImportedWeights:
     return import_weights.add(file, name, registry.architectures, packages=registry.packages, **options)
 
 
+PUBLIC: list[PublicModel] = []
+"""The public weights that `pull` knows by name."""
+
+
 def pull(source: str, name: str | None = None, **options: Any) -> ImportedWeights:
     registry = default()
-    return import_weights.pull(source, name, registry.architectures, packages=registry.packages, **options)
+    where = {"packages": registry.packages, "public": PUBLIC}
+    return import_weights.pull(source, name, registry.architectures, **where, **options)
 
 
 def old_esrgan(state: State) -> State:
@@ -305,8 +310,7 @@ def public(checkpoint: Path, server: Server, monkeypatch: pytest.MonkeyPatch) ->
     """Public weights that are on the server and have no published hash."""
     url = server.serve("/public.pth", checkpoint.read_bytes())
     model = PublicModel("anime", "For tests.", url, "SRVGGNetCompact", 4, "MIT")
-    monkeypatch.setattr(import_weights, "public_models", lambda: (model,))
-    monkeypatch.setattr("imgtk.weights.download.public_models", lambda: (model,))
+    monkeypatch.setattr(f"{__name__}.PUBLIC", [model])
     return model
 
 
@@ -319,7 +323,7 @@ def test_pulling_public_weights(public: PublicModel, store: Path, by_address: bo
 
 def test_the_first_download_pins_the_hash(public: PublicModel, store: Path, server: Server, checkpoint: Path) -> None:
     pull("anime")
-    place(public.url).unlink()
+    place(public.url, public.file).unlink()
     before = contents(store)
     torch.save(SRVGGNetCompact(8, 2).state_dict(), checkpoint)
     server.serve("/public.pth", checkpoint.read_bytes())
@@ -333,7 +337,7 @@ def test_what_is_not_what_the_table_says_is_refused(
     public: PublicModel, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = PublicModel("anime", "", public.url, "RRDBNet", 4, "MIT")
-    monkeypatch.setattr(import_weights, "public_models", lambda: (other,))
+    monkeypatch.setattr(f"{__name__}.PUBLIC", [other])
     with pytest.raises(WeightsError, match="holds SRVGGNetCompact x4, not RRDBNet x4"):
         pull("anime")
     assert [path.name for path in store.rglob("*.*")] == ["public.pth"]

@@ -20,7 +20,7 @@ from imgtk.io.large import vips
 from imgtk.io.large.kept import Drafts
 from imgtk.io.large.raster import Raster, raster
 from imgtk.io.options import WriteOptions
-from imgtk.io.write import quality_of, replacing, warn, write_by_pillow
+from imgtk.io.write import quality_of, replacing, warn, write_by_pillow, write_whole
 
 _ROWS = 256  # of a reduced version that are computed at a time
 
@@ -67,7 +67,7 @@ class Output:
             vips.encode_jpeg(self._file, samples, quality_of(metadata, JPEG, self._options))
         else:
             check_encoder(self.path, samples.size, samples.shape[2], self._max_memory)
-            write_by_pillow(self._file, samples[:], metadata, self.format, self._options)
+            write_whole(self._file, samples[:], metadata, self.format, self._options)
 
     def _add_pyramid(self, samples: Raster, levels: int, compression: int | None) -> None:
         if not levels or not self._tiff:

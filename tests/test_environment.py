@@ -1,0 +1,112 @@
+"""`imgtk install` and `uninstall` in an environment of their own, with packages from a folder and from an index."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.clean import clean_environment, make_wheel, offline
+from tests.serving import Server
+
+pytestmark = pytest.mark.slow
+
+PLUGIN = """
+from imgtk import hookimpl
+from imgtk.preset import Preset
+
+@hookimpl
+def imgtk_presets():
+    return [Preset("{0}", "adjust:blur 2", "From a plugin.")]
+"""
+CARD = 'name = "tiny"\nsummary = ""\narchitecture = "Tiny"\nlicence = "CC-BY-NC-4.0"\n'
+
+
+class Installed:
+    """imgtk in an environment of its own, which finds packages in the folder `links`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.links = folder, folder / "links"
+        self.links.mkdir()
+        self.python = clean_environment(folder / "venv")
+        self.environment = offline(folder, self.links)
+
+    def __call__(self, *words: str | Path, code: int = 0, **environment: str) -> str:
+        done = subprocess.run(
+            [self.python, "-m", "imgtk", *map(str, words)],
+            **{"cwd": self.folder, "env": {**self.environment, **environment}},
+            **{"capture_output": True, "text": True, "timeout": 300},
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def plugins(self) -> dict[str, str]:
+        rows = json.loads(self("plugins", "--json"))
+        return {row["distribution"]: row["version"] for row in rows if row["distribution"] != "imgtk"}
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    return Installed(tmp_path)
+
+
+def test_from_a_folder_of_packages(installed: Installed) -> None:
+    files = {"imgtk_soft/__init__.py": PLUGIN.format("soft"), "imgtk_soft/weights/tiny.toml": CARD}
+    make_wheel(installed.links, "imgtk-soft", files=files, License_Expression="MIT")
+    dry = installed("install", "imgtk-soft", "--dry-run")
+    assert [line.split() for line in dry.splitlines()][1] == ["imgtk-soft", "1.0", "MIT", "tiny:", "CC-BY-NC-4.0"]
+    assert installed.plugins() == {}
+    assert "imgtk-soft 1.0 brings" in installed("install", "imgtk-soft")
+    assert ":soft" in installed("presets")
+    assert "already" in installed("install", "imgtk-soft")
+
+    make_wheel(installed.links, "imgtk-soft", "1.1", files=files, License_Expression="MIT")
+    installed("install", "-U", "imgtk-soft")
+    assert installed.plugins() == {"imgtk-soft": "1.1"}
+
+    pip = [installed.python, "-m", "pip", "uninstall", "--quiet", "--yes", "imgtk-soft"]
+    subprocess.run(pip, check=True, env=installed.environment, timeout=120)  # as an upgrade of the environment does
+    assert installed.plugins() == {}
+    assert "imgtk-soft 1.1 brings" in installed("install")
+    assert "No plugin is missing" in installed("install")
+
+    installed("uninstall", "imgtk-soft")
+    assert installed.plugins() == {}
+    assert "No plugin is missing" in installed("install")
+    assert "is not installed" in installed("uninstall", "imgtk-soft", code=2)
+    assert "no plugin of imgtk" in installed("uninstall", "numpy", code=2)
+    assert "no plugin of imgtk" in installed("uninstall", "imgtk", code=2)
+
+
+def test_what_would_change_numpy_is_refused(installed: Installed) -> None:
+    make_wheel(installed.links, "imgtk-greedy", files={"imgtk_greedy/__init__.py": ""}, Requires_Dist="numpy<1")
+    make_wheel(installed.links, "numpy", "0.9", files={"numpy_old.py": ""})
+    for words in (["install", "imgtk-greedy"], ["install", "--dry-run", "imgtk-greedy"]):
+        said = installed(*words, code=1)
+        assert "the installation failed" in said
+        assert "imgtk-greedy 1.0 depends on numpy<1" in said
+        assert "numpy==" in said
+    assert installed.plugins() == {}
+    assert "No plugin is missing" in installed("install")
+
+
+def test_what_is_no_plugin_or_broken_is_told(installed: Installed) -> None:
+    make_wheel(installed.links, "imgtk-nothing", files={"nothing.py": ""})
+    make_wheel(installed.links, "imgtk-broken", files={"imgtk_broken/__init__.py": "import nowhere_at_all"})
+    assert "none of these is a plugin" in installed("install", "imgtk-nothing", code=1)
+    assert "nowhere_at_all" in installed("install", "imgtk-broken", code=1)
+    assert "the installation failed" in installed("install", "imgtk-unknown", code=1)
+    assert "-e takes the folder" in installed("install", "-e", "imgtk-nothing", code=2)
+
+
+def test_from_an_index(installed: Installed, server: Server) -> None:
+    wheel = make_wheel(installed.folder, "imgtk-far", files={"imgtk_far/__init__.py": PLUGIN.format("far")})
+    address = server.serve(f"/files/{wheel.name}", wheel.read_bytes())
+    server.serve("/simple/imgtk-far/", f'<a href="{address}">{wheel.name}</a>'.encode(), kind="text/html")
+    how = {"PIP_NO_INDEX": "0", "PIP_FIND_LINKS": ""}
+    said = installed("install", "imgtk-far", "--index-url", f"{server.url}/simple", **how)
+    assert "imgtk-far 1.0 brings" in said
+    assert "/simple/imgtk-far/" in server.asked

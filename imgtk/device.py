@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +19,8 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def resolve_device(name: str | torch.device) -> torch.device:
-    """Return the device of that name; "auto" means a CUDA or Apple GPU if there is one, else the CPU.
+    """Return the device of that name; "auto" means an NVIDIA or AMD, Apple or Intel GPU if there is
+    one, else the CPU.
 
     Raises:
         DeviceError: if this machine has no such device; the message lists those that it has.
@@ -26,9 +28,7 @@ def resolve_device(name: str | torch.device) -> torch.device:
     if isinstance(name, torch.device):
         name = str(name)
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device(available_devices()[0])
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -40,14 +40,17 @@ def resolve_device(name: str | torch.device) -> torch.device:
 
 def available_devices() -> list[str]:
     """Return the types of the devices that work on this machine, "cpu" last."""
-    found = ["cuda"] if torch.cuda.is_available() else []
-    if torch.backends.mps.is_available():
-        found.append("mps")
-    return [*found, "cpu"]
+    works: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "xpu": torch.xpu.is_available,
+    }
+    return [*(kind for kind, available in works.items() if available()), "cpu"]
 
 
 def _count(kind: str) -> int:
-    return torch.cuda.device_count() if kind == "cuda" else 1
+    counts: dict[str, Callable[[], int]] = {"cuda": torch.cuda.device_count, "xpu": torch.xpu.device_count}
+    return counts[kind]() if kind in counts else 1
 
 
 def _choices() -> str:
@@ -65,8 +68,8 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
             raise DeviceError(f"unknown number format {name!r}", hint=f"Use auto, {', '.join(DTYPES)}.") from None
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if device.type == "mps":
-        return torch.float16
+    if device.type in ("mps", "xpu"):
+        return torch.float16 if device.type == "mps" else torch.bfloat16
     return torch.bfloat16 if _cpu_has_bf16() else torch.float32
 
 
@@ -79,6 +82,9 @@ def available_memory(device: torch.device) -> int:
     """Return the number of free bytes on the device."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
+    if device.type == "xpu":
+        free: int = torch.xpu.mem_get_info(device)[0]
+        return free
     return min(psutil.virtual_memory().available, _cgroup_limit())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Image", "Metadata"]
+
+
+SHOWN = 2048
+"""Longest side, in pixels, of images in notebooks."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,14 @@ class Image:
         if self.pixels.dtype.kind != "f":
             pixels /= np.iinfo(self.pixels.dtype).max
         return pixels.permute(2, 0, 1)[None].expand(1, 3, -1, -1)
+
+    def _repr_png_(self) -> bytes:
+        """Return the image as notebooks show it: PNG of 8 bits, at most `SHOWN` pixels on a side."""
+        shown = self.pil()
+        shown.thumbnail((SHOWN, SHOWN))
+        file = BytesIO()
+        shown.save(file, "PNG", icc_profile=self.metadata.icc)
+        return file.getvalue()
 
     def pil(self) -> PIL.Image.Image:
         """Return A PIL image: L, LA, RGB or RGBA, 8 bits (PIL holds no 16-bit colour), with metadata in `info`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imgtk.diagram import DiagramNode, svg
 from imgtk.engine import Settings, from_disk
 from imgtk.engine.from_disk import FileResult
 from imgtk.engine.in_memory import render_images
@@ -27,7 +29,7 @@ from imgtk.io.header import Header
 from imgtk.io.options import WriteOptions
 from imgtk.io.read import read_headers
 from imgtk.language import dump_yaml, load_yaml, parse, to_text
-from imgtk.language.graph import INPUT, Graph
+from imgtk.language.graph import INPUT, Graph, Node
 from imgtk.registry import Registry, default
 
 if TYPE_CHECKING:
@@ -99,6 +101,19 @@ class Pipeline:
     def __str__(self) -> str:
         return to_text(self.graph, self.registry)
 
+    def _repr_html_(self) -> str:
+        """Return the graph as notebooks show it, an SVG image."""
+        return svg([DiagramNode(self._lines(node), node.inputs) for node in self.graph.nodes])
+
+    def _lines(self, node: Node) -> tuple[str, ...]:
+        """Return the text of a stage in a diagram: its operator and name, and its parameters."""
+        spec = None if node.op in ("in", "save") else self.registry.spec(node.op)
+        said = []
+        for key, value in node.params.items():
+            param = spec.param(key) if spec else None
+            said.append(f"{param.name}={param.type.format(value)}" if param else f"{key}={value}")
+        return (f"{node.op} as {node.name}" if node.name else node.op, *said)
+
     def __call__(
         self,
         source: str | Path | Image | np.ndarray | PIL.Image.Image | Tensor | None = None,
@@ -139,6 +154,24 @@ class Pipeline:
         width, height = self.canvas(size)
         sample = np.zeros((1, 1, 3), np.uint16 if depth == 16 else np.uint8)
         return Image(np.broadcast_to(sample, (height, width, 3)))
+
+    async def run_async(
+        self,
+        source: str | Path | Image | np.ndarray | PIL.Image.Image | Tensor,
+        progress: Callable[[Progress], None] | None = None,
+        name: str | None = None,
+    ) -> Image:
+        """Run on one image in a thread, and let other tasks go on meanwhile: `await pipeline.run_async("in.jpg")`.
+
+        A task that is cancelled waits no longer; the thread still ends its image.
+
+        Args:
+            source, progress, name: as for a call. `progress` is called in the thread.
+
+        Raises:
+            ImgtkError: as a call does.
+        """
+        return await asyncio.to_thread(self, source, progress, name)
 
     def batch(
         self, images: Sequence[Image], plan: Plan | None = None, progress: Callable[[Progress], None] | None = None

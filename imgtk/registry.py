@@ -11,6 +11,7 @@ Further plugins are the modules in the folders that IMGTK_PLUGINS_DIR and the us
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -40,6 +41,7 @@ from imgtk.weights.architecture import Architecture
 
 __all__ = ["PluginInfo", "Registry", "check_spec", "default"]
 
+logger = logging.getLogger(__name__)
 GROUP = "imgtk"
 discovering = False
 """Whether `default` is looking for plugins at the moment."""
@@ -273,6 +275,7 @@ class Registry:
             seconds=perf_counter() - start,
         )
         self._plugins.append(info)
+        logger.info("plugin %s: %.0f ms%s", entry.name, info.seconds * 1000, f", {error}" if error else "")
         for spec in specs:
             if spec.name in self._origin:
                 self._ambiguous.setdefault(spec.name, [self._origin[spec.name]]).append(info)

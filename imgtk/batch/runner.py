@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +25,8 @@ from imgtk.io import MAX_PIXELS, WriteOptions
 from imgtk.io.temporary import remove_leftovers, remove_segments
 from imgtk.pipeline import Pipeline, Progress
 from imgtk.video.formats import AS_BEFORE, Encoding
+
+logger = logging.getLogger(__name__)
 
 
 def run(
@@ -133,6 +136,7 @@ def run_jobs(
         for row in rows:
             if ledger:
                 ledger.add(row)
+            logger.info("%s: %s in %.2f s", row.path, row.status, sum(row.seconds.values()))
             yield row
             if row.output and not is_url(row.output):
                 there.append(Path(row.output))

@@ -3,6 +3,7 @@ numpy."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -40,6 +41,7 @@ COMMANDS = {
 
 
 FOLDERS = "IMGTK_PLUGINS_DIR"
+VERBOSE = {"-v", "--verbose"}
 
 
 class Cli(click.Group):
@@ -95,7 +97,10 @@ class Cli(click.Group):
         debug = "--debug" in words
         if sys.stderr is None:  # it is closed: else the next file that is opened would be taken for it
             sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process lives
-        words = [word for word in words if word != "--debug"]
+        if VERBOSE & set(words):
+            logging.basicConfig(format="%(relativeCreated)6d ms  %(message)s", level=logging.WARNING)
+            logging.getLogger("imgtk").setLevel(logging.INFO)
+        words = [word for word in words if word not in {"--debug", *VERBOSE}]
         if "_IMGTK_COMPLETE" in os.environ:
             import imgtk.cli.completion  # noqa: F401 - which tells click of our shells
         try:
@@ -153,7 +158,7 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 @click.command(
     "imgtk",
     cls=Cli,
-    epilog="Every command has --help. --debug shows where an error came from. --plugins-dir DIR adds plugins.",
+    epilog="Every command has --help, and takes -v (tell what is done), --debug and --plugins-dir DIR.",
 )
 @click.version_option(__version__, message="imgtk %(version)s")
 def main() -> None:

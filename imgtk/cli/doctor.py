@@ -15,6 +15,7 @@ from imgtk.cli.catalogue import status
 from imgtk.cli.report import FAILED
 from imgtk.cli.table import bytes_text
 from imgtk.config import config_files
+from imgtk.engine import Settings
 from imgtk.errors import WeightsError
 from imgtk.registry import default
 from imgtk.weights.card import Card
@@ -25,8 +26,10 @@ LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pillow", "safetensors"
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(as_json: bool) -> int:
-    """Show versions, devices, backends, plugins and weights.
+@click.option("--bench", is_flag=True, help="Measure the upscalers, which takes about a minute.")
+@click.option("--device", default="auto", show_default=True, help="What to measure: cpu, cuda, mps, xpu …")
+def doctor(as_json: bool, bench: bool, device: str) -> int:
+    """Show versions, devices, backends, plugins and weights; with --bench, how fast the upscalers are here.
 
     The exit code is 1 if a plugin or a file of weights is broken.
     """
@@ -42,6 +45,8 @@ def doctor(as_json: bool) -> int:
             for name, plugins in default().ambiguous.items()
         },
     }
+    if bench:
+        facts["speed"] = speeds(device)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
@@ -88,6 +93,19 @@ def backends() -> dict[str, str]:
     for name, kind in BACKENDS.items():
         found[name] = f"{version(name)}, on the CPU" if kind.installed() else f"pip install 'imgtk[{kind.extra}]'"
     return found
+
+
+def speeds(device: str) -> dict[str, str]:
+    """Return megapixels of results per second by upscaler, what an image takes, and what would help."""
+    from imgtk.bench.quick import measure, suggestions
+    from imgtk.device import resolve_device
+
+    found: dict[str, str] = {}
+    for speed in measure(default(), Settings(device=device)):
+        seconds = f"{16 / speed.megapixels:.1f} s for a photo of a megapixel" if speed.megapixels else ""
+        found[speed.pipeline] = speed.error or f"{speed.megapixels:.3g} megapixels/s: {seconds}"
+    advice = suggestions(resolve_device(device).type)
+    return {**found, "to be faster": "; ".join(advice)} if advice else found
 
 
 def weights() -> dict[str, str]:

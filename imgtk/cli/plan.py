@@ -38,6 +38,7 @@ class SizeType(click.ParamType):
 @click.option("--size", type=SizeType(), default="1920x1080", show_default=True, help="Size to plan for without INPUT.")
 @click.option("--json", "form", flag_value="json", help="Print the plan as JSON.")
 @click.option("--mermaid", "form", flag_value="mermaid", help="Print the graph as a Mermaid diagram.")
+@click.option("--svg", "form", flag_value="svg", help="Print the graph as an SVG image.")
 @click.option("--yaml", "form", flag_value="yaml", help="Print the pipeline as YAML, for `imgtk run --pipeline-file`.")
 def plan(
     source: PipelineSource,
@@ -63,6 +64,8 @@ def plan(
         click.echo(json.dumps(planned.to_dict(), indent=2))
     elif form == "mermaid":
         click.echo(planned.mermaid(), nl=False)
+    elif form == "svg":
+        click.echo(planned.svg(), nl=False)
     else:
         rows = [[_cell(field, getattr(row, field)) for field in FIELDS] for row in planned.rows]
         click.echo(table(FIELDS, rows))

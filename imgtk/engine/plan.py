@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from imgtk.diagram import DiagramNode, svg
 from imgtk.engine.faults import blamed
 from imgtk.engine.planes import alpha_need, scales, with_alpha
 from imgtk.engine.region import needs, union
@@ -173,6 +174,10 @@ class Plan:
             lines.append(f'  n{index}[["{text}"]]' if stage.stored else f'  n{index}["{text}"]')
             lines += [f"  n{source} --> n{index}" for source in stage.inputs]
         return "\n".join(lines) + "\n"
+
+    def svg(self) -> str:
+        """Return the stages as an SVG image: operator and size of each, stored ones with a double border."""
+        return svg([DiagramNode((s.label, str(s.size)), tuple(s.inputs), stored=bool(s.stored)) for s in self.stages])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, for JSON."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +29,8 @@ from imgtk.op import ImageOp
 from imgtk.registry import Registry
 
 __all__ = ["Session"]
+
+logger = logging.getLogger(__name__)
 
 SHARE = 0.5
 """Share of the free memory that a run may use unless `Settings.max_memory` says otherwise."""
@@ -165,7 +168,10 @@ class Session:
                     with blamed(stage.who, "checking the size of an image"):
                         stage.op.check(stages[stage.inputs[0]].size)
             whole = Plan(stages, self.graph.output, None, self.device)
-            return self.placed(self._with_tiles(whole, dtype, budget))
+            planned = self.placed(self._with_tiles(whole, dtype, budget))
+        tile = f"tiles of {planned.tile}" if planned.tile else "one piece"
+        logger.info("%s pixels on %s, %s, in %s", size, self.device, dtype, tile)
+        return planned
 
     def most_at_once(self, plan: Plan) -> int:
         """Return how many images can share a batch: those that are small together, if torch computes each in one

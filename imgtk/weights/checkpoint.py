@@ -6,6 +6,7 @@ tensors and plain containers and nothing else.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import warnings
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["read_state", "save"]
+
+logger = logging.getLogger(__name__)
 
 AVERAGED = ("params_ema", "net_g_ema", "netG_ema", "generator_ema", "g_ema", "ema_state_dict", "ema_model", "ema")
 """Names of averaged weights, which are better than the raw ones beside them."""
@@ -100,6 +103,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             be run, or has values that are not finite. The message says which.
     """
     path = Path(path)
+    logger.info("reading the weights %s", path)
     try:
         with path.open("rb") as file:
             head = file.read(64)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,3 +130,20 @@ def test_mermaid(cli: Cli) -> None:
     lines = said.splitlines()
     assert lines[0] == "flowchart LR"
     assert sum("-->" in line for line in lines) == 5
+
+
+def test_doctor_measures_the_upscalers(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgtk.bench.quick._SIDES", (8,))
+    result = cli("doctor", "--bench", "--json", "--device", "cpu")
+    speed = json.loads(result.stdout)["speed"]
+    assert {"upscale:bicubic x4", "upscale:esrgan x4", "upscale:compact x4"} <= set(speed)
+    assert all("megapixels/s" in said for name, said in speed.items() if name.startswith("upscale:"))
+
+
+def test_verbose_tells_what_is_done(cli: Cli, photo: Path) -> None:
+    command = [sys.executable, "-m", "imgtk", "run", "-v", "upscale:compact x2", str(photo), "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    for words in ("plugin esrgan: ", "reading the weights ", "compact-x2", "40x30 pixels on cpu", "photo.jpg: done in"):
+        assert words in done.stderr
+    assert "imgtk.jpg" in done.stdout

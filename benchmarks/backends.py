@@ -20,7 +20,7 @@ import torch
 
 from common import arguments, bars, record, seconds
 from imgtk import Image, Pipeline
-from imgtk.engine.backend import BACKENDS
+from imgtk.engine.backend import known_backends
 from imgtk.geometry import Size
 from imgtk.registry import default
 from imgtk.testing import sample_image
@@ -50,7 +50,7 @@ def measure(name: str, size: Size, repeat: int) -> list[dict[str, Any]]:
     exact = functions[PLAIN]().astype(int)
     worst = {PLAIN: 0}
     for backend, dtype in WAYS:
-        if backend in BACKENDS and not BACKENDS[backend].installed():
+        if backend in (known := known_backends()) and not known[backend].installed():
             continue
         way = f"{backend} {dtype}" + (" (imgtk)" if backend == "torch" else "")
         pipeline = Pipeline(name, device="cpu", dtype=dtype, backend=backend, tile="off")

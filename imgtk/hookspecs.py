@@ -11,6 +11,7 @@ from typing import Any
 
 import pluggy
 
+from imgtk.backend_spec import BackendSpec
 from imgtk.command import Command
 from imgtk.file_format import FileFormat
 from imgtk.op import OpSpec
@@ -21,6 +22,7 @@ from imgtk.weights.public import PublicModel
 __all__ = [
     "hookimpl",
     "imgtk_architectures",
+    "imgtk_backends",
     "imgtk_commands",
     "imgtk_formats",
     "imgtk_operators",
@@ -34,6 +36,7 @@ NAMED: Mapping[str, type[Any]] = {
     "imgtk_formats": FileFormat,
     "imgtk_commands": Command,
     "imgtk_public_weights": PublicModel,
+    "imgtk_backends": BackendSpec,
 }
 """Hooks that give things with a name, and the type of these."""
 
@@ -71,3 +74,8 @@ def imgtk_commands() -> Iterable[Command]:  # type: ignore[empty-body]
 @hookspec
 def imgtk_public_weights() -> Iterable[PublicModel]:  # type: ignore[empty-body]
     """Return the public weights of this plugin's architectures, for `imgtk models pull NAME`. Called once."""
+
+
+@hookspec
+def imgtk_backends() -> Iterable[BackendSpec]:  # type: ignore[empty-body]
+    """Return the runtimes that can compute networks in place of torch. Called once."""

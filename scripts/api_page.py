@@ -25,7 +25,16 @@ any release. Of methods the page has the first paragraph; `help()` in Python pri
 """
 PUBLIC = {
     "Pipelines and images": (
-        *("imgtk", "imgtk.pipeline", "imgtk.engine", "imgtk.image", "imgtk.io", "imgtk.errors", "imgtk.batch"),
+        *(
+            "imgtk",
+            "imgtk.pipeline",
+            "imgtk.engine",
+            "imgtk.engine.backend",
+            "imgtk.image",
+            "imgtk.io",
+            "imgtk.errors",
+            "imgtk.batch",
+        ),
         *("imgtk.batch.ray", "imgtk.video.formats", "imgtk.config", "imgtk.metrics"),
     ),
     "Operators": (
@@ -35,6 +44,7 @@ PUBLIC = {
             "imgtk.file_format",
             "imgtk.io.foreign",
             "imgtk.command",
+            "imgtk.backend_spec",
             "imgtk.functional",
             "imgtk.registry",
         ),

@@ -18,7 +18,7 @@ OPERATORS = {
     "imgtk-spandrel": "upscale:spandrel",
 }
 """The operator of each that has one."""
-NAMES = (*OPERATORS, "imgtk-qoi", "imgtk-toolbox")
+NAMES = (*OPERATORS, "imgtk-onnxref", "imgtk-qoi", "imgtk-toolbox")
 
 pytestmark = pytest.mark.slow
 

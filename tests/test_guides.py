@@ -52,7 +52,7 @@ def test_every_hook_is_documented_with_its_signature() -> None:
 
 def test_code_is_that_of_the_example() -> None:
     named = [block for page in ("python", "toml") for block in blocks(PLUGINS, page) if block.startswith("# examples/")]
-    assert len(named) == 8
+    assert len(named) == 9
     for block in named:
         path, _, code = block.partition("\n")
         assert code in (ROOT / path.removeprefix("# ")).read_text("utf-8"), path

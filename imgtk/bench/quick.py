@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from imgtk.engine import Settings
-from imgtk.engine.backend import BACKENDS
+from imgtk.engine.backend import known_backends
 from imgtk.errors import ImgtkError
 from imgtk.pipeline import Pipeline
 from imgtk.registry import Registry
@@ -69,7 +69,7 @@ def _megapixels(pipeline: Pipeline) -> Iterator[float]:
 
 def suggestions(device: str) -> list[str]:
     """Return what could be installed to be faster on a device, as sentences."""
-    openvino = BACKENDS.get("openvino")
+    openvino = known_backends().get("openvino")
     if device == "cpu" and openvino and not openvino.installed():
-        return [f"OpenVINO computes large networks faster on the CPU: pip install 'imgtk[{openvino.extra}]'"]
+        return [f"OpenVINO computes large networks faster on the CPU: pip install {openvino.package()}"]
     return []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imgtk.cli.options import BACKENDS, DTYPES
+from imgtk.cli.options import DTYPES, BackendName
 from imgtk.cli.progress import progress, wanted
 from imgtk.cli.table import table
 
@@ -46,7 +46,7 @@ def bench() -> None:
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …")
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format.")
-@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="Runtime for networks.")
+@click.option("--backend", type=BackendName(), default="auto", show_default=True, help="Runtime for networks.")
 @click.option("--per-image", is_flag=True, help="Also print the figures of each image.")
 @click.option("--html", type=path, metavar="DIR", help="Write a page with crops side by side into DIR.")
 @click.option(

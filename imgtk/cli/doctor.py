@@ -87,11 +87,11 @@ def devices() -> dict[str, str]:
 
 def backends() -> dict[str, str]:
     """Return the version of each runtime that can compute networks, or how it is installed."""
-    from imgtk.engine.backend import BACKENDS
+    from imgtk.engine.backend import known_backends
 
     found = {"torch": f"{version('torch')}, on all devices"}
-    for name, kind in BACKENDS.items():
-        found[name] = f"{version(name)}, on the CPU" if kind.installed() else f"pip install 'imgtk[{kind.extra}]'"
+    for name, kind in known_backends().items():
+        found[name] = f"{version(name)}, on the CPU" if kind.installed() else f"pip install {kind.package()}"
     return found
 
 

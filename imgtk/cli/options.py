@@ -10,16 +10,33 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from imgtk.cli.source import find_source, preset_options
 from imgtk.engine import Settings
+from imgtk.registry import default
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DTYPES = ("auto", "fp32", "fp16", "bf16")
 SETTINGS = ("device", "dtype", "backend", "tile", "max_memory", "seed")
 """The fields of `Settings` that have an option each."""
-BACKENDS = ("auto", "torch", "openvino", "onnxruntime")
+
+
+class BackendName(click.ParamType):
+    """The name of a backend: "auto", "torch", or that of a plugin's."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        known = ("auto", "torch", *default().brought("imgtk_backends"))
+        if value not in known:
+            self.fail(f"{value!r} is not one of {', '.join(known)}.", param, ctx)
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        known = ("auto", "torch", *default().brought("imgtk_backends"))
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
 
 
 def complete(what: str) -> Callable[[click.Context, click.Parameter, str], Any]:
@@ -94,9 +111,7 @@ _PIPELINE_OPTIONS = (
     ),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …"),
     click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format."),
-    click.option(
-        "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="Runtime for networks."
-    ),
+    click.option("--backend", type=BackendName(), default="auto", show_default=True, help="Runtime for networks."),
     click.option(
         "--tile", type=TileSize(), help="Side of a tile in input pixels; off computes the image in one piece."
     ),

@@ -6,7 +6,7 @@ import secrets
 
 import click
 
-from imgtk.cli.options import BACKENDS, DTYPES, Amount, TileSize
+from imgtk.cli.options import DTYPES, Amount, BackendName, TileSize
 from imgtk.config import load_config
 from imgtk.engine.settings import Settings
 from imgtk.errors import UsageError
@@ -23,9 +23,7 @@ from imgtk.serve.options import Limits, ServeOptions, is_loopback
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes per device.")
 @click.option("--warm", type=click.IntRange(1), default=4, show_default=True, help="Pipelines kept in each process.")
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format.")
-@click.option(
-    "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="What computes networks."
-)
+@click.option("--backend", type=BackendName(), default="auto", show_default=True, help="What computes networks.")
 @click.option("--tile", type=TileSize(), help="Side of the tiles in pixels; off computes all at once.")
 @click.option("--max-memory", type=Amount(1024), metavar="BYTES", help="Memory that a job may use, such as 4G.")
 @click.option("--ops", multiple=True, metavar="NAMES", help="Serve only these operators: upscale:*,style:monet.")

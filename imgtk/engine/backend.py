@@ -6,6 +6,7 @@ import io
 import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary, WeakSet
@@ -15,11 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from imgtk.engine.onnx import to_onnx
-from imgtk.errors import BackendError, DeviceError
+from imgtk.errors import BackendError, DeviceError, PluginError
 from imgtk.geometry import Extent
 from imgtk.op import ImageOp, in_torch
+from imgtk.registry import default
 
-__all__ = ["BACKENDS", "Backend", "OnnxRuntime", "OpenVINO", "resolve_backend"]
+__all__ = ["Backend", "OnnxRuntime", "OpenVINO", "Run", "known_backends", "resolve_backend"]
 
 SAMPLES = ((32, 16), (48, 64))
 """Heights and widths on which a backend is compared with torch before it is used."""
@@ -42,8 +44,10 @@ class Backend(ABC):
     """
 
     name: ClassVar[str]
-    extra: ClassVar[str]
-    """The extra of imgtk that installs it."""
+    extra: ClassVar[str] = ""
+    """The extra of imgtk that installs it; empty for runtimes of plugins."""
+    requires: ClassVar[str] = ""
+    """The importable name of the runtime; by default that of the backend."""
     dtypes: ClassVar[tuple[torch.dtype, ...]]
     """The number formats that it computes in."""
 
@@ -54,7 +58,12 @@ class Backend(ABC):
 
     @classmethod
     def installed(cls) -> bool:
-        return find_spec(cls.name) is not None
+        return find_spec(cls.requires or cls.name) is not None
+
+    @classmethod
+    def package(cls) -> str:
+        """Return what to install, as pip takes it on the command line."""
+        return f"'imgtk[{cls.extra}]'" if cls.extra else cls.requires or cls.name
 
     @abstractmethod
     def compile(self, model: bytes, dtype: torch.dtype) -> Run:
@@ -107,6 +116,8 @@ class Backend(ABC):
 
 
 class OpenVINO(Backend):
+    """Computes networks in OpenVINO, in float32 or bfloat16."""
+
     name = "openvino"
     extra = "openvino"
     dtypes = (torch.float32, torch.bfloat16)
@@ -131,6 +142,8 @@ class OpenVINO(Backend):
 
 
 class OnnxRuntime(Backend):
+    """Computes networks in onnxruntime, in float32."""
+
     name = "onnxruntime"
     extra = "onnx"
     dtypes = (torch.float32,)
@@ -153,7 +166,20 @@ class OnnxRuntime(Backend):
         return run
 
 
-BACKENDS: dict[str, type[Backend]] = {kind.name: kind for kind in (OpenVINO, OnnxRuntime)}
+def known_backends() -> dict[str, type[Backend]]:
+    """Return the backends of the installed plugins, by name.
+
+    Raises:
+        PluginError: if one cannot be imported.
+    """
+    found: dict[str, type[Backend]] = {}
+    for name, spec in default().brought("imgtk_backends").items():
+        module, _, attribute = spec.impl.partition(":")
+        try:
+            found[name] = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise PluginError(f"cannot import the backend {name}, {spec.impl}: {error}") from error
+    return found
 
 
 def resolve_backend(name: str, device: torch.device) -> Backend | None:
@@ -170,15 +196,16 @@ def resolve_backend(name: str, device: torch.device) -> Backend | None:
     if name == "auto":
         usable = device.type == "cpu" and platform.machine().lower() in ("x86_64", "amd64") and OpenVINO.installed()
         return OpenVINO(sparing=True) if usable else None
-    if name not in BACKENDS:
-        raise DeviceError(f"unknown backend {name!r}", hint=f"Available: auto, torch, {', '.join(BACKENDS)}.")
-    kind = BACKENDS[name]
+    known = known_backends()
+    if name not in known:
+        raise DeviceError(f"unknown backend {name!r}", hint=f"Available: auto, torch, {', '.join(known)}.")
+    kind = known[name]
     if device.type != "cpu":
         raise BackendError(
             f"the backend {name} computes on the CPU, not on {device}", hint="Add --device cpu, or use torch."
         )
     if not kind.installed():
-        raise BackendError(f"the backend {name} is not installed", hint=f"pip install 'imgtk[{kind.extra}]'")
+        raise BackendError(f"the backend {name} is not installed", hint=f"pip install {kind.package()}")
     return kind()
 
 

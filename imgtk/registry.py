@@ -33,10 +33,10 @@ from imgtk import API, hookspecs
 from imgtk.context import BuildContext
 from imgtk.errors import ImgtkError, PluginError, UsageError
 from imgtk.hookspecs import NAMED
-from imgtk.op import CONTEXT, ImageOp, OpSpec
-from imgtk.params import REQUIRED, ImageInput, Param, ParamType
+from imgtk.op import ImageOp, OpSpec
 from imgtk.plugin_folders import decorated, in_folder, plugin_folders
 from imgtk.preset import Preset
+from imgtk.spec_check import LOCATION, check_spec
 from imgtk.weights.architecture import Architecture
 
 __all__ = ["PluginInfo", "Registry", "check_spec", "default"]
@@ -45,13 +45,6 @@ logger = logging.getLogger(__name__)
 GROUP = "imgtk"
 discovering = False
 """Whether `default` is looking for plugins at the moment."""
-
-RESERVED = frozenset({"as", "in", "save"})
-"""Words of the language, which cannot name operators."""
-
-_OPERATOR = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9-]*)?")
-_PARAMETER = re.compile(r"[a-z][a-z0-9-]*")
-_LOCATION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
@@ -341,7 +334,7 @@ class Registry:
             if not isinstance(architecture, Architecture):
                 kind = type(architecture).__name__
                 raise PluginError(f"an architecture must be an imgtk.weights.architecture.Architecture, got {kind}")
-            if not _LOCATION.fullmatch(str(architecture.detect)):
+            if not LOCATION.fullmatch(str(architecture.detect)):
                 place = f"{architecture.name}: detect {architecture.detect!r}"
                 raise PluginError(f"{place} is not like `package.module:function`")
             if architecture.name in names:
@@ -359,39 +352,6 @@ def _blended(specs: Sequence[OpSpec]) -> OpSpec:
             hint="`+` joins operators that are networks of one kind, such as style:monet+great-wave.",
         )
     return blend(specs)
-
-
-def check_spec(spec: object) -> None:
-    """Raise PluginError, naming the operator, if its description is malformed."""
-    if not isinstance(spec, OpSpec):
-        raise PluginError(f"an operator must be an imgtk.op.OpSpec, got {type(spec).__name__}")
-    if not isinstance(spec.name, str) or not _OPERATOR.fullmatch(spec.name):
-        raise PluginError(f"operator name {spec.name!r} is not like `task:method`, in lower case letters and digits")
-    if spec.name in RESERVED:
-        raise PluginError(f"operator name {spec.name!r} is reserved")
-    for role, location in (("impl", spec.impl), ("trainer", spec.trainer)):
-        if (location is not None or role == "impl") and not _LOCATION.fullmatch(str(location)):
-            raise PluginError(f"{spec.name}: {role} {location!r} is not like `package.module:Class`")
-    seen: set[str] = set()
-    for param in spec.params:
-        _check_param(param, spec.name)
-        if param.name in seen:
-            raise PluginError(f"{spec.name}: two parameters are called {param.name!r}")
-        seen.add(param.name)
-
-
-def _check_param(param: object, op: str) -> None:
-    if not isinstance(param, Param) or not isinstance(param.type, ParamType):
-        raise PluginError(f"{op}: {param!r} is not an imgtk.params.Param with a ParamType")
-    if not _PARAMETER.fullmatch(param.name):
-        raise PluginError(f"{op}: parameter name {param.name!r} is not in lower case letters, digits and hyphens")
-    if param.name == CONTEXT:
-        raise PluginError(f"{op}: no parameter can be called {CONTEXT!r}: by that name imgtk passes a BuildContext")
-    if isinstance(param.type, ImageInput):
-        if param.default not in (REQUIRED, None):
-            raise PluginError(f"{op}: {param.name}: an image cannot have a default, but None if it may be left out")
-    elif param.default is not REQUIRED and param.default is not None and not param.type.accepts(param.default):
-        raise PluginError(f"{op}: {param.name}: default {param.default!r} is not {param.type.describe()}")
 
 
 def _check_api(plugin: object) -> None:

@@ -18,7 +18,8 @@ from imgtk import Image, hookspecs, op, params
 from imgtk.cli import main
 from imgtk.errors import PipelineError
 from imgtk.language import dump_yaml, load_yaml, parse, parser
-from imgtk.registry import RESERVED, Registry, default
+from imgtk.registry import Registry, default
+from imgtk.spec_check import RESERVED
 from imgtk.testing import check_op
 from imgtk.upscaling.network import load_network
 from imgtk.weights import Card, save

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from imgtk.cli.options import BACKENDS, DTYPES, TileSize, max_pixels_option
+from imgtk.cli.options import DTYPES, BackendName, TileSize, max_pixels_option
 from imgtk.cli.source import find_source
 from imgtk.engine import Settings
 
@@ -28,7 +28,7 @@ from imgtk.engine import Settings
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …")
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format.")
-@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="Runtime for networks.")
+@click.option("--backend", type=BackendName(), default="auto", show_default=True, help="Runtime for networks.")
 @click.option("--tile", type=TileSize(), help="Side of a tile in input pixels; off computes the image in one piece.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of operators.")
 @max_pixels_option

@@ -142,14 +142,14 @@ class Facts:
 
     Attributes:
         planes: which planes it sees.
-        batched: whether a call also takes N images at once, (N, C, H, W), and gives for each, to rounding, what it
-            gives for it alone.
+        batched: whether a call also takes N images at once, (N, C, H, W), and returns for each, up to rounding, what it
+            returns for the image alone.
         needs_float32: whether reduced precision costs quality: the engine then computes in float32.
-        position_dependent: whether the result depends on where a tile lies (masks, vignettes, fractional scales). Such
-            operators define `render`; those of extent STATISTICS are always given what they measure.
+        position_dependent: whether the result depends on the position of a tile (masks, vignettes, fractional scales).
+            Such operators define `render`; those of extent STATISTICS always receive what they measure.
         may_add_colour: whether the output may be in colour although the input is gray.
         gray: whether the output is gray, whatever the input is.
-        seed: what it draws at random from; None if it draws nothing.
+        seed: the seed of its random numbers; None if it uses none.
     """
 
     planes: Planes = Planes.COLOUR

@@ -218,7 +218,24 @@ def check_make(words: list[str], command: str) -> None:
     assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text("utf-8"), command
 
 
+def check_curl(words: list[str], command: str) -> None:
+    """Check the pipeline and the path of a request; tests/serve sends such requests."""
+    (path,) = re.findall(r"(/api/v1/\S+)", command)
+    method = "DELETE" if "DELETE" in words else "POST" if "-F" in words else "GET"
+    documented = (ROOT / "docs" / "serve.md").read_text("utf-8")  # which a test compares with the routes
+    assert f"#### {method} {path.replace('ID', '{id}')}\n" in documented, command
+    for field in words:
+        if field.startswith("pipeline="):
+            parse(field.removeprefix("pipeline="), default())
+
+
+def check_docker(words: list[str], command: str) -> None:
+    assert (ROOT / "Dockerfile").exists()
+
+
 CHECKS = {
+    "curl": check_curl,
+    "docker": check_docker,
     "imgtk": check_imgtk,
     "torchrun": check_launcher,
     "srun": check_launcher,

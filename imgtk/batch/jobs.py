@@ -23,7 +23,7 @@ def single() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Job:
-    """One image or clip to do.
+    """One image or clip to process.
 
     Attributes:
         source: where it is read; a folder, a pattern or a list, if `frames` are.
@@ -36,7 +36,8 @@ class Job:
         exact: whether the user chose all of `target`, so that its folder must be there.
         frames: images that become one clip, in order.
         suffix: of the images that the frames of a clip become.
-        error: why it cannot be done: the folder `source` cannot be listed, or, in a store, the result is there already.
+        error: why it cannot be processed: the folder `source` cannot be listed, or, in a store, the result already
+            exists.
         origin: the place of `source`.
         destination: the place of `target`.
     """
@@ -55,7 +56,7 @@ class Job:
 
     @property
     def path(self) -> str:
-        """The image's path or URL, as rows tell it."""
+        """The image's path or URL, as rows state it."""
         return self.origin.name(self.source)
 
     @property
@@ -75,8 +76,8 @@ class Job:
 
     @property
     def moving(self) -> Job:
-        """Return the job for an image that is an animation: it keeps its format, unless the user chose another one; its
-        frames become images if that is a format for single images."""
+        """The job for an image that is an animation: it keeps its format, unless the user chose another one; its frames
+        become images if that is a format for single images."""
         if self.frames or self.suffix or self.source.suffix.lower() not in video.ANIMATIONS:
             return self
         if not self.fixed:
@@ -95,7 +96,7 @@ def frames_folder(job: Job) -> Path | None:
 
 
 def local_folders(jobs: Iterable[Job]) -> frozenset[Path]:
-    """Return the folders of this machine that results go into."""
+    """Return the local folders that results go into."""
     return frozenset(job.target.parent for job in jobs if job.destination.is_local and not job.error)
 
 

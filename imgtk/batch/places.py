@@ -19,7 +19,7 @@ class Place(Protocol):
 
     @property
     def is_local(self) -> bool:
-        """Whether paths are those of files of this machine, which need neither `fetch` nor `send`."""
+        """Whether paths are those of local files, which need neither `fetch` nor `send`."""
 
     def list(self, word: str, *, recursive: bool, results: Folder | None) -> list[SourceItem]:
         """List the images that an input stands for, without those in the folder `results`.
@@ -39,10 +39,10 @@ class Place(Protocol):
         """Return when a file was last changed, in seconds since the epoch. Raises OSError or ReadError."""
 
     def fetch(self, path: Path, file: Path) -> None:
-        """Copy an image to a file of this machine. Raises ReadError."""
+        """Copy an image to a local file. Raises ReadError."""
 
     def send(self, file: Path, path: Path) -> None:
-        """Copy a file of this machine to a result's path, where it appears as a whole. Raises WriteError."""
+        """Copy a local file to a result's path, where it appears as a whole. Raises WriteError."""
 
     def check(self) -> None:
         """Check that this machine can read what another one has listed. Raises ReadError."""

@@ -45,7 +45,7 @@ def finished(
 
 
 def without_existing(jobs: Sequence[Job]) -> list[Job]:
-    """Return the jobs; those fail whose results, in stores, are there already. Where files of this machine are, is
+    """Return the jobs; those fail whose results, in stores, already exist. Where local files are, is
     found out when they are written. Raises WriteError if a store cannot be listed."""
     sizes = _sizes([job for job in jobs if not (job.error or job.destination.is_local)])
 

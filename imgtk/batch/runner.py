@@ -87,28 +87,28 @@ def run_jobs(
     progress: Callable[[Progress], None] | None = None,
     engine: EngineFactory | None = None,
 ) -> Iterator[Row]:
-    """Do `jobs`; gives what became of each, in order.
+    """Run `jobs`, and yield the row of each, in order.
 
     Args:
-        pipelines: one for each device; all the same but for that.
-        jobs: what to do, as `list_jobs` gives it.
-        options: the options of the run. With `resume`, images are skipped whose result is there, no older than they
-            are, unless the report says that it is another image's. What an earlier run has left half-written is
+        pipelines: one for each device; otherwise equal.
+        jobs: the jobs, as `list_jobs` returns them.
+        options: the options of the run. With `resume`, images are skipped if their result exists and is no older than
+            they are, unless the report says that it is another image's. Half-written files of an earlier run are
             removed in any case.
-        report: file that gets a line for each row.
-        threads: images that are worked on at the same time; with 1, everything happens in the caller's thread. None
-            for two more than there are processors, 16 at most.
+        report: file that receives a line for each row.
+        threads: number of images in progress; with 1, everything happens in the caller's thread. None for two more than
+            there are processors, 16 at most.
         stop: once it is set, the images that are being computed or written are finished, and no others. Clips are
-            given up.
+            abandoned.
         progress: called after every tile, in the thread that computes, or after every frame of a clip.
-        engine: makes what works on the images in place of this process, such as `imgtk.batch.ray.Cluster`.
+        engine: creates what processes the images in place of this process, such as `imgtk.batch.ray.Cluster`.
 
     Raises:
         UsageError: if two results, or a result and an image, would be the same file; or if images in a store meet
             `save` stages, which write local files.
-        WriteError: if the disk is full or read-only, or the report cannot be written. What was being written is
-            finished, if it can be, before this is raised, and so are the rows.
-        DeviceError, PluginError, WeightsError: if no image could be done.
+        WriteError: if the disk is full or read-only, or the report cannot be written. Writing in progress is finished
+            first, if possible, and so are the rows.
+        DeviceError, PluginError, WeightsError: if no image could be processed.
     """
     if options.resume and options.write.overwrite:
         raise UsageError("--resume keeps existing results and cannot be combined with --overwrite")
@@ -154,7 +154,7 @@ def _saves(pipeline: Pipeline, jobs: Iterable[Job]) -> Callable[[Job], Iterable[
 
 
 def _folders(jobs: Iterable[Job], saves: Callable[[Job], Iterable[Path]], pipeline: Pipeline) -> frozenset[Path]:
-    """Return the folders of this machine that results go into, and the files of `save` stages with a `{name}`."""
+    """Return the local folders that results go into, and the files of `save` stages with a `{name}`."""
     jobs = [job for job in jobs if not job.error]
     named = [index for index, file in pipeline.saves(NAME).items() if NAME in str(file)]
     results = local_folders(job for job in jobs if not job.exact)

@@ -29,33 +29,32 @@ def list_jobs(
     arriving: bool = False,
     pipeline: str = "",
 ) -> list[Job]:
-    """Return the images that `inputs` name, and where each result goes.
+    """Return a job for each image that `inputs` name, with the place of its result.
 
     Args:
-        inputs: images and clips; folders of images; patterns such as `photos/**/*.jpg`; `@FILE` for a list, one
-            name on a line (`@-`: from standard input). Folders and images whose name starts with a dot are left out,
-            unless named, and so is whatever lies in the folder of the results. Images, folders and patterns may be
-            URLs of stores that fsspec knows, such as `s3://bucket/photos`.
-        output: a file for one image, or a clip or animation of all that one folder, pattern or list stands for; else
-            a folder or a URL, below which that of the images is kept: from the named folder or the pattern's first
-            wildcard on, and for lists as written. None puts the results of single images into the current folder, as
-            NAME.imgtk.SUFFIX, and those of the folder NAME into NAME.imgtk. With `{name}` in it, it names each result:
-            see `Template`.
-        suffix: format of the results, such as "png"; None for that of each image, or PNG (of clips: Matroska) where
-            there is no writing it. The frames of a clip become images in a folder, if it is a format for images.
-        recursive: whether folders in folders are taken, too.
-        arriving: whether further images may come: names are given as if all were shared, and there may be none yet.
-        pipeline: what `{pipeline}` stands for in `output`.
+        inputs: images and clips; folders of images; patterns such as `photos/**/*.jpg`; `@FILE` for a list with one
+            name per line (`@-`: standard input). Folders and images whose name starts with a dot are skipped unless
+            named, and so are files in the folder of the results. Images, folders and patterns may be URLs of stores
+            that fsspec knows, such as `s3://bucket/photos`.
+        output: a file for one image, or a clip or animation of all images of one folder, pattern or list; otherwise a
+            folder or a URL. Subfolders are kept below it: from the named folder or the first wildcard of a pattern on,
+            and for lists as written. None puts the results of single images into the current folder, as
+            NAME.imgtk.SUFFIX, and those of the folder NAME into NAME.imgtk.
+        suffix: format of the results, such as "png"; None for that of each image, or PNG (for clips: Matroska) if that
+            cannot be written. The frames of a clip become images in a folder, if it is a format for images.
+        recursive: whether to include subfolders.
+        arriving: whether more images may arrive: names are then chosen as if all were shared, and there may be none
+            yet.
 
     Returns:
         One job per image or clip, in the order of the inputs, sorted within folders and patterns. Where two images
-        share folder and name but for the suffix, a result whose format is not its image's keeps the whole name:
-        a.jpg.png. Or one job for all images, if they become one clip: frame2 comes before frame10, and those of a
-        list as written.
+        differ only in their suffix, a result whose format is not its image's keeps the whole name: a.jpg.png. Or one
+        job
+        for all images, if they become one clip: frame2 comes before frame10, and those of a list as written.
 
     Raises:
-        UsageError: if there is no input, if `output` is a file for several images or one without a format, or if it
-            is the folder of the images; from or to a store, if `output` is missing, or frames are to become images, or
+        UsageError: if there is no input, if `output` is a file for several images or one without a format, or if it is
+            the folder of the images; from or to a store, if `output` is missing, or frames would become images, or
             images frames.
         ReadError: if nothing is found, or a named folder cannot be read.
     """

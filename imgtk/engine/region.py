@@ -91,7 +91,7 @@ def _mirrored(low: int, high: int, length: int) -> Sequence[int]:
 
 
 def _repeated(low: int, high: int, length: int) -> Sequence[int]:
-    """Return the indices [low, high), those outside the image going on at its other end."""
+    """Return the indices [low, high), those outside the image continuing at its other end."""
     return [i % length for i in range(low, high)]
 
 

@@ -108,7 +108,7 @@ def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
                 notes.setdefault(i, f"stored: {stage.label} needs the whole image")
         elif stage.op and any(stage.op.geometry.periodic):
             for i in stage.inputs:
-                notes.setdefault(i, f"stored: {stage.label} goes on at the opposite border")
+                notes.setdefault(i, f"stored: {stage.label} continues at the opposite border")
     return tuple(
         replace(s, stored=True, note=notes[i]) if i in notes and i != INPUT else s for i, s in enumerate(stages)
     )

@@ -99,7 +99,7 @@ class _Found:
 
 
 def metadata(file: BinaryIO) -> Metadata:
-    """Return what the file carries, with the orientation as it states it. Pixels are passed over."""
+    """Return what the file carries, with the orientation as it states it. Pixels are skipped."""
     found, gray, indexed = _Found(), False, False
     for kind, data, _ in chunks(file, skip=_DATA):
         if kind == b"IHDR":

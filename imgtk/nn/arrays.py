@@ -15,8 +15,8 @@ def on_arrays(function: Callable[[np.ndarray], np.ndarray], x: Tensor) -> Tensor
     """Apply a function of arrays to each image of a batch.
 
     Args:
-        function: takes (H, W, C), float32, contiguous, which it must not change, and gives (H', W', C'), or (H', W')
-            for gray, which becomes equal channels, as many as `x` has.
+        function: maps (H, W, C), float32, contiguous, which it must not change, to (H', W', C'), or to (H', W') for
+            gray, which becomes three equal channels.
         x: (N, C, H, W). On the CPU, in float32 and in channels_last, its pixels are not copied.
 
     Returns:

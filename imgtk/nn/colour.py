@@ -18,7 +18,7 @@ def luma(x: Tensor) -> Tensor:
 
 
 def from_srgb(x: Tensor) -> Tensor:
-    """Return the light of coded values, 0..1 (IEC 61966-2-1); values outside go on along the curve, negative ones
+    """Return the light of coded values, 0..1 (IEC 61966-2-1); values outside continue along the curve, negative ones
     mirrored."""
     size = x.abs()
     return torch.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055).pow(2.4)).copysign(x)

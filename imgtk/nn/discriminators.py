@@ -149,11 +149,11 @@ class MultiScaleDiscriminator(nn.Module):
 
 
 class FeatureDiscriminator(nn.Module):
-    """Rates what a frozen feature network sees in images, at each of several depths (Projected GAN, Sauer et al.
+    """Rates the features that a frozen network sees in images, at each of several depths (Projected GAN, Sauer et al.
     2021, section 3; without its random projections).
 
-    It tells textures apart from its first step on, and needs few images. A kernel distance on the same features is
-    what it learns to bring down, so let another network say how good the result is.
+    It distinguishes textures from its first step on, and needs few images. Training reduces a kernel distance on the
+    same features, so use another network to rate the result.
 
     Args:
         channels: of the features, from shallow to deep.

@@ -57,12 +57,12 @@ def gram_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
 
 
 def style_distance(ours: FeatureMaps, style: FeatureMaps) -> Tensor:
-    """Return mean over layers, and images, of how far features (N, C, H, W) are from the style's in mean and
-    covariance.
+    """Return the distance of features (N, C, H, W) from a style in mean and covariance, averaged over layers and
+    images.
 
-    Both are the squared difference relative to the style's squared norm. A Gram matrix is their sum, in which means
-    outweigh by far what tells textures. Distances count as log(1 + distance): else the flattest styles, whose norms are
-    small, would decide.
+    Each is the squared difference relative to the style's squared norm. A Gram matrix is the sum of both, in which the
+    means far outweigh what distinguishes textures. Distances enter as log(1 + distance), since otherwise the flattest
+    styles, whose norms are small, would dominate.
     """
     distances = []
     for layer, target in style.items():

@@ -82,5 +82,5 @@ def style_figures(features: Features, photo: Tensor, painted: Tensor, style: Fea
 
 
 def means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Average figures of several images, name by name."""
+    """Return average figures of several images, name by name."""
     return {name: sum(one[name] for one in figures) / len(figures) for name in figures[0]}

@@ -47,7 +47,7 @@ class Compared:
 
 
 def comparison_page(title: str, original: Compared, results: Sequence[Compared], truth: Compared | None = None) -> str:
-    """The page, as HTML.
+    """Return the page, as HTML.
 
     Args:
         title: its title.
@@ -89,7 +89,7 @@ def _row(result: Compared, truth: Compared | None) -> dict[str, Any]:
 
 
 def _url(image: Image) -> str:
-    """The image as a `data:` URL, lossless."""
+    """Return the image as a `data:` URL, lossless."""
     image = scaled(image, SHOWN_PIXELS)
     suffix = ".webp" if max(image.size) <= 16_383 else ".png"
     with TemporaryDirectory(prefix="imgtk-") as folder:
@@ -100,7 +100,7 @@ def _url(image: Image) -> str:
 
 
 def _places(shown: Sequence[Compared]) -> list[dict[str, float]]:
-    """Where the images differ most: centres as fractions of the sides, the largest difference first."""
+    """Return where the images differ most: centres as fractions of the sides, the largest difference first."""
     size = max((one.image.size for one in shown), key=lambda size: size.pixels)
     factor = min(1.0, (SHOWN_PIXELS / 4 / size.pixels) ** 0.5)
     width, height = max(1, round(size.width * factor)), max(1, round(size.height * factor))

@@ -1,4 +1,4 @@
-"""Which pipelines are served. They come from strangers: none may name a file of this machine, write one, or fetch
+"""Which pipelines are served. They come from strangers: none may name a local file, write one, or fetch
 anything."""
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ __all__ = ["scaled"]
 
 
 def scaled(image: Image, most: int) -> Image:
-    """The image with at most so many pixels, by the area that they cover; as it is, if it has no more."""
+    """Return the image with at most so many pixels, by the area that they cover; as it is, if it has no more."""
     factor = (most / image.size.pixels) ** 0.5
     if factor >= 1:
         return image

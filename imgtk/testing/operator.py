@@ -35,23 +35,26 @@ def check_op(
 ) -> None:
     """Check that an operator keeps the promises of `ImageOp` and `Geometry`, on the CPU.
 
-    For images of each size, in colour and gray: the output has the promised size, is finite and not far outside
-    0..1; the same input gives the same output, from this operator and from one built again; the input is left alone;
-    the memory layout of the input does not matter; an image in a batch, if the operator takes such, gives what it
-    gives alone; through the engine, tiles give what the whole image gives; and bfloat16 gives nearly what float32
-    gives.
+    It tries images of each size, in colour and gray, and checks that
+
+    - the output has the promised size, is finite and not far outside 0..1;
+    - the same input gives the same output, from this operator and from one built again;
+    - the input is not changed, and its memory layout does not matter;
+    - an image in a batch, if the operator takes batches, gives the result of the image alone;
+    - through the engine, tiles give the result of the whole image;
+    - bfloat16 gives nearly the result of float32.
 
     Args:
         op: the description of the operator, or the name of an installed one.
         sizes: (width, height) of the images.
         tile: side of the tiles in pixels of the input; some of the sizes should be larger.
-        tolerance: largest difference of a pixel between tiles and the whole. Operators whose halo is smaller than
-            what their output depends on need more, and should say how much in their documentation.
+        tolerance: largest difference of a pixel between tiles and the whole. Operators whose halo is smaller than what
+            their output depends on need more, and should state how much in their documentation.
         registry: where the operator, its weights and their architectures are looked up; None for all installed plugins.
-        params: the operator's parameters, by name with underscores. Further images that it takes are the input too.
+        params: the operator's parameters, by name with underscores. Its further input images are the same image.
 
     Raises:
-        AssertionError: saying which promise was broken, and where.
+        AssertionError: which promise was broken, and where.
         ImgtkError: if the operator cannot be built or run.
 
     Example:

@@ -13,14 +13,14 @@ __all__ = ["in_tiles"]
 
 
 def in_tiles(op: ImageOp, x: Tensor, side: int, statistics: object = None) -> Tensor:
-    """Return what an operator of one input gives for `x`, (N, C, H, W), in tiles of at most `side` pixels of its
-    output.
+    """Return the output of an operator with one input for `x`, (N, C, H, W), computed in tiles of at most `side` pixels
+    of its output.
 
     Args:
         op: the operator, moved to the device and number format of `x`.
         x: the image.
         side: of the tiles.
-        statistics: what the operator measured, if its extent is STATISTICS.
+        statistics: the operator's measurements, if its extent is STATISTICS.
     """
     size = Size(x.shape[3], x.shape[2])
     target = op.output_size(size)

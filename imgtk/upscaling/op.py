@@ -47,7 +47,7 @@ class Upscale(ImageOp):
         denoise: 0..1, the share of the second of `denoise_pair`; None for the network of `models`.
         denoise_pair: names of the shipped weights that keep noise, and that remove it.
         tta: 8 for the average over eight turns and flips, else 1.
-        tileable: "x", "y" or "both": axes along which the image is taken as repeating itself.
+        tileable: "x", "y" or "both": axes along which the image is treated as periodic.
         consistency: whether low frequencies are tied to the input's, and flat areas stay flat (see `consistent`); None
             for networks that the package ships, and not for others, which give what their own code gives.
         ships: names of the weights that the package ships.

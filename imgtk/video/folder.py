@@ -41,11 +41,11 @@ class FolderWriter:
         form: how the frames that they are from were stored.
         transparent: whether there is transparency to be lost.
         options: how the images are written.
-        key: tells what the frames are made of and how: those that are whole stay if the block does not succeed, and
+        key: tells what the frames are made of and how: complete ones stay if the block does not succeed, and
             those of another key are removed. None to leave nothing.
 
     Attributes:
-        done: frames that are there from an earlier run; `write` is to be given those after them.
+        done: frames of an earlier run; pass those after them to `write`.
         warnings: what could not be kept, in words.
 
     Raises:

@@ -154,7 +154,7 @@ class Clip:
 
     def _decoded(self, packet: av.Packet, decoder: Decoder) -> list[Decoded]:
         """Return the frames that a packet completes. What comes before the first frame that can be decoded, as where a
-        broadcast was joined, is passed over; damage further on is an error."""
+        broadcast was joined, is skipped; damage further on is an error."""
         try:
             frames = list(decoder(packet))
         except av.error.InvalidDataError:

@@ -34,15 +34,15 @@ _CONTAINERS = (".mp4", ".mov", ".mkv")
 
 
 class SegmentedWriter:
-    """A clip that is being written in segments, as a context manager. If the block succeeds, they are joined, and the
-    file is complete; if not, those that are whole stay.
+    """A clip that is being written in segments, as a context manager. If the block succeeds, they are joined into a
+    complete file; otherwise complete ones stay.
 
     Args:
         path, target, size, form, encoding, clip, transparent: as for `ClipWriter`.
-        key: tells what the frames are made of and how. Segments of another key are removed.
+        key: identifies the frames and how they are made. Segments of another key are removed.
 
     Attributes:
-        done: frames that are there from an earlier run; `write` is to be given those after them.
+        done: frames of an earlier run; pass those after them to `write`.
         warnings: what could not be kept, in words.
 
     Raises:

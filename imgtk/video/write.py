@@ -299,7 +299,7 @@ class ClipWriter:
             self._container.set_chapters(chapters)
 
     def _told(self, metadata: dict[str, str]) -> dict[str, str]:
-        """What of the tags goes along."""
+        """Return what of the tags goes along."""
         kept = {key: value for key, value in metadata.items() if key.lower() not in _OWN_TAGS}
         public = {KEEP: kept, STRIP: _NEEDED, COPYRIGHT: (*_NEEDED, *_RIGHTS)}[self._policy]
         return {key: value for key, value in kept.items() if public is kept or key.lower() in public}
@@ -328,7 +328,7 @@ class ClipWriter:
 
 
 def _abandon(container: OutputContainer) -> None:
-    """Close a file that nobody will read."""
+    """Close a file that is no longer needed."""
     with suppress(av.error.FFmpegError, ValueError):
         container.close()
 

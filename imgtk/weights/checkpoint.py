@@ -89,18 +89,18 @@ NOT_NEEDED: list[Any] = [
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint by name, on the CPU, in the file's dtypes; those of 8 bits as float16, which
-    holds them exactly.
+    """Return the tensors of a checkpoint by name, on the CPU, in the dtypes of the file; 8-bit tensors become float16,
+    without loss.
 
-    The format is recognised by the content, not by the suffix: safetensors, what `torch.save` writes (zip, or the older
-    plain pickle), or the `.param` of ncnn, whose `.bin` lies beside it (or the `.bin`, beside its `.param`; the result
-    is then an `NcnnState`, in float32). The state dict may be the file's whole content or lie in one of `CONTAINERS`;
-    prefixes of wrappers are removed, and what lies outside the wrapper is left out, as are `COUNTERS`. Where the
-    content is several state dicts by name, the tensors are "name.tensor".
+    The format is recognised by the content, not by the suffix: safetensors, files of `torch.save` (zip, or the older
+    plain pickle), or the `.param` of ncnn with its `.bin` beside it (either may be named; the result is an `NcnnState`,
+    in float32). The state dict may be the whole content of the file, or be in one of `CONTAINERS`. Prefixes of wrappers
+    are removed; tensors outside the wrapper, and `COUNTERS`, are left out. If the content is several state dicts by
+    name, the tensors are "name.tensor".
 
     Raises:
-        WeightsError: the file is missing, empty, truncated, of another kind, holds anything but tensors, needs code to
-            be run, or has values that are not finite. The message says which.
+        WeightsError: the file is missing, empty, truncated, of another kind, contains anything but tensors, needs code
+            to be run, or has values that are not finite. The message says which.
     """
     path = Path(path)
     logger.info("reading the weights %s", path)

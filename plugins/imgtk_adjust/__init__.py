@@ -34,7 +34,7 @@ LIGHT = (
     _spec(
         "blend",
         "op:Blend",
-        "Lay another image of the same size over this one.",
+        "Blend another image of the same size over this one.",
         Param("image", ImageInput(), "The image on top: @name or ( chain ).", positional=True),
         _amount("alpha", 0, 1, "Opacity of the image on top.", 0.5),
         _choice("mode", MODES, "Blend mode.", "normal"),
@@ -81,7 +81,7 @@ TONE = (
     _spec(
         "adjust:levels",
         "tone:Levels",
-        "Stretch the tones between a black and a white point.",
+        "Stretch the tones between a black point and a white point.",
         _amount("black", 0, 1, "Input value that becomes black.", 0),
         _amount("white", 0, 1, "Input value that becomes white.", 1),
         _amount("gamma", 0.1, 10, "Above 1 brightens the middle tones.", 1),
@@ -163,11 +163,11 @@ COLOUR = (
         _choice(
             "method",
             ("gray-world", "white-patch", "none"),
-            "gray-world: the mean is gray (the default without temperature and tint); white-patch: the brightest is.",
+            "gray-world makes the mean gray (the default without temperature and tint); white-patch the brightest.",
             None,
         ),
         Param("temperature", Number(1667, 25000), "Colour temperature in kelvin; higher is warmer.", default=None),
-        Param("tint", Number(-1, 1), "From green (-1) to magenta (1).", default=None),
+        Param("tint", Number(-1, 1), "Tint from green (-1) to magenta (1).", default=None),
     ),
     _spec(
         "adjust:hue",
@@ -186,7 +186,7 @@ COLOUR = (
     _spec(
         "adjust:match-histogram",
         "histogram:MatchHistogram",
-        "Give the image the tones of another one.",
+        "Match the tones to those of another image.",
         Param("image", ImageInput(), "The other image: @name or ( chain ).", default=None, positional=True),
         Param("file", File(), "The other image, as a file instead.", default=None, positional=True),
     ),

@@ -72,14 +72,14 @@ class MatchHistogram(Adjustment):
 
 
 def quantiles(x: Tensor) -> Tensor:
-    """Values of each channel, from the least to the largest, (N, C, STEPS), float32, of (N, C, H, W)."""
+    """Return the values of each channel, from the least to the largest, (N, C, STEPS), float32, of (N, C, H, W)."""
     shares = np.linspace(0, 1, STEPS)
     found = [np.quantile(image, shares, axis=1).T for image in x.float().cpu().flatten(2).numpy()]
     return torch.from_numpy(np.array(found, np.float32))
 
 
 def mapped(x: Tensor, source: Tensor, target: Tensor) -> Tensor:
-    """(N, 3, H, W), whose values have the quantiles `source`, with those of `target`."""
+    """Return (N, 3, H, W), whose values have the quantiles `source`, with those of `target`."""
     results = []
     for image, here, there in zip(x, source.numpy(), target.expand(len(x), -1, -1).numpy(), strict=True):
 
@@ -92,7 +92,8 @@ def mapped(x: Tensor, source: Tensor, target: Tensor) -> Tensor:
 
 
 def _line(values: np.ndarray, here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Interpolation between quantiles; what many pixels share becomes the mean of the quantiles that it fills."""
+    """Return interpolation between quantiles; what many pixels share becomes the mean of the quantiles that it
+    fills."""
     places, first, counts = np.unique(here, return_index=True, return_counts=True)
     sums = np.add.reduceat(there.astype(np.float64), first)
     return np.interp(values, places, sums / counts).astype(np.float32)

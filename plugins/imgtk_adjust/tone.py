@@ -200,7 +200,7 @@ class Threshold(Adjustment):
 
 
 def brightness(pixels: np.ndarray) -> np.ndarray:
-    """Luma (H, W) of (H, W, 3), as OpenCV computes it quickest."""
+    """Return luma (H, W) of (H, W, 3), as OpenCV computes it quickest."""
     return np.asarray(cv2.transform(pixels, np.array([LUMA], np.float32))).reshape(pixels.shape[:2])
 
 

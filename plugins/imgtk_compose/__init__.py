@@ -21,7 +21,7 @@ def _spec(name: str, impl: str, summary: str, *params: Param, **more: Any) -> Op
 
 
 def _other(image: str) -> tuple[Param, Param]:
-    """Another image: of the pipeline, or a file."""
+    """Return another image: of the pipeline, or a file."""
     return (
         Param("image", ImageInput(), f"{image}: @name or ( chain ).", default=None, positional=True),
         Param("file", File(), f"{image}, as a file instead.", default=None, positional=True),
@@ -30,10 +30,10 @@ def _other(image: str) -> tuple[Param, Param]:
 
 def _place(gravity: str, margin: int) -> tuple[Param, ...]:
     return (
-        Param("x", Integer(-FAR, FAR), "Its left edge, in pixels, instead of gravity.", default=None),
-        Param("y", Integer(-FAR, FAR), "Its top edge, in pixels, instead of gravity.", default=None),
-        Param("gravity", Choice(tuple(GRAVITIES)), "Where it lies.", default=gravity),
-        Param("margin", Integer(0, FAR), "Between it and the edge of the image, in pixels.", default=margin),
+        Param("x", Integer(-FAR, FAR), "Left edge in pixels; overrides gravity.", default=None),
+        Param("y", Integer(-FAR, FAR), "Top edge in pixels; overrides gravity.", default=None),
+        Param("gravity", Choice(tuple(GRAVITIES)), "Position in the image.", default=gravity),
+        Param("margin", Integer(0, FAR), "Distance from the edge of the image, in pixels.", default=margin),
     )
 
 
@@ -45,10 +45,10 @@ LAYERS = (
     _spec(
         "overlay",
         "overlay:Overlay",
-        "Lay another image on this one.",
+        "Overlay another image.",
         *_other("The image on top"),
         *_place("center", 0),
-        Param("scale", Number(0.001, 100), "Factor of its size.", default=1.0),
+        Param("scale", Number(0.001, 100), "Factor for the size of the overlay.", default=1.0),
         _opacity(1.0),
         Param("mode", Choice(MODES), "How its colours act on those below.", default="normal"),
         preset={"relative": False},
@@ -56,23 +56,23 @@ LAYERS = (
     _spec(
         "watermark",
         "overlay:Overlay",
-        "Lay a faint image on a corner.",
+        "Add a watermark.",
         *_other("The watermark"),
         *_place("south-east", 10),
-        Param("scale", Number(0.001, 10), "Its width, as a part of the image's.", default=0.2),
+        Param("scale", Number(0.001, 10), "Width of the watermark, as a share of the image's width.", default=0.2),
         _opacity(0.4),
         preset={"relative": True, "mode": "normal"},
     ),
     _spec(
         "text",
         "overlay:Text",
-        "Write on the image.",
+        "Write text on the image.",
         Param("text", Text(), "What; \\n begins another line.", positional=True),
         Param("font", File(), "A font file, such as DejaVuSans.ttf; by default Pillow's own font.", default=None),
-        Param("size", Number(1, 4096), "Of the letters, in pixels.", default=32.0),
+        Param("size", Number(1, 4096), "Size of the letters, in pixels.", default=32.0),
         *_place("south", 10),
-        Param("colour", Colour(), "Of the letters.", default=(1.0, 1.0, 1.0)),
-        Param("outline", Colour(), "Around the letters, so that they are legible anywhere.", default=None),
+        Param("colour", Colour(), "Colour of the letters.", default=(1.0, 1.0, 1.0)),
+        Param("outline", Colour(), "Colour of an outline, which keeps the text legible anywhere.", default=None),
         _opacity(1.0),
     ),
 )
@@ -81,34 +81,36 @@ ALPHA = (
     _spec(
         "mask",
         "opacity:Mask",
-        "Make transparent what is black in another image.",
+        "Set the opacity from another image: black is transparent.",
         *_other("The mask"),
-        Param("invert", Flag(), "Make the white transparent instead.", default=False),
+        Param("invert", Flag(), "Make white transparent instead.", default=False),
     ),
-    _spec("alpha:remove", "opacity:Remove", "Drop transparency: hidden colours appear."),
+    _spec("alpha:remove", "opacity:Remove", "Remove transparency and show hidden colours."),
     _spec("alpha:set", "opacity:Set", "Give all pixels the same opacity.", _opacity(1.0, positional=True)),
     _spec(
         "alpha:from-luma",
         "opacity:FromLuma",
-        "Make the dark transparent.",
-        Param("invert", Flag(), "Make the bright transparent instead, as the paper of a drawing.", default=False),
+        "Make dark colours transparent.",
+        Param(
+            "invert", Flag(), "Make bright colours transparent instead, such as the paper of a drawing.", default=False
+        ),
     ),
     _spec(
         "background",
         "opacity:Background",
-        "Lay a transparent image on a colour.",
-        Param("colour", Colour(), "Behind the image.", positional=True),
+        "Fill transparency with a colour.",
+        Param("colour", Colour(), "Colour behind the image.", positional=True),
     ),
 )
 
 
-SIZE = Param("size", Dimensions(), "Such as 512x512; by default that of the input.", default=None, positional=True)
+SIZE = Param("size", Dimensions(), "Size such as 512x512; by default that of the input.", default=None, positional=True)
 
 GENERATORS = (
     _spec(
         "generate:colour",
         "generate:Plain",
-        "Make an image of one colour.",
+        "Create an image of one colour.",
         SIZE,
         Param("colour", Colour(), "Which.", default=(1.0, 1.0, 1.0), positional=True),
         generates=True,
@@ -116,21 +118,21 @@ GENERATORS = (
     _spec(
         "generate:gradient",
         "generate:Gradient",
-        "Make a gradient between two colours.",
+        "Create a gradient between two colours.",
         SIZE,
         Param("direction", Choice(("down", "right", "out")), "out: from the middle.", default="down", positional=True),
-        Param("start", Colour(), "The first colour.", default=(0.0, 0.0, 0.0), positional=True),
-        Param("end", Colour(), "The last colour.", default=(1.0, 1.0, 1.0), positional=True),
+        Param("start", Colour(), "First colour.", default=(0.0, 0.0, 0.0), positional=True),
+        Param("end", Colour(), "Last colour.", default=(1.0, 1.0, 1.0), positional=True),
         generates=True,
     ),
     _spec(
         "generate:noise",
         "generate:Noise",
-        "Make noise around middle gray.",
+        "Create noise around middle gray.",
         SIZE,
-        Param("grain", Number(0, 20), "Softness, in pixels; 0 for single pixels.", default=0.0),
-        Param("colour", Flag(), "Whether red, green and blue differ.", default=False),
-        Param("seed", Integer(0, (1 << 31) - 1), "Another one gives other noise; by default --seed.", default=None),
+        Param("grain", Number(0, 20), "Size of the grain in pixels; 0 for single pixels.", default=0.0),
+        Param("colour", Flag(), "Coloured noise instead of gray.", default=False),
+        Param("seed", Integer(0, (1 << 31) - 1), "Seed of the noise; by default --seed.", default=None),
         generates=True,
     ),
 )

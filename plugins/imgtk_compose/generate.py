@@ -72,7 +72,7 @@ class Gradient(Generator):
         return torch.lerp(start, end, self.share(window.output, window.output_size)[None, None].float())
 
     def share(self, box: Box, size: Size) -> Tensor:
-        """How much of the end each pixel of `box` has, (h, w)."""
+        """Return how much of the end each pixel of `box` has, (h, w)."""
         across = (torch.arange(box.left, box.right, dtype=torch.float64) + 0.5).expand(box.size.height, -1)
         down = (torch.arange(box.top, box.bottom, dtype=torch.float64)[:, None] + 0.5).expand(-1, box.size.width)
         if self.direction == "right":

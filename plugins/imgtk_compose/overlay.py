@@ -65,7 +65,7 @@ class Layer(ImageOp):
         return Facts(planes=Planes.ALL, batched=True, needs_float32=True, may_add_colour=coloured)
 
     def place(self, image: Size, layer: Size) -> Box:
-        """Where the layer lies; it may reach beyond the image."""
+        """Return where the layer lies; it may reach beyond the image."""
         size = self.layer_size(image, layer)
         inside = Size(max(1, image.width - 2 * self.margin), max(1, image.height - 2 * self.margin))
         left, top = (edge + self.margin for edge in anchored(self.gravity, inside, size))

@@ -1,4 +1,4 @@
-"""Translation between photos and paintings that was learnt without pairs: CycleGAN and CUT. Imports no torch."""
+"""Translation between photos and paintings that was learned without pairs: CycleGAN and CUT. Imports no torch."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class ResnetGenerator(NormalisingNetwork):
         antialias: smooth before every second pixel is left out, and enlarge bilinearly before convolutions; without it
             there are strided and transposed convolutions, which leave a checkerboard.
         skip: paint onto the image as it is without its details (means of 4x4 pixels), whose colours a matrix
-            changes, so that only the rest has to be learnt; not in published files.
+            changes, so that only the rest has to be learned; not in published files.
         noise: add noise in the residual blocks, coarse and fine, and in the enlarging stages, so that flat areas get
             strokes in place of a weave; not in published files.
     """

@@ -35,7 +35,7 @@ def imgtk_operators() -> list[OpSpec]:
         ),
         _upscaler(
             "compact",
-            "Upscale fast (SRVGGNetCompact).",
+            "Upscale fast and faithfully (SRVGGNetCompact).",
             models={4: "compact-x4", 2: "compact-x2"},
             trainer="imgtk_esrgan.trainer:CompactTrainer",
         ),

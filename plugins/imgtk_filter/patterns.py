@@ -41,7 +41,7 @@ class Pixelate(Pattern):
     size: int
 
     def squares(self, box: Box) -> Box:
-        """The squares that a region touches."""
+        """Return the squares that a region touches."""
         low = (edge // self.size * self.size for edge in box[:2])
         return Box(*low, *(-(-edge // self.size) * self.size for edge in box[2:]))
 

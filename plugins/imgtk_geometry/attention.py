@@ -46,7 +46,7 @@ def most_salient(x: Tensor, part: Size) -> tuple[int, int]:
 
 
 def _interest(pixels: np.ndarray) -> np.ndarray:
-    """How much each pixel shows, (H, W)."""
+    """Return how much each pixel shows, (H, W)."""
     colour = np.ascontiguousarray(pixels[..., :3])
     gray = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)
     edges = np.abs(cv2.Sobel(gray, -1, 1, 0)) + np.abs(cv2.Sobel(gray, -1, 0, 1))

@@ -59,7 +59,7 @@ class Crop(Move):
         return Layout(part.size, Axis(part.left), Axis(part.top))
 
     def part(self, size: Size) -> Box:
-        """The region to keep."""
+        """Return the region to keep."""
         if self.box:
             part = Box(*self.box)
         else:
@@ -152,7 +152,7 @@ class Flip(Move):
 
 
 class Transpose(Move):
-    """Exchange rows and columns."""
+    """Swap rows and columns."""
 
     def layout(self, size: Size) -> Layout:
         return Layout(Size(size.height, size.width), swap=True)

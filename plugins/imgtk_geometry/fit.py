@@ -43,7 +43,7 @@ class Fit(ImageOp):
         return Facts(planes=planes, batched=True, needs_float32=True, may_add_colour=margins and not gray)
 
     def scaled(self, size: Size) -> Size:
-        """The size to which the image is brought."""
+        """Return the size to which the image is brought."""
         factors = [Fraction(self.width, size.width), Fraction(self.height, size.height)]
         return size.scaled(max(factors) if self.mode == "cover" else min(factors))
 
@@ -51,7 +51,7 @@ class Fit(ImageOp):
         return self.scaled(sizes[0]) if self.mode == "inside" else Size(self.width, self.height)
 
     def inner(self, size: Size) -> Box:
-        """Where the scaled image lies on the canvas; for "cover", it reaches beyond."""
+        """Return where the scaled image lies on the canvas; for "cover", it reaches beyond."""
         scaled = self.scaled(size)
         return Box.of(scaled).shifted(*anchored(self.gravity, self.output_size(size), scaled))
 

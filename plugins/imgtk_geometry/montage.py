@@ -38,7 +38,7 @@ class Montage(ImageOp):
         return Facts(planes=planes, batched=True, needs_float32=True, may_add_colour=True)
 
     def boxes(self, sizes: Sequence[Size]) -> list[Box]:
-        """Where the images lie."""
+        """Return where the images lie."""
         cell = Size(max(size.width for size in sizes), max(size.height for size in sizes))
         found = []
         for index, size in enumerate(sizes):

@@ -113,7 +113,7 @@ class Move(ImageOp):
         return result
 
     def _sources(self, box: Box, size: Size) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
-        """The sources of the columns and of the rows of `box`, and the input's lengths that they lie in."""
+        """Return the sources of the columns and of the rows of `box`, and the input's lengths that they lie in."""
         layout = self.layout(size)
         width, height = reversed(size) if layout.swap else size
         columns = layout.across.sources(box.left, box.right, width)
@@ -128,7 +128,7 @@ def filled(like: Tensor, size: Size, fill: Fill) -> Tensor:
 
 
 def _known(sources: Tensor, length: int) -> slice:
-    """Which of the sources lie in the image: they are neighbours."""
+    """Return which of the sources lie in the image: they are neighbours."""
     found = ((sources >= 0) & (sources < length)).nonzero().flatten()
     return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
 
@@ -138,7 +138,7 @@ def _inside(sources: Tensor, length: int) -> Tensor:
 
 
 def _picked(x: Tensor, axis: int, indices: Tensor) -> Tensor:
-    """Rows or columns of `x`, without a copy where they are neighbours."""
+    """Return rows or columns of `x`, without a copy where they are neighbours."""
     if not len(indices):
         return x.narrow(axis, 0, 0)
     first, steps = int(indices[0]), indices.diff()

@@ -67,7 +67,7 @@ class Warp(ImageOp):
         return straight(on_arrays(lambda pixels: self.warped(pixels, matrix, size), multiplied(x)))
 
     def warped(self, pixels: np.ndarray, matrix: np.ndarray, size: Size) -> np.ndarray:
-        """(H, W, 3 or 4) at the places of a matrix between OpenCV's coordinates."""
+        """Return (H, W, 3 or 4) at the places of a matrix between OpenCV's coordinates."""
         fill = np.array(self.colour[: pixels.shape[2]]) * self.colour[3]
         flags, border = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, fill.tolist()
         if tuple(matrix[2]) == (0, 0, 1):

@@ -135,7 +135,7 @@ class StyleTrainer(PaintingTrainer[StyleRecipe]):
         return {**means(figures), "regularity": regularity(paint(generator, smooth).cpu())}
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Return rows of photo and painting."""
+        """Return the rows of photo and painting."""
         return stacked([beside([photo[0], paint(generator, photo)[0].float()]) for photo in self.held_out[:3]])
 
     @property

@@ -13,10 +13,10 @@ from imgtk.preset import Preset
 _IMPL = "imgtk_interpolate.op:Interpolate"
 _KERNELS = {
     "nearest": "by the nearest pixel (hard edges, for pixel art and masks)",
-    "bilinear": "linearly between pixels (soft, never overshoots)",
-    "bicubic": "by a cubic over 4 pixels (the usual baseline)",
+    "bilinear": "by linear interpolation (soft, never overshoots)",
+    "bicubic": "by cubic interpolation over 4 pixels (the usual baseline)",
     "lanczos": "by a windowed sinc over 8 pixels (sharpest, rings most)",
-    "area": "by the area that pixels cover (never rings; clean for shrinking by much)",
+    "area": "by area averaging (never rings; best for strong reduction)",
 }
 _SIDE = Integer(minimum=1, maximum=1_000_000)
 
@@ -51,7 +51,7 @@ def _resize(kernel: str) -> OpSpec:
     return OpSpec(
         name=f"resize:{kernel}",
         impl=_IMPL,
-        summary=f"Change the size {_KERNELS[kernel]}.",
+        summary=f"Resize {_KERNELS[kernel]}.",
         params=(*params, _slope(-0.5, "that of MATLAB and Pillow")) if kernel == "bicubic" else params,
         preset={"kernel": kernel},
     )

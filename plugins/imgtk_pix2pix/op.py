@@ -24,7 +24,7 @@ __all__ = ["PhotoToSketch", "SketchToPhoto", "Translate"]
 PACKAGE = "imgtk_pix2pix"
 
 GLANCE = 400_000
-"""Pixels of the version of a sketch from which colours are chosen: those of the images that were learnt from, about,
+"""Pixels of the version of a sketch from which colours are chosen: those of the images that were learned from, about,
 so that a network's field of view holds as much of the scene."""
 
 

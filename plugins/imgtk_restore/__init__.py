@@ -32,7 +32,7 @@ def _restorer(method: str, impl: str, summary: str, *level: Param) -> OpSpec:
         name=f"restore:{method}",
         impl=f"imgtk_restore.op:{impl}",
         summary=summary,
-        params=(*level, Param("model", Text(), "Weights: a shipped name, or a file.", default=method)),
+        params=(*level, Param("model", Text(), "Name of weights, or a file.", default=method)),
         trainer="imgtk_restore.trainer:RestoreTrainer",
         weights=(method,),
     )
@@ -47,11 +47,11 @@ def _inpainter(method: str, summary: str) -> OpSpec:
             Param(
                 "mask",
                 File(),
-                "Gray image of the same size, white where to fill; by default what is transparent is filled.",
+                "Gray image of the same size, white where to fill; by default transparent parts are filled.",
                 default=None,
             ),
-            Param("where", ImageInput(), "Instead of mask=: such an image from the pipeline.", default=None),
-            Param("radius", Number(1, 32), "Pixels around a pixel that count for it.", default=5.0),
+            Param("where", ImageInput(), "The mask as an image of the pipeline, instead of mask=.", default=None),
+            Param("radius", Number(1, 32), "Radius in pixels of the neighbourhood that is used.", default=5.0),
         ),
         preset={"method": method},
     )
@@ -67,13 +67,13 @@ def imgtk_operators() -> list[OpSpec]:
             Param(
                 "strength",
                 OrAuto(0, STRONGEST_NOISE),
-                "Standard deviation of the noise in 8-bit steps; by default the network sees it.",
+                "Standard deviation of the noise in 8-bit steps; by default the network estimates it.",
                 default=None,
                 positional=True,
             ),
         ),
-        _inpainter("telea", "Fill what a mask marks, by Telea's method: thin and small things."),
-        _inpainter("ns", "Fill what a mask marks, along lines of equal brightness (Navier-Stokes)."),
+        _inpainter("telea", "Fill masked parts by Telea's method, for thin and small objects."),
+        _inpainter("ns", "Fill masked parts along lines of equal brightness (Navier-Stokes)."),
     ]
 
 

@@ -110,7 +110,7 @@ def line_kernels(length: Tensor, angle: Tensor) -> Tensor:
 
 
 def _offsets() -> Tensor:
-    """Rows and columns of a kernel, (2, 21, 21), 0 in its middle."""
+    """Return rows and columns of a kernel, (2, 21, 21), 0 in its middle."""
     line = torch.arange(-RADIUS, RADIUS + 1.0)
     return torch.stack(torch.meshgrid(line, line, indexing="ij"))
 

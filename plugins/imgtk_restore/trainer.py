@@ -104,7 +104,7 @@ class RestoreTrainer(Trainer[RestoreRecipe]):
         return {"psnr": sum(whole) / len(whole), "psnr_y": sum(luma) / len(luma)}
 
     def sample(self, generator: nn.Module) -> Tensor:
-        """Return rows of degraded, restored and true, from the middle of the first held-out images."""
+        """Return the rows of degraded, restored and true, from the middle of the first held-out images."""
         rows = []
         for degraded, target in self.held_out[:4]:
             restored = self._restored(generator, degraded.to(self.device)).clamp(0, 1).cpu()

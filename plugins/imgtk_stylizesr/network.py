@@ -49,7 +49,7 @@ class PaintingUpscaler(UpscalingNetwork):
     an upscaling network and two pixel shuffles, between which strokes are drawn at twice the input's size. Nothing is
     computed at the size of the output.
 
-    The enlarged input, in colours that are learnt (`palette`), is added.
+    The enlarged input, in colours that are learned (`palette`), is added.
 
     Args:
         width: channels, an even number; half as many between the shuffles.

@@ -20,7 +20,7 @@ KNEE = 6 / 29
 
 
 def to_lab(rgb: Tensor) -> Tensor:
-    """Return l*a*b* of (…, 3) sRGB, 0..1; values outside go on along the curves, negative ones mirrored."""
+    """Return l*a*b* of (…, 3) sRGB, 0..1; values outside continue along the curves, negative ones mirrored."""
     xyz = from_srgb(rgb) @ XYZ.to(rgb).T
     root = torch.where(xyz > KNEE**3, xyz.clamp(min=KNEE**3) ** (1 / 3), xyz / (3 * KNEE**2) + 4 / 29)
     lab = root @ OPPONENT.to(rgb).T

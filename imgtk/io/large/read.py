@@ -32,7 +32,7 @@ class DiskImage:
         has_alpha: whether a channel of alpha, straight, follows those.
         dtype: uint8, uint16 or float32.
         metadata: what else the file carried.
-        samples, orientation: its pixels as they lie on disk, and how they are turned.
+        samples, orientation: its pixels as they are on disk, and how they are turned.
     """
 
     size: Size

@@ -207,7 +207,7 @@ def _next(ifd: Any) -> int:
 
 
 def _codes(ifd: Any) -> list[int]:
-    """Return the numbers of all tags in a directory; tifffile passes over those whose values are missing."""
+    """Return the numbers of all tags in a directory; tifffile skips those whose values are missing."""
     file, form = ifd.parent.filehandle, ifd.parent.tiff
     file.seek(ifd.offset)
     (count,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))

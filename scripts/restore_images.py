@@ -6,6 +6,7 @@ The cat, the coffee and the astronaut are scikit-image's (CC0). All parts are at
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -36,7 +37,7 @@ def part(name: str, pixels: np.ndarray) -> np.ndarray:
 
 
 def noise() -> np.ndarray:
-    """Rows of noisy, non-local means, ours and the truth, for rising noise."""
+    """Return rows of noisy, non-local means, ours and the truth, for rising noise."""
     pipeline = Pipeline("restore:denoise")
     rows = []
     for (name, (load, _, _)), sigma in zip(CLEAN.items(), (15, 25, 50), strict=True):
@@ -47,7 +48,26 @@ def noise() -> np.ndarray:
     return np.concatenate(rows)
 
 
-DRAWINGS = {"denoise-levels": noise}
+def scratches() -> np.ndarray:
+    """Return a part with scratches and a date, the mask, and the part filled in."""
+    clean = data.chelsea()
+    mask = np.zeros(clean.shape[:2], np.uint8)
+    random = np.random.default_rng(3)
+    for start, end, width in zip(
+        random.integers(0, 450, (9, 2)), random.integers(0, 450, (9, 2)), 3 * [1, 2, 4], strict=True
+    ):
+        cv2.line(mask, [int(v) for v in start], [int(v) for v in end], 255, width, cv2.LINE_AA)
+    cv2.putText(mask, "12.8.1997", (120, 250), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 255, 2, cv2.LINE_AA)
+    share = mask[..., None] / 255
+    damaged = (clean * (1 - share) + share * np.array([255, 190, 60])).astype(np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        cv2.imwrite(f"{folder}/mask.png", mask)
+        filled = Pipeline(f"inpaint:telea mask='{folder}/mask.png'")(damaged).pixels
+    shown = (damaged, mask[..., None].repeat(3, 2), filled)
+    return np.concatenate([pixels[60:280, 100:360] for pixels in shown], 1)
+
+
+DRAWINGS = {"denoise-levels": noise, "inpaint": scratches}
 
 
 def main(names: list[str]) -> None:

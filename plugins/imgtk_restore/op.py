@@ -53,7 +53,7 @@ class Restore(ImageOp):
     @cached_property
     def geometry(self) -> Geometry:
         restorer = self.network.restorer
-        return Geometry(halo=max(restorer.radius, self.reach), multiple=restorer.multiple)
+        return Geometry(halo=max(restorer.halo, self.reach), multiple=restorer.multiple)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         return torch.lerp(self.forward_fn(x), x, flatness(x, self.reach))

@@ -1,0 +1,79 @@
+"""What is shipped."""
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+from imgtk import Pipeline
+from imgtk.metrics import psnr
+from imgtk.registry import default
+from imgtk.testing import check_op
+from imgtk.weights import Card, digest, locate, shipped
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return cv2.resize(skimage.data.astronaut(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+
+
+def tensor(pixels):
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float() / 255
+
+
+def noisy(pixels, sigma):
+    noise = np.random.default_rng(0).normal(0, 1, pixels.shape) * sigma
+    return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+
+
+def quality(result, photo):
+    return psnr(tensor(result), tensor(photo))
+
+
+def test_the_cards_are_complete_and_of_these_files():
+    assert {card.name for card in shipped("imgtk_restore")} == {"denoise"}
+    for name in ("denoise",):
+        path = locate(name, "imgtk_restore")
+        card = Card.read(path.with_suffix(".toml"))
+        assert card.sha256 == digest(path)
+        assert card.licence == "Apache-2.0"
+        assert all((card.summary, card.architecture, card.trained, card.recipe, card.data, card.scores))
+
+
+def test_it_keeps_every_promise_of_an_operator():
+    check_op("restore:denoise", sizes=((150, 133), (1, 1)), tile=64, tolerance=0.1 / 255)
+
+
+@pytest.mark.parametrize("sigma", [15, 25, 50])
+@pytest.mark.parametrize("told", [False, True])
+def test_it_beats_non_local_means(photo, sigma, told):
+    bad = noisy(photo, sigma)
+    ours = Pipeline(f"restore:denoise {sigma if told else 'auto'}", device="cpu")(bad).pixels
+    theirs = cv2.fastNlMeansDenoisingColored(bad, None, 0.8 * sigma, 0.8 * sigma, 7, 21)
+    assert quality(ours, photo) > quality(theirs, photo) + 1.5
+
+
+def test_poisson_noise_is_removed(photo):
+    """As much as of a sensor that counts 64 photons where it is white."""
+    bad = noisy(photo, 2 * np.sqrt(photo))
+    result = Pipeline("restore:denoise", device="cpu")(bad).pixels
+    assert quality(result, photo) > quality(bad, photo) + 5
+
+
+def test_clean_images_stay_as_they_are(photo):
+    for text, least in (("restore:denoise", 39), ("restore:denoise 0", 40)):
+        result = Pipeline(text, device="cpu")(photo).pixels
+        assert quality(result, photo) > least
+        assert np.abs(result.mean((0, 1)) - photo.mean((0, 1))).max() < 0.5
+
+
+def test_what_is_farther_away_than_the_halo_changes_next_to_nothing():
+    op = default().build("restore:denoise")
+    op.to(torch.device("cpu"), torch.float32)
+    x = torch.rand(1, 3, 32, 320, generator=torch.Generator().manual_seed(0))
+    other = x.clone()
+    other[..., :160] = 1 - x[..., :160]
+    with torch.inference_mode():
+        change = (op(x) - op(other)).abs()[..., 160 + op.geometry.halo :]
+    assert change.max() < 0.1 / 255

@@ -89,7 +89,7 @@ class RestorationNet(nn.Module):
         Returns:
             As `x`.
         """
-        maps = condition.to(x.dtype).expand(len(x), -1, *x.shape[2:])
+        maps = torch.zeros_like(x[:, :CONDITIONS]) + condition.to(x.dtype)  # unlike expand(), of any size in ONNX
         y = self.head(self.fold(torch.cat((x, maps), 1)))
         kept = []
         for encode, halve in zip(self.encoder, self.down, strict=False):

@@ -80,6 +80,20 @@ def test_levels_that_make_no_sense(text, message):
         Pipeline(text, device="cpu")
 
 
+def test_other_runtimes_give_the_same_for_batches_of_any_size(network_file, tmp_path):
+    """The file is compared with torch on small and large images, one and several, when it is written."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    text = f"restore:denoise 20 model={network_file}"
+    Pipeline(text, device="cpu").export_onnx(tmp_path / "net.onnx")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 40, 56, 3), dtype=np.uint8)
+    torchs, others = (
+        [Pipeline(text, device="cpu", dtype="fp32", backend=backend)(image).pixels for image in pixels]
+        for backend in ("torch", "onnxruntime")
+    )
+    assert np.abs(np.stack(torchs).astype(int) - np.stack(others)).max() <= 1
+
+
 def test_weights_of_another_network(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file(default().build("upscale:compact").network.state_dict(), path)

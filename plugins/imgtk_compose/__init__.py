@@ -8,8 +8,7 @@ from typing import Any
 from imgtk.geometry import GRAVITIES
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
-from imgtk.params import Choice, Colour, File, Flag, ImageInput, Integer, Number, Param, Text
-from imgtk_compose.params import Dimensions
+from imgtk.params import Choice, Colour, Dimensions, File, Flag, ImageInput, Integer, Number, Param, Text
 
 MODES = ("normal", "multiply", "screen", "overlay", "darken", "lighten", "difference")
 FAR = 1 << 20

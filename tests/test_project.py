@@ -85,7 +85,7 @@ def test_changelog_has_a_section_per_release_and_known_kinds() -> None:
     assert releases
     for release in releases:
         assert re.fullmatch(r"\d+\.\d+\.\d+ \((unreleased|\d{4}-\d\d-\d\d)\)", release), release
-    assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= {"Added", "Changed", "Fixed", "Removed", "Security"}
+    assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= {"Added", "Changed", "Deprecated", "Fixed", "Removed", "Security"}
     assert [line for line in text.splitlines() if len(line) > 130] == []
 
 

@@ -1,14 +1,16 @@
 """Operators against the library calls that do the same, on an image of 12 megapixels: python benchmarks/operators.py
 
-Both get the same pixels, float32 where the library takes them and 8 bits where it does not, and give the same kind;
-times of operators are of whole pipelines, from pixels to pixels. They are seconds of one processor, which other work on
-the machine hardly changes; `relative` is the operator's against the library's. The image is scikit-image's astronaut
-(public domain), enlarged.
+Both get the same values, float32 for operators, and float32 or 8 bits for libraries, whichever they take. Times are
+seconds of one processor, which other work on the machine hardly changes: of the operator's call, of the library's, and
+of a whole pipeline from an array of the library's kind to another; `relative` is the first against the second. The
+image is scikit-image's astronaut (public domain), enlarged. White balance, exposure, dehazing, wavelets, detail,
+halftone, text and alpha have no counterpart in OpenCV, Pillow or scikit-image that computes the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -21,8 +23,11 @@ import torch
 from PIL import Image, ImageFilter, ImageOps
 from skimage import data, exposure, filters, util
 
+import imgtk
 from common import arguments, bars, record
 from imgtk import Pipeline
+from imgtk.geometry import Extent
+from imgtk.registry import default
 
 SIZE = (4000, 3000)
 MOST = 1.2
@@ -31,8 +36,8 @@ Function = Callable[[np.ndarray], Any]
 
 TONE: dict[str, tuple[str, Function]] = {
     "adjust:levels 0.1 0.9": ("skimage rescale_intensity", lambda x: exposure.rescale_intensity(x, (0.1, 0.9))),
+    "adjust:auto-levels": ("skimage rescale_intensity by numpy percentile", lambda x: stretched(x)),
     "adjust:curves 0:0,0.4:0.3,1:1": ("numpy interp", lambda x: np.interp(x, [0, 0.4, 1], [0, 0.3, 1])),
-    "adjust:exposure 1": ("skimage adjust_gamma", lambda x: exposure.adjust_gamma(x, 0.7)),
     "adjust:invert": ("skimage invert", util.invert),
     "adjust:threshold": ("cv2 threshold", lambda x: cv2.threshold(gray(x), 0.5, 1, cv2.THRESH_BINARY)[1]),
     "adjust:clahe": ("cv2 CLAHE, 16 bits", lambda x: clahe(x)),
@@ -52,16 +57,32 @@ FILTERS: dict[str, tuple[str, Function]] = {
     "filter:pixelate 16": ("cv2 resize, twice", lambda x: mosaic(x)),
     "filter:noise 0.05 size=0": ("skimage random_noise", lambda x: util.random_noise(x, var=0.0025)),
 }
+GEOMETRY: dict[str, tuple[str, Function]] = {
+    "crop 3000 2000": ("numpy copy", lambda x: x[500:2500, 500:3500].copy()),
+    "pad 4400 3300": ("cv2 copyMakeBorder", lambda x: margin(x, 150, 200, cv2.BORDER_CONSTANT)),
+    "extend 100": ("cv2 copyMakeBorder", lambda x: margin(x, 100, 100, cv2.BORDER_REFLECT_101)),
+    "flip h": ("cv2 flip", lambda x: cv2.flip(x, 1)),
+    "transpose": ("cv2 transpose", cv2.transpose),
+    "rotate 90": ("cv2 rotate", lambda x: cv2.rotate(x, cv2.ROTATE_90_COUNTERCLOCKWISE)),
+    "rotate 17 expand=no": ("cv2 warpAffine", lambda x: turned(x, 17)),
+    "perspective 100,50,3900,0,4000,3000,0,2900": ("cv2 warpPerspective", lambda x: tilted(x)),
+}
 BYTES: dict[str, tuple[str, Function]] = {
-    "adjust:auto-levels": ("Pillow autocontrast", lambda x: ImageOps.autocontrast(Image.fromarray(x), 0.5)),
     "adjust:posterise 4": ("Pillow posterize", lambda x: ImageOps.posterize(Image.fromarray(x), 2)),
     "adjust:duotone": (
         "Pillow colorize",
         lambda x: ImageOps.colorize(ImageOps.grayscale(Image.fromarray(x)), "navy", "gold"),
     ),
+    "fit 2000 1500": ("Pillow fit", lambda x: ImageOps.fit(Image.fromarray(x), (2000, 1500))),
+    "overlay {logo}": ("Pillow alpha_composite", lambda x: overlaid(x)),
     "adjust:lut {cube}": ("Pillow Color3DLUT", lambda x: Image.fromarray(x).filter(LUT)),
 }
 LUT = ImageFilter.Color3DLUT.generate(33, lambda r, g, b: (r**0.8, g, b * 0.9))
+
+
+def stretched(x: np.ndarray) -> np.ndarray:
+    ends = np.percentile(x[::4, ::4], [0.5, 99.5])
+    return np.asarray(exposure.rescale_intensity(x, (ends[0], ends[1])))
 
 
 def gray(x: np.ndarray) -> np.ndarray:
@@ -91,6 +112,30 @@ def mosaic(x: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.resize(small, (x.shape[1], x.shape[0]), interpolation=cv2.INTER_NEAREST))
 
 
+def margin(x: np.ndarray, down: int, across: int, border: int) -> np.ndarray:
+    return np.asarray(cv2.copyMakeBorder(x, down, down, across, across, border))
+
+
+def turned(x: np.ndarray, degrees: float) -> np.ndarray:
+    matrix = cv2.getRotationMatrix2D((2000, 1500), degrees, 1)
+    return np.asarray(cv2.warpAffine(x, matrix, SIZE, flags=cv2.INTER_CUBIC))
+
+
+def tilted(x: np.ndarray) -> np.ndarray:
+    corners = np.array([[100, 50], [3900, 0], [4000, 3000], [0, 2900]], np.float32)
+    matrix = cv2.getPerspectiveTransform(corners, np.array([[0, 0], [4000, 0], [4000, 3000], [0, 3000]], np.float32))
+    return np.asarray(cv2.warpPerspective(x, matrix, SIZE, flags=cv2.INTER_CUBIC))
+
+
+def overlaid(x: np.ndarray) -> Image.Image:
+    image = Image.fromarray(x).convert("RGBA")
+    image.alpha_composite(LOGO, (1500, 1250))
+    return image.convert("RGB")
+
+
+LOGO = Image.new("RGBA", (1000, 500), (255, 0, 0, 128))
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--repeat", type=int, default=2)
@@ -102,10 +147,11 @@ def main() -> None:
         cube = Path(folder) / "a.cube"
         entries = np.asarray(LUT.table, np.float32).reshape(-1, 3)
         cube.write_text("\n".join(["LUT_3D_SIZE 33", *(" ".join(map(str, entry)) for entry in entries)]))
-        for pixels, table in ((whole.astype(np.float32) / 255, TONE | FILTERS), (whole, BYTES)):
+        LOGO.save(logo := Path(folder) / "logo.png")
+        for pixels, table in ((whole.astype(np.float32) / 255, TONE | FILTERS | GEOMETRY), (whole, BYTES)):
             for text, (library, function) in table.items():
                 if text.startswith(options.only):
-                    times = measured(text.format(cube=cube), function, pixels, options.repeat)
+                    times = measured(text.format(cube=cube, logo=logo), function, pixels, options.repeat)
                     rows.append({"operator": text, "library": library, "pixels": str(pixels.dtype), **times})
     record("operators", rows, options.out, drawing(rows))
     slow = [row["operator"] for row in rows if row["relative"] > MOST]
@@ -116,15 +162,29 @@ def measured(text: str, function: Function, pixels: np.ndarray, repeat: int) -> 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     pipeline = Pipeline(text, device="cpu", dtype="fp32")
-    calls: dict[str, Callable[[], object]] = {"seconds": lambda: pipeline(pixels), "library": lambda: function(pixels)}
+    node = pipeline.graph.nodes[-1]
+    op = default().build(node.op, **node.params)
+    op.to(torch.device("cpu"), torch.float32)
+    x = imgtk.Image.of(pixels).tensor().contiguous(memory_format=torch.channels_last)
+    if op.geometry.extent is Extent.STATISTICS:
+        statistics = op.measure(x[:, :, ::4, ::4])  # as of the smaller version that the engine makes
+        call = partial(op.apply, x, statistics)
+    else:
+        call = partial(op, x)
+    calls: dict[str, Callable[[], object]] = {
+        "seconds": call,
+        "library_seconds": partial(function, pixels),
+        "pipeline_seconds": partial(pipeline, pixels),
+    }
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(repeat + 1):
-        for name, call in calls.items():
-            start = process_time()
-            call()
-            times[name].append(process_time() - start)
-    ours, theirs = (median(values[1:]) for values in times.values())  # the first call warms up
-    return {"seconds": ours, "library_seconds": theirs, "relative": ours / theirs}
+    with torch.no_grad():
+        for _ in range(repeat + 1):
+            for name, called in calls.items():
+                start = process_time()
+                called()
+                times[name].append(process_time() - start)
+    found = {name: median(values[1:]) for name, values in times.items()}  # the first call warms up
+    return {**found, "relative": found["seconds"] / found["library_seconds"]}
 
 
 def drawing(rows: list[dict[str, Any]]) -> Callable[[Any], None]:

@@ -124,7 +124,9 @@ class Hue(Adjustment):
 
     def turned(self, pixels: np.ndarray) -> np.ndarray:
         hsv = cv2.cvtColor(np.maximum(pixels, 0), cv2.COLOR_RGB2HSV)
-        hsv[..., 0] = np.mod(hsv[..., 0] + np.float32(self.degrees), np.float32(360))
+        hue = hsv[..., 0]
+        hue += np.float32(self.degrees % 360)
+        np.subtract(hue, np.float32(360), out=hue, where=hue >= 360)
         return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
 
 

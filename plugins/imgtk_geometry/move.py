@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -104,12 +104,16 @@ class Move(ImageOp):
             x, left, top = x.transpose(2, 3), top, left
         (columns, rows), (width, height) = self._sources(window.output, size)
         known_rows, known_columns = _known(rows, height), _known(columns, width)
-        inner = _picked(x, 2, rows[known_rows] - top)
-        inner = _picked(inner, 3, columns[known_columns] - left)
-        if inner.shape[2:] == (box.height, box.width):
-            return inner
+        blocks = [
+            (top_of, left_of, _run(_run(x, 2, rows_of), 3, columns_of))
+            for top_of, rows_of in _runs((rows[known_rows] - top).tolist(), known_rows.start)
+            for left_of, columns_of in _runs((columns[known_columns] - left).tolist(), known_columns.start)
+        ]
+        if len(blocks) == 1 and blocks[0][2].shape[2:] == (box.height, box.width):
+            return blocks[0][2]
         result = filled(x, box, self.colour)
-        result[:, :, known_rows, known_columns] = inner
+        for down, across, block in blocks:
+            result[:, :, down : down + block.shape[2], across : across + block.shape[3]] = block
         return result
 
     def _sources(self, box: Box, size: Size) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
@@ -122,9 +126,10 @@ class Move(ImageOp):
 
 def filled(like: Tensor, size: Size, fill: Fill) -> Tensor:
     """Return (N, C, height, width) of `fill`, as many images and channels as `like` has, and of its kind."""
-    colour = torch.tensor(fill[: like.shape[1]], device=like.device, dtype=like.dtype).view(1, -1, 1, 1)
+    colour = torch.tensor(fill[: like.shape[1]], device=like.device, dtype=like.dtype)
     shape = (like.shape[0], like.shape[1], size.height, size.width)
-    return colour.expand(shape).contiguous(memory_format=torch.channels_last)
+    result = torch.empty(shape, device=like.device, dtype=like.dtype, memory_format=torch.channels_last)
+    return result.fill_(colour[0]) if (colour == colour[0]).all() else result.copy_(colour.view(1, -1, 1, 1))
 
 
 def _known(sources: Tensor, length: int) -> slice:
@@ -137,13 +142,21 @@ def _inside(sources: Tensor, length: int) -> Tensor:
     return sources[_known(sources, length)]
 
 
-def _picked(x: Tensor, axis: int, indices: Tensor) -> Tensor:
-    """Return rows or columns of `x`, without a copy where they are neighbours."""
-    if not len(indices):
-        return x.narrow(axis, 0, 0)
-    first, steps = int(indices[0]), indices.diff()
-    if bool((steps == 1).all()):
-        return x.narrow(axis, first, len(indices))
-    if bool((steps == -1).all()):
-        return x.narrow(axis, int(indices[-1]), len(indices)).flip(axis)
-    return x.index_select(axis, indices.to(x.device))
+def _runs(indices: list[int], place: int) -> Iterator[tuple[int, list[int]]]:
+    """Split indices, the first of which is at `place`, into the longest runs whose steps are all 1, all -1 or all 0."""
+    start = 0
+    for i in range(1, len(indices) + 1):
+        step = indices[i] - indices[i - 1] if i < len(indices) else 2
+        if abs(step) > 1 or (i - start > 1 and step != indices[i - 1] - indices[i - 2]):
+            yield place + start, indices[start:i]
+            start = i
+
+
+def _run(x: Tensor, axis: int, run: list[int]) -> Tensor:
+    """Return the rows or columns of a run: a view, unless they are mirrored."""
+    first, last = run[0], run[-1]
+    if first == last:
+        sizes = list(x.shape)
+        sizes[axis] = len(run)
+        return x.narrow(axis, first, 1).expand(sizes)
+    return x.narrow(axis, first, len(run)) if first < last else x.narrow(axis, last, len(run)).flip(axis)

@@ -11,7 +11,7 @@ from imgtk.op import OpSpec
 from imgtk.params import Choice, Colour, Dimensions, File, Flag, ImageInput, Integer, Number, Param, Text
 
 MODES = ("normal", "multiply", "screen", "overlay", "darken", "lighten", "difference")
-FAR = 1 << 20
+FAR = 999_999
 """Pixels from which on a place makes no sense."""
 
 
@@ -111,7 +111,7 @@ GENERATORS = (
         "generate:Plain",
         "Create an image of one colour.",
         SIZE,
-        Param("colour", Colour(), "Which.", default=(1.0, 1.0, 1.0), positional=True),
+        Param("colour", Colour(), "Colour of the image.", default=(1.0, 1.0, 1.0), positional=True),
         generates=True,
     ),
     _spec(

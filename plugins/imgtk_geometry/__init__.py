@@ -11,7 +11,7 @@ from imgtk.op import OpSpec
 from imgtk.params import Choice, CommaList, Flag, ImageInput, Integer, Number, Param
 from imgtk_geometry.params import Fill
 
-MOST = 1 << 20
+MOST = 999_999
 """Longest side that can be asked for, in pixels: it bounds the memory that a typing slip asks for."""
 INPUTS = 16
 """Images that a montage takes."""
@@ -117,7 +117,7 @@ SPECS = (
         Param(
             "corners",
             CommaList(Number(-MOST, MOST)),
-            "x,y of its top left, top right, bottom right and bottom left corner, in pixels.",
+            "x,y of the top left, top right, bottom right and bottom left corner, in pixels.",
             positional=True,
         ),
     ),
@@ -130,7 +130,7 @@ SPECS = (
         Param(
             "mode",
             Choice(("cover", "contain", "inside")),
-            "cover: cut off what does not fit; contain: add margins; inside: neither, one side may be shorter.",
+            "cover crops what does not fit; contain adds margins; inside does neither: one side may be shorter.",
             default="cover",
             positional=True,
         ),

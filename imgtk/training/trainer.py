@@ -219,4 +219,4 @@ def build_trainer(location: str, recipe: Recipe, context: BuildContext = NO_CONT
     return trainer
 
 
-CONTRACT = "This is a bug in the plugin: see docs/training.md, “A trainer of your own”."
+CONTRACT = "This is a bug in the plugin: see docs/training.md, “Your own trainer”."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from imgtk.training import Recipe, Trainer
 from imgtk.training.adversary import AdversarySettings
 from imgtk.training.fabric import allow_double_backward
 from imgtk.training.run import train
-from imgtk.training.trainer import build_trainer, trainer_type
+from imgtk.training.trainer import CONTRACT, build_trainer, trainer_type
 from imgtk.training.weights import load_init
 from tests.training.toy import ToyRecipe, ToyTrainer
 
@@ -126,6 +127,11 @@ def test_the_registry_of_a_run_is_the_callers(data: Path, tmp_path: Path, monkey
     registry = Registry.of(spec, packages=["somewhere"])
     train(spec, data, tmp_path / "out", device="cpu", overrides={"steps": "1"}, registry=registry)
     assert given == [registry.context()]
+
+
+def test_the_hint_names_a_section_that_exists() -> None:
+    page, heading = re.findall(r"see (docs/\S+\.md), “(.*)”", CONTRACT)[0]
+    assert f"\n## {heading}\n" in (Path(__file__).parents[2] / page).read_text("utf-8")
 
 
 def test_a_module_that_is_not_there() -> None:

@@ -20,7 +20,6 @@ __all__ = [
     "Choice",
     "Colour",
     "CommaList",
-    "Dimensions",
     "File",
     "Flag",
     "ImageFile",
@@ -337,32 +336,6 @@ class CommaList(ParamType):
 
     def format(self, value: tuple[Any, ...]) -> str:
         return ",".join(self.item.format(item) for item in value)
-
-
-@dataclass(frozen=True)
-class Dimensions(ParamType):
-    """Width and height of an image, `512x256`; the value is a pair of numbers.
-
-    Attributes:
-        maximum: longest side, in pixels.
-    """
-
-    maximum: int = 1 << 20
-
-    def convert(self, value: object) -> tuple[int, int]:
-        if isinstance(value, (tuple, list)) and len(value) == 2:
-            value = f"{value[0]}x{value[1]}"
-        found = re.fullmatch(r"(\d{1,7})x(\d{1,7})", str(value))
-        sides = tuple(map(int, found.groups())) if found else (0, 0)
-        if not all(1 <= side <= self.maximum for side in sides):
-            raise self._fail(value)
-        return sides[0], sides[1]
-
-    def describe(self) -> str:
-        return "a width and a height in pixels, such as 512x256"
-
-    def format(self, value: Any) -> str:
-        return f"{value[0]}x{value[1]}"
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,15 @@ PUBLIC = {
         *("imgtk.batch.ray", "imgtk.video.formats", "imgtk.config", "imgtk.metrics"),
     ),
     "Operators": (
-        *("imgtk.hookspecs", "imgtk.op", "imgtk.params", "imgtk.geometry", "imgtk.context", "imgtk.device"),
+        *(
+            "imgtk.hookspecs",
+            "imgtk.op",
+            "imgtk.params",
+            "imgtk.dimensions",
+            "imgtk.geometry",
+            "imgtk.context",
+            "imgtk.device",
+        ),
         *(
             "imgtk.preset",
             "imgtk.file_format",

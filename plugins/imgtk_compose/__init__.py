@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from imgtk.dimensions import Dimensions
 from imgtk.geometry import GRAVITIES
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
-from imgtk.params import Choice, Colour, Dimensions, File, Flag, ImageInput, Integer, Number, Param, Text
+from imgtk.params import Choice, Colour, File, Flag, ImageInput, Integer, Number, Param, Text
 
 MODES = ("normal", "multiply", "screen", "overlay", "darken", "lighten", "difference")
 FAR = 999_999

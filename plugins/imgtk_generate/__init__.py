@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from imgtk.dimensions import Dimensions
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
-from imgtk.params import Dimensions, File, Flag, Integer, Param
+from imgtk.params import Flag, ImageFile, Integer, Param
 
 
 @hookimpl
@@ -22,7 +23,7 @@ def imgtk_operators() -> list[OpSpec]:
                     default=None,
                     positional=True,
                 ),
-                Param("image", File(), "The example: sand, fur, cloth, bark, clouds …", positional=True),
+                Param("image", ImageFile(), "The example: sand, fur, cloth, bark, clouds …", positional=True),
                 Param("tileable", Flag(), "Whether it repeats itself without seams.", default=False),
                 Param(
                     "seed",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
-from imgtk.params import File, ImageInput, Number, Param, Text
+from imgtk.params import ImageFile, ImageInput, Number, Param, Weights
 from imgtk.weights.architecture import Architecture
 
 STRONGEST_NOISE = 60
@@ -26,13 +27,16 @@ class OrAuto(Number):
     def format(self, value: float | None) -> str:
         return "auto" if value is None else super().format(value)
 
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"const": "auto"}, super().schema()]}
+
 
 def _restorer(method: str, impl: str, summary: str, *level: Param) -> OpSpec:
     return OpSpec(
         name=f"restore:{method}",
         impl=f"imgtk_restore.op:{impl}",
         summary=summary,
-        params=(*level, Param("model", Text(), "Name of weights, or a file.", default=method)),
+        params=(*level, Param("model", Weights(), "Name of weights, or a file.", default=method)),
         trainer="imgtk_restore.trainer:RestoreTrainer",
         weights=(method,),
     )
@@ -46,7 +50,7 @@ def _inpainter(method: str, summary: str) -> OpSpec:
         params=(
             Param(
                 "mask",
-                File(),
+                ImageFile(),
                 "Gray image of the same size, white where to fill; by default transparent parts are filled.",
                 default=None,
             ),

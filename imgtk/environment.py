@@ -224,7 +224,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _addition(row: dict[str, Any]) -> Addition:
-    """One row of pip's report (pip's "installation report" format, version 1)."""
+    """Return one row of pip's report (pip's "installation report" format, version 1)."""
     told = row["metadata"]
     url = urlsplit(row.get("download_info", {}).get("url", ""))
     file = Path(unquote(url.path))

@@ -53,12 +53,13 @@ class ParamType(ABC):
         return str(value)
 
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema (draft 2020-12) of values that `convert` takes. `format` says what a string is: "scale",
-        "colour", "file", "image-file", "weights" or "image" (a reference)."""
+        """Return the JSON Schema (draft 2020-12) of values that `convert` takes. `format` says what a string is:
+        "scale", "colour", "file", "image-file", "weights" or "image" (a reference)."""
         return {"type": "string"}
 
     def reads(self, value: Any) -> Iterable[str]:
-        """Names of weights and files that a (converted) value makes an operator read. Servers refuse or map them."""
+        """Return the names of weights and files that a (converted) value makes an operator read. Servers refuse or map
+        them."""
         return ()
 
     def accepts(self, value: object) -> bool:
@@ -380,7 +381,8 @@ class Param:
         return self.name.replace("-", "_")
 
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of its values: that of its type, with its help, and its default as JSON where it has one."""
+        """Return the JSON Schema of its values: that of its type, with its help, and its default as JSON where it has
+        one."""
         found = {**self.type.schema(), "description": self.help}
         if self.default is not REQUIRED and self.default is not None:
             plain = isinstance(self.default, (bool, int, float, str))

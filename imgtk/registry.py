@@ -158,7 +158,7 @@ class Registry:
         return {name: replace(preset, origin=by) for name, (preset, by) in self._named["imgtk_presets"].items()}
 
     def brought(self, hook: str) -> dict[str, Any]:
-        """What the plugins gave for one of the hooks of `hookspecs.NAMED`, by name."""
+        """Return what the plugins gave for one of the hooks of `hookspecs.NAMED`, by name."""
         return {name: thing for name, (thing, _) in self._named[hook].items()}
 
     @property

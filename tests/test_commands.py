@@ -39,7 +39,10 @@ PARSED_ONLY = {
     "train": "takes minutes: recipe and settings are checked",
     "bench": "takes minutes: the pipelines are parsed",
     "models pull": "needs the network",
-    "serve": "runs until Ctrl-C",
+    "imgtk serve": "runs until Ctrl-C: see tests/serve",
+    "imgtk install": "changes the environment: see tests/cli",
+    "imgtk uninstall": "changes the environment: see tests/cli",
+    "doctor --bench": "takes a minute",
     "--watch": "runs until Ctrl-C",
     "--engine ray": "starts a cluster",
     "s3://": "needs an object store",
@@ -164,11 +167,17 @@ def provide(words: list[str]) -> None:
 
 
 def image(path: Path) -> None:
+    """Write a small image: a mask that is half white, or a photo, with a hole where the name says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        pixels = data.chelsea()[100:124, 100:132]
-        gray = "mask" in path.stem
-        Image.fromarray(pixels[..., 0] if gray else pixels).save(path)
+    if path.exists():
+        return
+    pixels, half = data.chelsea()[100:124, 100:132], np.zeros((24, 32), np.uint8)
+    half[:, 16:] = 255
+    if "mask" in path.stem:
+        pixels = half
+    elif "cut" in path.stem:
+        pixels = np.dstack([pixels, half])
+    Image.fromarray(pixels).save(path)
 
 
 def clip(path: Path) -> None:

@@ -17,7 +17,7 @@ from imgtk.video.animation import is_animation
 
 
 def single() -> tuple[str, ...]:
-    """Suffixes of the files that never have several frames. Those of clips become PNG files, too."""
+    """Return the suffixes of the files that never have several frames. Those of clips become PNG files, too."""
     return tuple(suffix for suffix in writable() if suffix not in video.ANIMATIONS)
 
 

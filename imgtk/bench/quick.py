@@ -55,7 +55,8 @@ def measure(registry: Registry, settings: Settings) -> Iterator[Speed]:
 
 
 def _megapixels(pipeline: Pipeline) -> Iterator[float]:
-    """Yield megapixels of results per second, for larger and larger images; the first run of each is not counted."""
+    """Yield the megapixels of results per second, for larger and larger images; the first run of each is not
+    counted."""
     for side in _SIDES:
         pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
         pipeline(pixels)

@@ -96,7 +96,7 @@ def backends() -> dict[str, str]:
 
 
 def speeds(device: str) -> dict[str, str]:
-    """Return megapixels of results per second by upscaler, what an image takes, and what would help."""
+    """Return the megapixels of results per second by upscaler, what an image takes, and what would help."""
     from imgtk.bench.quick import measure, suggestions
     from imgtk.device import resolve_device
 

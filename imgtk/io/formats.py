@@ -33,12 +33,13 @@ _READ_ONLY = (".apng", ".gif", ".mpo", ".heic", ".heif", ".jxl", ".jp2", ".j2k",
 
 
 def writable() -> tuple[str, ...]:
-    """Suffixes of the files that are written, those of plugins' formats last."""
+    """Return the suffixes of the files that are written, those of plugins' formats last."""
     return tuple(suffix for form in _all() for suffix in form.suffixes)
 
 
 def readable() -> tuple[str, ...]:
-    """Suffixes of the files that are taken for images in folders; a file that is named is read whatever its suffix."""
+    """Return the suffixes of the files that are taken for images in folders; a file that is named is read whatever its
+    suffix."""
     return (*writable(), *_READ_ONLY)
 
 

@@ -30,13 +30,13 @@ __all__ = ["ROOT", "Api", "on_error"]
 
 ROOT = "/api/v1"
 LONGEST_WAIT = 300
-"""Seconds that `Prefer: wait` may ask for."""
+"""Maximum number of seconds for `Prefer: wait`."""
 
 EVENT_PACE = 0.1
-"""Seconds between two events of a job, at least."""
+"""Minimum number of seconds between two events of a job."""
 
 QUIET_SECONDS = 15
-"""After which a comment shows that a stream of events lives."""
+"""Seconds after which a comment shows that a stream of events is alive."""
 
 PLAN_BYTES = 100_000
 
@@ -180,7 +180,7 @@ class Api:
 
 
 async def on_error(request: Request, error: Exception) -> Response:
-    """Return a response for what a handler raised on purpose."""
+    """Return the response for an error that a handler raised on purpose."""
     if isinstance(error, HTTPException):
         kind = {404: "not-found", 405: "method"}.get(error.status_code, "request")
         error = Problem(error.status_code, kind, str(error.detail), headers=dict(error.headers or {}))
@@ -188,7 +188,7 @@ async def on_error(request: Request, error: Exception) -> Response:
 
 
 async def _finished(job: Job, seconds: float) -> None:
-    """Wait until a job is finished, or so long."""
+    """Wait until a job is finished, or for the given time."""
     end = monotonic() + seconds
     change = job.change
     while not job.finished and (left := end - monotonic()) > 0:

@@ -1,4 +1,4 @@
-"""What worker processes do: every kind of task, with pipelines that stay warm."""
+"""The tasks of worker processes, with pipelines that stay loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request must pass: host, origin, token; and what every response says: headers, request id, a log line."""
+"""Checks of every request (host, origin, token), and headers, request id and log line of every response."""
 
 from __future__ import annotations
 

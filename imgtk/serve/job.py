@@ -38,7 +38,7 @@ SHOWN_PIXELS = 8_000_000
 
 
 class State(Enum):
-    """Where a job stands."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -93,12 +93,12 @@ class Job:
 
     @property
     def pixels(self) -> int:
-        """Of the result."""
+        """Pixels of the result."""
         return self.output[0] * self.output[1]
 
     @property
     def nbytes(self) -> int:
-        """Of its files."""
+        """Bytes of its files."""
         try:
             return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
         except OSError:  # they are just going
@@ -114,26 +114,26 @@ class Job:
 
     @property
     def result_name(self) -> str:
-        """What the result is called, as `imgtk run` would."""
+        """File name of the result, as `imgtk run` would choose it."""
         return f"{Path(self.name).stem}.imgtk{self.result.suffix}"
 
     @property
     def media_type(self) -> str:
-        """Of the result."""
+        """Media type of the result."""
         return MEDIA_TYPES.get(self.result.suffix.lower(), "application/octet-stream")
 
     def begin(self) -> None:
-        """A worker takes it."""
+        """Mark it as running on a worker."""
         self.state, self._began = State.RUNNING, monotonic()
         self._tell()
 
     def advance(self, done: int, total: int, stage: str) -> None:
-        """So many tiles are done."""
+        """Record the number of finished tiles."""
         self._progress = (done, total, stage)
         self._tell()
 
     def stop(self) -> None:
-        """It is not wanted any more."""
+        """Mark it as no longer wanted."""
         self.stopping.set()
         self._tell()
 
@@ -142,7 +142,7 @@ class Job:
         self._result = result
 
     def finish(self, state: State, problem: Problem | None = None) -> None:
-        """The end, one way or another."""
+        """Mark it as finished, with or without success."""
         self.state, self.problem, self.ended = state, problem, monotonic()
         self.seconds = self.ended - self._began if self._began else 0.0
         self._tell()
@@ -153,7 +153,7 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """By the tiles that are done; None before the first, and if it does not run."""
+        """Estimated seconds left, by the finished tiles; None before the first, and if it does not run."""
         done, total, _ = self._progress
         if self.state is not State.RUNNING or not done:
             return None

@@ -19,7 +19,7 @@ from imgtk.serve.problem import Problem
 __all__ = ["FairQueue", "Jobs"]
 
 SWEEP_SECONDS = 5
-"""Between two looks at what has expired."""
+"""Seconds between two checks for expired jobs."""
 
 log = logging.getLogger("imgtk.serve")
 
@@ -98,7 +98,7 @@ class Jobs:
 
     @property
     def kept_bytes(self) -> int:
-        """Of the files of all jobs."""
+        """Bytes of the files of all jobs."""
         return sum(job.nbytes for job in self._jobs.values())
 
     def start(self) -> None:
@@ -108,7 +108,7 @@ class Jobs:
 
     @contextmanager
     def arriving(self, client: str) -> Iterator[None]:
-        """A place for a job whose image is being sent. Raises Problem if there is none."""
+        """Reserve a place for a job while its image is sent. Raises Problem if there is none."""
         unfinished = sum(job.client == client and not job.finished for job in self._jobs.values())
         if self._draining:
             raise Problem(503, "ending", "the server is shutting down", headers={"Retry-After": "30"})

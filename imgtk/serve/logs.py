@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 __all__ = ["configure"]
 
 FIELDS = ("request", "client", "method", "path", "status", "ms", "job", "worker", "seconds")
-"""What lines say besides their message, where they know it."""
+"""Fields of log lines besides their message, where they are known."""
 
 
 class _Lines(logging.Formatter):

@@ -1,4 +1,4 @@
-"""What the server counts, in Prometheus' text format."""
+"""Figures about the server, in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Metrics:
         self._seconds = 0.0
 
     def request(self, method: str, status: int, seconds: float) -> None:
-        """One request was answered."""
+        """Count an answered request."""
         self._requests[method, status] += 1
         self._seconds += seconds
 

@@ -168,7 +168,7 @@ class WorkerHandle:
             await asyncio.to_thread(process.join, 5)
 
     def _read(self, loop: asyncio.AbstractEventLoop, process: Any, connection: Connection) -> None:
-        """The thread that reads what the process sends."""
+        """Read the messages of the process, in a thread."""
 
         def tell(function: Callable[..., None], *arguments: Any) -> None:
             with suppress(RuntimeError):  # the loop is closed: the server is ending

@@ -31,10 +31,10 @@ __all__ = ["Server", "serve"]
 NO_CONFIG = Config()
 
 CONNECTIONS = 256
-"""At the same time; further ones are answered 503."""
+"""Maximum number of connections; further ones are answered 503."""
 
 HEADER_SECONDS = 10
-"""Within which a connection must have sent the head of a request."""
+"""Seconds within which a connection must send the head of a request."""
 
 log = logging.getLogger("imgtk.serve")
 
@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
         self._draining: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal: finish what runs. The second: end at once."""
+        """Finish running jobs on the first signal, and end at once on the second."""
         if self._draining is not None:
             super().handle_exit(sig, frame)
             return

@@ -1,4 +1,4 @@
-"""What the server asks of its worker processes, as plain data that crosses to them. Imports no library."""
+"""Tasks that the server gives to its worker processes, as plain data. Imports no library."""
 
 from __future__ import annotations
 

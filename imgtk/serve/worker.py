@@ -108,7 +108,8 @@ class Worker:
 
 
 def work(connection: Connection, settings: Settings, warm: int, threads: int | None) -> None:
-    """Be a worker: the main function of the process. Signals are for the server, which closes the pipe in the end."""
+    """Run a worker: the main function of its process. Only the server handles signals, and closes the pipe at the
+    end."""
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

@@ -35,7 +35,7 @@ class Axis:
     border: str = "fill"
 
     def sources(self, start: int, stop: int, length: int) -> Tensor:
-        """For output pixels start..stop, the pixels of an input of `length`; outside it where there is fill."""
+        """Return, for output pixels start..stop, the pixels of an input of `length`; outside it where there is fill."""
         found = self.start + self.step * torch.arange(start, stop)
         if self.border == "repeat":
             return found % length

@@ -44,7 +44,7 @@ class Codec:
         file.write(np.ascontiguousarray(image.pixels[::-1], "<f4").tobytes())
 
     def _header(self, file: BinaryIO) -> tuple[int, Size, str]:
-        """Channels, size and byte order; the file is then at the first sample."""
+        """Return channels, size and byte order; the file is then at the first sample."""
         words: list[bytes] = []
         word = b""
         while len(words) < 4:

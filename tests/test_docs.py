@@ -108,6 +108,14 @@ def test_every_page_is_in_the_navigation() -> None:
     assert pages - {"index.md"} <= set(re.findall(r"\(([\w-]+\.md)\)", (ROOT / "docs" / "index.md").read_text("utf-8")))
 
 
+def test_every_image_is_shown() -> None:
+    """A file in docs/ that no page shows is deleted."""
+    text = "".join(page.read_text("utf-8") for page in MARKDOWN)
+    files = [path for path in (ROOT / "docs").rglob("*") if path.is_file() and path.suffix != ".md"]
+    assert [path.name for path in files if path.name not in text] == []
+    assert {path.suffix for path in files} <= {".webp", ".png"}
+
+
 def test_table_of_recipes() -> None:
     """If this fails, put the output of scripts/recipe_table.py between the marks."""
     lines = runpy.run_path(str(ROOT / "scripts" / "recipe_table.py"))["table"]()

@@ -51,6 +51,7 @@ setup(
     package_dir={name: f"plugins/{name}" for name in BUILT_IN},
     package_data={
         "": ["*.safetensors", "*.toml", "py.typed", "imgtk.*", "*.html", "*.css", "*.js"],
+        "imgtk": ["directory.json"],
         "imgtk.template": ["**/*"],
     },
     install_requires=[

@@ -30,7 +30,18 @@ import platformdirs
 from imgtk.errors import PluginError, UsageError
 from imgtk.weights.card import Card
 
-__all__ = ["FROZEN", "Addition", "install", "installer", "missing", "planned", "remembered", "uninstall"]
+__all__ = [
+    "FROZEN",
+    "Addition",
+    "directory",
+    "install",
+    "installer",
+    "listed",
+    "missing",
+    "planned",
+    "remembered",
+    "uninstall",
+]
 
 FROZEN = ("imgtk", "torch", "torchvision", "numpy", "opencv-python-headless", "pillow")
 """Distributions whose version no plugin changes."""
@@ -50,6 +61,18 @@ class Addition:
     version: str
     licence: str
     weights: dict[str, str] | None = None
+
+
+def directory() -> list[dict[str, Any]]:
+    """Return the plugins of the directory that ships with imgtk: name, summary, brings, repository, licence …"""
+    rows: list[dict[str, Any]] = json.loads((Path(__file__).parent / "directory.json").read_text(encoding="utf-8"))
+    return rows
+
+
+def listed(requirement: str) -> str:
+    """Return what to install for the name of a plugin: where the directory says that it is, or the name itself."""
+    places = {row["name"]: row.get("install") for row in directory()}
+    return places.get(_normal(requirement)) or requirement
 
 
 def installer() -> list[str]:
@@ -79,6 +102,7 @@ def planned(requirements: Sequence[str], *, upgrade: bool = False, options: Sequ
     Raises:
         PluginError: if pip cannot find them, or not without changing what is `FROZEN`.
     """
+    requirements = [listed(word) for word in requirements]
     command = installer()
     if command[-1] == "pip":  # uv, which has no report
         return [Addition(name, "", "unknown") for name in requirements]
@@ -105,6 +129,7 @@ def install(
     Raises:
         PluginError: as `planned` does.
     """
+    requirements = [listed(word) for word in requirements]
     before = _versions()
     editables = [word for folder in requirements for word in ("-e", str(Path(folder).resolve()))]
     with _constraints() as pins:

@@ -41,7 +41,9 @@ def test_wheel_holds_the_packages_and_their_data_only(wheel: Path) -> None:
         for base, folders in ((ROOT, ["imgtk"]), (ROOT / "plugins", ["."]))
         for folder in folders
         for path in (base / folder).rglob("*")
-        if path.suffix in DATA or path.name == "py.typed" or ("template" in path.parts and path.is_file())
+        if path.suffix in DATA
+        or path.name in ("py.typed", "directory.json")
+        or ("template" in path.parts and path.is_file())
     }
     held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == expected

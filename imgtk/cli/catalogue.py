@@ -103,8 +103,17 @@ def describe(spec: OpSpec) -> dict[str, Any]:
 
 @click.command()
 @as_json
-def plugins(as_json: bool) -> None:
+@click.option("--directory", "listed", is_flag=True, help="List the plugins that can be installed.")
+def plugins(as_json: bool, listed: bool) -> None:
     """List the plugins: where they come from, what they contain, how long their import took, and why one failed."""
+    if listed:
+        from imgtk.environment import directory
+
+        entries = directory()
+        cells = [(row["name"], row["summary"], ", ".join(row["brings"]), row["licence"]) for row in entries]
+        header = ("plugin", "what it does", "brings", "licence")
+        click.echo(json.dumps(entries, indent=2) if as_json else table(header, cells))
+        return
     found = default().plugins
     if as_json:
         fields = ("name", "distribution", "version", "module", "seconds", "skipped", "error")

@@ -1,0 +1,71 @@
+"""Write docs/directory.md and imgtk/directory.json from docs/directory.toml: python scripts/directory_page.py
+
+`page()` and `data()` return what the files hold; a test compares them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+INTRODUCTION = """\
+# Directory of plugins
+
+`imgtk plugins --directory` prints this list. `imgtk install NAME` takes the names in it.
+
+| plugin | what it does | brings | licence of the code | of the weights |
+|---|---|---|---|---|
+"""
+END = """
+## Be listed
+
+Add a table to `docs/directory.toml`, run `python scripts/directory_page.py`, and open a pull request. What is checked:
+
+- the package installs into a fresh environment by `imgtk install`, with the versions that imgtk keeps;
+- `imgtk plugins` shows no error, and its tests pass with the newest imgtk;
+- the licences of code and weights are stated, in the package and here;
+- it downloads nothing and sends nothing by itself, and what it brings does what the summary says.
+
+A plugin that fails these for longer than a release of imgtk is taken out. Nobody reviews the code of listed plugins:
+install what you trust.
+"""
+
+
+def plugins() -> list[dict[str, Any]]:
+    """Return the entries, by name."""
+    rows: list[dict[str, Any]] = tomllib.loads((ROOT / "docs/directory.toml").read_text(encoding="utf-8"))["plugins"]
+    return rows
+
+
+def page() -> str:
+    """Return the Markdown of the page."""
+    lines = []
+    for row in plugins():
+        brings = ", ".join(f"`{part}`" for part in row["brings"])
+        cells = [
+            f"[{row['name']}]({row['repository']})",
+            row["summary"],
+            brings,
+            row["licence"],
+            row.get("weights", ""),
+        ]
+        lines.append(f"| {' | '.join(cells)} |\n")
+    return INTRODUCTION + "".join(lines) + END
+
+
+def data() -> str:
+    """Return the JSON that ships with imgtk."""
+    return json.dumps(plugins(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "docs/directory.md").write_text(page(), encoding="utf-8")
+    (ROOT / "imgtk/directory.json").write_text(data(), encoding="utf-8")

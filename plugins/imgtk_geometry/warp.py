@@ -160,6 +160,11 @@ class Perspective(Warp):
             )
 
     def output_size(self, *sizes: Size) -> Size:
+        (left, top), (right, bottom) = self.corners.min(0), self.corners.max(0)
+        if right <= 0 or bottom <= 0 or left >= sizes[0].width or top >= sizes[0].height:
+            raise ParameterError(
+                f"perspective: the corners lie outside the image of {sizes[0]}", hint="Give pixels of the image."
+            )
         return self.size
 
     def matrix(self, size: Size) -> np.ndarray:

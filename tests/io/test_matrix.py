@@ -16,10 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import PIL.Image
 import pytest
 import tifffile
-from samples import KINDS, metadata, png, same, sample_image
+from samples import KINDS, metadata, same, sample_image
 
 from imgtk.errors import ReadError, WriteError
 from imgtk.geometry import Box
@@ -156,63 +155,6 @@ def chosen(cases: list[tuple], count: int) -> list[tuple]:
         groups.setdefault(case[:2], []).append(case)
     plain = [group[0] for group in groups.values()]
     return plain + [case for group in groups.values() for case in draw.sample(group, count)]
-
-
-def pillow_file(path: Path, case: tuple[str, str, dict]) -> bool:
-    """Write a file of Pillow's; whether there is such a file."""
-    form, mode, options = case
-    image = PIL.Image.fromarray(sample_image("rgba", size=SIZE).numpy())
-    image = image if mode.endswith("A") else image.convert("RGB")
-    try:
-        image.convert(mode).save(path, form, **options)
-    except (OSError, KeyError, ValueError):
-        return False
-    return True
-
-
-PILLOW = [
-    *product(
-        ["JPEG"], ["L", "RGB", "CMYK"], [{}, {"progressive": True}, {"subsampling": 2}, {"restart_marker_rows": 1}]
-    ),
-    *product(["PNG"], ["1", "L", "LA", "P", "RGB", "RGBA"], [{}, {"bits": 4}, {"transparency": 0}]),
-    *product(["WEBP"], ["L", "RGB", "RGBA"], [{}, {"lossless": True}]),
-    *product(["BMP"], ["1", "L", "P", "RGB", "RGBA"], [{}]),
-    *product(["GIF"], ["1", "L", "P"], [{}, {"transparency": 0}, {"interlace": 0}]),
-    *product(["AVIF"], ["L", "RGB", "RGBA"], [{}, {"quality": 100, "subsampling": "4:4:4"}]),
-    *product(["PPM"], ["1", "L", "RGB"], [{}]),
-]
-
-
-def test_files_of_pillow(tmp_path):
-    for case in PILLOW:
-        path = tmp_path / "a"
-        if not pillow_file(path, case):
-            continue
-        assert outcome(path, None) == "read", case
-        with PIL.Image.open(path) as other:
-            wanted = np.asarray(other.convert("RGBA"))
-        image = read(path)
-        pixels = np.broadcast_to(image.pixels, wanted[..., :3].shape).astype(int)
-        assert np.abs(pixels - wanted[..., :3]).max() <= (1 if case[1] == "CMYK" else 0), case
-        alpha = np.full(wanted.shape[:2], 255) if image.alpha is None else image.alpha
-        assert np.array_equal(alpha, wanted[..., 3]), case
-
-
-PNG_KINDS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 4: (8, 16), 6: (8, 16)}
-
-
-@pytest.mark.parametrize("colour_type", PNG_KINDS)
-def test_png_of_any_kind(tmp_path, colour_type):
-    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
-    for depth in PNG_KINDS[colour_type]:
-        values = RANDOM.integers(0, 2**depth, (5, 8, channels))
-        bits = values[..., None] >> np.arange(depth - 1, -1, -1) & 1
-        rows = b"".join(b"\0" + np.packbits(row.ravel()).tobytes() for row in bits.astype(np.uint8))
-        (tmp_path / "a.png").write_bytes(png(rows, 8, 5, depth, colour_type))
-        top = 65535 if depth == 16 else 255
-        scaled = (values * (top // (2**depth - 1))).astype(np.uint16 if depth == 16 else np.uint8)
-        alpha = scaled[..., -1] if channels in (2, 4) else None
-        assert outcome(tmp_path / "a.png", (scaled[..., : channels - (alpha is not None)], alpha)) == "read"
 
 
 FIELDS = ("icc", "exif", "xmp", "dpi", "iptc", "text")

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from imgtk.dimensions import Dimensions
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.params import Flag, ImageFile, Integer, Param
+
+
+class Example(ImageFile):
+    """Accepts a path, but not what looks like a size: a wrong one would be taken for a file."""
+
+    def convert(self, value: object) -> Path:
+        if re.fullmatch(r"[\dx]+", str(value)):
+            raise self._fail(value)
+        return super().convert(value)
 
 
 @hookimpl
@@ -23,7 +35,7 @@ def imgtk_operators() -> list[OpSpec]:
                     default=None,
                     positional=True,
                 ),
-                Param("image", ImageFile(), "The example: sand, fur, cloth, bark, clouds …", positional=True),
+                Param("image", Example(), "The example: sand, fur, cloth, bark, clouds …", positional=True),
                 Param("tileable", Flag(), "Whether it repeats itself without seams.", default=False),
                 Param(
                     "seed",

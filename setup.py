@@ -94,6 +94,7 @@ setup(
     },
     entry_points={
         "console_scripts": ["imgtk=imgtk.cli:main"],
+        "pytest11": ["imgtk=imgtk.testing.pytest_plugin"],
         "imgtk": [f"{name.removeprefix('imgtk_')}={name}" for name in BUILT_IN],
     },
 )

@@ -48,6 +48,7 @@ PUBLIC = {
             "imgtk.device",
         ),
         *(
+            "imgtk.network_op",
             "imgtk.preset",
             "imgtk.file_format",
             "imgtk.io.foreign",

@@ -13,9 +13,11 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 OPERATORS = {
+    "imgtk-halftone": "print:halftone",
     "imgtk-realesrgan": "upscale:realesrgan",
     "imgtk-sepia": "tone:sepia",
     "imgtk-spandrel": "upscale:spandrel",
+    "imgtk-tinyedge": "edges:tiny",
 }
 """The operator of each that has one."""
 NAMES = (*OPERATORS, "imgtk-onnxref", "imgtk-qoi", "imgtk-toolbox")

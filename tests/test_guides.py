@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from torch import nn
 
 from imgtk import Image, hookspecs, op, params
 from imgtk.cli import main
@@ -23,7 +22,6 @@ from imgtk.spec_check import RESERVED
 from imgtk.testing import check_op
 from imgtk.upscaling.network import load_network
 from imgtk.weights import Card, save
-from imgtk.weights.architecture import Architecture
 
 ROOT = Path(__file__).parents[1]
 PIPELINES = (ROOT / "docs" / "pipelines.md").read_text("utf-8")
@@ -53,7 +51,7 @@ def test_every_hook_is_documented_with_its_signature() -> None:
 
 def test_code_is_that_of_the_example() -> None:
     named = [block for page in ("python", "toml") for block in blocks(PLUGINS, page) if block.startswith("# examples/")]
-    assert len(named) == 9
+    assert len(named) == 12
     for block in named:
         path, _, code = block.partition("\n")
         assert code in (ROOT / path.removeprefix("# ")).read_text("utf-8"), path
@@ -93,25 +91,6 @@ def test_an_upscaler_from_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     check_op("upscale:tiny", scale=2, sizes=[(61, 47), (1, 1)], registry=registry)
     file = tmp_path / "my_upscaler" / "weights" / "tiny-x2.safetensors"
     assert type(load_network(file, registry.architectures)).__name__ == "TinyNet"
-
-
-def test_an_operator_that_asks_for_its_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It restores with a network of the registry alone, found by its name in the package."""
-    (code,) = [block for block in blocks(PLUGINS, "python") if block.startswith("# my_restorer/op.py")]
-    package = tmp_path / "my_restorer"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "op.py").write_text(code)
-    (package / "network.py").write_text(
-        "import torch\n\n\ndef detect(state):\n    return torch.nn.Conv2d(3, 3, 3, padding=1, device='meta'), state\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    network = nn.Conv2d(3, 3, 3, padding=1)
-    nn.init.dirac_(network.weight)
-    save(package / "weights" / "keep.safetensors", network.state_dict(), Card("keep", "", "Conv2d"))
-    spec = op.OpSpec("restore:mine", "my_restorer.op:Restore", "", (params.Param("model", params.Text(), ""),))
-    known = [Architecture("Conv2d", "my_restorer.network:detect", "mine", operator="restore:mine")]
-    check_op(spec, registry=Registry.of(spec, architectures=known), model="keep", sizes=[(41, 27), (1, 1)])
 
 
 EXAMPLES: dict[str, tuple[params.Param, ...]] = {

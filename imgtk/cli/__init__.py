@@ -35,6 +35,7 @@ COMMANDS = {
     "install": ("imgtk.cli.install:install", "Install plugins beside imgtk."),
     "uninstall": ("imgtk.cli.install:uninstall", "Remove a plugin."),
     "completion": ("imgtk.cli.completion:completion", "Complete commands and pipelines with the Tab key."),
+    "check": ("imgtk.cli.check:check", "Check an installed plugin."),
     "doctor": ("imgtk.cli.doctor:doctor", "Show versions, devices, plugins and weights."),
 }
 """The location of each command, and its one-line help."""

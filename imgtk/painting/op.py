@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from imgtk.context import BuildContext
 from imgtk.errors import WeightsError
 from imgtk.geometry import Extent, Geometry
+from imgtk.network_op import NetworkOp
 from imgtk.nn.border import continued
 from imgtk.nn.noise import Noise
 from imgtk.nn.normalise import NormalisingNetwork, Source
-from imgtk.op import Facts, ImageOp
+from imgtk.op import Facts
 from imgtk.weights import read_state
 from imgtk.weights.architecture import Architecture, network_of
 
@@ -26,7 +27,7 @@ MARGIN = 64
 along the borders, which no loss has seen; it is cut off with the margin."""
 
 
-class Paint(ImageOp):
+class Paint(NetworkOp):
     """Repaint by a network.
 
     The network normalises by statistics of the whole image (`measure`), so all tiles are painted alike.
@@ -44,17 +45,11 @@ class Paint(ImageOp):
     forward_fn: NormalisingNetwork
 
     def __init__(self, model: str, package: str, strength: float = 1.0, *, context: BuildContext) -> None:
-        self.model, self.strength, self.context = model, strength, context
-        self.path = context.locate(model, package)
+        super().__init__(model, package=package, context=context)
+        self.strength = strength
 
-    @cached_property
-    def network(self) -> NormalisingNetwork:
-        """The network as stored."""
-        return load_network(self.path, self.context.architectures)
-
-    @property
-    def weight_files(self) -> Sequence[Path]:
-        return (self.path,)
+    def load(self, path: Path) -> NormalisingNetwork:
+        return load_network(path, self.context.architectures)
 
     @cached_property
     def facts(self) -> Facts:
@@ -83,14 +78,6 @@ class Paint(ImageOp):
         height, width = x.shape[2:]
         painted = painted[:, :, self.margin : self.margin + height, self.margin : self.margin + width]
         return painted if self.strength == 1 else torch.lerp(x.to(painted.dtype), painted, self.strength)
-
-    def summary(self) -> Mapping[str, str]:
-        size = sum(p.numel() for p in self.network.parameters()) / 1e6
-        return {"weights": self.model, "network": f"{self.network.description}, {size:.2f} M parameters"}
-
-    def close(self) -> None:
-        for held in ("network", "forward_fn"):
-            self.__dict__.pop(held, None)
 
 
 def load_network(path: Path, architectures: Iterable[Architecture]) -> NormalisingNetwork:

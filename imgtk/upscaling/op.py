@@ -15,6 +15,7 @@ from torch import Tensor
 from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Geometry, Size, Window
+from imgtk.network_op import NetworkOp
 from imgtk.nn.border import continued
 from imgtk.nn.interpolation import interpolated
 from imgtk.nn.resample import resample, support
@@ -31,7 +32,7 @@ FINE, COARSE = 1.0, 3.0
 whose input has noise and blocks of 8 pixels that must not come back."""
 
 
-class Upscale(ImageOp):
+class Upscale(NetworkOp):
     """Upscale by a network, and by resampling what is left to the wanted scale.
 
     The network runs at its native scale; if that is not the wanted one, an antialiased bicubic takes its output to the
@@ -87,9 +88,8 @@ class Upscale(ImageOp):
         if denoise is not None:
             assert denoise_pair is not None, "an operator with denoise= has a pair of weights"
             shares = [(name, share) for name, share in zip(denoise_pair, (1 - denoise, denoise), strict=True) if share]
+        super().__init__(*(name for name, _ in shares), package=package, context=context)
         self.shares = shares
-        self.context = context
-        self.paths = [context.locate(name, package) for name, _ in shares]
         self.scale = Fraction(scale)
         self.tta, self.tileable = tta, tileable
         names = {name for name, _ in self.shares}
@@ -99,15 +99,14 @@ class Upscale(ImageOp):
     @cached_property
     def network(self) -> UpscalingNetwork:
         """The network as stored, or interpolated."""
-        networks = [load_network(path, self.context.architectures) for path in self.paths]
+        networks = [self.load(path) for path in self.paths]
         if len(networks) == 1:
             return networks[0]
         names, shares = zip(*self.shares, strict=True)
         return interpolated(networks, shares, names)
 
-    @property
-    def weight_files(self) -> Sequence[Path]:
-        return self.paths
+    def load(self, path: Path) -> UpscalingNetwork:
+        return load_network(path, self.context.architectures)
 
     @property
     def resamples(self) -> bool:
@@ -125,6 +124,8 @@ class Upscale(ImageOp):
             halo += ceil(Fraction(support("bicubic", self.scale / self.network.scale), self.network.scale)) + 1
         periodic = (self.tileable in ("x", "both"), self.tileable in ("y", "both"))
         return Geometry(self.scale, halo, multiple=self.network.multiple, periodic=periodic)
+
+    __call__ = ImageOp.__call__  # which goes through `render`
 
     def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
         native = self.network.scale
@@ -180,10 +181,6 @@ class Upscale(ImageOp):
                 self.tileable
             ]
         return facts
-
-    def close(self) -> None:
-        for held in ("network", "forward_fn"):
-            self.__dict__.pop(held, None)
 
 
 def self_ensemble(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

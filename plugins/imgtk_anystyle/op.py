@@ -59,10 +59,10 @@ class AnyStyle(PaintStrokes):
     @cached_property
     def network(self) -> StyledNetwork:
         """The network that paints in the style of the images."""
-        found = network_of(read_state(self.path), self.context.architectures, str(self.path)).float()
+        found = network_of(read_state(self.paths[0]), self.context.architectures, str(self.paths[0])).float()
         if not isinstance(found, AnyStyleNetwork):
             raise WeightsError(
-                f"{self.path} holds {type(found).__name__}, which does not paint in the style of another image"
+                f"{self.paths[0]} holds {type(found).__name__}, which does not paint in the style of another image"
             )
         with torch.inference_mode(False), torch.no_grad():
             codes = torch.cat([found.code(image) for image in self.images])

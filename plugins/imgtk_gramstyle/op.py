@@ -13,7 +13,6 @@ from imgtk.nn.interpolation import interpolated
 from imgtk.nn.normalise import NormalisingNetwork
 from imgtk.op import Facts
 from imgtk.painting.blend import Blend
-from imgtk.painting.op import load_network
 from imgtk.painting.strokes import PaintStrokes
 from imgtk_gramstyle import HARSH
 
@@ -52,7 +51,7 @@ class Stylise(PaintStrokes):
         context: BuildContext,
     ) -> None:
         super().__init__(model, PACKAGE, Blend(strength, keep_colour, mask), scale, seed, context=context)
-        self.models = [model, *others]
+        self.models += others
         mix = mix or [1 / len(self.models)] * len(others)
         if len(mix) != len(others) or sum(mix) > 1 + 1e-9:
             raise ParameterError(
@@ -60,7 +59,7 @@ class Stylise(PaintStrokes):
                 hint="Give a share from 0 to 1 for each style after the first, up to 1 together.",
             )
         self.shares = [1 - sum(mix), *mix]
-        self.paths = [self.path, *(context.locate(other, PACKAGE) for other in others)]
+        self.paths += (context.locate(other, PACKAGE) for other in others)
 
     @cached_property
     def facts(self) -> Facts:
@@ -69,12 +68,8 @@ class Stylise(PaintStrokes):
     @cached_property
     def network(self) -> NormalisingNetwork:
         """The network as stored, or interpolated."""
-        networks = [load_network(path, self.context.architectures) for path in self.paths]
+        networks = [self.load(path) for path in self.paths]
         return networks[0] if len(networks) == 1 else interpolated(networks, self.shares, self.models)
-
-    @property
-    def weight_files(self) -> Sequence[Path]:
-        return self.paths
 
     def summary(self) -> Mapping[str, str]:
         facts = dict(super().summary())

@@ -49,7 +49,7 @@ class Translate(PaintStrokes):
     def network(self) -> Translation:
         """The way through the stored network that is asked for."""
         (origin,) = (domain for domain in DOMAINS if domain != self.target)
-        return Translation(load_unit(self.path, self.context.architectures), origin, self.target)
+        return Translation(load_unit(self.paths[0], self.context.architectures), origin, self.target)
 
 
 def load_unit(path: Path, architectures: Iterable[Architecture]) -> UNIT:

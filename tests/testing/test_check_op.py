@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from imgtk.errors import ParameterError
-from imgtk.geometry import Geometry
-from imgtk.op import Facts, ImageOp, OpSpec
+from imgtk.geometry import Geometry, Window, cut
+from imgtk.op import Facts, ImageOp, OpSpec, Planes
 from imgtk.params import Number, Param
 from imgtk.testing import check_op, sample_image
 
@@ -88,6 +88,66 @@ class Coarse(Plain):
         return (x + 64) - 64
 
 
+class Nothing(Plain):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return None  # type: ignore[return-value]
+
+
+class Double(Plain):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x.double()
+
+
+class WidensHalf(Plain):
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x if x.dtype == torch.float32 else x.half()
+
+
+class Tints(Plain):
+    facts = Facts(needs_float32=True)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x * torch.tensor([1, 0.9, 0.7], device=x.device)[:, None, None]
+
+
+class NotGray(Plain):
+    facts = Facts(gray=True, may_add_colour=True)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x
+
+
+class Forgets(Plain):
+    facts = Facts(needs_float32=True)
+
+    def __init__(self) -> None:
+        self.gains = torch.full((1, 3, 1, 1), 0.5)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x * self.gains
+
+
+class Undecided(Plain):
+    """Through the engine, which calls `render`, it gives something else."""
+
+    facts = Facts(needs_float32=True)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return x
+
+    def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
+        return cut(inputs[0] / 2, window.inner)
+
+
+class Moves(Plain):
+    """Alpha stays where it was in tiles: they are flipped each by itself."""
+
+    facts = Facts(needs_float32=True, planes=Planes.ALL)
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return torch.cat([x[:, :3], x[:, 3:].flip(3)], 1)
+
+
 def spec(implementation: type, **kwargs: Any) -> OpSpec:
     return OpSpec("test:it", f"{__name__}:{implementation.__name__}", "For a test.", **kwargs)
 
@@ -108,12 +168,28 @@ def test_a_good_operator_passes() -> None:
         (NoHalo, r"tiles of 24 differ from the whole .* at x = "),
         (Position, "tiles of 24 differ from the whole"),
         (Coarse, "needs_float32"),
+        (Nothing, "gives NoneType"),
+        (Double, "gives torch.float64"),
+        (WidensHalf, "gives torch.float16, but must give torch.bfloat16"),
+        (Undecided, "the engine gives something else than a call"),
+        (Moves, "with alpha: tiles of 24 differ"),
+        (NotGray, r"it promises Facts.gray"),
     ],
 )
 def test_a_broken_promise_is_named(implementation: type, message: str) -> None:
     with pytest.raises(AssertionError, match=message) as caught:
         check_op(spec(implementation), sizes=[(61, 33)])
-    assert str(caught.value).startswith("test:it on a 61x33 image: ")
+    assert str(caught.value).startswith("test:it on a 61x33 image")
+
+
+def test_colour_from_gray_is_found() -> None:
+    with pytest.raises(AssertionError, match=r"a gray 9x5 image: the output is in colour, by 0\..*may_add_colour"):
+        check_op(spec(Tints), sizes=[(9, 5)])
+
+
+def test_what_to_forgets_is_found() -> None:
+    with pytest.raises(AssertionError, match=r"test:it: to\(\) does not move all that the operator keeps"):
+        check_op(spec(Forgets), sizes=[(9, 5)])
 
 
 def test_wrong_parameters_are_the_callers_mistake() -> None:

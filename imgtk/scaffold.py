@@ -1,10 +1,12 @@
-"""Makes the package of a plugin from the template in `imgtk/template`, which is a Copier template as well."""
+"""Makes the package of a plugin from the template in `imgtk/template`. Copier can use it as well, by copier.yml."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import yaml
 from jinja2 import Environment, StrictUndefined
 
 from imgtk import __version__
@@ -16,6 +18,8 @@ KINDS = ("operator", "network", "format")
 """What a plugin made from the template brings."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+SOURCE = "gh:imgtk/imgtk"
+"""Where Copier finds the template."""
 _SUFFIX = ".jinja"
 
 
@@ -64,10 +68,13 @@ def make_package(kind: str, name: str, parent: Path, *, author: str = "The autho
     return target
 
 
-def _rendered(answers: dict[str, str]) -> dict[str, str]:
+def _rendered(answers: dict[str, Any]) -> dict[str, str]:
     """Return the files by path. Names are templates, too: a file whose name is empty is left out."""
     template = Path(__file__).parent / "template" / "project"
     jinja = Environment(keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False)
+    jinja.filters["to_nice_yaml"] = yaml.safe_dump  # as Copier has it
+    asked = {key: answers[key] for key in ("author", "imgtk_version", "kind", "name")}
+    answers = {**answers, "_copier_answers": {"_commit": f"v{__version__}", "_src_path": SOURCE, **asked}}
     found: dict[str, str] = {}
     for path in sorted(template.rglob("*")):
         parts = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from imgtk import Image
@@ -17,6 +19,7 @@ from imgtk.errors import UsageError, WriteError
 from imgtk.scaffold import KINDS, make_package
 from tests.clean import clean_environment, offline
 
+ROOT = Path(__file__).parents[1]
 FIVE_MINUTES = 300
 USED = {
     "operator": ["run", "adjust:soft-glow 0.7", "in.png", "-o", "out.png"],
@@ -69,6 +72,28 @@ def test_what_is_made_is_complete_and_in_order(kind: str, tmp_path: Path) -> Non
     ruff = [sys.executable, "-m", "ruff"]
     subprocess.run([*ruff, "check", "--isolated", "--line-length=120", "--select=E,F,UP,B", folder], check=True)
     subprocess.run([*ruff, "format", "--check", "--isolated", "--line-length=120", folder], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_copier_makes_the_same(kind: str, tmp_path: Path) -> None:
+    copier = shutil.which("copier")
+    if not copier:
+        pytest.skip("needs copier")
+    source = tmp_path / "source"  # without git, of which Copier would take the last release
+    shutil.copytree(ROOT / "imgtk/template", source / "imgtk/template")
+    shutil.copy(ROOT / "copier.yml", source)
+    ours = make_package(kind, "soft-glow", tmp_path, author="Ann")
+    said = [f"--data={key}={value}" for key, value in (("kind", kind), ("name", "soft-glow"), ("author", "Ann"))]
+    subprocess.run([copier, "copy", "--quiet", "--defaults", *said, source, tmp_path / "theirs"], check=True)
+    files = {path.relative_to(ours) for path in ours.rglob("*") if path.is_file()}
+    theirs = {path.relative_to(tmp_path / "theirs") for path in (tmp_path / "theirs").rglob("*") if path.is_file()}
+    assert theirs == files
+    for path in files - {Path(".copier-answers.yml")}:
+        assert (tmp_path / "theirs" / path).read_bytes() == (ours / path).read_bytes(), path
+    answers = yaml.safe_load((ours / ".copier-answers.yml").read_text())
+    said = yaml.safe_load((tmp_path / "theirs/.copier-answers.yml").read_text())
+    assert {key: answers[key] for key in answers if key[0] != "_"} == {key: said[key] for key in said if key[0] != "_"}
 
 
 @pytest.mark.parametrize("name", ["", "A", "imgtk-x", "a--b", "3d", "a_b", "../a", "a b", "ünder"])

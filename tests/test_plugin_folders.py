@@ -11,6 +11,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from imgtk.serve import server
+
 WARM = '''
 import imgtk
 
@@ -74,3 +76,10 @@ def test_broken_files_leave_the_rest_working(folder: Path, tmp_path: Path) -> No
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "there is no folder of plugins" in imgtk("ops", "--plugins-dir", tmp_path / "none", where=tmp_path, code=2)
+
+
+def test_a_server_leaves_them_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMGTK_PLUGINS_DIR", str(folder))
+    monkeypatch.setenv("IMGTK_DISABLE_PLUGINS", "")
+    server._disable_plugins()
+    assert {"warm", "cosy"} <= set(os.environ["IMGTK_DISABLE_PLUGINS"].split(","))

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from imgtk.config import Config, presets
 from imgtk.errors import ImgtkError, UsageError
+from imgtk.plugin_folders import in_folder, plugin_folders
 from imgtk.registry import GROUP, default
 from imgtk.serve.app import application
 from imgtk.serve.options import ServeOptions
@@ -173,5 +174,6 @@ def _disable_plugins() -> None:
     names = {
         entry.name for entry in entry_points(group=GROUP) if not (entry.dist and entry.dist.metadata["Name"] == OURS)
     }
+    names |= {entry.name for folder in plugin_folders() for entry in in_folder(folder, GROUP)}
     given = os.environ.get("IMGTK_DISABLE_PLUGINS", "")
     os.environ["IMGTK_DISABLE_PLUGINS"] = ",".join(filter(None, [given, *sorted(names)]))

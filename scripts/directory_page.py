@@ -19,23 +19,23 @@ ROOT = Path(__file__).parents[1]
 INTRODUCTION = """\
 # Directory of plugins
 
-`imgtk plugins --directory` prints this list. `imgtk install NAME` takes the names in it.
+`imgtk plugins --directory` prints this list. `imgtk install NAME` installs a plugin from it.
 
-| plugin | what it does | brings | licence of the code | of the weights |
+| plugin | what it does | provides | licence of the code | licence of the weights |
 |---|---|---|---|---|
 """
 END = """
-## Be listed
+## How to be listed
 
-Add a table to `docs/directory.toml`, run `python scripts/directory_page.py`, and open a pull request. What is checked:
+Add a table to `docs/directory.toml`, run `python scripts/directory_page.py`, and open a pull request. We check that
 
 - the package installs into a fresh environment by `imgtk install`, with the versions that imgtk keeps;
 - `imgtk plugins` shows no error, and its tests pass with the newest imgtk;
 - the licences of code and weights are stated, in the package and here;
-- it downloads nothing and sends nothing by itself, and what it brings does what the summary says.
+- it downloads and sends nothing by itself, and works as its summary says.
 
-A plugin that fails these for longer than a release of imgtk is taken out. Nobody reviews the code of listed plugins:
-install what you trust.
+A plugin that fails these checks for longer than one release of imgtk is removed. Nobody reviews the code of listed plugins:
+install only what you trust.
 """
 
 

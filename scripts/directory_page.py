@@ -34,8 +34,8 @@ Add a table to `docs/directory.toml`, run `python scripts/directory_page.py`, an
 - the licences of code and weights are stated, in the package and here;
 - it downloads and sends nothing by itself, and works as its summary says.
 
-A plugin that fails these checks for longer than one release of imgtk is removed. Nobody reviews the code of listed plugins:
-install only what you trust.
+A plugin that fails these checks for longer than one release of imgtk is removed. Nobody reviews the code of listed
+plugins: install only what you trust.
 """
 
 

@@ -136,7 +136,7 @@ class Api:
         if not good:
             detail = 'expected JSON like {"pipeline": "upscale:bicubic x2", "size": [640, 480]}'
             raise Problem(422, "request", detail)
-        return JSONResponse(await self._service.plan(text, (width, height), files))
+        return JSONResponse(await self._service.plan(request.state.client, text, (width, height), files))
 
     async def operators(self, request: Request) -> Response:
         return JSONResponse(self._operators)

@@ -102,7 +102,7 @@ def _paths(limits: Limits) -> dict[str, Any]:
                 "Plan a pipeline without running it.",
                 "Checks the text, and tells sizes, memory and an estimate of the time.",
                 {"200": _json("Plan")},
-                (413, 422, 503),
+                (409, 413, 422, 503),
                 body={"required": True, "content": {"application/json": {"schema": _plan_request()}}},
             )
         },
@@ -118,7 +118,10 @@ def _operation(
     summary: str, description: str, responses: dict[str, Any], problems: tuple[int, ...] = (), **more: Any
 ) -> dict[str, Any]:
     told = {401: "A token is needed.", 404: "You have no such job.", 408: "The request came too slowly."}
-    told |= {409: "There is no result (yet).", 413: "The request, image, pipeline or result is too large."}
+    told |= {
+        409: "There is no result (yet), or a newer plan was asked for.",
+        413: "The request, image, pipeline or result is too large.",
+    }
     told |= {415: "The body is of another type.", 422: "The pipeline, the image or an option is wrong."}
     told |= {429: "You have too many jobs.", 503: "The queue is full, or the server is busy or ending."}
     problem = {"content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}

@@ -68,6 +68,8 @@ class Service:
         settings = replace(options.settings, device=devices[0])
         self.inspector = WorkerHandle("inspector", settings, options.warm, on_broken=on_broken)
         self.jobs = Jobs(workers, options.limits, folder)
+        self._planning = asyncio.Lock()
+        self._newest: dict[str, PlanTask] = {}
 
     def start(self) -> None:
         """Start the processes."""
@@ -129,8 +131,20 @@ class Service:
         canonical, planned = to_text(graph, self.registry), None
         if not files:
             task = PlanTask(canonical, size=size, pixels_out=self.options.limits.pixels_out)
-            planned = await self.inspector.ask(task, self.options.limits.inspect_seconds)
+            planned = await self._planned(client, task)
         return {"pipeline": canonical, "chain": chain_of(graph, self.registry), "plan": planned}
+
+    async def _planned(self, client: str, task: PlanTask) -> dict[str, Any]:
+        """One plan at a time, so that uploads wait for one at most; of each client the last one counts."""
+        self._newest[client] = task
+        try:
+            async with self._planning:
+                if self._newest.get(client) is not task:
+                    raise Problem(409, "superseded", "you have asked for another plan meanwhile")
+                return await self.inspector.ask(task, self.options.limits.inspect_seconds)
+        finally:
+            if self._newest.get(client) is task:
+                del self._newest[client]
 
     async def preview(self, job: Job, source: Path) -> Path:
         """Return a version of an image of a job that browsers show."""

@@ -240,3 +240,19 @@ def test_openapi_lists_what_is_served(served: Served) -> None:
         if method != "HEAD" and route.path.startswith("/api/")
     }
     assert listed == there
+
+
+def test_plans_do_not_queue_up(client: Client, photo: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def plan(number: int) -> str:
+        try:
+            return str(client.plan(f"upscale:bicubic x2 | adjust:blur {number + 1}", (2000, 1500))["pipeline"])
+        except ApiError as error:
+            return str(error.problem["type"])
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(plan, range(8)))
+    assert told.count("urn:imgtk:problem:superseded") >= 4
+    assert any(one.startswith("upscale") for one in told)
+    assert client.run("adjust:blur", photo).content

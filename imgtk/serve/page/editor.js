@@ -112,7 +112,7 @@ export class Editor extends EventTarget {
       this.#showPlan(told.plan, size);
       this.#showCards(told.chain);
     } catch (error) {
-      if (error.name === "AbortError") return;
+      if (error.name === "AbortError" || error.members?.type?.endsWith(":superseded")) return;
       this.#showError(error);
       find("#plan").textContent = "";
     }

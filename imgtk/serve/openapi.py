@@ -119,7 +119,7 @@ def _operation(
 ) -> dict[str, Any]:
     told = {401: "A token is needed.", 404: "You have no such job.", 408: "The request came too slowly."}
     told |= {
-        409: "There is no result (yet), or a newer plan was asked for.",
+        409: "No result (yet); or you have asked for another plan.",
         413: "The request, image, pipeline or result is too large.",
     }
     told |= {415: "The body is of another type.", 422: "The pipeline, the image or an option is wrong."}

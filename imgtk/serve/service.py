@@ -119,12 +119,12 @@ class Service:
     def _callable(self, upload: Upload) -> Mapping[str, Path]:
         return upload.files
 
-    async def plan(self, text: str, size: tuple[int, int], files: list[str]) -> dict[str, Any]:
+    async def plan(self, client: str, text: str, size: tuple[int, int], files: list[str]) -> dict[str, Any]:
         """Return what a pipeline would do with an image of a size; without figures if it reads images that are not
         there yet.
 
         Raises:
-            Problem: for what is not served.
+            Problem: for what is not served, and if the client has asked for another plan meanwhile.
             ImgtkError: for a wrong pipeline.
         """
         graph: Graph = await asyncio.to_thread(self.policy.parse, text, {name: Path(name) for name in files})

@@ -98,7 +98,7 @@ def test_changelog_has_a_section_per_release_and_known_kinds() -> None:
 
 THEMES = """
     api architecture commands docs example_package guides language packaging project site
-    bad_input run_folders startup s3 compare load safety engine moved_pixels video check_op conversion
+    bad_input run_folders startup s3 compare load safety page engine moved_pixels video check_op conversion
     damaged kept_encoding matrix orientation pixel_layouts roundtrip shared_files writing interpolation
     parameters shipped contract reference
     adjust blended_styles compose filters geometry upscale

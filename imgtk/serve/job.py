@@ -84,7 +84,7 @@ class Job:
     ended: float = 0.0
     seconds: float = 0.0
     _began: float = 0.0
-    _progress: tuple[int, int, str] = (0, 0, "")
+    _progress: tuple[int, int, str, float] = (0, 0, "", 0.0)
     _result: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -127,9 +127,9 @@ class Job:
         self.state, self._began = State.RUNNING, monotonic()
         self._tell()
 
-    def advance(self, done: int, total: int, stage: str) -> None:
+    def advance(self, done: int, total: int, stage: str, share: float) -> None:
         """Record the number of finished tiles."""
-        self._progress = (done, total, stage)
+        self._progress = (done, total, stage, share)
         self._tell()
 
     def stop(self) -> None:
@@ -154,14 +154,14 @@ class Job:
     @property
     def seconds_left(self) -> float | None:
         """Estimated seconds left, by the finished tiles; None before the first, and if it does not run."""
-        done, total, _ = self._progress
-        if self.state is not State.RUNNING or not done:
+        share = self._progress[3]
+        if self.state is not State.RUNNING or not share:
             return None
-        return (monotonic() - self._began) / done * (total - done)
+        return (monotonic() - self._began) / share * (1 - share)
 
     def to_dict(self, position: int | None = None) -> dict[str, Any]:
         """Return the job as clients see it."""
-        done, total, stage = self._progress
+        done, total, stage, share = self._progress
         left = self.seconds_left
         return {
             "id": self.id,
@@ -171,7 +171,7 @@ class Job:
             "image": {"name": self.name, "size": list(self.size)},
             "planned": {"size": list(self.output)},
             "position": position,
-            "progress": {"done": done, "total": total, "stage": stage},
+            "progress": {"done": done, "total": total, "stage": stage, "share": round(share, 4)},
             "seconds_left": None if left is None else round(left, 1),
             "result": self._result_dict() if self.state is State.DONE else None,
             "problem": self.problem.to_dict() if self.problem else None,

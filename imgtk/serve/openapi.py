@@ -165,7 +165,7 @@ def _schemas() -> dict[str, Any]:
     size = {"type": "array", "items": whole, "description": "Width and height."}
     maybe = ["object", "null"]
     state = {"enum": ["queued", "running", "cancelling", "done", "failed", "cancelled"]}
-    progress = _object(done=whole, total=whole, stage=text)
+    progress = _object(done=whole, total=whole, stage=text, share=number)
     result = _object(name=text, type=text, size=size, bytes=whole, notes=_array(text), warnings=_array(text))
     result |= {"type": maybe}
     return {

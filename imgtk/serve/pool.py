@@ -23,7 +23,7 @@ __all__ = ["WorkerDied", "WorkerHandle"]
 BACKOFF = 0.5, 30.0
 """Seconds before a worker that died while it started is started again: at first, and at most."""
 
-OnProgress = Callable[[int, int, str], None]
+OnProgress = Callable[[int, int, str, float], None]
 
 log = logging.getLogger("imgtk.serve")
 

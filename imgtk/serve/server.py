@@ -171,7 +171,8 @@ def _socket(options: ServeOptions) -> socket.socket:
 
 def _disable_plugins() -> None:
     """Leave the plugins of other distributions unimported, in this process and in those that it starts."""
-    names = {
+    names = {entry.name for folder in plugin_folders() for entry in in_folder(folder, GROUP)}
+    names |= {
         entry.name for entry in entry_points(group=GROUP) if not (entry.dist and entry.dist.metadata["Name"] == OURS)
     }
     names |= {entry.name for folder in plugin_folders() for entry in in_folder(folder, GROUP)}

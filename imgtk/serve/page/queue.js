@@ -227,10 +227,10 @@ export class Queue {
     const word = run.state === "done" ? "Download" : "Stop";
     const key = `${word} ${letter}`;
     const button = { type: "button", dataset: { key }, "aria-label": `${word} ${letter} of ${name}`, onclick: act };
-    const { done = 0, total = 0 } = run.job?.progress ?? {};
+    const { share = 0 } = run.job?.progress ?? {};
     const running = run.state === "running" || run.state === "cancelling";
     const bar = element("progress", { max: 1, "aria-label": `Progress of ${letter} of ${name}` });
-    if (total) bar.value = done / total;
+    if (share) bar.value = share;
     return element(
       "div",
       { className: "job", dataset: { state: run.state } },

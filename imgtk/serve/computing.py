@@ -101,7 +101,7 @@ class Computer:
                 f"{task.source} is not named like an image", hint="Images only: clips are for the command line."
             )
         for path in task.others:
-            if path.suffix.lower() in ("", *READABLE):  # others are no images: look-up tables
+            if path.suffix.lower() in ("", *readable()):  # others are no images: look-up tables
                 read_headers(path, max_pixels=task.pixels_in)
         headers = read_headers(task.source, max_pixels=task.pixels_in)
         pixels = sum(header.size.pixels for header in headers)

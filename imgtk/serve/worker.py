@@ -1,8 +1,9 @@
 """A worker process: takes tasks from a pipe, one at a time, and tells how they go.
 
 What it is sent: `("do", id, task)` and `("cancel", id)`. What it sends: `("ready",)` once, or `("broken", problem)`;
-for a task `("progress", id, done, total, stage, share)` as often as it goes on, then `("done", id, result)` or `("failed", id,
-problem)`, where the problem is None if the task was cancelled. When the pipe breaks, it ends: the server is gone.
+for a task `("progress", id, done, total, stage, share)` as often as it goes on, then `("done", id, result)` or
+`("failed", id, problem)`, where the problem is None if the task was cancelled. When the pipe breaks, it ends: the
+server is gone.
 """
 
 from __future__ import annotations

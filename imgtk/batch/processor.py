@@ -127,7 +127,7 @@ class Processor:
             return self._clip(job.moving, seconds, key)
         headers = read_headers(job.source, max_pixels=self._max_pixels)
         if large.installed() and (len(headers) > 1 or self._pipeline.exceeds_memory(headers[0])):
-            return self._devices.call(lambda pipeline: self._in_pieces(pipeline, job, headers[0], seconds, key))
+            return self._devices.call(lambda pipeline: self._in_pieces(pipeline, job, headers, seconds, key))
         notes: dict[str, None] = {}
         with self._read.holding(headers[0].nbytes):
             with timed(seconds, "read"):
@@ -148,11 +148,12 @@ class Processor:
         return Row(str(job.source), "done", str(target), result.size, seconds, sha256, tuple(notes), warnings)
 
     def _in_pieces(
-        self, pipeline: Pipeline, job: Job, header: Header, seconds: dict[str, float], key: str | None
+        self, pipeline: Pipeline, job: Job, headers: Sequence[Header], seconds: dict[str, float], key: str | None
     ) -> Row | None:
         """Process an image that stays on disk, or a file of several pages."""
         if self._state.ending:
             return None
+        header = headers[0]
         with timed(seconds, "compute"):
             size = pipeline.output_size(header.size)
             has_alpha = pipeline.output_alpha(header.has_alpha)
@@ -166,7 +167,8 @@ class Processor:
                 progress=self._progress,
                 name=job.name,
             )
-        warnings = left_out(header.metadata, result.size, header.channels < 3, target, writing)
+        lost = (left_out(one.metadata, result.size, one.channels < 3, target, writing) for one in headers)
+        warnings = tuple(dict.fromkeys(warning for page in lost for warning in page))
         return Row(str(job.source), "done", str(target), result.size, seconds, digest(target), result.notes, warnings)
 
     def _clip(self, job: Job, seconds: dict[str, float], key: str | None) -> Row | None:

@@ -76,5 +76,12 @@ def signature(head: bytes) -> Signature | None:
         b"<svg": "an SVG drawing",
         b"II\xbc\1": "a JPEG XR image",
         b"#?RADIANCE": "a Radiance image",
+        b"%!PS": "a PostScript document",
+        b"\0\0\1\0": "an icon (ICO)",
+        b"icns": "an icon (ICNS)",
+        b"gimp xcf": "a GIMP document",
+        b"\1\xda": "an SGI image",
+        b"<!DOCTYPE": "an HTML page",
+        b"<html": "an HTML page",
     }
     return next((Signature(name) for start, name in others.items() if head.startswith(start)), None)

@@ -10,15 +10,18 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 from PIL import PngImagePlugin
 from samples import KINDS, XMP, exif, metadata, profile, sample_image
 
+from imgtk.batch import run
 from imgtk.geometry import Size
 from imgtk.image import Image, Metadata
 from imgtk.io import WriteOptions, read, write
 from imgtk.io import exif as exif_block
 from imgtk.io.carried import fitting
 from imgtk.io.formats import format_of
+from imgtk.pipeline import Pipeline
 
 
 def camera(block: bytes | None) -> tuple[object, ...]:
@@ -205,3 +208,13 @@ def test_a_thumbnail_that_overlaps_is_no_thumbnail(start):
 def test_what_is_lost_is_told(suffix, lost):
     kept = fitting(replace(metadata(), iptc=b"\x1c\2\5\0\1a"), Size(2, 3), False, format_of(Path(f"a{suffix}")))
     assert set(kept.warnings) == lost
+
+
+def test_warnings_of_all_pages(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "in.tif") as file:
+        for samples in (1, 2):
+            image = np.zeros((9, 8, 3 + samples - 1), np.uint8)
+            extra = {"extrasamples": ["unspecified"]} if samples > 1 else {}
+            file.write(image, photometric="rgb", metadata=None, **extra)
+    (row,) = run(Pipeline("upscale:nearest x2", device="cpu"), tmp_path / "in.tif", tmp_path / "out.tif")
+    assert row.warnings == ("a further channel is left out",)

@@ -80,6 +80,7 @@ NAMED = {
     "a camera raw file": (b"FUJIFILMCCD-RAW 0201", "raw"),
     "a PDF document": (b"%PDF-1.7", ""),
     "a Photoshop document": (b"8BPS\0\1", ""),
+    "an HTML page": (b"<!DOCTYPE html>", ""),
     "an OpenEXR image": (b"\x76\x2f\x31\x01\2\0\0\0", ""),
 }
 

@@ -22,10 +22,11 @@ from tests.clean import clean_environment, offline
 ROOT = Path(__file__).parents[1]
 FIVE_MINUTES = 300
 USED = {
-    "operator": ["run", "adjust:soft-glow 0.7", "in.png", "-o", "out.png"],
-    "network": ["help", "upscale:soft-glow"],
-    "format": ["run", "adjust:gamma 1", "in.png", "-o", "out.soft-glow"],
+    "operator": [["check", "imgtk-soft-glow"], ["run", "adjust:soft-glow 0.7", "in.png", "-o", "out.png"]],
+    "network": [["check", "imgtk-soft-glow", "--no-run"], ["help", "upscale:soft-glow"]],
+    "format": [["check", "imgtk-soft-glow"], ["run", "adjust:gamma 1", "in.png", "-o", "out.soft-glow"]],
 }
+"""What is done with each. The network has no weights yet."""
 
 
 @pytest.mark.slow
@@ -48,7 +49,8 @@ def test_from_nothing_to_a_tested_wheel(kind: str, tmp_path: Path) -> None:
     tests = (package / "tests").rename(tmp_path / "tests")  # away from the sources: the wheel is tested
     run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
     Image.of(np.full((6, 8, 3), 100, np.uint8)).save(tmp_path / "in.png")
-    run(python, "-m", "imgtk", *USED[kind])
+    for words in USED[kind]:
+        run(python, "-m", "imgtk", *words)
     assert time.monotonic() - started < FIVE_MINUTES
 
 

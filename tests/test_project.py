@@ -100,8 +100,8 @@ THEMES = """
     api architecture commands docs example_package guides language packaging project site
     bad_input run_folders startup s3 compare load safety page engine moved_pixels video check_op conversion
     damaged kept_encoding matrix orientation pixel_layouts roundtrip shared_files writing interpolation
-    parameters shipped contract reference
-    adjust blended_styles compose filters geometry upscale
+    parameters shipped contract reference check_plugin combinations directory moved_large number_formats
+    adjust blended_styles compose filters geometry pfm plugin_faults upscale
 """
 """What files of tests are about that are named for no module."""
 

@@ -9,7 +9,6 @@ from torch import Tensor
 
 __all__ = ["BLENDS", "composite"]
 
-# B(below, above) of the W3C's "Compositing and Blending Level 1", section 9.1, separable modes.
 BLENDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "normal": lambda below, above: above,
     "multiply": lambda below, above: below * above,
@@ -19,6 +18,8 @@ BLENDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "lighten": torch.maximum,
     "difference": lambda below, above: (below - above).abs(),
 }
+"""Formulas of colours by name: B(below, above), the separable modes of the W3C's "Compositing and Blending Level 1",
+section 9.1."""
 
 
 def composite(below: Tensor, above: Tensor, mode: str, opacity: float = 1.0) -> Tensor:

@@ -106,6 +106,8 @@ def test_your_names_come_after_shipped_ones_and_before_files(package, yours, tmp
 
 def test_public_names_are_known_without_being_there(package, store):
     with pytest.raises(WeightsError, match=r"imgtk models pull RealESRGAN_x4plus"):
+        locate("RealESRGAN_x4plus", "weighty_package", public=["RealESRGAN_x4plus"])
+    with pytest.raises(WeightsError, match="is neither shipped"):
         locate("RealESRGAN_x4plus", "weighty_package")
 
 

@@ -76,7 +76,7 @@ BROKEN = {
     "no hook": ("x = 1", "no hook is implemented"),
     "misspelt hook": (
         GOOD.replace("imgtk_operators", "imgtk_operator"),
-        "no hook 'imgtk_operator'.*\n.*imgtk_operators",
+        "unknown hook 'imgtk_operator'.*\n.*imgtk_operators",
     ),
     "unmarked hook": (GOOD.replace("@hookimpl", ""), "imgtk_operators is not marked as a hook"),
     "misspelt beside good": (
@@ -92,7 +92,10 @@ BROKEN = {
     "a space": (GOOD.format(op="test a"), "is not like"),
     "reserved": (GOOD.format(op="save"), "'save' is reserved"),
     "impl": (GOOD.replace("nowhere:Class", "nowhere.Class"), "impl 'nowhere.Class' is not like"),
-    "twice": (GOOD + "    yield OpSpec('test:broken', 'nowhere:Class', '')", "imgtk-broken brings 'test:broken' twice"),
+    "twice": (
+        GOOD + "    yield OpSpec('test:broken', 'nowhere:Class', '')",
+        "imgtk-broken provides 'test:broken' twice",
+    ),
 }
 
 

@@ -76,7 +76,7 @@ def test_builtin_is_the_default(cli: Cli) -> None:
         (["--data", "broken"], 1, "cannot read broken/a.png"),
         (["--data", "pets", "--ops", "compct"], 2, "Did you mean upscale:compact"),
         (["--data", "pets", "--ops", "bicubic,"], 2, "'' is not a bare name"),
-        (["--data", "pets", "--pipeline", "upscale:bicubic x2"], 2, "makes 24x24 where the image is 48x48"),
+        (["--data", "pets", "--pipeline", "upscale:bicubic x2"], 2, "returns 24x24 instead of 48x48"),
         (["--data", "pets", "--pipeline", "upscale:bicubic x4 |"], 2, "upscale:bicubic x4 |"),
         (["--data", "pets", "--crop", "10"], 2, "cannot be shrunk by 4"),
         (["--data", "pets", "--lr", "empty", "--make-lr"], 2, "cannot be combined"),

@@ -146,6 +146,6 @@ def test_only_web_addresses_are_taken(store, url):
 
 @pytest.mark.parametrize("expected", ["abc", "z" * 64, "md5:" + "0" * 60])
 def test_a_malformed_hash_is_refused_before_anything_is_asked(store, server, expected):
-    with pytest.raises(UsageError, match="no SHA-256"):
+    with pytest.raises(UsageError, match="not a SHA-256"):
         download(server.serve("/net.pth", CONTENT), expected)
     assert server.asked == []

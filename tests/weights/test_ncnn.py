@@ -90,7 +90,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "too few layers": (edited("10 11", "9 11"), "has 10 layers, but says that it has 9"),
     "too few blobs": (edited("10 11", "10 1"), "blobs"),
     "cut param": (lambda p: p.write_text(p.read_text()[:-60]), "layers|damaged"),
-    "binary": (lambda p: p.write_bytes(p.read_bytes() + b"\xff"), "is no text"),
+    "binary": (lambda p: p.write_bytes(p.read_bytes() + b"\xff"), "is not text"),
     "huge": (lambda p: p.write_text(p.read_text() + " " * 2**22), "too many"),
     "huge size": (edited("6=135", f"6={10**11}"), "weights do not make"),
     "huge layer": (edited("0=5 1=3 4=1 5=1 6=135", f"0={10**9} 1=3 4=1 5=1 6={27 * 10**9}"), "cut short"),

@@ -131,7 +131,7 @@ def shaped(state, name, *shape):
 
 R, C = rrdb().state_dict(), compact().state_dict()
 WRONG = {
-    "unknown": ({"layers.0.weight": torch.ones(1)}, "not known.*layers.0.weight"),
+    "unknown": ({"layers.0.weight": torch.ones(1)}, "unknown architecture.*layers.0.weight"),
     "SRResNet": ({"body.0.conv1.weight": torch.ones(8, 8, 3, 3), "conv_first.weight": torch.ones(8, 3, 3, 3)}, "known"),
     "missing tensor": (without(R, "body.1.rdb2.conv3.bias"), "body.1.rdb2.conv3.bias is missing"),
     "missing first": (without(R, "conv_first.weight"), "'conv_first.weight' is missing"),
@@ -155,7 +155,7 @@ WRONG = {
     "compact without PReLU": (without(C, "body.3.weight"), "lacks numbered layers"),
     "compact, no square": (shaped(C, "body.8.weight", 30, 8, 3, 3), "scale is unknown"),
     "compact, gray": (shaped(C, "body.0.weight", 8, 1, 3, 3), "scale is unknown"),
-    "compact, even": ({**C, "body.9.weight": torch.ones(48, 48, 3, 3)}, "no stack|scale cannot"),
+    "compact, even": ({**C, "body.9.weight": torch.ones(48, 48, 3, 3)}, "not a stack|scale is unknown"),
     "compact, other PReLU": (shaped(C, "body.1.weight", 1), r"body.1.weight has shape \(1,\)"),
 }
 

@@ -46,7 +46,7 @@ class Limits:
     files: int = 8
     idle_seconds: float = 20
     cancel_seconds: float = 10
-    inspect_seconds: float = 60
+    inspect_seconds: float = 120
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 from imgtk.diagram import DiagramNode, svg
 from imgtk.engine import Settings, from_disk
 from imgtk.engine.from_disk import FileResult
-from imgtk.engine.in_memory import render_images
+from imgtk.engine.in_memory import blank, render_images
 from imgtk.engine.plan import Plan
 from imgtk.engine.render import Progress
 from imgtk.engine.saves import save_files
@@ -28,8 +28,8 @@ from imgtk.io import MAX_PIXELS
 from imgtk.io.header import Header
 from imgtk.io.options import WriteOptions
 from imgtk.io.read import read_headers
-from imgtk.language import dump_yaml, load_yaml, parse, to_text
-from imgtk.language.graph import INPUT, Graph, Node
+from imgtk.language import dump_yaml, load_yaml, parse, stage_lines, to_text
+from imgtk.language.graph import Graph
 from imgtk.registry import Registry, default
 
 if TYPE_CHECKING:
@@ -103,16 +103,7 @@ class Pipeline:
 
     def _repr_html_(self) -> str:
         """Return the graph as notebooks show it, an SVG image."""
-        return svg([DiagramNode(self._lines(node), node.inputs) for node in self.graph.nodes])
-
-    def _lines(self, node: Node) -> tuple[str, ...]:
-        """Return the text of a stage in a diagram: its operator and name, and its parameters."""
-        spec = None if node.op in ("in", "save") else self.registry.spec(node.op)
-        said = []
-        for key, value in node.params.items():
-            param = spec.param(key) if spec else None
-            said.append(f"{param.name}={param.type.format(value)}" if param else f"{key}={value}")
-        return (f"{node.op} as {node.name}" if node.name else node.op, *said)
+        return svg([DiagramNode(stage_lines(node, self.registry), node.inputs) for node in self.graph.nodes])
 
     def __call__(
         self,
@@ -144,16 +135,9 @@ class Pipeline:
             MemoryLimitError: if there is not enough memory for the result, or for the smallest tile.
             ImgtkError: of other kinds, for errors during the run.
         """
-        image = self._blank(size, depth) if source is None else Image.of(source)
+        image = blank(self.canvas(size), depth) if source is None else Image.of(source)
         files = self.saves(name or (image.path.stem if image.path else None))
         return render_images(self._session, [image], plan or self.plan_for(image), files, progress)[0]
-
-    def _blank(self, size: Size | tuple[int, int] | None, depth: Literal[8, 16]) -> Image:
-        """Return what stands for the input of a pipeline that reads none: its size and sample format, without
-        pixels."""
-        width, height = self.canvas(size)
-        sample = np.zeros((1, 1, 3), np.uint16 if depth == 16 else np.uint8)
-        return Image(np.broadcast_to(sample, (height, width, 3)))
 
     async def run_async(
         self,
@@ -309,15 +293,7 @@ class Pipeline:
             UsageError: if there are several operators, or one without a network.
             BackendError, WriteError: as `export` does.
         """
-        from imgtk.engine.export import export
+        from imgtk.engine.export import export, only_network
 
-        stages = [node.op for index, node in enumerate(self.graph.nodes) if index != INPUT]
         with self._session.lent() as ops:
-            if len(stages) != 1 or len(ops) != 1:
-                able = dict.fromkeys(self.graph.nodes[index].op for index, op in ops.items() if op.network is not None)
-                raise UsageError(
-                    f"one operator can be exported at a time, and this pipeline has {', '.join(stages) or 'none'}",
-                    hint=f"Export by themselves: {', '.join(able)}." if able else "None of them has a network.",
-                )
-            (op,) = ops.values()
-            return export(op, str(self), path, dtype=dtype, overwrite=overwrite)
+            return export(only_network(self.graph, ops), str(self), path, dtype=dtype, overwrite=overwrite)

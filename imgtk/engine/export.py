@@ -18,10 +18,11 @@ from imgtk.engine.onnx import further_inputs, to_onnx
 from imgtk.errors import BackendError, UsageError, WeightsError
 from imgtk.geometry import Extent
 from imgtk.io.write import check_place, replacing
+from imgtk.language.graph import INPUT, Graph
 from imgtk.op import ImageOp, in_torch
 from imgtk.weights import Card, digest
 
-__all__ = ["EXPORTED", "export"]
+__all__ = ["EXPORTED", "export", "only_network"]
 
 EXPORTED = ("fp32", "fp16")
 """Number formats that files are written in."""
@@ -32,6 +33,22 @@ ALLOWED = {"fp32": 1e-4, "fp16": 2e-2}
 SHAPES = ((1, 17, 13), (1, 1, 1), (1, 1, 29), (2, 24, 32))
 """Number, height and width of the images that a file is checked on, the sides in multiples of what the network
 needs."""
+
+
+def only_network(graph: Graph, ops: Mapping[int, ImageOp]) -> ImageOp:
+    """Return the only operator of a pipeline, of whose graph `ops` has the operators by their stages.
+
+    Raises:
+        UsageError: if there are several.
+    """
+    stages = [node.op for index, node in enumerate(graph.nodes) if index != INPUT]
+    if len(stages) != 1 or len(ops) != 1:
+        able = dict.fromkeys(graph.nodes[index].op for index, op in ops.items() if op.network is not None)
+        raise UsageError(
+            f"one operator can be exported at a time, and this pipeline has {', '.join(stages) or 'none'}",
+            hint=f"Export by themselves: {', '.join(able)}." if able else "None of them has a network.",
+        )
+    return next(iter(ops.values()))
 
 
 def export(op: ImageOp, text: str, path: str | Path, *, dtype: str = "fp32", overwrite: bool = False) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -25,10 +26,16 @@ from imgtk.geometry import Box, Size
 from imgtk.image import Image
 from imgtk.io.carried import moved
 
-__all__ = ["render_images"]
+__all__ = ["blank", "render_images"]
 
 Samples = tuple[np.ndarray, np.ndarray | None]
 """Colours (H, W, 1|3) and alpha (H, W)."""
+
+
+def blank(size: Size, depth: Literal[8, 16]) -> Image:
+    """Return what stands for the input of a pipeline that reads none: size and bits per sample, without pixels."""
+    sample = np.zeros((1, 1, 3), np.uint16 if depth == 16 else np.uint8)
+    return Image(np.broadcast_to(sample, (size.height, size.width, 3)))
 
 
 def render_images(

@@ -6,6 +6,6 @@ from imgtk.language.bind import SAVE_SPEC
 from imgtk.language.document import dump_yaml, load_yaml
 from imgtk.language.graph import INPUT, SAVE, Graph, Node
 from imgtk.language.parser import parse
-from imgtk.language.text import to_text
+from imgtk.language.text import stage_lines, to_text
 
-__all__ = ["INPUT", "SAVE", "SAVE_SPEC", "Graph", "Node", "dump_yaml", "load_yaml", "parse", "to_text"]
+__all__ = ["INPUT", "SAVE", "SAVE_SPEC", "Graph", "Node", "dump_yaml", "load_yaml", "parse", "stage_lines", "to_text"]

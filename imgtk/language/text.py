@@ -26,6 +26,16 @@ def to_text(graph: Graph, registry: Registry) -> str:
     return _Writer(_nameable(graph), registry).text()
 
 
+def stage_lines(node: Node, registry: Registry) -> tuple[str, ...]:
+    """Return the text of a stage in a diagram: its operator and name, and its parameters."""
+    spec = None if node.op in ("in", "save") else registry.spec(node.op)
+    said = []
+    for key, value in node.params.items():
+        param = spec.param(key) if spec else None
+        said.append(f"{param.name}={param.type.format(value)}" if param else f"{key}={value}")
+    return (f"{node.op} as {node.name}" if node.name else node.op, *said)
+
+
 def _nameable(graph: Graph) -> Graph:
     """Return the graph in canonical order, every stage named that must be."""
     reads = Counter(source for node in graph.nodes for source in node.inputs)

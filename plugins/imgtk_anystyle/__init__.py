@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
-from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
+from imgtk.painting import KEEP_COLOUR, MASK, SCALE, SEED, STRENGTH
 from imgtk.params import CommaList, ImageFile, Number, Param, Weights
 from imgtk.weights.architecture import Architecture
 
@@ -18,6 +18,7 @@ ANY = OpSpec(
         KEEP_COLOUR,
         MASK,
         SCALE,
+        SEED,
         Param("weights", CommaList(Number(0)), "Share of each style image; equal by default.", default=None),
         Param("style-size", Number(0.1, 8), "Size at which style images are read: 2 doubles it.", default=1.0),
         Param("model", Weights(), "Name of weights, or a .safetensors file.", default="any"),

@@ -13,11 +13,11 @@ __all__ = ["any_style_network"]
 
 def any_style_network(state: State) -> tuple[nn.Module, State] | None:
     """Return the `AnyStyleNetwork` of these tensors."""
-    if "painter.down1.conv.weight" not in state or "narrow.weight" not in state:
+    if "painter.network.mix.conv.weight" not in state or "narrow.weight" not in state:
         return None
-    width, _ = conv_shape(state, "painter.down2.conv.weight")
+    width, _ = conv_shape(state, "painter.network.down2.conv.weight")
     bottleneck = len(state["narrow.weight"])
     if width % 2:
         raise ValueError(f"is {width} channels wide, an odd number")
     with torch.device("meta"):
-        return AnyStyleNetwork(width, count_layers(state, r"painter\.residuals\.(\d+)\."), bottleneck), state
+        return AnyStyleNetwork(width, count_layers(state, r"painter\.network\.residuals\.(\d+)\."), bottleneck), state

@@ -15,13 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgtk.nn.features import compact
-from imgtk.nn.normalise import OWN, NormalisingNetwork, Source, moments, normalised
+from imgtk.nn.normalise import OWN, Normalise, NormalisingNetwork, Source, moments, normalised
+from imgtk.painting.network import EPSILON, StyleNetwork
 from imgtk.weights.architecture import State
 
 __all__ = ["AnyStyleNetwork", "Painter", "StyledNetwork"]
 
-EPSILON = 1e-3
-"""Added to variances, so that areas which are flat up to rounding errors stay flat."""
 LAYERS = ("conv1", "fire3", "fire5")
 """Layers of the features whose statistics tell a style."""
 SMALLEST = 64
@@ -33,70 +32,33 @@ Affine = Iterator["tuple[Tensor, Tensor]"]
 """Scale and shift (N, C) of each normalisation, in order of their use."""
 
 
-def enlarge(x: Tensor) -> Tensor:
-    """Return double the size by bilinear interpolation, which is smoother than repeated pixels, whose edges shimmer
-    through flat areas."""
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear")
-
-
-class Convolution(nn.Module):
-    """3x3 convolution with repeated borders, normalised to the style's scale and shift."""
-
-    def __init__(self, channels: int, width: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, width, 3, stride, 1, padding_mode="replicate", bias=False)
-
-    def forward(self, x: Tensor, affine: Affine, source: Source) -> Tensor:
-        x = self.conv(x)
-        return normalised(x, source(x), *next(affine), epsilon=EPSILON)
-
-
-class Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = Convolution(channels, channels)
-        self.second = Convolution(channels, channels)
-
-    def forward(self, x: Tensor, affine: Affine, source: Source) -> Tensor:
-        return x + self.second(self.first(x, affine, source).relu(), affine, source)
-
-
 class Painter(nn.Module):
-    """Images (N, 3, H, W), RGB, 0..1, sides multiples of 4, to paintings of the same size, in float32, within 0..1.
+    """Images (N, 3, H, W), RGB, 0..1, sides multiples of 8, to paintings of the same size, in float32, within 0..1.
 
     Args:
-        width: channels at a quarter of the resolution; half of them at half of it.
-        blocks: residual blocks.
+        width, blocks: of the `StyleNetwork`.
 
     Attributes:
-        norms: channels of each normalisation, by the name of what is normalised, in order of their use.
+        norms: channels of each normalisation, by its name in the `StyleNetwork`, in order of their use.
     """
 
     def __init__(self, width: int, blocks: int) -> None:
         super().__init__()
-        half = width // 2
-        inner = {f"residuals.{block}.{which}": width for block in range(blocks) for which in ("first", "second")}
-        self.norms = {"down1": half, "down2": width, **inner, "up1": half, "up2": 16, "out": 3}
-        self.down1 = Convolution(12, half)
-        self.down2 = Convolution(half, width, stride=2)
-        self.residuals = nn.ModuleList(Residual(width) for _ in range(blocks))
-        self.up1 = Convolution(width, half)
-        self.up2 = Convolution(half, 16)
-        self.out = nn.Conv2d(16, 3, 5, padding=2, padding_mode="replicate")
+        self.network = StyleNetwork(width, blocks)
+        self.norms: dict[str, int] = {}
+        for name, module in self.network.named_modules():
+            if isinstance(module, Normalise):
+                assert module.weight is not None
+                self.norms[name] = len(module.weight)
+                module.weight = module.bias = None  # those of the style take their place
+        self.norms["out"] = 3
 
     def forward(self, x: Tensor, affine: Affine, palette: Tensor, source: Source) -> Tensor:
         """Paint `x` with a style; for `palette` (N, 12) see `palettes`."""
-        x = F.pixel_unshuffle(x, 2)
-        x = self.down1(x, affine, source).relu()
-        x = self.down2(x, affine, source).relu()
-        for block in self.residuals:
-            x = block(x, affine, source)
-        x = self.up1(enlarge(x), affine, source).relu()
-        x = self.up2(enlarge(x), affine, source).relu()
-        x = self.out(x).float()
-        x = normalised(x, source(x), *next(affine), epsilon=EPSILON)
+        logits = self.network.logits(x, Source(source.moments, source.noise, affine.__next__))
+        logits = normalised(logits, source(logits), *next(affine), epsilon=EPSILON)
         mean, root = palette[:, :3, None, None], palette[:, 3:].unflatten(1, (3, 3))
-        return torch.sigmoid(torch.einsum("nij,njhw->nihw", root.float(), x) + mean.float())
+        return torch.sigmoid(torch.einsum("nij,njhw->nihw", root.float(), logits) + mean.float())
 
 
 class StyledNetwork(NormalisingNetwork):
@@ -107,7 +69,8 @@ class StyledNetwork(NormalisingNetwork):
         palette: (1, 12).
     """
 
-    multiple = 4
+    multiple = StyleNetwork.multiple
+    noisy = True
 
     def __init__(self, painter: Painter, affine: Tensor, palette: Tensor) -> None:
         super().__init__()
@@ -117,17 +80,15 @@ class StyledNetwork(NormalisingNetwork):
 
     @property
     def description(self) -> str:
-        width = self.painter.norms["down2"]
-        return f"AnyStyleNetwork's painter, {len(self.painter.residuals)} blocks, {width} channels"
+        return f"AnyStyleNetwork's painter: {self.painter.network.description}"
 
     @property
     def radius(self) -> int:
-        """Receptive radius in pixels, a multiple of `multiple`: how far an output pixel sees, given the moments."""
-        return 16 + 8 * len(self.painter.residuals)
+        return self.painter.network.radius
 
     def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         affine = split(self.get_buffer("affine"), self.painter)
-        painted: Tensor = self.painter(x, affine, self.get_buffer("palette"), source)
+        painted: Tensor = self.painter(x, affine, self.get_buffer("palette"), self.sourced(source, x))
         return painted
 
 
@@ -141,7 +102,7 @@ class AnyStyleNetwork(nn.Module):
         bottleneck: numbers between a style's code and the scales and shifts.
     """
 
-    def __init__(self, width: int = 64, blocks: int = 5, bottleneck: int = 128) -> None:
+    def __init__(self, width: int = 48, blocks: int = 4, bottleneck: int = 128) -> None:
         super().__init__()
         self.width, self.blocks, self.bottleneck = width, blocks, bottleneck
         self.encoder = compact()
@@ -162,7 +123,7 @@ class AnyStyleNetwork(nn.Module):
 
     @property
     def description(self) -> str:
-        return f"AnyStyleNetwork, {self.blocks} blocks, {self.width} channels, {self.bottleneck} numbers per style"
+        return f"AnyStyleNetwork, {self.blocks} blocks, {self.width} channels, {self.bottleneck} per style, noise"
 
     def code(self, style: Tensor) -> Tensor:
         """Return codes (N, C), in float32, of style images (N, 3, H, W), RGB, 0..1."""
@@ -190,11 +151,11 @@ class AnyStyleNetwork(nn.Module):
         scales: Tensor = self.predict(F.silu(self.narrow(x.clamp(-5, 5)))).float()
         return scales
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Return `x` (N, 3, H, W) painted in the styles of `style` (N, 3, H', W'); sides multiples of 4."""
+    def forward(self, x: Tensor, style: Tensor, source: Source = OWN) -> Tensor:
+        """Return `x` (N, 3, H, W) painted in the styles of `style` (N, 3, H', W'); sides multiples of 8."""
         with torch.no_grad():
             code = self.code(style)
-        painted: Tensor = self.painter(x, split(self.affine(code), self.painter), code[:, -PALETTE:], moments)
+        painted: Tensor = self.painter(x, split(self.affine(code), self.painter), code[:, -PALETTE:], source)
         return painted
 
     def in_style(self, code: Tensor) -> StyledNetwork:
@@ -203,7 +164,6 @@ class AnyStyleNetwork(nn.Module):
 
     def start_from(self, state: State) -> None:
         """Begin as another network of this kind, or as one of a single style, which is then painted for every style.
-        Residual blocks that a single style's network lacks begin without effect.
 
         Raises:
             KeyError, RuntimeError: it is neither, or of another size.
@@ -211,19 +171,12 @@ class AnyStyleNetwork(nn.Module):
         if "predict.weight" in state:
             self.load_state_dict(state)
             return
-        own = self.painter.state_dict()
-        own.update({name: value.float() for name, value in state.items() if name in own})
-        self.painter.load_state_dict(own)
-        scales, shifts = [], []
-        for name, channels in self.painter.norms.items():
-            if f"{name}.conv.weight" in state:
-                scales.append(state[f"{name}.norm.weight"].float())
-                shifts.append(state[f"{name}.norm.bias"].float())
-            else:
-                scales.append(torch.full((channels,), 0.0 if name.endswith("second") else 1.0))
-                shifts.append(torch.zeros(channels))
+        network = self.painter.network
+        network.load_state_dict({name: state[name] for name in network.state_dict()})
+        names = [name for name in self.painter.norms if name != "out"]
+        scales, shifts = ([state[f"{name}.{which}"].float() for name in names] for which in ("weight", "bias"))
         with torch.no_grad():
-            self.predict.bias.copy_(torch.cat([*scales, *shifts]))
+            self.predict.bias.copy_(torch.cat([*scales, torch.ones(3), *shifts, torch.zeros(3)]))
 
 
 def split(affine: Tensor, painter: Painter) -> Affine:

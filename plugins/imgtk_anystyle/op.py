@@ -27,11 +27,10 @@ class AnyStyle(PaintStrokes):
     Args:
         image: the style images.
         strength, keep_colour, mask: see `Blend`.
-        scale: see `PaintStrokes`.
+        scale, seed, context: see `PaintStrokes`.
         weights: how much of each style image; None for equal parts.
         style_size: size at which they are looked at, relative to `STYLE_SIDE`: their strokes grow with it.
         model: name of shipped weights, or a file.
-        context: see `PaintStrokes`.
 
     Raises:
         ParameterError: another number of weights than of style images, or weights that are all 0.
@@ -49,10 +48,11 @@ class AnyStyle(PaintStrokes):
         weights: Sequence[float] | None,
         style_size: float,
         model: str,
+        seed: int | None = None,
         *,
         context: BuildContext,
     ) -> None:
-        super().__init__(model, "imgtk_anystyle", Blend(strength, keep_colour, mask), scale, context=context)
+        super().__init__(model, "imgtk_anystyle", Blend(strength, keep_colour, mask), scale, seed, context=context)
         self.image, self.weights = list(image), style_weights("style:any", image, weights)
         self.images = [read_style(path, round(STYLE_SIDE * style_size)) for path in self.image]
 

@@ -14,8 +14,12 @@ from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import grams, total_variation
+from imgtk.nn.normalise import Source
+from imgtk.nn.regularity import regularity, repetition_loss, smooth_image
 from imgtk.painting.base_trainer import PaintingRecipe, PaintingTrainer, means, style_figures
 from imgtk.painting.objective import FRAME, SHIFT, style_and_content
+from imgtk.painting.op import MARGIN, with_margin
+from imgtk.painting.trainer import fresh_noise, periodic_borders, smoothed_photos
 from imgtk.training import CropSampler
 from imgtk.training.images import image_files, load_held_out
 from imgtk.training.weights import load_init
@@ -44,14 +48,17 @@ class AnyStyleRecipe(PaintingRecipe):
         identity: share of the images that are to be painted in their own style, which must give them back.
         style_weight, content_weight, identity_weight, tv_weight: of `style_distance`, normalised content distance, mean
             squared difference of images painted in their own style, and total variation.
+        repetition_weight: of the `repetition_loss` of what is painted over a blurred photo, which then is the last one
+            of each batch; 0 for none.
+        scales: at how many sizes of the image, each half of the one before, the style is compared.
         backbone: of the losses; what tells the network about a style are always our own features.
         width, blocks, bottleneck: of the network.
     """
 
     name: str = "any"
     steps: int = 8000
-    batch: int = 4
-    crop: int = 176
+    batch: int = 3
+    crop: int = 256
     lr: float = 2e-3
     styles: str = ""
     validation_styles: str = ""
@@ -61,8 +68,10 @@ class AnyStyleRecipe(PaintingRecipe):
     content_weight: float = 2.5
     identity_weight: float = 20.0
     tv_weight: float = 20.0
-    width: int = 64
-    blocks: int = 5
+    repetition_weight: float = 10.0
+    scales: int = 3
+    width: int = 48
+    blocks: int = 4
     bottleneck: int = 128
 
 
@@ -128,43 +137,58 @@ class AnyStyleTrainer(PaintingTrainer[AnyStyleRecipe]):
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
         photo, style = (part.contiguous(memory_format=torch.channels_last) for part in batch.split(3, 1))
-        painted = networks["generator"](photo, style)
+        if recipe.repetition_weight:
+            photo = torch.cat([photo[:-1], smoothed_photos(photo[-1:])])
+        with periodic_borders(networks["generator"]):
+            painted = networks["generator"](photo, style, Source(noise=fresh_noise(photo)))
         top, left = (FRAME - SHIFT // 2 + torch.randint(0, SHIFT + 1, (2,))).tolist()
         side = recipe.crop - 2 * FRAME
         seen, wanted = (x[..., top : top + side, left : left + side] for x in (painted, photo))
-        style_loss, content_loss = style_and_content(self.features, seen, wanted, style)
+        style_loss, content_loss = style_and_content(self.features, seen, wanted, style, recipe.scales)
         own = (photo == style).flatten(1).all(1)
-        yield (
-            "generator",
-            {
-                "style": recipe.style_weight * style_loss,
-                "content": recipe.content_weight * content_loss,
-                "identity": recipe.identity_weight * ((seen - wanted).square().mean((1, 2, 3)) * own).mean(),
-                "tv": recipe.tv_weight * total_variation(seen),
-            },
-        )
+        losses = {
+            "style": recipe.style_weight * style_loss,
+            "content": recipe.content_weight * content_loss,
+            "identity": recipe.identity_weight * ((seen - wanted).square().mean((1, 2, 3)) * own).mean(),
+            "tv": recipe.tv_weight * total_variation(seen),
+        }
+        if recipe.repetition_weight:
+            losses["repetition"] = recipe.repetition_weight * repetition_loss(seen[-1:])
+        yield "generator", losses
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
-        """Return `gram_ratio` and `content`, as `style_figures`: means over held-out photos and styles."""
-        figures = []
+        """Return `gram_ratio` and `content`, as `style_figures`, and `regularity`, that of what is painted over a
+        smooth image: means over held-out photos and styles."""
+        figures, regularities = [], []
+        smooth = smooth_image().to(self.device)
         for style in (style.to(self.device) for style in self.held_out_styles):
             target = grams(self.features(style, self.features.style_layers))
+            regularities.append(regularity(paint_as(generator, smooth, style).float().cpu()))
             for photo in (photo.to(self.device) for photo in self.held_out):
-                figures.append(style_figures(self.features, photo, generator(photo, style), target))
-        return means(figures)
+                figures.append(style_figures(self.features, photo, paint_as(generator, photo, style), target))
+        return {**means(figures), "regularity": sum(regularities) / len(regularities)}
 
     def sample(self, generator: nn.Module) -> Tensor:
         """Return a grid: photos in the first column, held-out styles in the first row, and the paintings."""
         photos, styles = self.held_out[:5], self.held_out_styles
         rows = [[torch.ones(3, CELL, CELL), *(_cell(style) for style in styles)]]
         for photo in photos:
-            painted = [generator(photo.to(self.device), style.to(self.device)).float().cpu() for style in styles]
+            painted = [
+                paint_as(generator, photo.to(self.device), style.to(self.device)).float().cpu() for style in styles
+            ]
             rows.append([_cell(x) for x in (photo, *painted)])
         return torch.cat([torch.cat(row, 2) for row in rows], 1)
 
     def history(self, trained: str) -> str:
         images = sum(len(group) for group in self.styles.groups)
         return f"{super().history(trained)}, {images} style images"
+
+
+def paint_as(network: nn.Module, photo: Tensor, style: Tensor) -> Tensor:
+    """Return what an `AnyStyleNetwork` paints of photos (N, 3, H, W), as `imgtk.painting.op.paint` does."""
+    height, width = photo.shape[2:]
+    painted: Tensor = network(with_margin(photo), style)
+    return painted[..., MARGIN : MARGIN + height, MARGIN : MARGIN + width]
 
 
 def _cell(image: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from imgtk.errors import TrainingError
 from imgtk.nn.losses import style_distance
+from imgtk.painting.network import StyleNetwork
 from imgtk.registry import default
 from imgtk.testing import sample_image
 from imgtk.training.recipe import load_recipe, recipe_file
@@ -18,7 +19,6 @@ from imgtk.weights import Card, read_state
 from imgtk_anystyle.network import AnyStyleNetwork
 from imgtk_anystyle.styles import StyleImages, recoloured
 from imgtk_anystyle.trainer import AnyStyleRecipe, AnyStyleTrainer
-from imgtk_gramstyle.network import PlainStyleNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -41,11 +41,11 @@ def losses(out):
 
 def test_a_network_is_trained_exported_and_used(data, settings, styles, tmp_path):
     spec = default().spec("style:any")
-    settings |= {"identity": "1", "steps": "10"}
+    settings |= {"identity": "1", "steps": "10", "repetition_weight": "0"}
     weights = train(spec, data, tmp_path / "run", overrides=settings, device="cpu", dtype="fp32")
     found = losses(tmp_path / "run")
     assert sum(found[-3:]) < sum(found[:3])
-    assert set(Card.read(weights.with_suffix(".toml")).scores["validation"]) == {"gram_ratio", "content"}
+    assert set(Card.read(weights.with_suffix(".toml")).scores["validation"]) == {"gram_ratio", "content", "regularity"}
     assert cv2.imread(str(tmp_path / "run" / "samples" / "0000010.png")).shape[1] == 256 * 3
     op = spec.build(default().context(), image=[styles / "dark.png"], model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
@@ -63,17 +63,17 @@ def test_interrupted_and_resumed_gives_the_same_losses(data, settings, tmp_path)
 
 @torch.inference_mode()
 def test_it_starts_from_the_network_of_one_style(settings, tmp_path):
-    """What that paints is then painted for every style, but for the colours; blocks that it lacks do nothing."""
+    """What that paints is then painted for every style, but for the colours."""
     torch.manual_seed(0)
-    other = PlainStyleNetwork(8, 1).eval()
+    other = StyleNetwork(8, 1).eval()
     for norm in (other.down1.norm, other.up2.norm):
         torch.nn.init.uniform_(norm.weight)
         torch.nn.init.normal_(norm.bias)
     save_file(other.state_dict(), tmp_path / "one.safetensors")
-    network = trainer(settings, init=str(tmp_path / "one.safetensors"), blocks="3").networks["generator"]
+    network = trainer(settings, init=str(tmp_path / "one.safetensors")).networks["generator"]
     torch.nn.init.zeros_(network.predict.weight)
     x = sample_image(32, 24)
-    logits = torch.logit(other(x))
+    logits = other.logits(x)
     variance, mean = torch.var_mean(logits, (2, 3), keepdim=True, correction=0)
     z = (logits - mean) * torch.rsqrt(variance + 1e-3)
     palette = torch.cat([torch.zeros(1, 3), torch.eye(3).view(1, 9)], 1)

@@ -143,14 +143,3 @@ def test_a_trainer(site: Site) -> None:
     (site.folder / "good.py").write_text(TRAINER)
     done = site.run("good")
     assert done.returncode == 0, done.stderr
-    file = site.folder / "imgtk_tinyedge" / "trainer.py"
-    code = file.read_text()
-    faults = {  # what a trainer may do wrong: depend on the time, or give no such figure
-        "becomes another than in one run": ('{"l1": l1', '{"l1": __import__("time").perf_counter() * l1'),
-        "KeyError: 'error'": ('{"error":', '{"errors":'),
-    }
-    for message, (old, new) in faults.items():
-        file.write_text(code.replace(old, new))
-        done = site.run("good")
-        assert done.returncode, message
-        assert message in done.stderr.splitlines()[-2] + done.stderr.splitlines()[-1], done.stderr

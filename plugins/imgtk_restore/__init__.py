@@ -76,6 +76,32 @@ def imgtk_operators() -> list[OpSpec]:
                 positional=True,
             ),
         ),
+        _restorer(
+            "jpeg",
+            "DeJPEG",
+            "Remove the blocks and ripples of JPEG.",
+            Param(
+                "quality",
+                OrAuto(1, 100),
+                "Quality of the JPEG file; by default the network sees it.",
+                default=None,
+                positional=True,
+            ),
+        ),
+        OpSpec(
+            name="restore:auto",
+            impl="imgtk_restore.auto:Auto",
+            summary="Measure noise and JPEG blocks, and remove what there is.",
+            params=(
+                Param(
+                    "like",
+                    ImageFile(),
+                    "Measure this image for all; `imgtk plan` then shows what is done.",
+                    default=None,
+                ),
+            ),
+            weights=("denoise", "jpeg"),
+        ),
         _inpainter("telea", "Fill masked parts by Telea's method, for thin and small objects."),
         _inpainter("ns", "Fill masked parts along lines of equal brightness (Navier-Stokes)."),
     ]

@@ -19,7 +19,7 @@ from imgtk.weights.architecture import Architecture, described, network_of
 from imgtk_restore import STRONGEST_NOISE
 from imgtk_restore.network import RestorationNet, conditions
 
-__all__ = ["Denoise", "Restore", "load_network"]
+__all__ = ["DeJPEG", "Denoise", "Restore", "load_network"]
 
 
 class Restore(ImageOp):
@@ -76,6 +76,18 @@ class Denoise(Restore):
     def __init__(self, model: str, strength: float | None, *, context: BuildContext) -> None:
         level = None if strength is None else strength / STRONGEST_NOISE
         super().__init__(model, level, reach=2, context=context)
+
+
+class DeJPEG(Restore):
+    """Removes JPEG artefacts.
+
+    Args:
+        quality: of the JPEG, 1..100; None leaves it to the network to see that.
+    """
+
+    def __init__(self, model: str, quality: float | None, *, context: BuildContext) -> None:
+        level = None if quality is None else (100 - quality) / 100
+        super().__init__(model, level, reach=12, context=context)  # wider than blocks of 8, each of which may be flat
 
 
 class Conditioned(nn.Module):

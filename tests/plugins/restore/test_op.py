@@ -11,7 +11,7 @@ from imgtk.registry import default
 from imgtk.testing import check_op, sample_image
 from imgtk_restore.network import CONDITIONS, RestorationNet
 
-OPERATORS = [("restore:denoise", "strength", 25)]
+OPERATORS = [("restore:denoise", "strength", 25), ("restore:jpeg", "quality", 40)]
 
 
 @pytest.mark.parametrize(("name", "parameter", "value"), OPERATORS)
@@ -50,7 +50,7 @@ def test_the_network_is_told_the_level(network_file, name, parameter, value):
     assert not np.array_equal(other, told)
 
 
-@pytest.mark.parametrize(("name", "reach"), [("restore:denoise", 2)])
+@pytest.mark.parametrize(("name", "reach"), [("restore:denoise", 2), ("restore:jpeg", 12)])
 def test_flat_areas_stay_exact(network_file, name, reach):
     """White stays white, and every gray the gray it was; blocks of a JPEG are not taken for flat areas."""
     pixels = np.full((48, 128, 3), 255, np.uint8)
@@ -73,6 +73,8 @@ def test_gray_stays_gray(network_file):
         ("restore:denoise strength=61", "strength: expected auto, or a number from 0 to 60, got '61'"),
         ("restore:denoise strength=-1", "strength: expected auto, or a number"),
         ("restore:denoise strength=nan", "strength: expected auto, or a number"),
+        ("restore:jpeg quality=0", "quality: expected auto, or a number from 1 to 100"),
+        ("restore:jpeg quality=automatic", "quality: expected auto, or a number from 1 to 100"),
     ],
 )
 def test_levels_that_make_no_sense(text, message):

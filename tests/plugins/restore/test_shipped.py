@@ -32,8 +32,8 @@ def quality(result, photo):
 
 
 def test_the_cards_are_complete_and_of_these_files():
-    assert {card.name for card in shipped("imgtk_restore")} == {"denoise"}
-    for name in ("denoise",):
+    assert {card.name for card in shipped("imgtk_restore")} == {"denoise", "jpeg"}
+    for name in ("denoise", "jpeg"):
         path = locate(name, "imgtk_restore")
         card = Card.read(path.with_suffix(".toml"))
         assert card.sha256 == digest(path)
@@ -52,6 +52,15 @@ def test_it_beats_non_local_means(photo, sigma, told):
     ours = Pipeline(f"restore:denoise {sigma if told else 'auto'}", device="cpu")(bad).pixels
     theirs = cv2.fastNlMeansDenoisingColored(bad, None, 0.8 * sigma, 0.8 * sigma, 7, 21)
     assert quality(ours, photo) > quality(theirs, photo) + 1.5
+
+
+@pytest.mark.parametrize("number", [10, 20, 40])
+@pytest.mark.parametrize("told", [False, True])
+def test_jpeg_artefacts_are_removed(photo, number, told):
+    written = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, number])[1]
+    bad = cv2.imdecode(written, cv2.IMREAD_COLOR)
+    result = Pipeline(f"restore:jpeg {number if told else 'auto'}", device="cpu")(bad).pixels
+    assert quality(result, photo) > quality(bad, photo) + 0.7
 
 
 def test_poisson_noise_is_removed(photo):

@@ -91,7 +91,7 @@ def _from_file(file: Path) -> PipelineSource:
 def _check_order(words: tuple[str, ...]) -> None:
     """Raise UsageError where the first word is an image, or where a pipeline lacks its quotes."""
     for count in range(2, len(words) + 1):
-        if _is_input(words[count - 1]):
+        if not words[count - 1].strip() or _is_input(words[count - 1]):
             break
         if _is_pipeline(joined := " ".join(words[:count])):
             raise UsageError(f"{words[count - 1]!r} is a part of the pipeline", hint=f'Put it into quotes: "{joined}"')

@@ -79,16 +79,19 @@ class RestorationNet(nn.Module):
     def description(self) -> str:
         return f"RestorationNet, {sum(self.blocks) + sum(self.blocks[:-1])} residual blocks"
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Restore images.
 
         Args:
             x: (N, 3, H, W), RGB, 0..1; `multiple` divides H and W.
-            condition: (N, CONDITIONS, 1, 1), or (N, CONDITIONS, H, W) where it differs from place to place.
+            condition: (N, CONDITIONS, 1, 1), or (N, CONDITIONS, H, W) where it differs from place to place; None where
+                it is not known.
 
         Returns:
             As `x`.
         """
+        if condition is None:
+            condition = x.new_tensor(UNKNOWN)[None, :, None, None]
         maps = torch.zeros_like(x[:, :CONDITIONS]) + condition.to(x.dtype)  # unlike expand(), of any size in ONNX
         y = self.head(self.fold(torch.cat((x, maps), 1)))
         kept = []

@@ -96,7 +96,7 @@ def test_doctor(cli: Cli) -> None:
     result = cli("doctor", "--json")
     facts = json.loads(result.stdout)
     assert result.exit_code == 0, result.stdout
-    assert set(facts) == {"versions", "devices", "backends", "settings", "plugins", "weights"}
+    assert set(facts) == {"versions", "devices", "backends", "settings", "plugins", "weights", "ambiguous operators"}
     assert "cpu" in facts["devices"]
     assert set(facts["backends"]) == {"torch", "openvino", "onnxruntime"}
     assert set(facts["weights"].values()) <= {"ok"}

@@ -92,7 +92,7 @@ def test_statistics_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for module in ("imgtk.engine.statistics", "imgtk.engine.plan"):
         monkeypatch.setattr(f"{module}.MEASURED_PIXELS", 90 * 70)
     memory, disk = both(tmp_path, "style:monet", sample(tmp_path / "a.png"), tile=96)
-    assert np.abs(memory.pixels.astype(int) - disk.pixels).max() <= 2
+    assert np.abs(memory.pixels.astype(int) - disk.pixels).max() <= 6
 
 
 def test_gray_stays_gray(tmp_path: Path) -> None:

@@ -295,7 +295,8 @@ def test_every_parameter_has_a_schema(installed: Any) -> None:
     assert len(rows) > 20
     for row in rows:
         for param in row["params"]:
-            assert param["schema"]["type"] in ("string", "number", "integer", "boolean", "array")
+            for schema in param["schema"].get("anyOf", [param["schema"]]):
+                assert "const" in schema or schema["type"] in ("string", "number", "integer", "boolean", "array")
             assert param["schema"]["description"] == param["help"]
     params = {(row["name"], param["name"]): param["schema"] for row in rows for param in row["params"]}
     assert params["upscale:esrgan", "model"]["format"] == "weights"

@@ -297,7 +297,7 @@ def test_a_token_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for answer in (lambda *_, **__: CompletedProcess([], 1, b"", said), refuse):
         monkeypatch.setattr(subprocess, "run", answer)
-        with pytest.raises(ClusterError, match=r"asks for a token(.|\n)*RAY_AUTH_MODE=token"):
+        with pytest.raises(ClusterError, match=r"requires a token(.|\n)*RAY_AUTH_MODE=token"):
             connection._rehearse("127.0.0.1:1", "at 127.0.0.1:1")
 
 

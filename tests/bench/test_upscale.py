@@ -71,7 +71,7 @@ def test_every_method_on_every_image(save, tmp_path: Path) -> None:
 def test_methods_that_cannot_compete(save, tmp_path: Path) -> None:
     save("set/a.png")
     sets = find_sets(tmp_path / "set", 4)
-    with pytest.raises(UsageError, match="makes 24x18 where the image is 48x36"):
+    with pytest.raises(UsageError, match="returns 24x18 instead of 48x36"):
         run(sets, methods([], ["upscale:bicubic x2"], 4), 4, features=None)
     with pytest.raises(PipelineError, match=r"Did you mean .*upscale:bicubic"):
         run(sets, methods(["bicubi"], [], 4), 4, features=None)

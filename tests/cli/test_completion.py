@@ -128,7 +128,7 @@ def candidates(line: str, shell: str = "zsh") -> list[str]:
         ('imgtk run "adjust:blur | sa', ["adjust:blur | save"]),
         ('imgtk run "style:monet keep-colour=y', ["style:monet keep-colour=yes"]),
         ('imgtk run "nothing:here x', []),
-        ('imgtk run "style:monet | no such | st', ["style:monet | no such | style:any"]),
+        ('imgtk run "style:monet | no such | style:an', ["style:monet | no such | style:any"]),
     ],
 )
 def test_what_is_offered(line: str, expected: list[str]) -> None:

@@ -88,7 +88,8 @@ class Shade(ImageOp):
     def render(self, *inputs: Tensor, window: Window, statistics: Tensor | None = None) -> Tensor:
         assert statistics is not None
         x = cut(inputs[0], window.output.shifted(-window.input.left, -window.input.top))
-        ramp = torch.arange(window.output.left, window.output.right, dtype=x.dtype) / window.output_size.width
+        ramp = torch.arange(window.output.left, window.output.right, dtype=x.dtype, device=x.device)
+        ramp = ramp / window.output_size.width
         return x - statistics.to(x.dtype) + ramp / 2
 
 

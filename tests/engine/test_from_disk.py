@@ -89,7 +89,7 @@ def test_transparency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 
 def test_statistics_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a style's normalisation, from a thumbnail: the results differ by its rounding at most."""
-    for module in ("imgtk.engine.statistics", "imgtk.engine.plan"):
+    for module in ("imgtk.engine.statistics", "imgtk.engine.plan", "imgtk.engine.render"):
         monkeypatch.setattr(f"{module}.MEASURED_PIXELS", 90 * 70)
     memory, disk = both(tmp_path, "style:monet", sample(tmp_path / "a.png"), tile=96)
     assert np.abs(memory.pixels.astype(int) - disk.pixels).max() <= 6

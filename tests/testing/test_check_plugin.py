@@ -125,8 +125,7 @@ def test_the_plugin_of_pytest(site: Site, good: bool) -> None:
     site.mine("x" if good else "x[..., :1]")
     (site.folder / "pytest.ini").write_text("[pytest]\nimgtk_plugin = imgtk-mine\n")
     (site.folder / "test_nothing.py").write_text("def test_nothing() -> None:\n    pass\n")
-    plugin = "imgtk.testing.pytest_plugin"
-    done = site.run("pytest", "-p", plugin, "-p", "no:cacheprovider", "test_nothing.py")
+    done = site.run("pytest", "-p", "no:cacheprovider", "test_nothing.py")
     assert done.returncode == (not good), done.stdout + done.stderr
     assert ("6 passed" if good else "1 failed") in done.stdout
     assert good or "test:mine on a 37x29 image: gives" in done.stdout

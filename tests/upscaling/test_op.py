@@ -143,7 +143,7 @@ def test_chains(files: Path, registry: Registry) -> None:
 def test_the_plan_tells(files: Path, registry: Registry) -> None:
     plan = Pipeline(f"{texture_chain(files)} tta=8", tile=16, registry=registry).plan((64, 64))
     shrunk, enlarged = plan.rows[1], plan.rows[2]
-    assert shrunk.note == "stored: upscale:test goes on at the opposite border"
+    assert shrunk.note == "stored: upscale:test continues at the opposite border"
     assert "average of 8 turns and flips" in enlarged.weights
     assert "tileable across and down" in enlarged.weights
 

@@ -78,7 +78,7 @@ def test_large_sketches_take_their_colours_from_a_small_version(smooth_file, mon
 
 def test_the_small_version_of_a_large_sketch_ends_where_the_sketch_does(smooth_file, monkeypatch):
     """Nothing is mirrored to make its sides multiples: what is chosen on it would lie beside the things."""
-    for module in ("imgtk.engine.statistics", "imgtk.engine.plan"):
+    for module in ("imgtk.engine.statistics", "imgtk.engine.plan", "imgtk.engine.render"):
         monkeypatch.setattr(f"{module}.MEASURED_PIXELS", 5000)
     seen, measure = [], SketchToPhoto.measure
     monkeypatch.setattr(SketchToPhoto, "measure", lambda op, x: seen.append(x) or measure(op, x))
@@ -166,7 +166,7 @@ def test_another_kind_of_network_and_no_file(tmp_path):
     with pytest.raises(WeightsError, match="no file"):
         default().build("translate:pix2pix", model=str(tmp_path / "nowhere.pth"))
     torch.save({"weight": torch.ones(3)}, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match="not known"):
+    with pytest.raises(WeightsError, match="unknown architecture"):
         build(tmp_path / "other.pth")
 
 

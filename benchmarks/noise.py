@@ -18,7 +18,7 @@ from imgtk.nn.normalise import AddNoise, Source
 from imgtk.registry import default
 from imgtk.testing import sample_image
 
-OPERATORS = ("style:monet", "translate:photo2monet")
+OPERATORS = ("style:monet", "style:scream")
 
 
 def left_out(self: AddNoise, x: Tensor, source: Source) -> Tensor:

@@ -39,6 +39,7 @@ PARSED_ONLY = {
     "train": "takes minutes: recipe and settings are checked",
     "bench": "takes minutes: the pipelines are parsed",
     "models pull": "needs the network",
+    "imgtk check imgtk-": "needs an installed plugin: see tests/cli",
     "imgtk serve": "runs until Ctrl-C: see tests/serve",
     "imgtk install": "changes the environment: see tests/cli",
     "imgtk uninstall": "changes the environment: see tests/cli",
@@ -48,6 +49,7 @@ PARSED_ONLY = {
     "s3://": "needs an object store",
     ".param": "needs a file of ncnn: see tests/weights",
     "style:gram": "takes a minute: see tests/plugins",
+    "generate:texture": "takes two minutes at the sizes of the page: see tests/plugins",
     "--backend openvino": "needs OpenVINO",
     "model=RealESRGAN": "needs the network",
 }
@@ -167,12 +169,12 @@ def provide(words: list[str]) -> None:
 
 
 def image(path: Path) -> None:
-    """Write a small image: a mask that is half white, or a photo, with a hole where the name says so."""
+    """Write a small image: a half-white mask, or a photo with a white spot, and with a hole where the name says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         return
-    pixels, half = data.chelsea()[100:124, 100:132], np.zeros((24, 32), np.uint8)
-    half[:, 16:] = 255
+    pixels, half = data.chelsea()[100:124, 100:132].copy(), np.zeros((24, 32), np.uint8)
+    pixels[4:6, 4:6] = half[:, 16:] = 255
     if "mask" in path.stem:
         pixels = half
     elif "cut" in path.stem:

@@ -50,7 +50,9 @@ def doctor(as_json: bool, bench: bool, device: str) -> int:
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
-        for title, section in filter(lambda fact: fact[1], facts.items()):
+        for title, section in facts.items():
+            if not section:
+                continue
             width = max(map(len, section), default=0)
             click.secho(title, bold=True)
             for name, said in section.items():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from imgtk.context import BuildContext
 from imgtk.errors import WeightsError
@@ -96,15 +96,17 @@ def load_network(path: Path, architectures: Iterable[Architecture]) -> Normalisi
     return network.float()
 
 
-def paint(network: nn.Module, x: Tensor, margin: int = MARGIN, noise: Noise | None = None) -> Tensor:
+def paint(
+    network: Callable[[Tensor, Source], Tensor], x: Tensor, margin: int = MARGIN, noise: Noise | None = None
+) -> Tensor:
     """Return the output of a network for (N, 3, H, W), which it sees `with_margin`.
 
     Args:
-        network: a `NormalisingNetwork`, or a wrapper of one for training.
+        network: a `NormalisingNetwork`, or a wrapper of one.
         noise: for the image with its margin; by default that of an image which starts there.
     """
     height, width = x.shape[2:]
-    painted: Tensor = network(with_margin(x, margin), Source(noise=noise))
+    painted = network(with_margin(x, margin), Source(noise=noise))
     return painted[..., margin : margin + height, margin : margin + width]
 
 

@@ -18,7 +18,7 @@ from imgtk.nn.normalise import Source
 from imgtk.nn.regularity import regularity, repetition_loss, smooth_image
 from imgtk.painting.base_trainer import PaintingRecipe, PaintingTrainer, means, style_figures
 from imgtk.painting.objective import FRAME, SHIFT, style_and_content
-from imgtk.painting.op import MARGIN, with_margin
+from imgtk.painting.op import paint
 from imgtk.painting.trainer import fresh_noise, periodic_borders, smoothed_photos
 from imgtk.training import CropSampler
 from imgtk.training.images import image_files, load_held_out
@@ -185,10 +185,8 @@ class AnyStyleTrainer(PaintingTrainer[AnyStyleRecipe]):
 
 
 def paint_as(network: nn.Module, photo: Tensor, style: Tensor) -> Tensor:
-    """Return what an `AnyStyleNetwork` paints of photos (N, 3, H, W), as `imgtk.painting.op.paint` does."""
-    height, width = photo.shape[2:]
-    painted: Tensor = network(with_margin(photo), style)
-    return painted[..., MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+    """Return what an `AnyStyleNetwork` paints of photos (N, 3, H, W), as `paint` does."""
+    return paint(lambda x, source: network(x, style, source), photo)
 
 
 def _cell(image: Tensor) -> Tensor:

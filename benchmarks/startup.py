@@ -1,10 +1,11 @@
-"""Start-up: how long the command line takes until it answers.
+"""Start-up: how long the command line takes until it answers, from bytecode, as after an installation.
 
 python benchmarks/startup.py
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,8 +27,10 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=9, help="runs of each command; the median counts")
     options = parser.parse_args()
 
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
     def runner(command: list[str]) -> Callable[[], object]:
-        return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
     times = seconds({name: runner(command) for name, command in COMMANDS.items()}, options.repeat)
     rows = [{"command": name, "seconds": value} for name, value in times.items()]

@@ -10,11 +10,10 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from imgtk.hookspecs import hookimpl
-
 if TYPE_CHECKING:
     from imgtk.errors import ImgtkError as ImgtkError
     from imgtk.functional import operator as operator
+    from imgtk.hookspecs import hookimpl as hookimpl
     from imgtk.image import Image as Image
     from imgtk.pipeline import Pipeline as Pipeline
 
@@ -31,6 +30,7 @@ _LAZY = {
     "Image": "imgtk.image",
     "ImgtkError": "imgtk.errors",
     "Pipeline": "imgtk.pipeline",
+    "hookimpl": "imgtk.hookspecs",
     "operator": "imgtk.functional",
 }
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgtk.weights.architecture import Architecture
-from imgtk.weights.store import locate
 
 __all__ = ["NO_CONTEXT", "BuildContext"]
 
@@ -48,6 +47,8 @@ class BuildContext:
         Raises:
             WeightsError: there is no such model.
         """
+        from imgtk.weights.store import locate
+
         return locate(model, package, self.packages, self.public)
 
 

@@ -16,12 +16,12 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from time import perf_counter
 from types import FunctionType
@@ -56,6 +56,7 @@ class PluginInfo:
         module: what the entry point names.
         distribution, version: the installed package that declares it.
         operators: names of its operators; empty when it failed.
+        others: names of what else it brings, by kind: `{"presets": ("photo-x2",)}`.
         error: why it was left out, or None.
         skipped: whether `IMGTK_DISABLE_PLUGINS` names it.
         seconds: time for importing and validating it.
@@ -66,6 +67,7 @@ class PluginInfo:
     distribution: str
     version: str
     operators: tuple[str, ...] = ()
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     error: str | None = None
     skipped: bool = False
     seconds: float = 0.0
@@ -227,8 +229,8 @@ class Registry:
         return f"{hint} (Broken plugins: {', '.join(broken)}; see `imgtk plugins`.)" if broken else hint
 
     def _load(self, entry: EntryPoint, *, skip: bool, strict: bool, folder: Path | None = None) -> None:
-        distribution = (entry.dist.metadata["Name"] if entry.dist else None) or str(folder or "unknown")
-        version = (entry.dist.metadata["Version"] if entry.dist else None) or "unknown"
+        distribution, version = _named(entry.dist)
+        distribution = distribution or str(folder or "unknown")
         specs: list[OpSpec] = []
         architectures: list[Architecture] = []
         named: dict[str, dict[str, Any]] = {}
@@ -263,6 +265,7 @@ class Registry:
             distribution=distribution,
             version=version,
             operators=tuple(spec.name for spec in specs),
+            others={hook[6:].replace("_", " "): tuple(things) for hook, things in named.items() if things},
             error=error,
             skipped=skip,
             seconds=perf_counter() - start,
@@ -364,8 +367,17 @@ def _check_api(plugin: object) -> None:
 
 
 def _precedence(entry: EntryPoint) -> tuple[bool, str, str]:
-    distribution = (entry.dist.metadata["Name"] if entry.dist else None) or "unknown"
+    distribution = _named(entry.dist)[0] or "unknown"
     return distribution != "imgtk", distribution, entry.name
+
+
+@cache
+def _named(distribution: Distribution | None) -> tuple[str, str]:
+    """Return the name, or "", and the version of an installed package. Its metadata are long, so they are read once."""
+    if distribution is None:
+        return "", "unknown"
+    metadata = distribution.metadata
+    return metadata["Name"] or "", metadata["Version"] or "unknown"
 
 
 def _describe(error: BaseException) -> str:

@@ -1,5 +1,5 @@
 """The command line. Each command is imported when it is called: `imgtk --help` and `imgtk ops` import neither torch nor
-numpy."""
+numpy, and `imgtk --help` asks no plugin."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from imgtk import __version__
 from imgtk.cli.report import INTERRUPTED, report
 from imgtk.errors import PluginError
+
+if TYPE_CHECKING:
+    from imgtk.command import Command
 
 COMMANDS = {
     "run": ("imgtk.cli.run:run", "Run a pipeline on images and videos."),
@@ -54,13 +57,13 @@ class Cli(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             return _imported(COMMANDS[cmd_name][0])
-        location = _brought().get(cmd_name, ("", ""))[0]
-        if not location:
+        command = _brought().get(cmd_name)
+        if not command:
             return None
         try:
-            return _imported(location)
+            return _imported(command.impl)
         except (ImportError, AttributeError) as error:
-            raise PluginError(f"cannot import the command {cmd_name}, {location}: {error}") from error
+            raise PluginError(f"cannot import the command {cmd_name}, {command.impl}: {error}") from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -86,9 +89,6 @@ class Cli(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
-        if brought := _brought():
-            with formatter.section("Commands of plugins"):
-                formatter.write_dl([(name, summary) for name, (_, summary) in brought.items()])
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
@@ -137,13 +137,11 @@ def _plugin_folders(words: list[str]) -> Iterator[list[str]]:
             os.environ[FOLDERS] = before
 
 
-def _brought() -> dict[str, tuple[str, str]]:
-    """Return where the commands of the plugins are, and the one-line help of each."""
+def _brought() -> dict[str, Command]:
+    """Return the commands of the plugins, by name."""
     from imgtk.registry import default
 
-    return {
-        name: (c.impl, c.summary) for name, c in default().brought("imgtk_commands").items() if name not in COMMANDS
-    }
+    return {name: command for name, command in default().brought("imgtk_commands").items() if name not in COMMANDS}
 
 
 def _imported(location: str) -> click.Command:
@@ -159,7 +157,8 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 @click.command(
     "imgtk",
     cls=Cli,
-    epilog="Every command has --help, and takes -v (tell what is done), --debug and --plugins-dir DIR.",
+    epilog="`imgtk plugins` lists the commands that plugins add. Every command has --help, and takes -v (tell what is "
+    "done), --debug and --plugins-dir DIR.",
 )
 @click.version_option(__version__, message="imgtk %(version)s")
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -116,21 +117,22 @@ def plugins(as_json: bool, listed: bool) -> None:
         return
     found = default().plugins
     if as_json:
-        fields = ("name", "distribution", "version", "module", "seconds", "skipped", "error")
-        rows = [{**{f: getattr(p, f) for f in fields}, "operators": list(p.operators)} for p in found]
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps([asdict(plugin) for plugin in found], indent=2))
         return
     lines = [(p.name, p.distribution, p.version, f"{p.seconds * 1000:.0f} ms", status(p)) for p in found]
     click.echo(table(("plugin", "distribution", "version", "import", "brings"), lines))
+    if commands := default().brought("imgtk_commands").values():
+        click.echo("\n" + table(("command", "what it does"), [(f"imgtk {c.name}", c.summary) for c in commands]))
 
 
 def status(plugin: PluginInfo) -> str:
     """Return the outcome of loading a plugin, on one line."""
     if plugin.error:
         return "IMPORT FAILED: " + " ".join(plugin.error.split())
-    count = len(plugin.operators)
     if plugin.skipped:
         return "disabled"
     shared = [name for name, plugins in default().ambiguous.items() if plugin in plugins]
     others = f"; ambiguous, as others bring them too: {', '.join(shared)}" if shared else ""
-    return f"{count} operator{'s' * (count != 1)}{others}"
+    counts = {"operators": len(plugin.operators), **{kind: len(names) for kind, names in plugin.others.items()}}
+    brought = [f"{count} {kind if count > 1 else kind.removesuffix('s')}" for kind, count in counts.items() if count]
+    return (", ".join(brought) or "nothing") + others

@@ -18,8 +18,6 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-import yaml
-
 from imgtk import __version__
 from imgtk.errors import PipelineError, UsageError
 from imgtk.language import bind
@@ -64,6 +62,8 @@ def dump_yaml(graph: Graph, registry: Registry) -> str:
     document = {"imgtk": __version__, "version": VERSION, "stages": stages}
     if graph.output != len(stages):
         document["output"] = _reference(graph, graph.output)
+    import yaml
+
     text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     if "\x85" in text:  # PyYAML folds this line break away unless it escapes it
         text = yaml.safe_dump(document, sort_keys=False)
@@ -177,6 +177,8 @@ def _keys(found: object, known: tuple[str, ...], where: str) -> dict[str, Any]:
 
 def _read(text: str) -> object:
     """Return the YAML tree, refused if it could be larger than its text: nothing here needs anchors or depth."""
+    import yaml
+
     if len(text) > MAX_LENGTH:
         raise UsageError(f"the document is longer than {MAX_LENGTH} characters")
     try:

@@ -38,6 +38,21 @@ print(json.dumps([name for name in {HEAVY} if name in sys.modules]))
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
+def test_help_asks_no_plugin() -> None:
+    script = """
+import sys
+from imgtk.cli import main
+try:
+    main(["--help"])
+except SystemExit as end:
+    assert not end.code, end.code
+plugins = ("imgtk_", "imgtk.registry", "pluggy", "importlib.metadata")
+assert not [name for name in sys.modules if name.startswith(plugins)]
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_python_m_imgtk() -> None:
     done = subprocess.run([sys.executable, "-m", "imgtk", "--version"], capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("imgtk ")

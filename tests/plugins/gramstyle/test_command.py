@@ -29,6 +29,6 @@ def test_a_sheet_of_all_styles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_it_is_among_the_commands() -> None:
-    printed = CliRunner().invoke(main, ["--help"]).stdout
-    assert "Commands of plugins:" in printed
-    assert "styles" in printed.partition("Commands of plugins:")[2]
+    assert "imgtk plugins" in CliRunner().invoke(main, ["--help"]).stdout
+    assert "imgtk styles  Paint an image in every style" in CliRunner().invoke(main, ["plugins"]).stdout
+    assert "1 command" in CliRunner().invoke(main, ["plugins"]).stdout

@@ -76,33 +76,84 @@ def check_op(
     spec = registry.spec(op) if isinstance(op, str) else op
     registry = Registry.of(spec, architectures=registry.architectures, packages=registry.packages)
     tried = [Size(*size) for size in sizes]
+    ops = _Builds(spec, registry, params)
     for size in tried:
         for gray in (False, True):
             where = f"{spec.name} on {'a gray' if gray else 'a'} {size} image"
             try:
-                _Check(spec, registry, params, size, gray, where).run(tile, tolerance)
+                _Check(ops, size, gray, where).run(tile, tolerance)
             except (BrokenContract, OperatorError) as error:
                 raise AssertionError(f"{where}: {error}") from error
+    ops.close()
     if spec.inputs:
-        _check_devices(_built(spec, registry, params), spec, tried[0])
+        _check_devices(ops.built(), spec, tried[0])
 
 
-def _built(spec: OpSpec, registry: Registry, params: dict[str, Any], dtype: torch.dtype = torch.float32) -> ImageOp:
-    op = spec.build(registry.context(), **params)
-    op.to(torch.device("cpu"), dtype)
-    return op
+class _Builds:
+    """An operator, built by itself and in pipelines; what it is built for, it is built once, for images of all sizes.
+
+    Args:
+        spec: its description.
+        registry: where its weights and their architectures are looked up.
+        params: its parameters.
+    """
+
+    def __init__(self, spec: OpSpec, registry: Registry, params: dict[str, Any]) -> None:
+        self.spec, self.registry, self.params = spec, registry, params
+        self._pipelines: dict[tuple[int | str, str], Pipeline] = {}
+
+    def built(self, dtype: torch.dtype = torch.float32) -> ImageOp:
+        op = self.spec.build(self.registry.context(), **self.params)
+        op.to(torch.device("cpu"), dtype)
+        return op
+
+    @cached_property
+    def op(self) -> ImageOp:
+        return self.built()
+
+    @cached_property
+    def again(self) -> ImageOp:
+        return self.built()
+
+    @cached_property
+    def reduced(self) -> ImageOp:
+        return self.built(torch.bfloat16)
+
+    def pipeline(self, tile: int | Literal["off"], dtype: str) -> Pipeline:
+        if (tile, dtype) not in self._pipelines:
+            spec = self.spec
+            given = {param.keyword: param for param in spec.params}
+            converted = {
+                name: given[name].convert(value, spec.name) for name, value in self.params.items() if name in given
+            }
+            graph = Graph((Node("in"), Node(spec.name, (INPUT,) * spec.inputs, converted)), output=1)
+            pipeline = Pipeline(graph, device="cpu", dtype=dtype, tile=tile, registry=self.registry)
+            self._pipelines[tile, dtype] = pipeline
+        return self._pipelines[tile, dtype]
+
+    def close(self) -> None:
+        """Close the operators that were built."""
+        for name in ("op", "again", "reduced"):
+            if name in vars(self):
+                getattr(self, name).close()
 
 
 @dataclass
 class _Check:
     """An operator and an image."""
 
-    spec: OpSpec
-    registry: Registry
-    params: dict[str, Any]
+    ops: _Builds
     size: Size
     gray: bool
     where: str
+
+    @property
+    def spec(self) -> OpSpec:
+        return self.ops.spec
+
+    @property
+    def op(self) -> ImageOp:
+        return self.ops.op
 
     def run(self, tile: int, tolerance: float) -> None:
         plain = self.calls() if self.spec.inputs else None
@@ -114,7 +165,7 @@ class _Check:
                 whole, plain, max(tolerance, 1e-4), f"{self.where}: the engine gives something else than a call"
             )
         for alpha in (False, True) if self.spec.inputs else (False,):
-            expected = self.through_engine("off", alpha=alpha)
+            expected = self.through_engine("off", alpha=True) if alpha else whole
             message = f"{self.where}{' with alpha' if alpha else ''}: tiles of {tile} differ from the whole"
             _assert_close(self.through_engine(tile, alpha=alpha), expected, tolerance, f"{message} (see Geometry.halo)")
         if not self.op.facts.needs_float32:
@@ -123,11 +174,6 @@ class _Check:
                 f"{self.where}: bfloat16 is {agreement:.1f} dB from float32, less than {LEAST_BF16_PSNR:.0f}; "
                 "set Facts.needs_float32"
             )
-        self.op.close()
-
-    @cached_property
-    def op(self) -> ImageOp:
-        return _built(self.spec, self.registry, self.params)
 
     @cached_property
     def inputs(self) -> list[Tensor]:
@@ -156,9 +202,7 @@ class _Check:
             for tensor, before in zip(inputs, kept, strict=True):
                 assert torch.equal(tensor, before), f"{where}: the operator changes its input"
             assert torch.equal(op(*inputs), output), f"{where}: called again on the same input, the output differs"
-            again = _built(self.spec, self.registry, self.params)
-            assert torch.equal(again(*inputs), output), f"{where}: built again, the output differs"
-            again.close()
+            assert torch.equal(self.ops.again(*inputs), output), f"{where}: built again, the output differs"
             contiguous = op(*(tensor.contiguous() for tensor in inputs))
             _assert_close(contiguous, output, 1e-4, f"{where}: the output depends on the memory layout of the input")
             if op.facts.batched:
@@ -166,10 +210,8 @@ class _Check:
                 # not 1e-4: networks that normalise make much of rounding where an image is flat
                 _assert_close(both[1:], output, 1e-2, f"{where}: in a batch it gives something else")
             if not op.facts.needs_float32:
-                half = _built(self.spec, self.registry, self.params, torch.bfloat16)
                 reduced = [tensor.bfloat16() for tensor in inputs]
-                check_output(half(*reduced), expected, reduced[0])
-                half.close()
+                check_output(self.ops.reduced(*reduced), expected, reduced[0])
         return output
 
     def check_gray(self, output: Tensor) -> None:
@@ -184,16 +226,10 @@ class _Check:
 
     def through_engine(self, tile: int | Literal["off"], dtype: str = "fp32", *, alpha: bool = False) -> Tensor:
         """What the engine makes of the image: (1, 3, H, W), or with alpha as a fourth channel."""
-        spec = self.spec
-        given = {param.keyword: param for param in spec.params}
-        converted = {
-            name: given[name].convert(value, spec.name) for name, value in self.params.items() if name in given
-        }
-        graph = Graph((Node("in"), Node(spec.name, (INPUT,) * spec.inputs, converted)), output=1)
         colour = sample_image(*self.size, gray=self.gray)
         opacity = sample_image(*self.size, seed=1, gray=True)[0, 0].numpy().copy() if alpha else None
         image = Image(colour[0].permute(1, 2, 0).numpy().copy(), opacity)
-        result = Pipeline(graph, device="cpu", dtype=dtype, tile=tile, registry=self.registry)(image)
+        result = self.ops.pipeline(tile, dtype)(image)
         samples = result.numpy() if result.numpy().ndim == 3 else result.numpy()[..., None]
         tensor = torch.from_numpy(samples.copy()).permute(2, 0, 1)[None]
         return tensor if tensor.shape[1] != 1 else tensor.expand(1, 3, -1, -1)

@@ -19,7 +19,7 @@ from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.discriminators import FeatureDiscriminator, spectrally_normalised
 from imgtk.nn.losses import content_distance
 from imgtk.nn.noise import Noise, draw_coarse, draw_white
-from imgtk.nn.regularity import regularity, smooth_image
+from imgtk.nn.regularity import regularity, repetition_loss, smooth_image
 from imgtk.painting.base_trainer import PaintingRecipe, PaintingTrainer
 from imgtk.painting.objective import SMALLEST
 from imgtk.training.adversary import Adversary, AdversarySettings, Discriminator, shifted
@@ -34,7 +34,9 @@ __all__ = [
     "DomainsTrainer",
     "corners",
     "fresh_noise",
+    "last_smoothed",
     "periodic_borders",
+    "repetition_of_last",
     "smoothed_photos",
     "split",
 ]
@@ -217,6 +219,22 @@ def smoothed_photos(photos: Tensor) -> Tensor:
     """Return photos (N, 3, H, W), 0..1, without their details, but with noise of 0.8 8-bit steps: what weaves
     show on."""
     return (gaussian_blur(photos, SMOOTHING) + GRAIN * torch.randn_like(photos)).clamp(0, 1)
+
+
+def last_smoothed(photos: Tensor, weight: float) -> Tensor:
+    """Return photos (N, 3, H, W), 0..1, with the last one as `smoothed_photos` makes it.
+
+    Args:
+        photos: a batch.
+        weight: that `repetition_of_last` will be given; with 0 no photo is changed.
+    """
+    return torch.cat([photos[:-1], smoothed_photos(photos[-1:])]) if weight else photos
+
+
+def repetition_of_last(painted: Tensor, weight: float) -> dict[str, Tensor]:
+    """Return the weighted `repetition_loss` of the last of the images (N, 3, H, W), by its name in the log; nothing if
+    `weight` is 0."""
+    return {"repetition": weight * repetition_loss(painted[-1:])} if weight else {}
 
 
 def split(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:

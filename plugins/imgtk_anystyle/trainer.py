@@ -15,11 +15,11 @@ from imgtk.errors import TrainingError
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import grams, total_variation
 from imgtk.nn.normalise import Source
-from imgtk.nn.regularity import regularity, repetition_loss, smooth_image
+from imgtk.nn.regularity import regularity, smooth_image
 from imgtk.painting.base_trainer import PaintingRecipe, PaintingTrainer, means, style_figures
 from imgtk.painting.objective import FRAME, SHIFT, style_and_content
 from imgtk.painting.op import paint
-from imgtk.painting.trainer import fresh_noise, periodic_borders, smoothed_photos
+from imgtk.painting.trainer import fresh_noise, last_smoothed, periodic_borders, repetition_of_last
 from imgtk.training import CropSampler
 from imgtk.training.images import image_files, load_held_out
 from imgtk.training.weights import load_init
@@ -137,8 +137,7 @@ class AnyStyleTrainer(PaintingTrainer[AnyStyleRecipe]):
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
         photo, style = (part.contiguous(memory_format=torch.channels_last) for part in batch.split(3, 1))
-        if recipe.repetition_weight:
-            photo = torch.cat([photo[:-1], smoothed_photos(photo[-1:])])
+        photo = last_smoothed(photo, recipe.repetition_weight)
         with periodic_borders(networks["generator"]):
             painted = networks["generator"](photo, style, Source(noise=fresh_noise(photo)))
         top, left = (FRAME - SHIFT // 2 + torch.randint(0, SHIFT + 1, (2,))).tolist()
@@ -146,15 +145,16 @@ class AnyStyleTrainer(PaintingTrainer[AnyStyleRecipe]):
         seen, wanted = (x[..., top : top + side, left : left + side] for x in (painted, photo))
         style_loss, content_loss = style_and_content(self.features, seen, wanted, style, recipe.scales)
         own = (photo == style).flatten(1).all(1)
-        losses = {
-            "style": recipe.style_weight * style_loss,
-            "content": recipe.content_weight * content_loss,
-            "identity": recipe.identity_weight * ((seen - wanted).square().mean((1, 2, 3)) * own).mean(),
-            "tv": recipe.tv_weight * total_variation(seen),
-        }
-        if recipe.repetition_weight:
-            losses["repetition"] = recipe.repetition_weight * repetition_loss(seen[-1:])
-        yield "generator", losses
+        yield (
+            "generator",
+            {
+                "style": recipe.style_weight * style_loss,
+                "content": recipe.content_weight * content_loss,
+                "identity": recipe.identity_weight * ((seen - wanted).square().mean((1, 2, 3)) * own).mean(),
+                "tv": recipe.tv_weight * total_variation(seen),
+                **repetition_of_last(seen, recipe.repetition_weight),
+            },
+        )
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """Return `gram_ratio` and `content`, as `style_figures`, and `regularity`, that of what is painted over a

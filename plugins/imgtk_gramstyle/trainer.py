@@ -15,12 +15,12 @@ from imgtk.errors import ImgtkError, TrainingError
 from imgtk.image import Image
 from imgtk.nn.losses import total_variation
 from imgtk.nn.normalise import Source
-from imgtk.nn.regularity import regularity, repetition_loss, smooth_image
+from imgtk.nn.regularity import regularity, smooth_image
 from imgtk.painting.base_trainer import PaintingRecipe, PaintingTrainer, means, style_figures
 from imgtk.painting.network import StyleNetwork
 from imgtk.painting.objective import FRAME, SHIFT, PaletteObjective, StyleObjective, shift_together
 from imgtk.painting.op import paint
-from imgtk.painting.trainer import fresh_noise, periodic_borders, smoothed_photos
+from imgtk.painting.trainer import fresh_noise, last_smoothed, periodic_borders, repetition_of_last
 from imgtk.training import CropSampler
 from imgtk.training.images import load_held_out
 from imgtk.training.sheets import beside, stacked
@@ -109,22 +109,22 @@ class StyleTrainer(PaintingTrainer[StyleRecipe]):
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
-        if recipe.repetition_weight:
-            batch = torch.cat([batch[:-1], smoothed_photos(batch[-1:])])
+        batch = last_smoothed(batch, recipe.repetition_weight)
         with periodic_borders(networks["generator"]):
             painted = networks["generator"](batch, Source(noise=fresh_noise(batch)))
         inner = slice(FRAME, -FRAME)
         seen = [painted[..., inner, inner], batch[..., inner, inner]]
         style, content = self.objective(*shift_together(seen, SHIFT))
-        losses = {
-            "style": recipe.style_weight * style,
-            "content": recipe.content_weight * content,
-            "tv": recipe.tv_weight * total_variation(painted),
-            "palette": recipe.palette_weight * self.palette(painted),
-        }
-        if recipe.repetition_weight:
-            losses["repetition"] = recipe.repetition_weight * repetition_loss(painted[-1:, :, inner, inner])
-        yield "generator", losses
+        yield (
+            "generator",
+            {
+                "style": recipe.style_weight * style,
+                "content": recipe.content_weight * content,
+                "tv": recipe.tv_weight * total_variation(painted),
+                "palette": recipe.palette_weight * self.palette(painted),
+                **repetition_of_last(painted[..., inner, inner], recipe.repetition_weight),
+            },
+        )
 
     def validate(self, generator: nn.Module) -> dict[str, float]:
         """Return `gram_ratio` and `content`, as `style_figures`: means over the held-out photos. `regularity`: of what

@@ -1,6 +1,6 @@
 """A client of `imgtk serve`, in two forms: `Client`, and `AsyncClient` for asyncio. Needs `imgtk[serve]`.
 
-from imgtk.client import Client
+>>> from imgtk.client import Client
 
 with Client("http://127.0.0.1:8000") as client:
     client.run("upscale:esrgan x4", "in.jpg").save("out.jpg")
@@ -12,11 +12,10 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from email.message import Message
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx
 
@@ -24,11 +23,13 @@ from imgtk.errors import ImgtkError
 
 __all__ = ["ApiError", "AsyncClient", "Client", "Result"]
 
-API = "/api/v1"
 PATIENCE = 600.0
 """Seconds for which a job is offered again to a server that is full."""
 
 TIMEOUT = httpx.Timeout(60, read=120)
+EVENT = "data: "
+
+Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
 OnChange = Callable[[dict[str, Any]], None]
 
@@ -37,24 +38,24 @@ class ApiError(ImgtkError):
     """The server refused a request, or a job failed.
 
     Attributes:
-        status: HTTP status.
-        problem: the members of the problem, such as `detail`, `hint`, and for a pipeline `start`, `end` and `caret`.
+        status: the HTTP status, such as 422.
+        problem: what the server says: `detail`, `hint`, and for a pipeline `start`, `end` and `caret`.
     """
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         caret = problem.get("caret")
-        message = problem.get("detail") or f"the server answers {status}"
+        message = problem.get("detail") or f"the server refused the request ({status})"
         super().__init__(f"{message}\n{caret}" if caret else message, hint=problem.get("hint"))
         self.status, self.problem = status, problem
 
 
 @dataclass(frozen=True)
 class Result:
-    """A result.
+    """The file that a job has made.
 
     Attributes:
         content: the bytes of the file.
-        name: what the server calls it.
+        name: of the file, without folders.
         job: the job as it ended, with `result`, its notes and warnings.
     """
 
@@ -63,28 +64,36 @@ class Result:
     job: dict[str, Any]
 
     def save(self, path: str | Path) -> Path:
-        """Write the file to `path`, or into that folder."""
+        """Write the file to `path`, or into the folder `path`. Returns its path. Raises OSError."""
         path = Path(path)
         path = path / self.name if path.is_dir() else path
         path.write_bytes(self.content)
         return path
 
 
-class Client:
+class _BaseClient(Generic[Http]):
+    """What both clients share: the server's address, and the token."""
+
+    def __init__(self, http: Http, url: str, token: str | None) -> None:
+        self._http: Http = http
+        self._http.base_url = httpx.URL(f"{url.rstrip('/')}/api/v1/")
+        if token:
+            self._http.headers["Authorization"] = f"Bearer {token}"
+
+
+class Client(_BaseClient[httpx.Client]):
     """A client that waits for each answer.
 
     Args:
-        url: of the server.
-        token: if it needs one.
-        http: an `httpx.Client` to use in place of an own one.
+        url: address of the server.
+        token: if the server asks for one.
+        http: an `httpx.Client` to use in place of an own one; it is closed with this client.
     """
 
     def __init__(
         self, url: str = "http://127.0.0.1:8000", token: str | None = None, *, http: httpx.Client | None = None
     ) -> None:
-        self._http = http or httpx.Client(timeout=TIMEOUT)
-        self._http.base_url = httpx.URL(url)
-        self._http.headers.update(_headers(token))
+        super().__init__(http or httpx.Client(timeout=TIMEOUT), url, token)
 
     def __enter__(self) -> Client:
         return self
@@ -111,11 +120,11 @@ class Client:
             pipeline: text in imgtk's language.
             image: a file.
             images: further files, which the pipeline calls by their names.
-            on_change: called with the job whenever it gets on.
+            on_change: called with the job whenever it changes.
             options: `format`, `quality`, `lossless`, `depth`, `seed`.
 
         Raises:
-            ApiError: if the server refuses it, or the job fails or is cancelled.
+            ApiError: if the server refuses the request, or the job fails or is cancelled.
             OSError: if a file cannot be read.
             httpx.HTTPError: if the server cannot be reached.
         """
@@ -129,56 +138,56 @@ class Client:
     def submit(
         self, pipeline: str, image: str | Path, *, images: Sequence[str | Path] = (), **options: Any
     ) -> dict[str, Any]:
-        """Make a job; if the server is full, wait until it is not. Arguments and errors as for `run`."""
+        """Make a job and return it; if the server is full, wait until it is not. Arguments and errors as for `run`."""
         end = time.monotonic() + PATIENCE
         while True:
-            with ExitStack() as stack:
-                data, files = _form(stack, pipeline, image, images, options)
-                answer = self._http.post(f"{API}/jobs", data=data, files=files)
-            if not _is_full(answer) or time.monotonic() > end:
-                return dict(_checked(answer).json())
-            time.sleep(_pause(answer))
+            with _form(pipeline, image, images, options) as form:
+                answer = self._http.post("jobs", **form)
+            pause = _pause(answer, end)
+            if not pause:
+                return dict(_json(answer))
+            time.sleep(pause)
 
     def job(self, name: str) -> dict[str, Any]:
         """Return the job of that id. Raises ApiError."""
-        return dict(_checked(self._http.get(f"{API}/jobs/{name}")).json())
+        return dict(self._ask("GET", f"jobs/{name}"))
 
     def events(self, name: str) -> Iterator[dict[str, Any]]:
-        """Yield the job of that id, again and again until it is finished. Raises ApiError."""
-        with self._http.stream("GET", f"{API}/jobs/{name}/events") as answer:
+        """Yield the job of that id whenever it changes, until it is finished. Raises ApiError."""
+        with self._http.stream("GET", f"jobs/{name}/events") as answer:
             if answer.is_error:
                 answer.read()
             for line in _checked(answer).iter_lines():
-                if line.startswith("data: "):
-                    yield json.loads(line[6:])
+                if line.startswith(EVENT):
+                    yield json.loads(line.removeprefix(EVENT))
 
     def result(self, job: dict[str, Any]) -> Result:
         """Return the result of a job that is done. Raises ApiError."""
-        answer = _checked(self._http.get(f"{API}/jobs/{job['id']}/result"))
-        return _result(answer, job)
+        return _result(self._http.get(f"jobs/{job['id']}/result"), job)
 
     def cancel(self, name: str) -> dict[str, Any]:
         """Stop the job of that id, or remove it if it is finished. Raises ApiError."""
-        return dict(_checked(self._http.delete(f"{API}/jobs/{name}")).json())
+        return dict(self._ask("DELETE", f"jobs/{name}"))
 
     def plan(self, pipeline: str, size: tuple[int, int] = (1920, 1080)) -> dict[str, Any]:
-        """Return what a pipeline would do with an image of (width, height). Raises ApiError."""
-        return dict(_checked(self._http.post(f"{API}/plan", json={"pipeline": pipeline, "size": size})).json())
+        """Return what a pipeline would do with an image of (width, height) pixels. Raises ApiError."""
+        return dict(self._ask("POST", "plan", json={"pipeline": pipeline, "size": size}))
 
     def get(self, path: str) -> Any:
-        """Return what the API tells at a path: "operators", "models", "presets", "health". Raises ApiError."""
-        return _checked(self._http.get(f"{API}/{path}")).json()
+        """Return a list or a state of the server: "operators", "models", "presets" or "health". Raises ApiError."""
+        return self._ask("GET", path)
+
+    def _ask(self, method: str, path: str, **content: Any) -> Any:
+        return _json(self._http.request(method, path, **content))
 
 
-class AsyncClient:
-    """The same for asyncio. Arguments and errors as for `Client`."""
+class AsyncClient(_BaseClient[httpx.AsyncClient]):
+    """A client for asyncio. Arguments and errors as for `Client`."""
 
     def __init__(
         self, url: str = "http://127.0.0.1:8000", token: str | None = None, *, http: httpx.AsyncClient | None = None
     ) -> None:
-        self._http = http or httpx.AsyncClient(timeout=TIMEOUT)
-        self._http.base_url = httpx.URL(url)
-        self._http.headers.update(_headers(token))
+        super().__init__(http or httpx.AsyncClient(timeout=TIMEOUT), url, token)
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -213,65 +222,64 @@ class AsyncClient:
         """Make a job, as `Client.submit`."""
         end = time.monotonic() + PATIENCE
         while True:
-            with ExitStack() as stack:
-                data, files = _form(stack, pipeline, image, images, options)
-                answer = await self._http.post(f"{API}/jobs", data=data, files=files)
-            if not _is_full(answer) or time.monotonic() > end:
-                return dict(_checked(answer).json())
-            await asyncio.sleep(_pause(answer))
+            with _form(pipeline, image, images, options) as form:
+                answer = await self._http.post("jobs", **form)
+            pause = _pause(answer, end)
+            if not pause:
+                return dict(_json(answer))
+            await asyncio.sleep(pause)
 
     async def job(self, name: str) -> dict[str, Any]:
-        """Return the job of that id."""
-        return dict(_checked(await self._http.get(f"{API}/jobs/{name}")).json())
+        """Return the job of that id, as `Client.job`."""
+        return dict(await self._ask("GET", f"jobs/{name}"))
 
     async def events(self, name: str) -> AsyncIterator[dict[str, Any]]:
-        """Yield the job of that id, again and again until it is finished."""
-        async with self._http.stream("GET", f"{API}/jobs/{name}/events") as answer:
+        """Yield the job of that id whenever it changes, as `Client.events`."""
+        async with self._http.stream("GET", f"jobs/{name}/events") as answer:
             if answer.is_error:
                 await answer.aread()
             async for line in _checked(answer).aiter_lines():
-                if line.startswith("data: "):
-                    yield json.loads(line[6:])
+                if line.startswith(EVENT):
+                    yield json.loads(line.removeprefix(EVENT))
 
     async def result(self, job: dict[str, Any]) -> Result:
-        """Return the result of a job that is done."""
-        answer = _checked(await self._http.get(f"{API}/jobs/{job['id']}/result"))
-        return _result(answer, job)
+        """Return the result of a job that is done, as `Client.result`."""
+        return _result(await self._http.get(f"jobs/{job['id']}/result"), job)
 
     async def cancel(self, name: str) -> dict[str, Any]:
-        """Stop the job of that id, or remove it if it is finished."""
-        return dict(_checked(await self._http.delete(f"{API}/jobs/{name}")).json())
+        """Stop the job of that id, or remove it, as `Client.cancel`."""
+        return dict(await self._ask("DELETE", f"jobs/{name}"))
 
     async def plan(self, pipeline: str, size: tuple[int, int] = (1920, 1080)) -> dict[str, Any]:
-        """Return what a pipeline would do with an image of (width, height)."""
-        return dict(_checked(await self._http.post(f"{API}/plan", json={"pipeline": pipeline, "size": size})).json())
+        """Return what a pipeline would do, as `Client.plan`."""
+        return dict(await self._ask("POST", "plan", json={"pipeline": pipeline, "size": size}))
 
     async def get(self, path: str) -> Any:
-        """Return what the API tells at a path, as `Client.get`."""
-        return _checked(await self._http.get(f"{API}/{path}")).json()
+        """Return a list or a state of the server, as `Client.get`."""
+        return await self._ask("GET", path)
+
+    async def _ask(self, method: str, path: str, **content: Any) -> Any:
+        return _json(await self._http.request(method, path, **content))
 
 
-def _headers(token: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
+@contextmanager
 def _form(
-    stack: ExitStack, pipeline: str, image: str | Path, images: Sequence[str | Path], options: dict[str, Any]
-) -> tuple[dict[str, str], list[tuple[str, tuple[str, Any]]]]:
-    """Return the fields and files of a form; the files are closed with `stack`."""
+    pipeline: str, image: str | Path, images: Sequence[str | Path], options: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield the fields and files of a form, as arguments for httpx; the files are open meanwhile."""
     fields = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in options.items()}
     paths = [("image", Path(image)), *((f"image{number}", Path(path)) for number, path in enumerate(images, 2))]
-    files = [(key, (path.name, stack.enter_context(path.open("rb")))) for key, path in paths]
-    return {"pipeline": pipeline, **fields}, files
+    with ExitStack() as stack:
+        files = [(key, (path.name, stack.enter_context(path.open("rb")))) for key, path in paths]
+        yield {"data": {"pipeline": pipeline, **fields}, "files": files}
 
 
-def _is_full(answer: httpx.Response) -> bool:
-    return answer.status_code in (429, 503) and "retry-after" in answer.headers
-
-
-def _pause(answer: httpx.Response) -> float:
+def _pause(answer: httpx.Response, end: float) -> float:
+    """Return after how many seconds to send a job again, as the server is full; 0 if it is not, or after `end`."""
+    if answer.status_code not in (429, 503) or "retry-after" not in answer.headers or time.monotonic() > end:
+        return 0
     text = answer.headers["retry-after"]
-    return min(float(text), 30.0) if text.isdecimal() else 1.0
+    return min(max(float(text), 0.1), 30.0) if text.isdecimal() else 1.0
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
@@ -284,6 +292,14 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     raise ApiError(answer.status_code, problem if isinstance(problem, dict) else {})
 
 
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return _checked(answer).json()
+    except ValueError:
+        detail = f"{answer.url.host} answers something else than an imgtk server does"
+        raise ApiError(answer.status_code, {"detail": detail, "hint": "Give the address of `imgtk serve`."}) from None
+
+
 def _done(job: dict[str, Any]) -> dict[str, Any]:
     if job["state"] != "done":
         problem = job["problem"] or {"detail": f"the job was {job['state']}"}
@@ -292,6 +308,4 @@ def _done(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _result(answer: httpx.Response, job: dict[str, Any]) -> Result:
-    header = Message()
-    header["Content-Disposition"] = answer.headers.get("content-disposition", "")
-    return Result(answer.content, header.get_filename() or job["result"]["name"], job)
+    return Result(_checked(answer).content, Path(job["result"]["name"]).name, job)

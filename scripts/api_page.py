@@ -35,7 +35,7 @@ PUBLIC = {
             "imgtk.errors",
             "imgtk.batch",
         ),
-        *("imgtk.batch.ray", "imgtk.video.formats", "imgtk.config", "imgtk.metrics"),
+        *("imgtk.batch.ray", "imgtk.video.formats", "imgtk.config", "imgtk.metrics", "imgtk.client"),
     ),
     "Operators": (
         *(

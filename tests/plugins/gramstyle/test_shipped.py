@@ -98,11 +98,11 @@ def test_edges_stay_readable(name):
 @pytest.mark.parametrize("name", STYLES)
 @torch.inference_mode()
 def test_no_checkerboard(name):
-    """In a flat area, no grid position (of the network's 4 x 4) is brighter than the others."""
-    x = photo("astronaut", 256).clone()
+    """In a flat area, no grid position (of the network's 4 x 4) is brighter than the others. The area is large: lines
+    and stones are where they are by chance."""
+    x = photo("astronaut", 512).clone()
     x[..., 128:, 128:] = 0.6
-    y = operator(name)(x)[0].mean(0)[192:252, 192:252]
-    y = y[: y.shape[0] // 4 * 4, : y.shape[1] // 4 * 4]
+    y = operator(name)(x)[0].mean(0)[160:496, 160:496]
     phases = y.unfold(0, 4, 4).unfold(1, 4, 4).mean((0, 1))
     assert phases.std() < 2 / 255
 
@@ -125,11 +125,13 @@ def test_reduced_precision_stays_close(name):
     assert psnr(operator(name)(x), operator(name, torch.bfloat16)(x.bfloat16()).float()) > 48
 
 
-WOVEN = {"engraving", "mosaic", "pointillism", "water-lilies"}
+WOVEN = {"pointillism", "water-lilies"}
 """Styles of the earlier network, which weave."""
+RULED = {"engraving": 0.3}
+"""Largest regularity of styles that are made of parallel lines; that of the engraving itself is 0.44."""
 
 
 @pytest.mark.parametrize("name", [name for name in STYLES if name not in WOVEN])
 @torch.inference_mode()
 def test_nothing_is_woven_over_smooth_areas(name):
-    assert regularity(operator(name)(smooth_image(512, 448))) <= 0.25
+    assert regularity(operator(name)(smooth_image(512, 448))) <= RULED.get(name, 0.25)

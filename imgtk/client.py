@@ -1,9 +1,8 @@
 """A client of `imgtk serve`, in two forms: `Client`, and `AsyncClient` for asyncio. Needs `imgtk[serve]`.
 
 >>> from imgtk.client import Client
-
-with Client("http://127.0.0.1:8000") as client:
-    client.run("upscale:esrgan x4", "in.jpg").save("out.jpg")
+>>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
+...     client.run("upscale:esrgan x4", "in.jpg").save("out.jpg")
 """
 
 from __future__ import annotations

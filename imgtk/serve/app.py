@@ -27,7 +27,7 @@ PAGE = Path(__file__).with_name("page")
 
 
 def application(service: Service) -> ASGIApp:
-    """Yield the application of a service. While it lives, so do the service's processes."""
+    """Return the application of a service. The service's processes start and end with it."""
     metrics = Metrics(service.jobs)
 
     @asynccontextmanager

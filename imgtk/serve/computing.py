@@ -47,7 +47,7 @@ class Computer:
         self._speeds: dict[tuple[str, int], float | None] = {}
 
     def do(self, task: AnyTask, report: Report) -> dict[str, Any]:
-        """Return what a task gives. Raises ImgtkError, Problem, or whatever `report` raises."""
+        """Return the result of a task. Raises ImgtkError, Problem, or whatever `report` raises."""
         if isinstance(task, RunTask):
             return self._run(task, report)
         if isinstance(task, InspectTask):
@@ -57,7 +57,7 @@ class Computer:
         return self._preview(task)
 
     def _pipeline(self, task: Task) -> Pipeline:
-        """Return the pipeline of a task: warm, or new. The one that was not used for longest goes."""
+        """Return the pipeline of a task, loaded before or now. The one that was unused for longest is dropped."""
         key = (task.pipeline, task.seed)
         pipeline = self._warm.pop(key, None) or Pipeline(task.pipeline, replace(self._settings, seed=task.seed))
         if task.keep:
@@ -69,14 +69,14 @@ class Computer:
         return pipeline
 
     def _run(self, task: RunTask, report: Report) -> dict[str, Any]:
-        """Do what `imgtk run` does, with the same code, so that results are the same files."""
+        """Run the pipeline with the code of `imgtk run`, so that results are the same files."""
         pipeline = self._pipeline(task)
         (job,) = self._jobs(task.source, task.folder, task.write.suffix)
         write = WriteOptions(False, task.write.quality, task.write.lossless, task.write.depth)
         options = RunOptions(write, max_pixels=task.max_pixels)
         rows = list(run_jobs([pipeline], [job], options, threads=1, progress=report))
         if not rows:
-            raise RuntimeError("the run gave no row")
+            raise RuntimeError(f"the run of {task.source} has no outcome")
         return self._told(rows[0])
 
     def _jobs(self, source: Path, folder: Path, suffix: str | None) -> list[Job]:
@@ -97,9 +97,7 @@ class Computer:
 
     def _inspect(self, task: InspectTask) -> dict[str, Any]:
         if task.source.suffix and task.source.suffix.lower() not in readable():
-            raise UsageError(
-                f"{task.source} is not named like an image", hint="Images only: clips are for the command line."
-            )
+            raise UsageError(f"{task.source} has no suffix of an image", hint="Send an image; `imgtk run` takes clips.")
         for path in task.others:
             if path.suffix.lower() in ("", *readable()):  # others are no images: look-up tables
                 read_headers(path, max_pixels=task.pixels_in)

@@ -43,7 +43,7 @@ log = logging.getLogger("imgtk.serve")
 
 
 class Guard:
-    """The outermost application.
+    """The outermost application: it refuses requests, or passes them on, and logs both.
 
     Args:
         app: what answers the requests that pass.
@@ -94,7 +94,8 @@ class Guard:
             log.info("request", extra={**told, **path})
 
     def _checked(self, scope: Scope, headers: Headers) -> Response | None:
-        """Return the none for a request that may pass. Raises Problem for those that may not."""
+        """Return the answer to a preflight request (CORS); None for a request that may pass. Raises Problem for one
+        that may not."""
         self._check_host(headers.get("host", ""))
         cross = self._check_origin(headers, scope)
         if cross and scope["method"] == "OPTIONS":
@@ -113,20 +114,21 @@ class Guard:
         address = not is_loopback(self._options.host) and _ADDRESS.fullmatch(name)
         if name not in self._hosts and not address:
             hint = f"Start the server with --allow-host {name}, if that is its name." if name else None
-            raise Problem(421, "host", "this server is not called by this name", hint)
+            raise Problem(421, "host", "this server has another name", hint)
 
     def _check_origin(self, headers: Headers, scope: Scope) -> bool:
-        """Return whether another page asks that may. Raises Problem if it may not."""
+        """Return whether a page of another site asks that may use this server. Raises Problem for one that may not."""
         origin = headers.get("origin")
         if origin is None:
             if headers.get("sec-fetch-site") == "cross-site" and scope["method"] not in ("GET", "HEAD"):
-                raise Problem(403, "origin", "other pages may not use this server")
+                raise Problem(403, "origin", "pages of other sites may not use this server")
             return False
         if origin.lower() == f"{scope.get('scheme', 'http')}://{headers.get('host', '')}".lower():
             return False
         if origin in self._options.origins:
             return True
-        raise Problem(403, "origin", "other pages may not use this server", "See --allow-origin.")
+        hint = "Start the server with --allow-origin to let them."
+        raise Problem(403, "origin", "pages of other sites may not use this server", hint)
 
     def _token(self, scope: Scope, headers: Headers) -> bytes:
         """Return the token of a request, if tokens are needed. Raises Problem if it is missing or wrong."""
@@ -139,7 +141,7 @@ class Guard:
                 if compare_digest(token, given.strip().encode()):
                     return token
         hint = "Send it as `Authorization: Bearer TOKEN`; `imgtk serve` printed it when it started."
-        raise Problem(401, "token", "a token is needed", hint, headers={"WWW-Authenticate": "Bearer"})
+        raise Problem(401, "token", "this server needs a token", hint, headers={"WWW-Authenticate": "Bearer"})
 
     def _add_headers(self, headers: MutableHeaders, name: str, path: str, origin: str | None) -> None:
         headers["X-Request-Id"] = name
@@ -159,7 +161,7 @@ def problem_response(problem: Problem) -> JSONResponse:
 
 
 def _without_ids(path: str) -> str:
-    """Return a path as the log tells it: ids of jobs are as good as passwords."""
+    """Return a path as the log tells it: with shortened ids of jobs, which are as good as passwords."""
     return re.sub(r"[^\x20-\x7e]", "?", re.sub(r"(/jobs/[\w-]{4})[\w-]*", r"\1*", path))[:200]
 
 

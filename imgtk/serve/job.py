@@ -63,9 +63,13 @@ class Job:
         size: of the image.
         output: that the result will have.
         id: which nobody can guess.
+        state: how far it is.
         stopping: set when it is to be cancelled.
         change: set at the next change, and then replaced: take it before you look at the rest.
+        problem: why it failed; None unless it has.
+        created: when it was made, in UTC.
         ended: when it finished, on the monotonic clock.
+        seconds: that it was computed; 0 until it has finished.
     """
 
     client: str
@@ -89,6 +93,7 @@ class Job:
 
     @property
     def finished(self) -> bool:
+        """Whether it is done, failed or cancelled."""
         return self.state in (State.DONE, *FAILED_STATES)
 
     @property
@@ -138,7 +143,7 @@ class Job:
         self._tell()
 
     def accept(self, result: Mapping[str, Any]) -> None:
-        """Take what the worker has given."""
+        """Take the result that the worker has sent."""
         self._result = result
 
     def finish(self, state: State, problem: Problem | None = None) -> None:

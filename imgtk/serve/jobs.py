@@ -14,7 +14,7 @@ from time import monotonic
 from imgtk.serve.job import FAILED_STATES, Job, State
 from imgtk.serve.options import Limits
 from imgtk.serve.pool import WorkerDied, WorkerHandle
-from imgtk.serve.problem import Problem
+from imgtk.serve.problem import IN_THE_LOG, Problem
 
 __all__ = ["FairQueue", "Jobs"]
 
@@ -35,6 +35,7 @@ class FairQueue:
         return sum(map(len, self._waiting.values()))
 
     async def put(self, job: Job) -> None:
+        """Add a job behind its client's others."""
         async with self._some:
             self._waiting.setdefault(job.client, deque()).append(job)
             self._some.notify()
@@ -76,6 +77,10 @@ class Jobs:
         workers: what computes them.
         limits: how many there may be, and for how long.
         folder: where their files are.
+
+    Attributes:
+        finished: how many jobs have ended since the start, by state.
+        compute_seconds: for how long workers have computed since the start.
     """
 
     def __init__(self, workers: Sequence[WorkerHandle], limits: Limits, folder: Path) -> None:
@@ -90,10 +95,12 @@ class Jobs:
 
     @property
     def waiting(self) -> int:
+        """Number of jobs in the queue."""
         return len(self._queue)
 
     @property
     def computing(self) -> int:
+        """Number of jobs that workers compute."""
         return sum(job.state is State.RUNNING for job in self._jobs.values())
 
     @property
@@ -102,7 +109,7 @@ class Jobs:
         return sum(job.nbytes for job in self._jobs.values())
 
     def start(self) -> None:
-        """Begin to do what is put into the queue."""
+        """Start to take jobs from the queue."""
         self._tasks = [asyncio.create_task(self._work(worker)) for worker in self.workers]
         self._tasks.append(asyncio.create_task(self._sweep()))
 
@@ -113,9 +120,11 @@ class Jobs:
         if self._draining:
             raise Problem(503, "ending", "the server is shutting down", headers={"Retry-After": "30"})
         if unfinished + self._arriving.get(client, 0) >= self.limits.per_client:
-            raise _full(f"you have {self.limits.per_client} unfinished jobs", 429)
+            raise _full(
+                f"you already have {self.limits.per_client} unfinished jobs, the most that one client may have", 429
+            )
         if len(self._queue) + sum(self._arriving.values()) >= self.limits.queue:
-            raise _full(f"{self.limits.queue} jobs wait", 503)
+            raise _full(f"the queue is full: {self.limits.queue} jobs are waiting", 503)
         self._arriving[client] = self._arriving.get(client, 0) + 1
         try:
             yield
@@ -139,7 +148,9 @@ class Jobs:
         """Return a client's job. Raises Problem if it has none of that id."""
         job = self._jobs.get(name)
         if job is None or job.client != client:
-            raise Problem(404, "no-job", "you have no such job", "Jobs expire; those of other clients cannot be seen.")
+            raise Problem(
+                404, "no-job", "you have no such job", "Jobs expire, and those of other clients cannot be seen."
+            )
         return job
 
     def position(self, job: Job) -> int | None:
@@ -157,7 +168,7 @@ class Jobs:
             job.stop()
 
     async def drain(self, seconds: float) -> None:
-        """Take nothing new, fail what waits, and give what runs so much time."""
+        """Refuse new jobs, fail those that wait, and give those that run `seconds` to end."""
         self._draining = True
         for job in list(self._jobs.values()):
             if job.state is State.QUEUED:
@@ -168,7 +179,7 @@ class Jobs:
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:
-        """End all work; nothing is left of it."""
+        """Stop all jobs and workers."""
         self._draining = True
         for task in self._tasks:
             task.cancel()
@@ -179,7 +190,7 @@ class Jobs:
         await asyncio.gather(*(worker.close() for worker in self.workers))
 
     async def _work(self, worker: WorkerHandle) -> None:
-        """Do one job after the other on a worker."""
+        """Compute one job after the other on a worker."""
         while True:
             await worker.wait_ready()
             job = await self._queue.take()
@@ -189,7 +200,7 @@ class Jobs:
                 raise
             except Exception:
                 log.exception("a job could not be done")
-                self._finish(job, State.FAILED, Problem(500, "internal", "the server has made a mistake"))
+                self._finish(job, State.FAILED, Problem(500, "internal", "something unexpected went wrong", IN_THE_LOG))
 
     async def _do(self, worker: WorkerHandle, job: Job) -> None:
         job.begin()
@@ -222,7 +233,7 @@ class Jobs:
         elif isinstance(error, Problem):
             self._finish(job, State.FAILED, error)
         elif isinstance(error, WorkerDied):
-            detail = f"the process that computed this job ended ({error}); it was replaced"
+            detail = f"the process that computed this job ended unexpectedly ({error}); it was replaced"
             hint = "It may have run out of memory: try a smaller image, or try again."
             self._finish(job, State.FAILED, Problem(500, "crashed", detail, hint))
         elif error is not None:

@@ -32,7 +32,7 @@ class Metrics:
         self._seconds += seconds
 
     def text(self) -> str:
-        """Return all that is counted."""
+        """Return all figures, one a line."""
         jobs, workers = self._jobs, self._jobs.workers
         requests = [({"method": m, "status": str(s)}, n) for (m, s), n in sorted(self._requests.items())]
         finished = [({"state": state}, count) for state, count in jobs.finished.items()]

@@ -1,4 +1,4 @@
-"""Which pipelines are served. They come from strangers: none may name a local file, write one, or fetch
+"""`Policy`: which pipelines are served. They come from strangers: none may name a local file, write one, or fetch
 anything."""
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Policy:
         return [spec for spec in self.registry.specs if self.allows(spec.name)]
 
     def weights(self) -> set[str]:
-        """Return the names of all weights that there are."""
+        """Return the names of all weights: those that plugins ship, and the user's own."""
         return {card.name for package in self.registry.packages for card in shipped(package)} | {
             card.name for card in added()
         }
@@ -82,7 +82,7 @@ class Policy:
         if self.options.presets_only:
             canonical = to_text(graph, self.registry)
             if canonical not in {to_text(parse(p.pipeline, self.registry), self.registry) for p in self.presets}:
-                raise _refused("this server takes its presets only", "GET /api/v1/presets lists them.")
+                raise _refused("this server runs its presets only", "GET /api/v1/presets lists them.")
         return Graph(
             tuple(node if index == INPUT else self._node(node, files) for index, node in enumerate(graph.nodes)),
             graph.output,
@@ -90,9 +90,9 @@ class Policy:
 
     def _node(self, node: Node, files: Mapping[str, Path]) -> Node:
         if node.op == SAVE:
-            raise _refused("`save` writes files of the server", "Download the result instead.")
+            raise _refused("`save` would write a file on the server", "Download the result instead.")
         if not all(self.allows(name) for name in _blended(node.op)):
-            raise _refused(f"{node.op} is not served here", "GET /api/v1/operators lists what is.")
+            raise _refused(f"{node.op} is not served here", "GET /api/v1/operators lists the operators that are.")
         spec = self.registry.spec(node.op)
         params = {key: self._value(spec, key, value, files) for key, value in node.params.items()}
         return replace(node, params=params)
@@ -110,7 +110,7 @@ class Policy:
         if unknown:
             raise _refused(
                 f"{spec.name}: {param.name}: there are no weights {unknown[0]!r}",
-                "Weights are called by name; GET /api/v1/models lists them.",
+                "Name weights of the server; GET /api/v1/models lists them.",
             )
         return value
 
@@ -118,7 +118,7 @@ class Policy:
         """Return the uploaded file that a pipeline calls by its name."""
         if str(value) in files:
             return files[str(value)]
-        there = f"It has {_listed(files)}." if files else "Send it along, and call it by its file name."
+        there = f"It has {_listed(files)}." if files else "Send the image along, and name it by its file name."
         raise _refused(f"{spec.name}: {param.name}: the request has no image {str(value)!r}", there)
 
 

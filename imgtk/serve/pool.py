@@ -29,7 +29,11 @@ log = logging.getLogger("imgtk.serve")
 
 
 class WorkerDied(Exception):  # noqa: N818 - what happened
-    """The process ended while it had a task."""
+    """The process ended while it had a task.
+
+    Attributes:
+        code: its exit code; None if it is not known.
+    """
 
     def __init__(self, code: int | None) -> None:
         super().__init__(f"exit code {code}")
@@ -54,6 +58,7 @@ class WorkerHandle:
         on_broken: called when the device or the installation is such that no task can ever be done.
 
     Attributes:
+        label: for logs and metrics.
         restarts: how often the process was replaced.
     """
 
@@ -82,6 +87,7 @@ class WorkerHandle:
 
     @property
     def busy(self) -> bool:
+        """Whether the process has a task."""
         return self._call is not None
 
     @property
@@ -91,10 +97,11 @@ class WorkerHandle:
 
     @property
     def pid(self) -> int | None:
+        """Id of the process; None while there is none."""
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start the process; it is ready seconds later."""
+        """Start the process. It takes tasks some seconds later: see `wait_ready`."""
         ours, theirs = self._context.Pipe()
         name = f"imgtk-{self.label}"
         process = self._context.Process(target=work, args=(theirs, *self._arguments), name=name, daemon=True)
@@ -109,7 +116,7 @@ class WorkerHandle:
         await self._ready.wait()
 
     async def call(self, task: AnyTask, on_progress: OnProgress | None = None) -> dict[str, Any] | None:
-        """Have a task done; None if it was cancelled. Calls wait for each other.
+        """Return the result of a task; None if it was cancelled. Calls wait for each other.
 
         Raises:
             Problem: what is wrong with the task.
@@ -130,7 +137,7 @@ class WorkerHandle:
                 self._call = None
 
     async def ask(self, task: AnyTask, seconds: float) -> dict[str, Any]:
-        """Have a short task done.
+        """Return the result of a short task, within `seconds`.
 
         Raises:
             Problem: what is wrong with it, or that it took too long or crashed the process.
@@ -139,9 +146,11 @@ class WorkerHandle:
             result = await asyncio.wait_for(self.call(task), seconds)
         except asyncio.TimeoutError:
             later = {"Retry-After": "5"}
-            raise Problem(503, "busy", "the server is too busy to look at this", "Try again.", headers=later) from None
+            raise Problem(503, "busy", "the server is too busy at the moment", "Try again.", headers=later) from None
         except WorkerDied:
-            raise Problem(422, "crashed", "looking at this crashed a process of the server") from None
+            raise Problem(
+                422, "crashed", "the server could not read this request: a process crashed", "Check the image."
+            ) from None
         assert result is not None
         return result
 
@@ -152,7 +161,7 @@ class WorkerHandle:
                 self._connection.send(("cancel", self._call.name))
 
     def kill(self) -> None:
-        """End the process at once. It is replaced."""
+        """End the process at once; another one replaces it."""
         self._ready.clear()
         if self._process is not None and self._process.is_alive():
             self._process.kill()

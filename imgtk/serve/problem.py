@@ -56,7 +56,7 @@ def problem_of(error: BaseException, names: Mapping[str, str] | None = None) -> 
 
     Args:
         error: what was raised.
-        names: what to write in place of the paths of this machine.
+        names: what to write in place of the paths of this machine, by path.
     """
     if isinstance(error, Problem):
         return replace(error, detail=_renamed(error.detail, names))
@@ -66,14 +66,14 @@ def problem_of(error: BaseException, names: Mapping[str, str] | None = None) -> 
         return Problem(422, "pipeline", error.message, error.hint, extra)
     if isinstance(error, OperatorError) and not isinstance(error.__cause__, BrokenContract):
         cause = type(error.__cause__).__name__  # without its words, which may tell of this machine
-        return Problem(500, "operator", f"an operator failed by a bug of its own: {cause}", IN_THE_LOG)
+        return Problem(500, "operator", f"an operator failed because of a bug in it ({cause})", IN_THE_LOG)
     if isinstance(error, ImgtkError):
         kind = "pipeline" if isinstance(error, UsageError) else type(error).__name__.removesuffix("Error").lower()
         hint = _renamed(error.hint, names) if error.hint else None
         return Problem(422, kind, _renamed(error.message, names), hint)
     if isinstance(error, MemoryError):
         return Problem(422, "memorylimit", "there is not enough memory", "Send a smaller image.")
-    return Problem(500, "internal", f"unexpected {type(error).__name__}", IN_THE_LOG)
+    return Problem(500, "internal", f"something unexpected went wrong ({type(error).__name__})", IN_THE_LOG)
 
 
 def _renamed(text: str, names: Mapping[str, str] | None) -> str:

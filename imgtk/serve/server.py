@@ -96,7 +96,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until a signal comes."""
+        """Serve until a signal comes. Replaces uvicorn's."""
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
@@ -162,7 +162,7 @@ def _socket(options: ServeOptions) -> socket.socket:
         listening.listen(128)
     except (OSError, OverflowError) as error:
         listening.close()
-        reason = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or "ports are 0 to 65535"
         raise UsageError(
             f"cannot listen on {options.host}:{options.port}: {reason}", hint="Choose another --host or --port."
         ) from None

@@ -43,6 +43,14 @@ class Service:
         presets: pipelines that are offered by name, as far as they may be served.
         folder: for files; its owner removes it.
         on_broken: called if no job can ever be done, with the reason.
+
+    Attributes:
+        options: what it does.
+        registry: the operators.
+        presets: the pipelines that are offered by name.
+        policy: which pipelines are served.
+        inspector: the process that looks at uploads and plans.
+        jobs: all jobs, with the workers that compute them.
     """
 
     def __init__(
@@ -72,13 +80,13 @@ class Service:
         self._newest: dict[str, PlanTask] = {}
 
     def start(self) -> None:
-        """Start the processes."""
+        """Start the processes, and the queue."""
         for worker in (*self.jobs.workers, self.inspector):
             worker.start()
         self.jobs.start()
 
     async def close(self) -> None:
-        """End them."""
+        """End the processes and all jobs."""
         await asyncio.gather(self.jobs.close(), self.inspector.close())
 
     async def add(self, request: Request, client: str) -> Job:
@@ -135,19 +143,20 @@ class Service:
         return {"pipeline": canonical, "chain": chain_of(graph, self.registry), "plan": planned}
 
     async def _planned(self, client: str, task: PlanTask) -> dict[str, Any]:
-        """One plan at a time, so that uploads wait for one at most; of each client the last one counts."""
+        """Return a plan. Plans are made one at a time, so that uploads wait for one at most; of each client only the
+        last request counts."""
         self._newest[client] = task
         try:
             async with self._planning:
                 if self._newest.get(client) is not task:
-                    raise Problem(409, "superseded", "you have asked for another plan meanwhile")
+                    raise Problem(409, "superseded", "you have asked for another plan in the meantime")
                 return await self.inspector.ask(task, self.options.limits.inspect_seconds)
         finally:
             if self._newest.get(client) is task:
                 del self._newest[client]
 
     async def preview(self, job: Job, source: Path) -> Path:
-        """Return a version of an image of a job that browsers show."""
+        """Return the file of a version of an image that browsers show. Raises Problem."""
         target = source.with_name(f"{source.stem}.preview.png")
         if not target.exists():
             draft = target.with_name(f"draft-{target.name}")

@@ -16,6 +16,9 @@ class WriteAs:
 
     Attributes:
         suffix: the format, such as "png"; None for that of the image.
+        quality: of lossy formats, 1 to 100; None for the default.
+        lossless: whether formats that can do both are written without loss.
+        depth: bits per sample, 8 or 16; None for that of the image.
     """
 
     suffix: str | None = None
@@ -43,7 +46,14 @@ class Task:
 
 @dataclass(frozen=True)
 class RunTask(Task):
-    """Send the image `source` through the pipeline, into `folder`. Images above `max_pixels` fail."""
+    """Send an image through the pipeline.
+
+    Attributes:
+        source: the image's file.
+        folder: where the result is written.
+        write: how it is written.
+        max_pixels: images with more fail.
+    """
 
     source: Path = Path()
     folder: Path = Path()
@@ -53,7 +63,14 @@ class RunTask(Task):
 
 @dataclass(frozen=True)
 class InspectTask(Task):
-    """Tell the size of the image `source`, and of its result, from its header; look at `others`, too."""
+    """Return the size of an image, and of its result, from its header.
+
+    Attributes:
+        source: the image's file.
+        others: further images of the request, whose headers are read as well.
+        write: how the result will be written.
+        pixels_in, pixels_out: limits, as in `imgtk.serve.options.Limits`.
+    """
 
     source: Path = Path()
     others: tuple[Path, ...] = ()
@@ -64,7 +81,12 @@ class InspectTask(Task):
 
 @dataclass(frozen=True)
 class PlanTask(Task):
-    """Plan the pipeline for an image of `size`, and estimate how long it takes."""
+    """Plan the pipeline, and estimate how long it takes.
+
+    Attributes:
+        size: of the image, width and height.
+        pixels_out: limit, as in `imgtk.serve.options.Limits`.
+    """
 
     size: tuple[int, int] = (1, 1)
     pixels_out: int = 0
@@ -72,7 +94,14 @@ class PlanTask(Task):
 
 @dataclass(frozen=True)
 class PreviewTask(Task):
-    """Write a version of the image `source` that browsers show, with at most `most` pixels, to `target`."""
+    """Write a version of an image that browsers show.
+
+    Attributes:
+        source: the image's file.
+        target: the file that is written.
+        most: pixels that it has at most.
+        max_pixels: images with more fail.
+    """
 
     source: Path = Path()
     target: Path = Path()

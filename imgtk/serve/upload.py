@@ -42,6 +42,7 @@ class Upload:
         name: what the client calls it.
         fields: the others.
         files: further images, by their names.
+        kept: whether `folder` outlives the request; the job that it becomes then owns it.
     """
 
     folder: Path
@@ -53,7 +54,7 @@ class Upload:
 
     @property
     def names(self) -> dict[str, str]:
-        """What messages call its files."""
+        """What messages call its files, by path."""
         return {str(path): name for name, path in [(self.name, self.image), *self.files.items()]}
 
     def write_as(self) -> WriteAs:
@@ -95,9 +96,8 @@ async def receive_upload(request: Request, limits: Limits, root: Path) -> AsyncI
         elif kind.startswith("image/") or kind == "application/octet-stream":
             await _raw(request, upload)
         else:
-            raise Problem(
-                415, "media-type", f"cannot take {kind or 'a body without a type'}", "Send multipart/form-data."
-            )
+            what = f"requests of type {kind}" if kind else "requests without a type"
+            raise Problem(415, "media-type", f"this server does not take {what}", "Send multipart/form-data.")
         if not upload.name:
             raise _bad("the request has no image", "Send it as the field `image`.")
         yield upload
@@ -132,12 +132,12 @@ class _Metered:
         try:
             message = await asyncio.wait_for(self._receive(), self._idle)
         except asyncio.TimeoutError:
-            raise _slow(f"nothing more of the request came within {self._idle:g} seconds") from None
+            raise _slow(f"the request stopped for more than {self._idle:g} seconds") from None
         self._count += len(message.get("body", b""))
         if self._count > self._most:
             raise _too_large(self._most)
         if message.get("more_body") and monotonic() - self._started > 60 + self._count / SLOWEST:
-            raise _slow(f"the request came more slowly than {SLOWEST:,} bytes per second")
+            raise _slow(f"the request was slower than {SLOWEST:,} bytes per second")
         return message
 
 
@@ -189,7 +189,7 @@ async def _raw(request: Request, upload: Upload) -> None:
 
 
 def safe_name(name: str | None) -> str:
-    """Return the last part of a file's name, without what terminals and headers would take for something else."""
+    """Return a file's name without folders, and without characters that terminals and headers would misread."""
     last = PureWindowsPath(PurePosixPath(name or "").name).name
     cleaned = "".join(c for c in last if c.isprintable()).strip(". ")
     return cleaned[-120:] or "image"

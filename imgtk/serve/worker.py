@@ -33,7 +33,7 @@ log = logging.getLogger("imgtk.serve.worker")
 
 
 class Cancelled(Exception):  # noqa: N818 - it is no error
-    """The task is not wanted any more."""
+    """The task has been cancelled."""
 
 
 class Worker:

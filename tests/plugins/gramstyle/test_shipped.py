@@ -125,8 +125,8 @@ def test_reduced_precision_stays_close(name):
     assert psnr(operator(name)(x), operator(name, torch.bfloat16)(x.bfloat16()).float()) > 48
 
 
-WOVEN = {"pointillism", "water-lilies"}
-"""Styles of the earlier network, which weave."""
+WOVEN = {"pointillism"}
+"""The style of the earlier network, which weaves."""
 RULED = {"engraving": 0.3}
 """Largest regularity of styles that are made of parallel lines; that of the engraving itself is 0.44."""
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from imgtk.diagram import DiagramNode, svg
 from imgtk.engine import Settings, from_disk
 from imgtk.engine.from_disk import FileResult
-from imgtk.engine.in_memory import blank, render_images
+from imgtk.engine.in_memory import blank, render_images, resolved_for
 from imgtk.engine.plan import Plan
 from imgtk.engine.render import Progress
 from imgtk.engine.saves import save_files
@@ -256,8 +256,18 @@ class Pipeline:
         """Return the plan for an image of this size and sample format. Raises as `plan` does."""
         return self._session.plan(image.size, self._session.dtype_of(8 * image.pixels.itemsize))
 
+    def resolve(self, plan: Plan, image: Image) -> Plan:
+        """Return a plan in which adaptive operators, such as trim, are what they become for `image`, so that others are
+        done in the same way: the frames of a clip, for example.
+
+        Raises:
+            ImgtkError: as a call does.
+        """
+        return resolved_for(self._session, image, plan)
+
     def output_size(self, size: Size) -> Size:
-        """Return the size of the result for an image of (width, height). Raises as `plan_stages` does."""
+        """Return the size of the result for an image of (width, height), the largest if it depends on pixels. Raises
+        as `plan_stages` does."""
         return self._session.stages(size, self.dtype)[self.graph.output].size
 
     def sizes(self, size: Size) -> list[Size]:

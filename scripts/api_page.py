@@ -49,6 +49,7 @@ PUBLIC = {
         ),
         *(
             "imgtk.network_op",
+            "imgtk.adaptive_op",
             "imgtk.preset",
             "imgtk.file_format",
             "imgtk.io.foreign",

@@ -19,8 +19,9 @@ from skimage import data
 import imgtk
 from imgtk.registry import default
 
-FADED = {"alpha:remove", "background"}
-"""Operators whose example begins with an image that fades out."""
+FADED = "mask ( generate:gradient out white black )"
+BEFORE = {"alpha:remove": FADED, "background": FADED, "trim": "crop 300 220 | border 45 colour=#f0e8d8"}
+"""What is done to the image before some examples begin."""
 SIDE = 200
 """Side of each half, in pixels."""
 WITHOUT = {"style:fast", "translate:cyclegan", "translate:pix2pix"}
@@ -57,8 +58,8 @@ def draw(name: str, reference: Path, cube: Path) -> None:
     if name == "translate:sketch2photo":
         photo = imgtk.Pipeline("translate:photo2sketch colour=0.4")(photo).pil()
     text = example(name, image=f"'{reference}'", cube=f"'{cube}'")
-    if name in FADED:
-        photo = imgtk.Pipeline("mask ( generate:gradient out white black )")(photo).pil()
+    if name in BEFORE:
+        photo = imgtk.Pipeline(BEFORE[name])(photo).pil()
     result = imgtk.Pipeline(text)(photo).pil()
     if task in ("alpha", "generate") or (":" not in name and name != "blend"):
         pair = whole([result] if task == "generate" else [photo, result])

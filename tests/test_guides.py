@@ -98,6 +98,7 @@ EXAMPLES: dict[str, tuple[params.Param, ...]] = {
     "Scanlines": (params.Param("strength", params.Number(0, 1), "", default=0.3),),
     "Shift": (params.Param("by", params.Integer(0), "", default=7),),
     "Paper": (params.Param("gray", params.Number(0, 1), "", default=0.8),),
+    "Letterbox": (),
     "Checks": (
         params.Param("width", params.Integer(1), "", default=None),
         params.Param("height", params.Integer(1), "", default=None),
@@ -117,7 +118,7 @@ def test_the_worked_examples_keep_what_operators_promise(tmp_path: Path, monkeyp
         if block.startswith("# my_effects/"):
             file = block.partition("\n")[0].removeprefix("# my_effects/")
             (package / file).write_text(block)
-            (name,) = re.findall(r"^class (\w+)", block, re.MULTILINE)
+            *_, name = re.findall(r"^class (\w+)", block, re.MULTILINE)
             location = f"my_effects.{file.removesuffix('.py')}:{name}"
             check_op(op.OpSpec(name.lower(), location, "", EXAMPLES[name], generates=name == "Checks"))
             seen.add(name)

@@ -36,7 +36,7 @@ CASES: dict[str, tuple[Moved, dict[int, tuple[float, ...]]]] = {
         lambda image: image.crop((4000, 77, 19_000, 9078)),
         {SCALE: NORTH[SCALE], TIES: (0, 0, 0, 1e6 + 2000, 5e6 - 19.25, 0)},
     ),
-    "pad 20100 20050 colour=transparent gravity=northwest": (
+    "pad 20100 20050 colour=transparent gravity=north-west": (
         lambda image: image.crop((0, 0, 20_100, 20_050)),
         NORTH,
     ),

@@ -202,7 +202,7 @@ class Processor:
 
         def planned(pipeline: Pipeline, image: Image) -> Plan:  # one plan for all frames: tiles do not change midway
             if pipeline not in plans:
-                plans[pipeline] = pipeline.plan_for(image)
+                plans[pipeline] = pipeline.resolve(pipeline.plan_for(image), image)
             return plans[pipeline]
 
         def begun(image: Image) -> tuple[Size, int]:

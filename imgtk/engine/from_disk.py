@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from imgtk.engine.adaptive import resolved_plan
 from imgtk.engine.faults import caught
 from imgtk.engine.pixels import opacity_trusted, quantised, region_of, shrunk
 from imgtk.engine.plan import Plan, Stage, stored_bytes
@@ -29,6 +30,7 @@ from imgtk.io.header import Header
 from imgtk.io.options import WriteOptions
 from imgtk.io.write import natural_depth
 from imgtk.language.graph import INPUT, SAVE
+from imgtk.op import ImageOp
 
 if TYPE_CHECKING:
     from imgtk.io.large import DiskImage, Output
@@ -104,14 +106,18 @@ def render_file(
         check_saves(plan, files, overwrite=replacing, has_alpha=False, sixteen_bit=sixteen_bit)
         total += size.pixels * channels * (options.depth or header.depth) // 8
     notes: list[str] = []
+    sizes: list[Size] = []
     with drafts(target, made) as kept, output(target, total, session.memory, kept, options) as result:
         for page, (header, plan) in enumerate(zip(headers, plans, strict=True)):
             with opened(source, header, page, target, session.memory) as image:
                 _, has_alpha = _layout(plan, image.channels == 1, image.has_alpha)
                 check_target(target, WriteOptions(overwrite=True), has_alpha=has_alpha)
                 check_saves(plan, files, overwrite=replacing, has_alpha=image.has_alpha, sixteen_bit=False)
+                if plan.pending:
+                    plan = _resolved(session, plan, header, image, progress)
                 notes += _render_page(session, plan, image, result, options, files, progress)
-    return FileResult(target, plans[0].output_size, tuple(notes))
+                sizes.append(plan.output_size)
+    return FileResult(target, sizes[0], tuple(notes))
 
 
 def _check_pages(source: Path, pages: int, target: Path, files: Mapping[int, Path]) -> None:
@@ -128,14 +134,32 @@ def _check_pages(source: Path, pages: int, target: Path, files: Mapping[int, Pat
         )
 
 
-def _plan_in_pieces(session: Session, image: Header) -> Plan:
+def _plan_in_pieces(
+    session: Session, image: Header, resolved: dict[int, ImageOp] | None = None, last: int | None = None
+) -> Plan:
     """Return the plan for an image on disk, where what is saved need not be stored. Tiles take at most half of the
     memory: libraries, and what is on its way from and to the disk, need some, too."""
     dtype = session.dtype_of(image.depth)
-    _check_whole(session.stages(image.size, dtype), session.memory)
-    plan = session.plan(image.size, dtype, session.memory // 2)
+    _check_whole(session.stages(image.size, dtype, resolved, last), session.memory)
+    plan = session.plan(image.size, dtype, session.memory // 2, resolved, last)
     stages = (replace(stage, stored=False) if stage.label == SAVE else stage for stage in plan.stages)
     return replace(plan, stages=tuple(stages))
+
+
+def _resolved(
+    session: Session, plan: Plan, header: Header, image: DiskImage, progress: Callable[[Progress], None] | None
+) -> Plan:
+    """Return the plan for an image on disk in which adaptive operators are what they become for it."""
+    opacity = opacity_trusted(plan)
+    with session.lock, caught(), torch.no_grad():
+        return resolved_plan(
+            session,
+            partial(_plan_in_pieces, session, header),
+            partial(region_of, image, opacity),
+            partial(shrunk, image, opacity),
+            has_alpha=image.has_alpha,
+            progress=progress,
+        )
 
 
 def _check_whole(stages: Sequence[Stage], memory: int) -> None:

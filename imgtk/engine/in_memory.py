@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from imgtk.device import available_memory
+from imgtk.engine.adaptive import resolved_plan
 from imgtk.engine.faults import caught
 from imgtk.engine.pixels import opacity_trusted, quantised, read_regions
 from imgtk.engine.plan import Plan, stored_bytes
@@ -26,7 +27,7 @@ from imgtk.geometry import Box, Size
 from imgtk.image import Image
 from imgtk.io.carried import moved
 
-__all__ = ["blank", "render_images"]
+__all__ = ["blank", "render_images", "resolved_for"]
 
 Samples = tuple[np.ndarray, np.ndarray | None]
 """Colours (H, W, 1|3) and alpha (H, W)."""
@@ -56,6 +57,7 @@ def render_images(
         ImgtkError: of other kinds, for errors during the run.
     """
     image = images[0]
+    plan = resolved_for(session, image, plan, progress)
     overwrite, has_alpha = session.settings.overwrite, any(image.alpha is not None for image in images)
     opacity = opacity_trusted(plan)
     opaque = images if opacity is None else [one.without_holes(opacity) for one in images]
@@ -77,6 +79,25 @@ def render_images(
         results = _collected(renderer, images)
     notes = (*plan.notes, *renderer.notes)
     return [_finished(plan, one, result, notes) for one, result in zip(images, results, strict=True)]
+
+
+def resolved_for(
+    session: Session, image: Image, plan: Plan, progress: Callable[[Progress], None] | None = None
+) -> Plan:
+    """Return a plan in which adaptive operators are what they become for an image; the plan itself if it has none."""
+    if not plan.pending:
+        return plan
+    opacity = opacity_trusted(plan)
+    opaque = image if opacity is None else image.without_holes(opacity)
+    with session.lock, caught(), torch.no_grad():
+        return resolved_plan(
+            session,
+            partial(session.plan, image.size, session.dtype_of(8 * image.pixels.itemsize)),
+            partial(read_regions, [opaque]),
+            partial(_shrunk, opaque),
+            has_alpha=image.alpha is not None,
+            progress=progress,
+        )
 
 
 def _check_memory(plan: Plan, image: Image) -> None:

@@ -25,6 +25,8 @@ REPEATED = 1.5
 SMALLEST_TILE = 16
 """Pixels of the smallest tile's side, on the input."""
 
+AT_MOST = "its size is known only when it runs: at most this"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -40,6 +42,8 @@ class Stage:
         stored: whether its whole output is held: needed whole, saved, or cheaper than computing halos again.
         note: why it is stored, for users.
         backend: the runtime that computes it.
+        pending: whether `op` stands for an adaptive operator, which no image has been shown to.
+        at_most: whether that leaves the size open: it is the largest possible.
     """
 
     name: str
@@ -53,6 +57,8 @@ class Stage:
     backend: str = "torch"
     who: str = ""
     scale: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
+    pending: bool = False
+    at_most: bool = False
 
     @property
     def extent(self) -> Extent:
@@ -104,6 +110,11 @@ class Plan:
     @property
     def output_size(self) -> Size:
         return self.stages[self.output].size
+
+    @property
+    def pending(self) -> bool:
+        """Whether adaptive operators have yet to see an image: `resolved_plan` is for one."""
+        return any(stage.pending for stage in self.stages)
 
     def tile_size(self, stage: Stage, tile: int | None = None) -> Size:
         """Return the sides of a tile in pixels of `stage`'s output."""
@@ -163,7 +174,7 @@ class Plan:
                 dtype=str(stage.dtype).removeprefix("torch.") if stage.op else "",
                 bytes=held.pixels * 3 * stage.dtype.itemsize,
                 weights=", ".join(stage.op.summary().values()) if stage.op else "",
-                note=stage.note,
+                note="; ".join(filter(None, (AT_MOST if stage.at_most else "", stage.note))),
             )
 
     def mermaid(self) -> str:
@@ -184,6 +195,7 @@ class Plan:
         return {
             "input": list(self.input_size),
             "output": list(self.output_size),
+            "output_at_most": self.stages[self.output].at_most,
             "tile": self.tile,
             "device": str(self.device),
             "peak_bytes": self.peak,

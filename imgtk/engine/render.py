@@ -6,14 +6,13 @@ import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property, partial
-from math import ceil, floor
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from imgtk.adaptive_op import View
 from imgtk.engine.door import measured, rendered
 from imgtk.engine.faults import Interrupted, out_of_memory
 from imgtk.engine.heartbeat import heartbeat
@@ -21,13 +20,9 @@ from imgtk.engine.plan import SMALLEST_TILE, Plan, Stage, demands
 from imgtk.engine.planes import Pixels
 from imgtk.engine.region import tiles
 from imgtk.errors import ImgtkError, MemoryLimitError
-from imgtk.geometry import NOTHING, NOWHERE, Box, Extent, Size, Window, cut
+from imgtk.geometry import NOTHING, NOWHERE, Box, Extent, Size
 from imgtk.language.graph import INPUT, SAVE
-from imgtk.nn.resample import resample
 from imgtk.op import MEASURED_PIXELS
-
-REDUCED = 64
-"""Side of the parts in which a stage is made smaller, in pixels of the small version."""
 
 Source = Callable[[Box], Pixels]
 """Gives a region of the input images: colour as (N, 3, H, W), float32, 0..1, on the CPU."""
@@ -117,22 +112,18 @@ class Renderer:
         with heartbeat(self._told(stage, 1)):
             if source != INPUT and source not in self.stored and size.pixels > MEASURED_PIXELS:
                 small = smaller(size, size, stage.op.geometry.multiple)
-                pixels, size, output = self._reduced(source, small), small, stage.op.output_size(small)
+                view = View(size, lambda box: self.tile(source, box).colour.float())
+                pixels, size, output = Pixels(view.reduced(small)), small, stage.op.output_size(small)
             else:
                 pixels, output = self.stored_or_input(source), stage.size
             return measured(stage.op, stage.who, (pixels, Box.of(size)), size, output, stage.dtype)
 
-    def _reduced(self, index: int, small: Size) -> Pixels:
-        """Return the colours of a stage at a smaller size: means over what each pixel covers."""
-        size = self.plan.stages[index].size
-        across, down = (Fraction(old, new) for old, new in zip(size, small, strict=True))
-        result = torch.empty(1, 3, *small[::-1], device=self.plan.device)
-        for box in tiles(small, Size(REDUCED, REDUCED)):
-            edges = floor(box.left * across), floor(box.top * down), ceil(box.right * across), ceil(box.bottom * down)
-            window = Window(box, small, Box(*edges).within(size), size)
-            colour = self.tile(index, window.input).colour.float()
-            cut(result, box).copy_(resample(colour, small, kernel="area", window=window))
-        return Pixels(result)
+    def region(self, index: int, box: Box) -> Pixels:
+        """Return region `box` of a stage, which may be stored, or the input image."""
+        if index in self.stored:
+            return self.stored[index].cut(box)
+        with heartbeat(self._told(self.plan.stages[index], 1)):
+            return self.tile(index, box)
 
     def stream(self, index: int, *, below: int = 0) -> Iterator[tuple[Box, Pixels]]:
         """Yield all tiles of stage `index` that reach below row `below`: their boxes, and pixels in the stage's dtype.

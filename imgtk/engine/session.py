@@ -9,10 +9,12 @@ from dataclasses import replace
 from functools import cached_property, partial
 from math import prod
 from threading import RLock
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from imgtk.adaptive_op import AdaptiveOp
 from imgtk.device import available_memory, resolve_device, resolve_dtype
 from imgtk.engine.backend import Backend, resolve_backend
 from imgtk.engine.faults import blamed
@@ -71,8 +73,8 @@ class Session:
         self.lock = RLock()
         self._building = RLock()
         self._ops: dict[int, ImageOp] = {}
-        self._placed: dict[int, tuple[torch.dtype, Backend | None]] = {}
-        self._costs: dict[tuple[torch.dtype, Size | None], tuple[float, float]] = {}
+        self._placed: dict[int, tuple[ImageOp, torch.dtype, Backend | None]] = {}
+        self._costs: dict[tuple[Any, ...], tuple[float, float]] = {}
 
     @property
     def ops(self) -> Mapping[int, ImageOp]:
@@ -110,6 +112,7 @@ class Session:
         """Whether the operators only scale, so that they work for small images as for large ones."""
         return all(
             self.graph.nodes[i].inputs
+            and not isinstance(op, AdaptiveOp)
             and type(op).regions is ImageOp.regions
             and type(op).placement is ImageOp.placement
             for i, op in self.ops.items()
@@ -149,25 +152,39 @@ class Session:
         more than 8 bits, whose fine steps bf16 would merge."""
         return torch.float32 if self.settings.dtype == "auto" and depth != 8 else self.dtype
 
-    def stages(self, size: Size, dtype: torch.dtype) -> tuple[Stage, ...]:
-        """Return the stages for an image of `size`; see `plan_stages`."""
+    def stages(
+        self, size: Size, dtype: torch.dtype, resolved: Mapping[int, ImageOp] | None = None, last: int | None = None
+    ) -> tuple[Stage, ...]:
+        """Return the stages for an image of `size`; see `plan_stages`. `resolved` are operators, by node id, that take
+        the place of adaptive ones."""
         with self._building:  # operators load their weights when they are first asked for their geometry
-            return plan_stages(self.graph, self.ops, size, dtype, self.who)
+            return plan_stages(self.graph, {**self.ops, **(resolved or {})}, size, dtype, self.who, last)
 
-    def plan(self, size: Size, dtype: torch.dtype, budget: int | None = None) -> Plan:
+    def plan(
+        self,
+        size: Size,
+        dtype: torch.dtype,
+        budget: int | None = None,
+        resolved: Mapping[int, ImageOp] | None = None,
+        last: int | None = None,
+    ) -> Plan:
         """Return the plan for an image of `size`, with tiles that take at most `budget` bytes.
+
+        Args:
+            resolved: as for `stages`.
+            last: the stage whose output is the result; None for the graph's.
 
         Raises:
             UsageError: as `plan_stages`, or as `ImageOp.check`.
             MemoryLimitError: if not even the smallest tile fits.
         """
         with self.lock, torch.no_grad():
-            stages = self.stages(size, dtype)
+            stages = self.stages(size, dtype, resolved, last)
             for stage in stages:
                 if stage.op is not None and stage.inputs:
                     with blamed(stage.who, "checking the size of an image"):
                         stage.op.check(stages[stage.inputs[0]].size)
-            whole = Plan(stages, self.graph.output, None, self.device)
+            whole = Plan(stages, self.graph.output if last is None else last, None, self.device)
             planned = self.placed(self._with_tiles(whole, dtype, budget))
         tile = f"tiles of {planned.tile}" if planned.tile else "one piece"
         logger.info("%s pixels on %s, %s, in %s", size, self.device, dtype, tile)
@@ -176,7 +193,7 @@ class Session:
     def most_at_once(self, plan: Plan) -> int:
         """Return how many images can share a batch: those that are small together, if torch computes each in one
         piece."""
-        single = plan.tile is not None or self.settings.max_memory is not None
+        single = plan.pending or plan.tile is not None or self.settings.max_memory is not None
         for stage in plan.stages:
             single |= stage.stored or stage.backend != "torch" or not (stage.op is None or stage.op.facts.batched)
         return 1 if single else max(1, UNPROBED // max(stage.size.pixels for stage in plan.stages))
@@ -194,7 +211,8 @@ class Session:
             if stage.op is not None:
                 pixels = stages[stage.inputs[0]].size.pixels if stage.inputs else 0
                 chosen = backend if backend and backend.takes(stage.op, stage.dtype, pixels) else None
-                if self._placed.get(index) != (stage.dtype, chosen):
+                held = self._placed.get(index)
+                if held is None or held[0] is not stage.op or held[1:] != (stage.dtype, chosen):
                     self._placed.pop(index, None)
                     try:
                         self._move(stage, chosen)
@@ -202,7 +220,7 @@ class Session:
                         notes.append(f"torch computes {stage.label}: {error.message}")
                         chosen = None
                         self._move(stage, chosen)
-                    self._placed[index] = (stage.dtype, chosen)
+                    self._placed[index] = (stage.op, stage.dtype, chosen)
                 stage = replace(stage, backend=chosen.name if chosen else "torch")
             placed.append(stage)
         return tuple(placed), notes
@@ -233,7 +251,7 @@ class Session:
     def _memory_cost(self, whole: Plan, dtype: torch.dtype) -> tuple[float, float]:
         """Return the memory of a tile as (fixed, per pixel that it reads), measured once for each number format, on a
         synthetic image; for each size, too, if operators move pixels, which not every size suits."""
-        key = dtype, None if self.in_place else whole.input_size
+        key = (dtype,) if self.in_place else (dtype, whole.input_size, whole.output)
         if key not in self._costs:
             stages = whole.stages
             if self.in_place:
@@ -263,8 +281,8 @@ class Session:
         plan = replace(whole, stages=stages, tile=side)
         renderer = self._probing(plan, side)
         renderer.stored = {i: _gray(stage, self.device) for i, stage in enumerate(stages) if stage.stored}
-        if self.graph.output not in renderer.stored:
-            renderer.tile(self.graph.output, middle_tile(plan))
+        if plan.output not in renderer.stored:
+            renderer.tile(plan.output, middle_tile(plan))
         return pixels_read(plan)
 
     def _probing(self, plan: Plan, side: int) -> Renderer:

@@ -9,6 +9,7 @@ from math import hypot
 
 import torch
 
+from imgtk.adaptive_op import AdaptiveOp
 from imgtk.engine.faults import blamed
 from imgtk.engine.plan import Stage, with_stored_statistics
 from imgtk.engine.planes import scales
@@ -21,12 +22,18 @@ __all__ = ["plan_stages"]
 
 
 def plan_stages(
-    graph: Graph, ops: Mapping[int, ImageOp], size: Size, dtype: torch.dtype, who: Mapping[int, str] | None = None
+    graph: Graph,
+    ops: Mapping[int, ImageOp],
+    size: Size,
+    dtype: torch.dtype,
+    who: Mapping[int, str] | None = None,
+    last: int | None = None,
 ) -> tuple[Stage, ...]:
     """Return the stages of `graph` for an input of `size`: their sizes, and which must be stored.
 
     Args:
         who: what messages call the operators.
+        last: id of the last stage; None for all.
 
     Raises:
         UsageError: if an operator gets images of different sizes, and takes only such of one size.
@@ -34,8 +41,12 @@ def plan_stages(
         OperatorError: if an operator has a bug.
     """
     stages: list[Stage] = []
-    for index, node in enumerate(graph.nodes):
+    for index, node in enumerate(graph.nodes[: None if last is None else last + 1]):
         op = ops.get(index)
+        pending, at_most = isinstance(op, AdaptiveOp), any(stages[i].at_most for i in node.inputs)
+        if isinstance(op, AdaptiveOp):
+            at_most = at_most or op.shrinks
+            op = op.planned
         name = (who or {}).get(index, node.op)
         sizes = [stages[i].size for i in node.inputs]
         if op is None:  # `save` hands on what it gets; the input is held as the file had it, and read as float32
@@ -64,6 +75,8 @@ def plan_stages(
                 dtype=own,
                 who=(who or {}).get(index, node.op),
                 scale=scale,
+                pending=pending,
+                at_most=at_most,
             )
         )
     return _with_stored(stages)

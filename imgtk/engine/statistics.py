@@ -44,10 +44,11 @@ def thumbnail_statistics(session: Session, renderer: Renderer, shrunk: Callable[
     small = smaller(plan.input_size, largest, lcm(session.grain, *multiples))
     pixels = shrunk(small)
     dtype = max((s.dtype for s in plan.stages if s.op), key=lambda d: d != torch.float32)
-    stages = session.stages(small, dtype)
-    thumbnail = Plan(stages, plan.output, None, plan.device)
+    last = max(large)
+    stages = session.stages(small, dtype, last=last)
+    thumbnail = Plan(stages, last, None, plan.device)
     renderer = Renderer(thumbnail, partial(read_regions, [pixels]), has_alpha=pixels.alpha is not None)
-    for index in range(1, max(large)):
+    for index in range(1, last):
         if stages[index].stored or index in large.values():
             renderer.store(index)
     return {index: renderer.measure(index) for index in large}

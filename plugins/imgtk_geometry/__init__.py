@@ -14,7 +14,8 @@ from imgtk_geometry.params import Fill
 MOST = 999_999
 """Longest side that can be asked for, in pixels: it bounds the memory that a typing slip asks for."""
 INPUTS = 16
-"""Images that a montage takes."""
+"""Images that a grid takes."""
+SMART = (*GRAVITIES, "smart")
 
 
 def _spec(name: str, impl: str, summary: str, *params: Param, **more: Any) -> OpSpec:
@@ -37,17 +38,33 @@ def _margin(help: str) -> Param:
     return Param("margin", Integer(1, MOST), help, positional=True)
 
 
+GRID = (
+    *(
+        Param(f"image{i}" if i > 1 else "image", ImageInput(), "An additional image.", default=None, positional=True)
+        for i in range(1, INPUTS)
+    ),
+    Param("columns", Integer(1, INPUTS), "Number of columns; one row by default.", default=None),
+    Param("gap", Integer(0, MOST), "Gap between the images, in pixels.", default=0),
+    _fill("Colour behind the images."),
+)
+
 SPECS = (
     _spec(
         "crop",
-        "canvas:Crop",
+        "look:crop",
         "Crop the image.",
         _side("width", "Width of the crop, in pixels.", default=None),
         _side("height", "Height of the crop, in pixels.", default=None),
         Param("x", Integer(0, MOST), "Left edge in pixels; overrides gravity.", default=None),
         Param("y", Integer(0, MOST), "Top edge in pixels; overrides gravity.", default=None),
-        _gravity((*GRAVITIES, "smart"), "Position of the crop; smart chooses the part with most detail."),
+        _gravity(SMART, "Position of the crop; smart chooses the part with most detail."),
         Param("box", CommaList(Integer(0, MOST)), "left,top,right,bottom instead of all these.", default=None),
+    ),
+    _spec(
+        "trim",
+        "look:Trim",
+        "Cut off a border of one colour, that of the top left pixel.",
+        Param("fuzz", Number(0, 1), "Largest difference from that colour, in any channel.", default=0.0),
     ),
     _spec(
         "pad",
@@ -123,7 +140,7 @@ SPECS = (
     ),
     _spec(
         "fit",
-        "fit:Fit",
+        "look:fit",
         "Fit any image to a size without distortion.",
         _side("width", "Width in pixels."),
         _side("height", "Height in pixels."),
@@ -134,22 +151,22 @@ SPECS = (
             default="cover",
             positional=True,
         ),
-        _gravity(GRAVITIES, "Part to keep, or position of the image."),
+        _gravity(SMART, "Part to keep, smart the one with most detail; or position of the image."),
         _fill("Colour of the margins."),
     ),
     _spec(
         "montage",
         "montage:Montage",
-        "Arrange several images in a grid.",
-        *(
-            Param(
-                f"image{i}" if i > 1 else "image", ImageInput(), "An additional image.", default=None, positional=True
-            )
-            for i in range(1, INPUTS)
-        ),
-        Param("columns", Integer(1, INPUTS), "Number of columns; one row by default.", default=None),
-        Param("gap", Integer(0, MOST), "Gap between the images, in pixels.", default=0),
-        _fill("Colour behind the images."),
+        "Arrange several images in a grid, at their own sizes.",
+        *GRID,
+    ),
+    _spec(
+        "tile-grid",
+        "montage:TileGrid",
+        "Arrange several images in a grid of equal cells, each scaled to cover its cell.",
+        *GRID,
+        Param("width", Integer(1, MOST), "Width of a cell; that of the first image by default.", default=None),
+        Param("height", Integer(1, MOST), "Height of a cell; that of the first image by default.", default=None),
     ),
 )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from torch import Tensor
 
+from imgtk.adaptive_op import View
 from imgtk.geometry import Size, anchored
 
 __all__ = ["most_salient"]
@@ -16,22 +16,21 @@ CENTRED = 0.2
 """How much less than the middle the border is taken to show."""
 
 
-def most_salient(x: Tensor, part: Size) -> tuple[int, int]:
+def most_salient(view: View, part: Size) -> tuple[int, int]:
     """Find the part of an image that shows most: edges, and strong colours.
 
     Args:
-        x: (N, 3 or 4, H, W), 0..1; the first image counts, and where it is transparent nothing shows.
+        view: of the image. Where it is transparent nothing shows.
         part: its size, within the image.
 
     Returns:
         left and top of the part.
     """
-    whole = Size(x.shape[3], x.shape[2])
+    whole = view.size
     factor = min(1.0, SIDE / max(whole))
     small = Size(*(max(1, round(side * factor)) for side in whole))
-    pixels = np.ascontiguousarray(x[0].float().movedim(0, -1).cpu().numpy())
-    shrunk = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA).reshape(small.height, small.width, -1)
-    sums = cv2.integral(_interest(shrunk))
+    pixels = np.ascontiguousarray(view.reduced(small)[0].movedim(0, -1).cpu().numpy())
+    sums = cv2.integral(_interest(pixels))
     inner = Size(*(min(most, max(1, round(side * factor))) for side, most in zip(part, small, strict=True)))
     width, height = inner
     totals = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
-
-from torch import Tensor
 
 from imgtk.errors import ParameterError
-from imgtk.geometry import Affine, Box, Extent, Geometry, Size, Window, anchored, cut
-from imgtk_geometry.attention import most_salient
+from imgtk.geometry import Box, Size, anchored
 from imgtk_geometry.move import Axis, Fill, Layout, Move
 
 __all__ = ["Border", "Crop", "Extend", "Flip", "Pad", "QuarterTurn", "Transpose"]
-
-SMART = "smart"
-"""The gravity that goes by what the image shows."""
 
 
 @dataclass(eq=False)
@@ -46,14 +38,6 @@ class Crop(Move):
             told = ",".join(map(str, self.box))
             raise ParameterError(f"crop: box={told} is no region", hint="Expected left,top,right,bottom, in pixels.")
 
-    @property
-    def smart(self) -> bool:
-        return self.box is None and self.gravity == SMART and self.x is None and self.y is None
-
-    @cached_property
-    def geometry(self) -> Geometry:
-        return Geometry(extent=Extent.WHOLE if self.smart else Extent.LOCAL)
-
     def layout(self, size: Size) -> Layout:
         part = self.part(size)
         return Layout(part.size, Axis(part.left), Axis(part.top))
@@ -64,7 +48,7 @@ class Crop(Move):
             part = Box(*self.box)
         else:
             inner = Size(self.width or 0, self.height or 0)
-            left, top = anchored("center" if self.gravity == SMART else self.gravity, size, inner)
+            left, top = anchored(self.gravity, size, inner)
             left, top = left if self.x is None else self.x, top if self.y is None else self.y
             part = Box.of(inner).shifted(left, top)
         if part.within(size) != part:
@@ -73,18 +57,6 @@ class Crop(Move):
                 hint="Crop less, or use `fit W H cover` for any image, or `pad` to make it larger.",
             )
         return part
-
-    def placement(self, *sizes: Size) -> Affine | None:
-        return None if self.smart else super().placement(*sizes)
-
-    def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
-        if not self.smart:
-            return super().render(*inputs, window=window)
-        left, top = most_salient(inputs[0], window.output_size)
-        return cut(inputs[0], window.output.shifted(left, top))
-
-    def regions(self, box: Box, *sizes: Size) -> list[Box]:
-        return [Box.of(sizes[0])] if self.smart else list(super().regions(box, *sizes))
 
 
 @dataclass(eq=False)

@@ -27,6 +27,7 @@ class Fit(ImageOp):
             margins), or "inside" (all of it, without margins: one side may be shorter).
         gravity: what is kept, or where the image lies.
         colour: of the margins.
+        corner: left and top edge of the canvas in the scaled image, instead of `gravity`.
     """
 
     width: int
@@ -34,6 +35,7 @@ class Fit(ImageOp):
     mode: str
     gravity: str
     colour: Fill
+    corner: tuple[int, int] | None = None
 
     @cached_property
     def facts(self) -> Facts:
@@ -53,6 +55,8 @@ class Fit(ImageOp):
     def inner(self, size: Size) -> Box:
         """Return where the scaled image lies on the canvas; for "cover", it reaches beyond."""
         scaled = self.scaled(size)
+        if self.corner:
+            return Box.of(scaled).shifted(-self.corner[0], -self.corner[1])
         return Box.of(scaled).shifted(*anchored(self.gravity, self.output_size(size), scaled))
 
     def regions(self, box: Box, *sizes: Size) -> Sequence[Box]:

@@ -23,6 +23,7 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("crop", {"width": 1, "height": 1}, None),
     ("crop", {"width": 20, "height": 30, "gravity": "smart"}, TILED),
     ("crop", {"box": "3,4,25,30"}, TILED),
+    ("trim", {"fuzz": 0.2}, TILED),
     ("pad", {"width": 90, "height": 80, "colour": "transparent"}, None),
     ("pad", {"width": 90, "height": 80, "colour": "red", "gravity": "south-east"}, None),
     ("border", {"margin": 7}, None),
@@ -40,8 +41,11 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("fit", {"width": 50, "height": 20}, None),
     ("fit", {"width": 50, "height": 20, "mode": "contain", "colour": "transparent"}, None),
     ("fit", {"width": 5, "height": 70, "mode": "inside"}, None),
+    ("fit", {"width": 20, "height": 9, "gravity": "smart"}, None),
     ("montage", {"columns": 3, "gap": 2}, None),
     ("montage", {"colour": "transparent"}, [(20, 15), (1, 1)]),
+    ("tile-grid", {"columns": 2, "gap": 3, "width": 9, "height": 14}, [(32, 33), (1, 19)]),
+    ("tile-grid", {}, [(20, 15), (1, 1)]),
 ]
 
 
@@ -64,6 +68,9 @@ def run(text: str, pixels: Any, **options: Any) -> np.ndarray:
 @pytest.mark.parametrize(("name", "params", "sizes"), CASES)
 def test_contract(name: str, params: dict[str, Any], sizes: Any) -> None:
     check_op(name, **params, **({"sizes": sizes} if sizes else {}), tolerance=3e-5)
+
+
+def test_all_are_tested() -> None:
     assert {spec.name for spec in imgtk_operators()} == {name for name, *_ in CASES}
 
 
@@ -196,18 +203,6 @@ def test_fit_keeps_what_gravity_says(photo: np.ndarray) -> None:
     assert np.array_equal(run("fit 100 99 contain gravity=north", photo)[:75], photo)
 
 
-@pytest.mark.parametrize("place", [(0, 0), (90, 20), (150, 60)])
-def test_smart_crops_find_what_there_is_to_see(place: tuple[int, int]) -> None:
-    scene = np.full((100, 200, 3), 120, np.uint8)
-    left, top = place
-    scene[top : top + 40, left : left + 50] = np.random.default_rng(0).integers(0, 255, (40, 50, 3))
-    part = run("crop 60 50 gravity=smart", scene)
-    assert part.shape == (50, 60, 3)
-    assert (part != 120).any(2).sum() > 0.9 * 40 * 50
-    plain = np.arange(200, dtype=np.uint8)[None, :, None].repeat(100, 0).repeat(3, 2) // 200
-    assert np.array_equal(run("crop 20 20 gravity=smart", plain), run("crop 20 20", plain))
-
-
 def test_montage_lays_images_of_different_sizes_on_a_grid(photo: np.ndarray) -> None:
     text = "crop 40 30 as a; crop 20 50 as b; crop 10 10 as c; @a | montage @b @c columns=2 gap=4 colour=#0000ff"
     result = run(text, photo)
@@ -217,6 +212,18 @@ def test_montage_lays_images_of_different_sizes_on_a_grid(photo: np.ndarray) -> 
     assert np.array_equal(result[74:84, 15:25], run("crop 10 10", photo))
     assert (result[60:, 50:] == [0, 0, 255]).all()
     assert np.array_equal(run(text, photo, tile=16), result)
+
+
+def test_tile_grids_have_equal_cells(photo: np.ndarray) -> None:
+    text = "crop 40 30 as a; crop 20 50 as b; crop 10 10 as c; @a | tile-grid @b @c columns=2 gap=4 colour=#0000ff"
+    result = run(text, photo)
+    assert result.shape == (2 * 30 + 4, 2 * 40 + 4, 3)
+    assert np.array_equal(result[:30, :40], run("crop 40 30", photo))
+    assert np.array_equal(result[:30, 44:], run("crop 20 50 | fit 40 30", photo))
+    assert np.array_equal(result[34:, :40], run("crop 10 10 | fit 40 30", photo))
+    assert (result[34:, 44:] == [0, 0, 255]).all()
+    assert np.array_equal(run(text, photo, tile=16), result)
+    assert run(f"{text} width=7 height=90", photo).shape == (184, 18, 3)
 
 
 def test_planned_sizes_are_those_of_results(photo: np.ndarray) -> None:

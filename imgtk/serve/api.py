@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from time import monotonic
 from typing import Any
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -34,6 +35,9 @@ LONGEST_WAIT = 300
 
 EVENT_PACE = 0.1
 """Minimum number of seconds between two events of a job."""
+
+GONE_SECONDS = 0.5
+"""Seconds between two checks whether a client that waits is still there."""
 
 QUIET_SECONDS = 15
 """Seconds after which a comment shows that a stream of events is alive."""
@@ -76,9 +80,11 @@ class Api:
     async def run(self, request: Request) -> Response:
         """Return the result at once, if the client waits for it long enough; else the job."""
         seconds = _wait(request.headers.get("prefer", ""))
-        job = await self._service.add(request, request.state.client)
-        if seconds:
-            await _finished(job, seconds)
+        job = await self._add(request)
+        end = monotonic() + seconds
+        while not job.finished and (left := end - monotonic()) > 0:
+            await _happens(job.change, min(left, GONE_SECONDS))
+            await self._stop_if_gone(request, job)
         if job.state is State.DONE:
             return self._file(job)
         if job.problem:
@@ -86,7 +92,17 @@ class Api:
         return self._accepted(job)
 
     async def create(self, request: Request) -> Response:
-        return self._accepted(await self._service.add(request, request.state.client))
+        return self._accepted(await self._add(request))
+
+    async def _add(self, request: Request) -> Job:
+        job = await self._service.add(request, request.state.client)
+        await self._stop_if_gone(request, job)
+        return job
+
+    async def _stop_if_gone(self, request: Request, job: Job) -> None:
+        """Stop a job whose client has left before it learned the job's id."""
+        if not job.finished and await request.is_disconnected():
+            self._service.jobs.cancel(job)
 
     async def job(self, request: Request) -> Response:
         return JSONResponse(self._told(self._job(request)))
@@ -175,8 +191,8 @@ class Api:
         return JSONResponse(self._told(job), 202, {"Location": f"{ROOT}/jobs/{job.id}"})
 
     def _file(self, job: Job) -> Response:
-        headers = {"X-Job": job.id}
-        return FileResponse(job.result, media_type=job.media_type, filename=job.result_name, headers=headers)
+        headers = {"X-Job": job.id, "Content-Disposition": _attachment(job.result_name)}
+        return FileResponse(job.result, media_type=job.media_type, headers=headers)
 
 
 async def on_error(request: Request, error: Exception) -> Response:
@@ -187,15 +203,6 @@ async def on_error(request: Request, error: Exception) -> Response:
     return problem_response(problem_of(error))
 
 
-async def _finished(job: Job, seconds: float) -> None:
-    """Wait until a job is finished, or for the given time."""
-    end = monotonic() + seconds
-    change = job.change
-    while not job.finished and (left := end - monotonic()) > 0:
-        await _happens(change, left)
-        change = job.change
-
-
 async def _happens(event: asyncio.Event, seconds: float) -> bool:
     """Return whether something happens within so many seconds."""
     try:
@@ -203,6 +210,13 @@ async def _happens(event: asyncio.Event, seconds: float) -> bool:
     except asyncio.TimeoutError:
         return False
     return True
+
+
+def _attachment(name: str) -> str:
+    """Return a `Content-Disposition` header (RFC 6266), with a plain name for programs that read nothing else."""
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
+    exact = "" if plain == name else f"; filename*=UTF-8''{quote(name)}"
+    return f'attachment; filename="{plain}"{exact}'
 
 
 def _wait(prefer: str) -> float:

@@ -1,4 +1,4 @@
-"""Chromium, driven by Selenium, which tells what it asked for and complained about."""
+"""Chromium, driven by Selenium, which tells what it asked for and complained about; and how to use the page in it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,31 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["browser", "drop", "missing", "outside"]
+__all__ = [
+    "browser",
+    "drag",
+    "drop",
+    "find",
+    "missing",
+    "outside",
+    "poor_contrast",
+    "press",
+    "states",
+    "texts",
+    "themed",
+    "until",
+    "write",
+]
+
+WIDTH = "return document.querySelector('.pane').clientWidth"
+EDGE = "return document.querySelector('.stage img + img').style.clipPath"
+STAGES = "return [...document.querySelectorAll('.stage')].map((stage) => stage.style.transform)"
 
 DROP = """
 const files = new DataTransfer();
@@ -66,6 +85,31 @@ def drop(driver: Any, *images: Path) -> None:
     driver.execute_script(DROP, files)
 
 
+def drag(driver: Any, *paths: Path) -> None:
+    """Drag files and folders from the desktop onto the page, as a pointer does it."""
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    box = find(driver, "#drop").rect
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        driver.execute_cdp_cmd("Input.dispatchDragEvent", {"type": kind, "data": data, **place})
+
+
+@contextmanager
+def themed(driver: Any, scheme: str) -> Iterator[None]:
+    """The page as it is where the system is "light" or "dark"."""
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    try:
+        yield
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def poor_contrast(driver: Any) -> list[Any]:
+    """What has less contrast than WCAG asks for, with its ratio and the least."""
+    return list(driver.execute_script(Path(__file__).with_name("contrast.js").read_text()))
+
+
 def outside(driver: Any, url: str) -> list[str]:
     """What the page has asked other hosts for, and what it has complained about. That the API refuses a pipeline is no
     complaint of the page."""
@@ -80,3 +124,37 @@ def outside(driver: Any, url: str) -> list[str]:
             if not asked.startswith((url, "blob:", "data:", "about:", "chrome:")):
                 found.append(asked)
     return found
+
+
+def until(check: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `check` gives as soon as it is true."""
+    end = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
+
+
+def find(page: Any, selector: str) -> Any:
+    return page.find_element("css selector", selector)
+
+
+def texts(page: Any, selector: str) -> list[str]:
+    return page.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)", selector
+    )
+
+
+def write(page: Any, text: str) -> None:
+    find(page, "#text").clear()
+    find(page, "#text").send_keys(text)
+
+
+def states(page: Any) -> list[str]:
+    return page.execute_script("return [...document.querySelectorAll('.job')].map((job) => job.dataset.state)")
+
+
+def press(page: Any, word: str) -> None:
+    page.execute_script(
+        "[...document.querySelectorAll('button')].find((b) => b.textContent === arguments[0]).click()", word
+    )

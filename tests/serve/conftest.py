@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import httpx
 import numpy as np
@@ -19,6 +20,7 @@ import pytest
 from PIL import Image
 
 from imgtk.client import Client
+from tests.serve.browser import browser, outside, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -199,3 +201,33 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photo") / "photo.png"
     Image.fromarray(pixels).save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def page_server(start: Start) -> Served:
+    served = start("--plugins", "--workers", "2", "--tile", "64", "--grace", "0")
+    served.wait_ready()
+    return served
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def driver(downloads: Path) -> Iterator[Any]:
+    with browser(downloads) as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(driver: Any, page_server: Served) -> Iterator[Any]:
+    """The page as a new visitor sees it."""
+    driver.get(f"{page_server.url}/api/v1/health")  # of the same origin, without the page's scripts
+    driver.execute_script("localStorage.clear()")
+    outside(driver, page_server.url)
+    driver.get(page_server.url)
+    until(lambda: len(driver.find_elements("css selector", "#add option")) > 5)
+    yield driver
+    assert outside(driver, page_server.url) == []

@@ -15,8 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from imgtk.cli import main
-from tests.serve.browser import browser, missing, outside
-from tests.serve.test_page import EDGE, STAGES, until
+from tests.serve.browser import EDGE, STAGES, browser, missing, outside, until
 
 
 def compared(*words: object) -> str:

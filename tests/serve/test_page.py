@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,78 +9,10 @@ import pytest
 from PIL import Image
 
 from imgtk.cli import main
-from tests.serve.browser import browser, drop, missing, outside
-from tests.serve.conftest import Served, Start
+from tests.serve.browser import EDGE, STAGES, WIDTH, drop, find, missing, outside, press, states, texts, until, write
+from tests.serve.conftest import Start
 
 pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing()), pytest.mark.slow]
-
-WIDTH = "return document.querySelector('.pane').clientWidth"
-EDGE = "return document.querySelector('.stage img + img').style.clipPath"
-STAGES = "return [...document.querySelectorAll('.stage')].map((stage) => stage.style.transform)"
-
-
-@pytest.fixture(scope="module")
-def server(start: Start) -> Served:
-    served = start("--plugins", "--workers", "2", "--tile", "64", "--grace", "0")
-    served.wait_ready()
-    return served
-
-
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def driver(downloads: Path) -> Iterator[Any]:
-    with browser(downloads) as driver:
-        yield driver
-
-
-@pytest.fixture
-def page(driver: Any, server: Served) -> Iterator[Any]:
-    """The page as a new visitor sees it."""
-    driver.get(server.url)
-    driver.execute_script("localStorage.clear()")
-    outside(driver, server.url)
-    driver.get(server.url)
-    until(lambda: len(driver.find_elements("css selector", "#add option")) > 5)
-    yield driver
-    assert outside(driver, server.url) == []
-
-
-def until(check: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `check` gives as soon as it is true."""
-    end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
-
-
-def find(page: Any, selector: str) -> Any:
-    return page.find_element("css selector", selector)
-
-
-def texts(page: Any, selector: str) -> list[str]:
-    return page.execute_script(
-        "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)", selector
-    )
-
-
-def write(page: Any, text: str) -> None:
-    find(page, "#text").clear()
-    find(page, "#text").send_keys(text)
-
-
-def states(page: Any) -> list[str]:
-    return page.execute_script("return [...document.querySelectorAll('.job')].map((job) => job.dataset.state)")
-
-
-def press(page: Any, word: str) -> None:
-    page.execute_script(
-        "[...document.querySelectorAll('button')].find((b) => b.textContent === arguments[0]).click()", word
-    )
 
 
 def test_drop_run_slide_and_download(page: Any, photo: Path, downloads: Path, tmp_path: Path) -> None:
@@ -202,7 +132,7 @@ def test_what_browsers_do_not_show_is_shown(page: Any, tmp_path: Path) -> None:
     note = tmp_path / "note.txt"
     note.write_text("no image")
     drop(page, image, note)
-    until(lambda: "1 files are no images" in texts(page, "#status")[0])
+    until(lambda: "1 file is no image" in texts(page, "#status")[0])
     write(page, "resize:nearest x2")
     find(page, "#run").click()
     until(

@@ -20,6 +20,8 @@ export function setToken(token) {
   sessionStorage.setItem("imgtk-token", token);
 }
 
+export const hasToken = () => Boolean(sessionStorage.getItem("imgtk-token"));
+
 /** The response of a request; throws Problem, also when the server cannot be reached. */
 export async function request(path, options = {}) {
   const headers = new Headers(options.headers);
@@ -46,16 +48,16 @@ export async function plan(pipeline, size, files, signal) {
   return (await request("/plan", { method: "POST", body, signal })).json();
 }
 
-/** Make a job; if the server is full, wait until it is not. `wanted` says whether the job still is. */
-export async function submit(form, wanted) {
+/** Make a job; if the server is full, wait until it is not. */
+export async function submit(form, signal) {
   for (;;) {
     try {
-      return await (await request("/jobs", { method: "POST", body: form })).json();
+      return await (await request("/jobs", { method: "POST", body: form, signal })).json();
     } catch (error) {
       const seconds = Number(error.members?.retry);
-      if (!seconds || !wanted()) throw error;
+      if (!seconds) throw error;
       await new Promise((done) => setTimeout(done, 1000 * seconds));
-      if (!wanted()) throw error;
+      signal.throwIfAborted();
     }
   }
 }
@@ -66,7 +68,9 @@ export async function follow(id, onChange) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let job;
   for (let text = ""; ; ) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(() => {
+      throw new Problem({ detail: "The connection to the server broke.", status: 0 });
+    });
     if (done) break;
     const events = (text + value).split("\n\n");
     text = events.pop();
@@ -79,7 +83,7 @@ export async function follow(id, onChange) {
 }
 
 export async function cancel(id) {
-  return (await request(`/jobs/${id}`, { method: "DELETE" })).json();
+  return (await request(`/jobs/${id}`, { method: "DELETE", keepalive: true })).json();
 }
 
 /** The address of an image of a job within this page. */

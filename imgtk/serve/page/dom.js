@@ -13,11 +13,15 @@ export function element(name, properties = {}, ...children) {
 
 export const find = (selector) => document.querySelector(selector);
 
-/** Text of a duration in seconds: "0.4 s", "12 s", "3 min". */
+/** Text of a duration in seconds: "40 ms", "0.4 s", "12 s", "3 min". */
 export function duration(seconds) {
+  if (seconds < 0.1) return `${Math.ceil(1000 * seconds)} ms`;
   if (seconds < 10) return `${Number(seconds.toPrecision(2))} s`;
   return seconds < 100 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
 }
+
+/** "1 image", "2 images". */
+export const counted = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 export function bytes(count) {
   if (count < 1e6) return `${Math.max(1, Math.round(count / 1e3))} kB`;

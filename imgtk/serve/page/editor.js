@@ -6,6 +6,7 @@ import { bytes, duration, element, find } from "./dom.js";
 import { COPIES, textOf } from "./text.js";
 
 export const LETTERS = ["A", "B", "C", "D"];
+const EXAMPLE = [1920, 1080];
 
 export class Editor extends EventTarget {
   texts;
@@ -13,9 +14,12 @@ export class Editor extends EventTarget {
   #operators = new Map();
   #planning = new AbortController();
   #timer = 0;
-  #context = () => ({ size: [1920, 1080], files: [] });
+  #chain = null;
+  #weights = new Map();
+  #context;
 
-  /** `context` tells the size of the chosen image and the names of all others. */
+  /** `context` tells the name and size of the chosen image, if there is one, the names of all others, and the options
+   * that results are written with. */
   constructor(texts, context) {
     super();
     this.texts = texts;
@@ -40,6 +44,11 @@ export class Editor extends EventTarget {
     }
     if (!this.texts[0]) this.texts[0] = presets[0]?.pipeline ?? operators[0]?.name ?? "";
     this.#choose(0);
+  }
+
+  /** Names of the weights that a pipeline uses, as far as it has been planned. */
+  weights(text) {
+    return this.#weights.get(text) ?? [];
   }
 
   /** The pipelines that are not empty, with their letters. */
@@ -107,7 +116,9 @@ export class Editor extends EventTarget {
     const text = find("#text").value;
     try {
       const needed = files.filter((name) => text.includes(name));
-      const told = await api.plan(text, size, needed, signal);
+      const told = await api.plan(text, size ?? EXAMPLE, needed, signal);
+      const used = told.plan?.stages.filter((stage) => this.#operators.get(stage.op)?.weights.length) ?? [];
+      this.#weights.set(text.trim(), used.map((stage) => stage.weights.split(",")[0]));
       this.#showError(null);
       this.#showPlan(told.plan, size);
       this.#showCards(told.chain);
@@ -126,12 +137,12 @@ export class Editor extends EventTarget {
     shown.textContent = error ? [caret, error.message, hint].filter(Boolean).join("\n") : "";
   }
 
-  #showPlan(plan, [width, height]) {
+  #showPlan(plan, known) {
     if (!plan) {
       find("#plan").textContent = "It reads other images of the list; there is no plan for that.";
       return;
     }
-    const size = `${width} × ${height} → ${plan.output.join(" × ")}`;
+    const size = `${known ? "" : "For example, "}${plan.input.join(" × ")} → ${plan.output.join(" × ")}`;
     const time = plan.seconds ? `, about ${duration(plan.seconds)}` : "";
     const memory = plan.peak_bytes ? `, ${bytes(plan.peak_bytes)} of memory` : "";
     find("#plan").textContent = size + time + memory;
@@ -140,8 +151,25 @@ export class Editor extends EventTarget {
   #showCards(chain) {
     find("#branches").hidden = chain !== null;
     find("#add").disabled = chain === null;
-    const made = chain ? cards(chain, this.#operators, (changed) => this.#write(textOf(changed))) : [];
+    if (JSON.stringify(chain) === JSON.stringify(this.#chain)) return;
+    const focused = find("#cards").contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    this.#chain = chain;
+    const made = cards(chain ?? [], this.#operators, (changed, focus) => this.#changed(changed, focus));
     find("#cards").replaceChildren(...made);
+    if (focused) this.#focus(focused);
+  }
+
+  /** Take a change of the cards. Those that are in their new place already stay as they are. */
+  #changed(chain, focus) {
+    if (focus) {
+      this.#showCards(chain);
+      this.#focus(focus);
+    } else this.#chain = chain;
+    this.#write(textOf(chain));
+  }
+
+  #focus(key) {
+    (document.querySelector(`#cards [data-key="${key}"]`) ?? find("#add")).focus();
   }
 
   #add(select) {
@@ -151,13 +179,10 @@ export class Editor extends EventTarget {
   }
 
   async #copy(button) {
-    const text = COPIES[button.dataset.copy](find("#text").value, this.#context().name ?? "in.jpg");
-    let done = "Copied";
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      done = text;
-    }
-    find("#status").textContent = done === text ? text : `Copied: ${text.split("\n").pop() || text}`;
+    const { name = "in.jpg", files, options } = this.#context();
+    const pipeline = find("#text").value.trim();
+    const text = COPIES[button.dataset.copy](pipeline, name, options, files.filter((other) => pipeline.includes(other)));
+    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    find("#status").textContent = copied ? `Copied: ${text}` : text;
   }
 }

@@ -1,48 +1,83 @@
 // Puts the page together: images on the left, the viewer in the middle, pipelines on the right.
 
 import * as api from "./api.js";
-import { bytes, element, find } from "./dom.js";
-import { Editor } from "./editor.js";
+import { bytes, counted, duration, element, find } from "./dom.js";
+import { Editor, LETTERS } from "./editor.js";
+import { SHOWN_PIXELS } from "./item.js";
 import { Queue } from "./queue.js";
 import "./viewer.js";
 
 const KEY = "imgtk-settings";
-const saved = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+const saved = remembered();
 const viewer = find("imgtk-viewer");
 let chosen = null;
+let planned;
 
-const queue = new Queue(find("#queue"), (item) => item === chosen && show(item), show);
-const editor = new Editor(saved.texts?.length ? saved.texts.slice(0, 4) : [""], () => ({
-  size: chosen?.size ?? [1920, 1080],
+const changed = (item) => item === chosen && show(item);
+const queue = new Queue(find("#queue"), { changed, choose: show, finished });
+const editor = new Editor(saved.texts, () => ({
+  size: chosen?.size,
   name: chosen?.file.name,
   files: queue.items.filter((item) => item !== chosen).map((item) => item.file.name),
+  options: options(),
 }));
 
-function show(item) {
-  const other = item !== chosen;
-  chosen = item;
-  for (const one of queue.items) one.row.classList.toggle("chosen", one === item);
-  const images = item?.images() ?? [];
-  const key = JSON.stringify(images);
-  if (key !== viewer.key) viewer.show(images);
-  viewer.key = key;
-  find("#info").replaceChildren(...(item ? [...item.runs].map(facts) : []));
-  if (other) editor.replan();
+/** The settings of the last visit, as far as there are any, and they are not damaged. */
+function remembered() {
+  let settings = {};
+  try {
+    settings = JSON.parse(localStorage.getItem(KEY)) ?? {};
+  } catch {}
+  const texts = Array.isArray(settings.texts) ? settings.texts.filter((text) => typeof text === "string") : [];
+  return { ...settings, texts: texts.length ? texts.slice(0, LETTERS.length) : [""] };
 }
 
+function options() {
+  return { format: find("#format").value, quality: find("#quality").value };
+}
+
+function show(item) {
+  const images = item?.images() ?? [];
+  const key = JSON.stringify([images, item?.size]);
+  const replan = item !== chosen || String(item?.size) !== String(planned);
+  chosen = item;
+  planned = item?.size;
+  queue.mark(item);
+  document.body.classList.toggle("empty", !item);
+  if (key !== viewer.key) viewer.show(images);
+  viewer.key = key;
+  const lines = item ? [...item.runs].map(facts) : [];
+  find("#info").replaceChildren(...lines.flat().map((line) => element("li", {}, line)));
+  if (replan) editor.replan();
+}
+
+/** Lines about a result. */
 function facts([letter, run]) {
   const result = run.job?.result;
-  if (!result) return "";
+  if (!result) return [];
   const [width, height] = result.size;
-  const lines = [`${letter}: ${width} × ${height}, ${bytes(result.bytes)}`, ...result.notes, ...result.warnings];
-  return element("ul", {}, ...lines.map((line) => element("li", {}, line)));
+  const weights = editor.weights(run.text);
+  const main = [`${width} × ${height}`, bytes(result.bytes), duration(result.seconds.compute ?? 0)];
+  if (weights.length) main.push(`weights ${weights.join(", ")}`);
+  const scaled = width * height > SHOWN_PIXELS ? ["Shown scaled; the download is not."] : [];
+  return [`${letter}: ${main.join(", ")}`, ...result.notes, ...result.warnings, ...scaled];
+}
+
+/** Tell what has come of all runs, for those who do not see the list. */
+function finished() {
+  const states = queue.items.flatMap((item) => [...item.runs.values()].map((run) => run.state));
+  const count = (state) => states.filter((one) => one === state).length;
+  const parts = [counted(count("done"), "result")];
+  if (count("failed")) parts.push(`${count("failed")} failed`);
+  if (count("cancelled")) parts.push(`${count("cancelled")} stopped`);
+  find("#status").textContent = parts.join(", ");
 }
 
 function add(files) {
   const images = [...files].filter((file) => file.type.startsWith("image/") || /\.(tiff?|jxl|jp2|avif|heic)$/i.test(file.name));
   const added = queue.add(images);
   const left = files.length - images.length;
-  find("#status").textContent = left ? `${left} files are no images and were left out.` : "";
+  find("#status").textContent = left ? `${counted(left, "file is no image and was", "files are no images and were")} left out.` : "";
   if (added.length) show(added[0]);
 }
 
@@ -64,8 +99,7 @@ async function dropped(transfer) {
 }
 
 function remember() {
-  const settings = { texts: editor.texts, format: find("#format").value, quality: find("#quality").value };
-  localStorage.setItem(KEY, JSON.stringify({ ...settings, mode: viewer.dataset.mode }));
+  localStorage.setItem(KEY, JSON.stringify({ texts: editor.texts, ...options(), mode: viewer.dataset.mode }));
 }
 
 function listen() {
@@ -85,6 +119,7 @@ function listen() {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
   });
+  addEventListener("pagehide", () => queue.stop());
   for (const field of ["#format", "#quality"]) find(field).addEventListener("change", remember);
   viewer.addEventListener("mode", remember);
   editor.addEventListener("change", remember);
@@ -97,7 +132,8 @@ function run() {
     return;
   }
   find("#status").textContent = "";
-  queue.run(queue.items, editor.pipelines, { format: find("#format").value, quality: find("#quality").value });
+  queue.run(queue.items, editor.pipelines, options());
+  if (matchMedia("(max-width: 60rem)").matches) find("#images").scrollIntoView();
 }
 
 async function begin() {

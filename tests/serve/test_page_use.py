@@ -1,0 +1,163 @@
+"""The page as people use it: slow presses, the keyboard alone, folders, large images, damaged settings."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.serve.browser import drag, drop, find, missing, press, states, texts, until, write
+from tests.serve.conftest import Served
+
+pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing()), pytest.mark.slow]
+
+FOCUS = "return document.activeElement.dataset.key ?? document.activeElement.id"
+SIZES = "return [...document.querySelectorAll('.stage img')].map((image) => image.naturalWidth)"
+TAB, ENTER, RIGHT, CONTROL = "\ue004", "\ue007", "\ue014", "\ue009"
+
+
+def keys(page: Any, *pressed: str) -> None:
+    from selenium.webdriver import ActionChains
+
+    ActionChains(page).send_keys(*pressed).perform()
+
+
+def test_files_and_folders_are_dragged_onto_the_page(page: Any, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "holiday"
+    (folder / "day 1").mkdir(parents=True)
+    for name in ("a.png", "day 1/b.png"):
+        (folder / name).write_bytes(photo.read_bytes())
+    (folder / "notes.txt").write_text("no image")
+    drag(page, photo, folder)
+    until(lambda: len(texts(page, "#queue li")) == 3)
+    assert texts(page, "#queue .name") == ["photo.png", "a.png", "b.png"]
+    assert "1 file is no image" in texts(page, "#status")[0]
+
+
+def test_a_slow_press_stops_a_job_that_makes_progress(page: Any, photo: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    drop(page, photo)
+    write(page, "test:wait 60")
+    find(page, "#run").click()
+    until(lambda: page.execute_script("return document.querySelector('.job progress')?.value > 0"))
+    ActionChains(page).click_and_hold(find(page, ".job button")).pause(0.7).release().perform()
+    until(lambda: states(page) == ["cancelled"], 3)
+
+
+def test_the_keyboard_alone_is_enough(page: Any, photo: Path) -> None:
+    drop(page, photo)
+    find(page, "#text").click()
+    write(page, "test:wait 60")
+    find(page, "#text").send_keys(CONTROL, ENTER)
+    until(lambda: states(page) == ["running"])
+    assert page.execute_script(FOCUS) == "text"
+    page.execute_script("document.querySelector('.job button').focus()")
+    keys(page, ENTER)
+    until(lambda: states(page) == ["cancelled"], 3)
+    assert page.execute_script("return document.activeElement.ariaLabel") == "Show photo.png"
+    assert "1 stopped" in until(lambda: texts(page, "#status")[0])
+    keys(page, TAB, ENTER)
+    until(lambda: texts(page, "#queue li") == [])
+
+
+def test_cards_keep_the_focus(page: Any) -> None:
+    write(page, "adjust:blur | adjust:gamma | adjust:sharpen")
+    until(lambda: len(texts(page, "#cards strong")) == 3)
+    find(page, '[data-key="0 ↓"]').send_keys(ENTER)
+    assert page.execute_script(FOCUS) == "1 ↓"
+    keys(page, ENTER)
+    assert page.execute_script(FOCUS) == "2 ↑"
+    assert texts(page, "#cards strong") == ["adjust:gamma", "adjust:sharpen", "adjust:blur"]
+    field = find(page, '[data-key="0 gamma"]')
+    field.send_keys("3.50", TAB)  # the server writes it as 3.5
+    until(lambda: find(page, '[data-key="0 gamma"]').get_property("value") == "3.5")
+    assert page.execute_script(FOCUS) == "1 ↑"
+    field = find(page, '[data-key="1 amount"]')
+    field.send_keys("2", TAB, "1")
+    time.sleep(1)  # the plan has come, and has not taken the half-written number away
+    keys(page, "5", TAB)
+    until(lambda: "radius=15" in find(page, "#text").get_property("value"))
+    find(page, '[data-key="2 ×"]').send_keys(ENTER)
+    assert page.execute_script(FOCUS) == "1 ×"
+
+
+def test_automatic_parameters_take_a_number_or_the_word(page: Any) -> None:
+    write(page, "restore:denoise")
+    until(lambda: texts(page, "#cards strong") == ["restore:denoise"])
+    words = "return [...document.querySelector('[data-key=\"0 strength\"]').list.options].map((option) => option.value)"
+    assert page.execute_script(words) == ["auto"]
+    for given in ("12.5", "auto"):
+        field = find(page, '[data-key="0 strength"]')
+        field.clear()
+        field.send_keys(given, TAB)
+        until(lambda given=given: f"strength={given}" in find(page, "#text").get_property("value"))
+        until(lambda: "→" in texts(page, "#plan")[0])
+    find(page, '[data-key="0 strength"]').clear()
+    find(page, '[data-key="0 strength"]').send_keys("loud", TAB)
+    until(lambda: "0 to 60" in texts(page, "#error")[0])
+
+
+def test_large_images_are_shown_scaled(page: Any, tmp_path: Path) -> None:
+    image = tmp_path / "large.png"
+    Image.linear_gradient("L").resize((4000, 2500)).save(image)
+    drop(page, image)
+    write(page, "adjust:gamma 2")
+    until(lambda: "4000 × 2500 → 4000 × 2500" in texts(page, "#plan")[0])
+    find(page, "#run").click()
+    until(lambda: states(page) == ["done"])
+    original, result = until(lambda: (found := page.execute_script(SIZES)) and len(found) == 2 and all(found) and found)
+    assert original == result == 3577
+    assert any("Shown scaled" in line for line in texts(page, "#info li"))
+
+
+def test_photos_lie_as_their_cameras_were_held(page: Any, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.linear_gradient("L").resize((60, 40)).save(tmp_path / "turned.jpg", exif=exif.tobytes())
+    drop(page, tmp_path / "turned.jpg")
+    write(page, "resize:nearest x2")
+    until(lambda: "40 × 60 → 80 × 120" in texts(page, "#plan")[0])
+    find(page, "#run").click()
+    until(lambda: states(page) == ["done"])
+    until(lambda: page.execute_script(SIZES) == [40, 80])
+
+
+def test_a_page_that_goes_stops_its_jobs(page: Any, page_server: Served, photo: Path) -> None:
+    drop(page, photo)
+    write(page, "test:wait 60")
+    find(page, "#run").click()
+    until(lambda: page_server.metric("jobs_running") == 1)
+    page.get("about:blank")
+    until(lambda: page_server.metric("jobs_running") == 0, 5)
+
+
+@pytest.mark.parametrize("settings", ["{", "null", "[]", '{"texts": 5}', '{"texts": [7, null]}'])
+def test_damaged_settings_do_no_harm(page: Any, page_server: Served, settings: str) -> None:
+    page.execute_script("localStorage.setItem('imgtk-settings', arguments[0])", settings)
+    page.get(page_server.url)
+    until(lambda: len(page.find_elements("css selector", "#add option")) > 5)
+    assert ":" in find(page, "#text").get_property("value")
+
+
+def test_copies_run_elsewhere(page: Any, photo: Path, tmp_path: Path) -> None:
+    """What is copied for curl does what the page does."""
+    import shlex
+    import subprocess
+
+    odd = tmp_path / 'it\'s; a "photo".png'
+    odd.write_bytes(photo.read_bytes())
+    drop(page, odd)
+    write(page, "text 'a | b'")
+    page.execute_script("document.querySelector('#write').open = true; document.querySelector('#format').value = 'jpg'")
+    page.execute_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    press(page, "curl")
+    command = until(lambda: texts(page, "#status")[0])
+    subprocess.run([*shlex.split(command), "-sS", "--fail"], cwd=tmp_path, check=True, timeout=60)
+    assert Image.open(tmp_path / f"{odd.stem}.imgtk.jpg").format == "JPEG"
+    press(page, "command")
+    words = shlex.split(until(lambda: (text := texts(page, "#status")[0]).startswith("imgtk") and text))
+    assert words == ["imgtk", "run", "text 'a | b'", odd.name, "--format", "jpg"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
@@ -15,9 +15,11 @@ from imgtk.errors import WeightsError
 from imgtk.geometry import Geometry
 from imgtk.op import ImageOp
 from imgtk.weights import read_state
-from imgtk.weights.architecture import network_of
+from imgtk.weights.architecture import Architecture, network_of
 
-__all__ = ["NetworkOp"]
+__all__ = ["NetworkOp", "load_network"]
+
+N = TypeVar("N", bound=nn.Module)
 
 
 class NetworkOp(ImageOp):
@@ -53,19 +55,14 @@ class NetworkOp(ImageOp):
         return self.load(self.paths[0])
 
     def load(self, path: Path) -> Any:
-        """Load the network of a checkpoint on the CPU, in the file's dtype, ready for inference.
-
-        Raises:
-            WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it is of another
-                `kind`.
-        """
-        network = network_of(read_state(path), self.context.architectures, str(path))
-        if not isinstance(network, self.kind):
-            raise WeightsError(
-                f"{path} holds {type(network).__name__}, and this operator takes {self.kind.__name__}",
-                hint="`imgtk models` lists the weights, with their operators.",
-            )
-        return network
+        """Load the network of a checkpoint, as `load_network`. Raises WeightsError."""
+        return load_network(
+            path,
+            self.context.architectures,
+            self.kind,
+            f"and this operator takes {self.kind.__name__}",
+            "`imgtk models` lists the weights, with their operators.",
+        )
 
     @property
     def weight_files(self) -> Sequence[Path]:
@@ -88,3 +85,25 @@ class NetworkOp(ImageOp):
     def close(self) -> None:
         for held in ("network", "forward_fn"):
             self.__dict__.pop(held, None)
+
+
+def load_network(
+    path: Path, architectures: Iterable[Architecture], kind: type[N], refusal: str, hint: str | None = None
+) -> N:
+    """Load the network of a checkpoint on the CPU, in the file's dtype, ready for inference.
+
+    Args:
+        path: the checkpoint.
+        architectures: those that it may be of, such as `BuildContext.architectures`.
+        kind: class that the network must be of.
+        refusal: end of the message about another one: "which is not an upscaling network".
+        hint: what to do then.
+
+    Raises:
+        WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it is of another
+            `kind`.
+    """
+    network = network_of(read_state(path), architectures, str(path))
+    if not isinstance(network, kind):
+        raise WeightsError(f"{path} holds {type(network).__name__}, {refusal}", hint=hint)
+    return network

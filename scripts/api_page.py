@@ -67,7 +67,14 @@ PUBLIC = {
     "Parts of networks": (
         *("imgtk.nn.alpha", "imgtk.nn.arrays", "imgtk.nn.blend", "imgtk.nn.blur", "imgtk.nn.colour"),
         *("imgtk.nn.degradation", "imgtk.nn.discriminators"),
-        *("imgtk.nn.features", "imgtk.nn.guided", "imgtk.nn.interpolation", "imgtk.nn.jpeg", "imgtk.nn.losses"),
+        *(
+            "imgtk.nn.features",
+            "imgtk.nn.guided",
+            "imgtk.nn.initialise",
+            "imgtk.nn.interpolation",
+            "imgtk.nn.jpeg",
+            "imgtk.nn.losses",
+        ),
         *("imgtk.nn.noise", "imgtk.nn.normalise", "imgtk.nn.regularity", "imgtk.nn.resample"),
     ),
     "Training": (

@@ -15,6 +15,7 @@ from imgtk.errors import ReadError
 from imgtk.geometry import Size
 from imgtk.image import Metadata
 from imgtk.io import jpeg
+from imgtk.io.depth import widened
 from imgtk.io.header import upright_size
 from imgtk.io.metadata import valid_profile
 from imgtk.io.signatures import JPEG_2000, JPEG_XL, RAW, Signature
@@ -57,7 +58,7 @@ def decode(kind: Signature, data: bytes) -> tuple[np.ndarray, Metadata]:
         samples = samples[..., None]
     if samples.ndim != 3 or samples.shape[2] > 4 or samples.dtype.kind not in "uf":
         raise ReadError(f"imgtk does not read {kind.name} with samples {samples.shape} of {samples.dtype}")
-    samples = samples.astype(np.float32) if samples.dtype.kind == "f" else _widened(samples, bits)
+    samples = samples.astype(np.float32) if samples.dtype.kind == "f" else widened(samples, bits)
     what = "metadata are" if icc or kind == JPEG_12 else "metadata and profile are"
     return samples, Metadata(icc=icc, warnings=(f"{what} left out, as far as there are any",))
 
@@ -65,7 +66,7 @@ def decode(kind: Signature, data: bytes) -> tuple[np.ndarray, Metadata]:
 def avif(data: bytes, bits: int) -> np.ndarray:
     """Return samples (H, W, C) of an AVIF file of so many bits, uint8, or uint16 if those are more than 8; neither
     turned nor mirrored; a second or fourth channel is alpha."""
-    return np.atleast_3d(_widened(np.asarray(imagecodecs.avif_decode(data)), bits))
+    return np.atleast_3d(widened(np.asarray(imagecodecs.avif_decode(data)), bits))
 
 
 def heic(file: BinaryIO, bits: int) -> np.ndarray:
@@ -73,15 +74,7 @@ def heic(file: BinaryIO, bits: int) -> np.ndarray:
     import pi_heif
 
     image = pi_heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)
-    return np.atleast_3d(_widened(np.asarray(image), bits))
-
-
-def _widened(samples: np.ndarray, bits: int) -> np.ndarray:
-    """Return the samples of so many bits in 8, or in 16 if those are more than 8."""
-    if bits in (8, 16):
-        return samples
-    largest, full = 2**bits - 1, 255 if bits < 8 else 65535
-    return ((samples.astype(np.uint32) * full + largest // 2) // largest).astype(np.uint8 if bits < 8 else np.uint16)
+    return np.atleast_3d(widened(np.asarray(image), bits))
 
 
 def develop(file: BinaryIO) -> np.ndarray:

@@ -29,6 +29,14 @@ def to_depth(samples: np.ndarray, depth: int) -> np.ndarray:
     return np.rint(scaled, out=scaled).astype(np.uint8 if depth == 8 else np.uint16)
 
 
+def widened(samples: np.ndarray, bits: int) -> np.ndarray:
+    """Return samples of 1 to 16 bits, scaled to 8 bits, or to 16 if they have more than 8."""
+    if bits in (8, 16):
+        return samples
+    largest, full = 2**bits - 1, 255 if bits < 8 else 65535
+    return ((samples.astype(np.uint32) * full + largest // 2) // largest).astype(np.uint8 if bits < 8 else np.uint16)
+
+
 def unpremultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Return colours (H, W, C) freed from the alpha (H, W) that they were multiplied with; black where nothing
     shows."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["on_arrays"]
+from imgtk.nn.colour import LUMA
+
+__all__ = ["brightness", "on_arrays"]
 
 
 def on_arrays(function: Callable[[np.ndarray], np.ndarray], x: Tensor) -> Tensor:
@@ -28,3 +31,8 @@ def on_arrays(function: Callable[[np.ndarray], np.ndarray], x: Tensor) -> Tensor
     if images.ndim == 3:
         images = images[..., None].expand(-1, -1, -1, x.shape[1])
     return images.movedim(-1, 1).to(x.device, x.dtype)
+
+
+def brightness(pixels: np.ndarray) -> np.ndarray:
+    """Return luma (H, W) of (H, W, 3), 0..1, float32, as OpenCV computes it quickest."""
+    return np.asarray(cv2.transform(pixels, np.array([LUMA], np.float32))).reshape(pixels.shape[:2])

@@ -9,16 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from imgtk import network_op
 from imgtk.context import BuildContext
-from imgtk.errors import WeightsError
 from imgtk.geometry import Extent, Geometry
 from imgtk.network_op import NetworkOp
 from imgtk.nn.border import continued
 from imgtk.nn.noise import Noise
 from imgtk.nn.normalise import NormalisingNetwork, Source
 from imgtk.op import Facts
-from imgtk.weights import read_state
-from imgtk.weights.architecture import Architecture, network_of
+from imgtk.weights.architecture import Architecture
 
 __all__ = ["MARGIN", "Paint", "load_network", "paint", "with_margin"]
 
@@ -90,10 +89,8 @@ def load_network(path: Path, architectures: Iterable[Architecture]) -> Normalisi
     Raises:
         WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it does not repaint.
     """
-    network = network_of(read_state(path), architectures, str(path))
-    if not isinstance(network, NormalisingNetwork):
-        raise WeightsError(f"{path} holds {type(network).__name__}, which does not repaint images at their own size")
-    return network.float()
+    refusal = "which does not repaint images at their own size"
+    return network_op.load_network(path, architectures, NormalisingNetwork, refusal).float()
 
 
 def paint(

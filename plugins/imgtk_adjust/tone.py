@@ -14,8 +14,8 @@ from torch import Tensor
 
 from imgtk.errors import ParameterError
 from imgtk.geometry import Extent, Geometry
-from imgtk.nn.arrays import on_arrays
-from imgtk.nn.colour import LUMA, from_srgb, luma, to_srgb
+from imgtk.nn.arrays import brightness, on_arrays
+from imgtk.nn.colour import from_srgb, luma, to_srgb
 from imgtk.op import Facts
 from imgtk_adjust.base import Adjustment, MeasuredAdjustment
 
@@ -197,11 +197,6 @@ class Threshold(Adjustment):
 
     def apply(self, x: Tensor, statistics: Tensor) -> Tensor:
         return (luma(x) > statistics).to(x.dtype).repeat(1, 3, 1, 1)
-
-
-def brightness(pixels: np.ndarray) -> np.ndarray:
-    """Return luma (H, W) of (H, W, 3), as OpenCV computes it quickest."""
-    return np.asarray(cv2.transform(pixels, np.array([LUMA], np.float32))).reshape(pixels.shape[:2])
 
 
 @dataclass(eq=False)

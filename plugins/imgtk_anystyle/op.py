@@ -9,12 +9,10 @@ from pathlib import Path
 import torch
 
 from imgtk.context import BuildContext
-from imgtk.errors import WeightsError
+from imgtk.network_op import load_network
 from imgtk.painting import style_weights
 from imgtk.painting.blend import Blend
 from imgtk.painting.strokes import PaintStrokes
-from imgtk.weights import read_state
-from imgtk.weights.architecture import network_of
 from imgtk_anystyle.network import AnyStyleNetwork, StyledNetwork
 from imgtk_anystyle.reference import STYLE_SIDE, read_style
 
@@ -59,11 +57,8 @@ class AnyStyle(PaintStrokes):
     @cached_property
     def network(self) -> StyledNetwork:
         """The network that paints in the style of the images."""
-        found = network_of(read_state(self.paths[0]), self.context.architectures, str(self.paths[0])).float()
-        if not isinstance(found, AnyStyleNetwork):
-            raise WeightsError(
-                f"{self.paths[0]} holds {type(found).__name__}, which does not paint in the style of another image"
-            )
+        refusal = "which does not paint in the style of another image"
+        found = load_network(self.paths[0], self.context.architectures, AnyStyleNetwork, refusal).float()
         with torch.inference_mode(False), torch.no_grad():
             codes = torch.cat([found.code(image) for image in self.images])
             shares = torch.tensor(self.weights) / sum(self.weights)

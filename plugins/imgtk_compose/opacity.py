@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Size, Window, cut
 from imgtk.nn.alpha import region_under, resized
 from imgtk.nn.colour import luma
 from imgtk.op import Facts, ImageOp, Planes
-from imgtk_compose.overlay import read_layer
+from imgtk_compose.overlay import check_one, read_layer
 
 __all__ = ["Background", "FromLuma", "Mask", "Remove", "Set"]
 
@@ -91,11 +90,7 @@ class Mask(ImageOp):
         self.mask = read_layer(self.file) if self.file else None
 
     def output_size(self, *sizes: Size) -> Size:
-        if (len(sizes) == 2) == (self.file is not None):
-            raise ParameterError(
-                "mask needs one mask" + (", and got two" if self.file else ""),
-                hint="Name a file, or an image of the pipeline: mask shape.png, mask @shape",
-            )
+        check_one("mask needs one mask", "mask shape.png, mask @shape", self.file, sizes)
         return sizes[0]
 
     def regions(self, box: Box, *sizes: Size) -> Sequence[Box]:

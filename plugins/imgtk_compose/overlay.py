@@ -21,7 +21,21 @@ from imgtk.nn.blend import composite
 from imgtk.op import Facts, ImageOp, Planes
 from imgtk_compose.lettering import drawn
 
-__all__ = ["Layer", "Overlay", "Text", "read_layer"]
+__all__ = ["Layer", "Overlay", "Text", "check_one", "read_layer"]
+
+
+def check_one(need: str, example: str, file: Path | None, sizes: Sequence[Size]) -> None:
+    """Raise ParameterError unless an operator has either a file or a second image of the pipeline.
+
+    Args:
+        need: what it needs, for the message.
+        example: how it is given, for the hint.
+        file: the file.
+        sizes: of the images of the pipeline.
+    """
+    if (len(sizes) == 2) == (file is not None):
+        message = need + (", and got two" if file else "")
+        raise ParameterError(message, hint=f"Name a file, or an image of the pipeline: {example}")
 
 
 def read_layer(path: Path) -> Tensor:
@@ -133,11 +147,7 @@ class Overlay(Layer):
         return layer.scaled(factor)
 
     def output_size(self, *sizes: Size) -> Size:
-        if (len(sizes) == 2) == (self.file is not None):
-            raise ParameterError(
-                "overlay needs one image to lay on top" + (", and got two" if self.file else ""),
-                hint="Name a file, or an image of the pipeline: overlay logo.png, overlay @logo",
-            )
+        check_one("overlay needs one image to lay on top", "overlay logo.png, overlay @logo", self.file, sizes)
         return sizes[0]
 
     def summary(self) -> Mapping[str, str]:

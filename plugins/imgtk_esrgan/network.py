@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imgtk.nn.initialise import kaiming
 from imgtk.upscaling.network import UpscalingNetwork
 from imgtk.weights.architecture import State
 
@@ -30,12 +31,7 @@ SLOPE = 0.2
 
 def conv3x3(in_channels: int, out_channels: int, gain: float = 1.0) -> nn.Conv2d:
     """Return a size-keeping 3x3 convolution: Kaiming initialised for LeakyReLU, times `gain`; bias 0."""
-    conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-    nn.init.kaiming_normal_(conv.weight, a=SLOPE)
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-    with torch.no_grad():
-        conv.weight.mul_(gain)
-    return conv
+    return kaiming(nn.Conv2d(in_channels, out_channels, 3, padding=1), SLOPE, gain)
 
 
 def activate(x: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from imgtk.nn.arrays import brightness
 from imgtk.nn.blur import blur_radius
-from imgtk.nn.colour import LUMA
 from imgtk.nn.guided import guided_filter, guided_reach
 from imgtk_filter.base import Filter
 
@@ -34,11 +34,6 @@ SIDES = {
 """Steps to the right and down."""
 FLAT = 0.01
 """Variance of luma (a standard deviation of 0.1) from which on something counts as an edge, not as detail."""
-
-
-def brightness(pixels: np.ndarray) -> np.ndarray:
-    """Return luma, (H, W)."""
-    return np.asarray(cv2.transform(pixels, np.array([LUMA], np.float32))).reshape(pixels.shape[:2])
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ from torch import Tensor
 from imgtk.geometry import Affine, Box, Size, Window
 from imgtk.op import Facts, ImageOp, Planes
 
-__all__ = ["Axis", "Layout", "Move", "filled"]
+__all__ = ["Axis", "Filled", "Layout", "Move", "filled"]
 
 Fill = tuple[float, float, float, float]
 """(r, g, b, opacity), each 0..1."""
@@ -64,20 +64,24 @@ class Layout:
     swap: bool = False
 
 
-class Move(ImageOp):
-    """An operator that is a `layout`."""
+class Filled(ImageOp):
+    """An operator whose output may show a colour, RGB and opacity, 0..1, beside the input."""
 
     colour: Fill = (0.0, 0.0, 0.0, 1.0)
-
-    @abstractmethod
-    def layout(self, size: Size) -> Layout:
-        """Return the layout for an input of `size`. Raises ParameterError if there is none."""
 
     @cached_property
     def facts(self) -> Facts:
         transparent, gray = self.colour[3] < 1, len(set(self.colour[:3])) == 1
         planes = Planes.ALPHA if transparent else Planes.ALL
         return Facts(planes=planes, batched=True, needs_float32=True, may_add_colour=not gray)
+
+
+class Move(Filled):
+    """An operator that is a `layout`."""
+
+    @abstractmethod
+    def layout(self, size: Size) -> Layout:
+        """Return the layout for an input of `size`. Raises ParameterError if there is none."""
 
     def output_size(self, *sizes: Size) -> Size:
         return self.layout(sizes[0]).size

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import ceil, cos, floor, radians, sin
 from typing import Any
 
@@ -17,9 +16,9 @@ from imgtk.errors import ParameterError
 from imgtk.geometry import Affine, Box, Size, Window
 from imgtk.nn.alpha import multiplied, straight
 from imgtk.nn.arrays import on_arrays
-from imgtk.op import Facts, ImageOp, Planes
+from imgtk.op import ImageOp
 from imgtk_geometry.canvas import QuarterTurn
-from imgtk_geometry.move import Fill, filled
+from imgtk_geometry.move import Fill, Filled, filled
 
 __all__ = ["Perspective", "Rotate", "Straighten", "rotate"]
 
@@ -29,20 +28,12 @@ LARGEST = 1 << 15
 """Longest side of what a perspective makes, in pixels."""
 
 
-class Warp(ImageOp):
+class Warp(Filled):
     """An operator that is a matrix (3, 3) from continuous pixel coordinates of its output to those of its input."""
-
-    colour: Fill = (0.0, 0.0, 0.0, 1.0)
 
     @abstractmethod
     def matrix(self, size: Size) -> np.ndarray:
         """Return the matrix for an input of `size`."""
-
-    @cached_property
-    def facts(self) -> Facts:
-        transparent, gray = self.colour[3] < 1, len(set(self.colour[:3])) == 1
-        planes = Planes.ALPHA if transparent else Planes.ALL
-        return Facts(planes=planes, batched=True, needs_float32=True, may_add_colour=not gray)
 
     def regions(self, box: Box, *sizes: Size) -> Sequence[Box]:
         corners = np.array([[x, y, 1] for x in (box.left, box.right) for y in (box.top, box.bottom)], np.float64)

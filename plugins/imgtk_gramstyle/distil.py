@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from imgtk.errors import TrainingError
 from imgtk.nn.features import compact, load_features
+from imgtk.nn.initialise import kaiming
 from imgtk.nn.jpeg import jpeg
 from imgtk.training import CropSampler, Recipe, Trainer
 from imgtk.training.images import image_files, load_held_out
@@ -63,8 +64,7 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
         student = compact()
         for module in student.modules():
             if isinstance(module, nn.Conv2d) and module.bias is not None:
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                kaiming(module)
         load_init(student, recipe.init, "imgtk.nn")
         missing = [layer for layer in student.taps if layer not in self.teacher.taps]
         if missing:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from imgtk.nn.initialise import kaiming
+
 __all__ = ["CONDITIONS", "UNKNOWN", "RestorationNet", "conditions"]
 
 CONDITIONS = 2
@@ -111,9 +113,4 @@ def conditions(level: float | None) -> tuple[float, float]:
 
 def conv3x3(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
     """Make a size-keeping 3x3 convolution: Kaiming initialised, times `gain`; bias 0."""
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-    with torch.no_grad():
-        conv.weight.mul_(gain)
-    return conv
+    return kaiming(nn.Conv2d(inputs, outputs, 3, padding=1), gain=gain)

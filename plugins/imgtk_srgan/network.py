@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imgtk.nn.initialise import kaiming
 from imgtk.upscaling.network import UpscalingNetwork
 
 __all__ = ["MSRResNet", "SRResNet"]
@@ -23,12 +24,7 @@ def convolution(
     in_channels: int, out_channels: int, side: int = 3, gain: float = 1.0, slope: float = 0.25
 ) -> nn.Conv2d:
     """Return a size-keeping convolution: Kaiming initialised for a leaky rectifier of `slope`, times `gain`; bias 0."""
-    conv = nn.Conv2d(in_channels, out_channels, side, padding=side // 2)
-    nn.init.kaiming_normal_(conv.weight, a=slope)
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-    with torch.no_grad():
-        conv.weight.mul_(gain)
-    return conv
+    return kaiming(nn.Conv2d(in_channels, out_channels, side, padding=side // 2), slope, gain)
 
 
 def shuffled(in_channels: int, factor: int, slope: float) -> nn.Conv2d:

@@ -16,7 +16,7 @@ import PIL.Image
 from tifffile import PHOTOMETRIC
 
 from imgtk.errors import ReadError
-from imgtk.io.depth import to_depth, unpremultiplied
+from imgtk.io.depth import to_depth, unpremultiplied, widened
 from imgtk.io.quiet import without_native_messages, without_warnings
 from imgtk.io.srgb import from_cmyk, from_lab
 from imgtk.io.tiff.layout import PIECE, Page, planes, segment_shape
@@ -143,10 +143,7 @@ def _scaled(samples: np.ndarray, bits: int) -> np.ndarray:
         return samples.astype(np.float32)
     if samples.dtype == bool:
         return samples.astype(np.uint8) * np.uint8(255)
-    if bits in (8, 16):
-        return samples
-    largest, full = 2**bits - 1, 255 if bits < 8 else 65535
-    return ((samples.astype(np.uint32) * full + largest // 2) // largest).astype(np.uint8 if bits < 8 else np.uint16)
+    return widened(samples, bits)
 
 
 def _palette(ifd: Any) -> np.ndarray:

@@ -14,7 +14,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["feature_distance", "fid", "kid", "limited_luma", "psnr", "psnr_y", "ssim", "ssim_y"]
+__all__ = [
+    "diversity",
+    "feature_distance",
+    "fid",
+    "kid",
+    "limited_luma",
+    "precision_recall",
+    "psnr",
+    "psnr_y",
+    "ssim",
+    "ssim_y",
+]
 
 
 def psnr(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
@@ -148,6 +159,40 @@ def fid(x: Tensor, y: Tensor) -> float:
     root = torch.linalg.eigvals(covariances[0] @ covariances[1]).real.clamp_min(0).sqrt().sum()
     distance = (x.mean(0) - y.mean(0)).square().sum() + covariances[0].trace() + covariances[1].trace() - 2 * root
     return distance.clamp_min(0).item()
+
+
+def precision_recall(x: Tensor, y: Tensor, *, neighbours: int = 3) -> tuple[float, float]:
+    """Return what share of the images `x` look like some of `y`, and what share of `y` look like some of `x`.
+
+    An image looks like one of a set if it is nearer to that one than some of its nearest neighbours within the set
+    ("Improved precision and recall metric for assessing generative models", Kynkäänniemi et al. 2019, section 2).
+
+    Args:
+        x, y: vectors of generated and of real images, as for `kid`.
+        neighbours: which of the nearest neighbours tells how far.
+
+    Raises:
+        ValueError: as `kid`, or for sets of no more than so many images.
+    """
+    x, y = _checked_sets(x, y)
+    if min(len(x), len(y)) <= neighbours:
+        raise ValueError(f"two sets of more than {neighbours} vectors are needed, got {x.shape} and {y.shape}")
+
+    def like(ours: Tensor, theirs: Tensor) -> float:
+        radii = torch.cdist(theirs, theirs).kthvalue(neighbours + 1).values  # the first is the image itself
+        return (torch.cdist(ours, theirs) <= radii).any(1).double().mean().item()
+
+    return like(x, y), like(y, x)
+
+
+def diversity(x: Tensor) -> float:
+    """Return the mean distance between two images of a set: 0 if all look alike.
+
+    Args:
+        x: (N, D), at least 2 vectors of features, such as `imgtk.nn.features.Features.embed` returns.
+    """
+    x, _ = _checked_sets(x, x)
+    return (torch.cdist(x, x).sum() / (len(x) * (len(x) - 1))).item()
 
 
 def _checked_sets(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,18 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from imgtk.metrics import feature_distance, fid, kid, limited_luma, psnr, psnr_y, ssim, ssim_y
+from imgtk.metrics import (
+    diversity,
+    feature_distance,
+    fid,
+    kid,
+    limited_luma,
+    precision_recall,
+    psnr,
+    psnr_y,
+    ssim,
+    ssim_y,
+)
 
 
 def pair(width: int = 40, height: int = 33) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,3 +107,19 @@ def test_kid_by_hand() -> None:
     x, y = torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0], [3.0]])
     # k(a, b) = (ab + 1)^3: k(0,1) = 1, k(2,3) = 343; across: 1, 1, 27, 64
     assert kid(x, y) == pytest.approx(1 + 343 - 2 * (1 + 1 + 27 + 64) / 4)
+
+
+def test_precision_recall_and_diversity() -> None:
+    generator = torch.Generator().manual_seed(0)
+    real = torch.randn(300, 4, generator=generator)
+    alike, narrow, far = torch.randn(300, 4, generator=generator), 0.05 * real, real + 100
+    assert min(precision_recall(alike, real)) > 0.8
+    precision, recall = precision_recall(narrow, real)
+    assert precision > 0.95
+    assert recall < 0.1
+    assert precision_recall(far, real) == (0, 0)
+    assert diversity(narrow) == pytest.approx(0.05 * diversity(real))
+    assert diversity(torch.ones(5, 2)) == 0
+    assert diversity(torch.tensor([[0.0], [1.0], [3.0]])) == pytest.approx(2)
+    with pytest.raises(ValueError, match="more than 3 vectors"):
+        precision_recall(real[:3], real)

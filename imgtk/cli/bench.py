@@ -134,6 +134,67 @@ def upscale(
         click.echo(f"page: {page}", err=json_file == "-")
 
 
+@bench.command()
+@click.option("--data", type=path, required=True, metavar="DIR", help="Folder of real images.")
+@click.option(
+    "--pipeline",
+    "pipelines",
+    multiple=True,
+    required=True,
+    metavar="TEXT",
+    help="A pipeline that makes images of nothing. Repeatable.",
+)
+@click.option(
+    "--count", type=click.IntRange(8), default=256, show_default=True, help="Number of images that each makes."
+)
+@click.option("--features", default="imgtk", show_default=True, metavar="FILE", help="Network that compares.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …")
+@click.option("--json", "json_file", metavar="FILE", help="Write all figures to FILE; - prints them instead of tables.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+def generate(
+    data: Path,
+    pipelines: tuple[str, ...],
+    count: int,
+    features: str,
+    device: str,
+    json_file: str | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Compare generated images with real ones: distances, precision, recall, diversity, and time.
+
+    All figures but the time are of --features, a network that is not Inception, so they do not compare with those of
+    papers. Of every image the middle square is compared, at 64x64 pixels.
+    """
+    from imgtk.bench import generate as benchmark
+    from imgtk.io.write import check_place, replacing
+    from imgtk.nn.features import load_features
+    from imgtk.training.images import image_files
+
+    target = None if json_file in (None, "-") else Path(str(json_file))
+    if target:
+        check_place(target, overwrite)
+    with progress_bar(quiet) as progress:
+        report = benchmark.run(
+            image_files(data), pipelines, count, load_features(features), device=device, progress=progress
+        )
+    document = json.dumps(report.to_dict(), indent=1) + "\n"
+    if target:
+        with replacing(target) as file:
+            file.write(document.encode())
+    if json_file == "-":
+        click.echo(document, nl=False)
+        return
+    meanings = benchmark.MEANINGS
+    rows = [(text, *(f"{figures[name]:.3g}" for name in meanings)) for text, figures in report.rows.items()]
+    click.echo(table(("pipeline", *(name.upper() for name in meanings)), rows) + "\n")
+    width = max(map(len, meanings))
+    for name, meaning in meanings.items():
+        click.echo(f"{name.upper().ljust(width)}  {meaning}")
+    click.echo(f"{report.count} images each, {report.real} real ones, features: {report.features}")
+
+
 def chosen_sets(
     data: str, scale: int, lr: Path | None, make_lr: bool, crop: int | None, limit: int | None
 ) -> list[BenchSet]:

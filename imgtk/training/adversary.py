@@ -14,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, relu
 
 from imgtk.errors import TrainingError
 from imgtk.training.processes import batch_mean, on_whole_batch
+from imgtk.training.recipe import OPTIMIZERS
 
 __all__ = ["GAN_LOSSES", "Adversary", "AdversarySettings", "Discriminator", "GANLoss", "shifted"]
 
@@ -32,6 +33,7 @@ class AdversarySettings:
         gan: which loss: a name of `GAN_LOSSES`.
         discriminator_lr: peak learning rate of the discriminators; where it is not the generator's, this is the two
             time-scale update rule (Heusel et al. 2017).
+        discriminator_optimizer: of the discriminators: "adam" or "muon".
         spectral_norm: normalise the discriminators' weights by their largest singular value (Miyato et al. 2018).
         r1: weight of the R1 penalty, gamma (Mescheder et al. 2018, section 4.1); 0 for none.
         gradient_penalty: weight of WGAN-GP's penalty, lambda (Gulrajani et al. 2017, section 4; 10 there); 0 for none.
@@ -39,6 +41,7 @@ class AdversarySettings:
 
     gan: str = "lsgan"
     discriminator_lr: float = 2e-4
+    discriminator_optimizer: str = "adam"
     spectral_norm: bool = False
     r1: float = 0.0
     gradient_penalty: float = 0.0
@@ -102,12 +105,16 @@ class Adversary:
     Discriminators may give one tensor of logits or several (one per scale), whose losses are averaged.
 
     Raises:
-        TrainingError: there is no such GAN, or the Wasserstein loss lacks its penalty.
+        TrainingError: there is no such GAN loss or optimizer, or the Wasserstein loss lacks its penalty.
     """
 
     def __init__(self, settings: AdversarySettings) -> None:
         if settings.gan not in GAN_LOSSES:
             raise TrainingError(f"unknown GAN loss {settings.gan!r}", hint=f"Available: {', '.join(GAN_LOSSES)}.")
+        if (kind := settings.discriminator_optimizer) not in OPTIMIZERS:
+            raise TrainingError(
+                f"unknown optimizer {kind!r} of the discriminators", hint=f"Available: {', '.join(OPTIMIZERS)}."
+            )
         if settings.gan == "wasserstein" and not settings.gradient_penalty:
             raise TrainingError(
                 "the Wasserstein loss needs a critic without steep slopes", hint="Set gradient_penalty=10 (WGAN-GP)."

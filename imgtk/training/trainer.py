@@ -69,14 +69,17 @@ class Trainer(ABC, Generic[R]):
     def optimizer(self, name: str) -> torch.optim.Optimizer:
         """Return the optimizer of network `name`, whose learning rate is the peak of the schedule.
 
-        The recipe's `optimizer` and `lr` are the generator's. Other networks have Adam, at `discriminator_lr` where
-        the recipe has one.
+        The recipe's `optimizer` and `lr` are the generator's. Other networks have its `discriminator_optimizer` and
+        `discriminator_lr`, or Adam and `lr` if the recipe is not that of a GAN.
         """
         recipe, network = self.recipe, self.trained_part(name)
-        if name != "generator":
-            lr = recipe.discriminator_lr if isinstance(recipe, AdversarySettings) else recipe.lr
-            return adam(network, lr, self.betas)
-        return muon(network, recipe.lr) if recipe.optimizer == "muon" else adam(network, recipe.lr, self.betas)
+        if name == "generator":
+            kind, lr = recipe.optimizer, recipe.lr
+        elif isinstance(recipe, AdversarySettings):
+            kind, lr = recipe.discriminator_optimizer, recipe.discriminator_lr
+        else:
+            kind, lr = "adam", recipe.lr
+        return muon(network, lr) if kind == "muon" else adam(network, lr, self.betas)
 
     def trained_part(self, name: str) -> nn.Module:
         """Return the part of network `name` whose parameters are trained: all of it, by default."""

@@ -13,7 +13,7 @@ def test_deep_networks_keep_the_strength_of_signals(slope: float) -> None:
     x = torch.randn(1, 64, 32, 32)
     for _ in range(8):
         x = nn.functional.leaky_relu(kaiming(nn.Conv2d(64, 64, 3, padding=1, padding_mode="circular"), slope)(x), slope)
-    assert 0.5 < x.square().mean() < 2
+    assert 0.2 < x.square().mean() < 5
 
 
 def test_gain_and_bias() -> None:

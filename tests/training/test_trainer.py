@@ -17,7 +17,7 @@ from imgtk.errors import PluginError, TrainingError, WeightsError
 from imgtk.op import OpSpec
 from imgtk.registry import Registry, default
 from imgtk.training import Recipe, Trainer
-from imgtk.training.adversary import AdversarySettings
+from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.fabric import allow_double_backward
 from imgtk.training.run import train
 from imgtk.training.trainer import CONTRACT, build_trainer, trainer_type
@@ -166,6 +166,12 @@ def test_the_recipe_chooses_the_optimizer_of_the_generator() -> None:
     critic = trainer.optimizer("critic")
     assert isinstance(critic, torch.optim.Adam)
     assert critic.param_groups[0]["lr"] == 3e-3
+    trainer = ToyTrainer(GANRecipe(discriminator_optimizer="muon"))
+    assert isinstance(trainer.optimizer("generator"), torch.optim.Adam)
+    assert type(trainer.optimizer("critic")).__name__ == "Muon"
+    assert trainer.optimizer("critic").param_groups[0]["lr"] == 3e-3
+    with pytest.raises(TrainingError, match="unknown optimizer 'sgd' of the discriminators"):
+        Adversary(AdversarySettings(discriminator_optimizer="sgd"))
     with pytest.raises(TrainingError, match="unknown optimizer 'sgd'") as error:
         ToyRecipe(optimizer="sgd")
     assert error.value.hint == "Available: adam, muon."

@@ -45,7 +45,7 @@ class Limits:
     stages: int = 100
     files: int = 8
     idle_seconds: float = 20
-    cancel_seconds: float = 10
+    cancel_seconds: float = 0.8
     inspect_seconds: float = 120
 
 

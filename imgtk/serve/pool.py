@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +21,12 @@ from imgtk.serve.tasks import AnyTask
 from imgtk.serve.worker import work
 
 __all__ = ["WorkerDied", "WorkerHandle"]
+
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+"""How processes are started. On Linux they are forks of a process that has imported `PRELOADED`: a killed one is replaced
+at once."""
+
+PRELOADED = ["torch", "imgtk.serve.computing"]
 
 BACKOFF = 0.5, 30.0
 """Seconds before a worker that died while it started is started again: at first, and at most."""
@@ -73,8 +81,12 @@ class WorkerHandle:
         self.label, self.restarts = label, 0
         self._arguments = (settings, warm, threads)
         self._on_broken = on_broken
-        self._context = get_context("spawn")
+        self._context: Any = get_context(METHOD)
+        if METHOD == "forkserver":
+            os.environ.setdefault("PYTHONSAFEPATH", "1")  # modules of the current folder are not preloaded
+            self._context.set_forkserver_preload(PRELOADED)
         self._process: Any = None
+        self._thread: Thread | None = None
         self._connection: Connection | None = None
         self._call: _Call | None = None
         self._names = count()
@@ -105,11 +117,10 @@ class WorkerHandle:
         ours, theirs = self._context.Pipe()
         name = f"imgtk-{self.label}"
         process = self._context.Process(target=work, args=(theirs, *self._arguments), name=name, daemon=True)
-        process.start()
-        theirs.close()
         self._process, self._connection, self._started = process, ours, False
         loop = asyncio.get_running_loop()
-        Thread(target=self._read, args=(loop, process, ours), name=name, daemon=True).start()
+        self._thread = Thread(target=self._attend, args=(loop, process, ours, theirs), name=name, daemon=True)
+        self._thread.start()
 
     async def wait_ready(self) -> None:
         """Wait until the process has started."""
@@ -171,25 +182,34 @@ class WorkerHandle:
         self._closing = True
         if self._restart:
             self._restart.cancel()
-        process = self._process
-        if process is not None:
-            self.kill()
-            await asyncio.to_thread(process.join, 5)
+        self.kill()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, 5)
 
-    def _read(self, loop: asyncio.AbstractEventLoop, process: Any, connection: Connection) -> None:
-        """Read the messages of the process, in a thread."""
+    def _attend(
+        self, loop: asyncio.AbstractEventLoop, process: Any, connection: Connection, theirs: Connection
+    ) -> None:
+        """Start the process, and read its messages until it ends. This runs in a thread, since starting takes seconds."""
 
         def tell(function: Callable[..., None], *arguments: Any) -> None:
             with suppress(RuntimeError):  # the loop is closed: the server is ending
                 loop.call_soon_threadsafe(function, *arguments)
 
+        try:
+            process.start()
+        except (OSError, EOFError):
+            log.exception("worker %s cannot be started", self.label)
+        theirs.close()
+        if self._closing:
+            self.kill()
         while True:
             try:
                 message = connection.recv()
             except (EOFError, OSError):
                 break
             tell(self._on_message, message)
-        process.join()
+        if process.pid is not None:
+            process.join()
         connection.close()
         tell(self._on_death, process)
 

@@ -98,9 +98,13 @@ class Served:
 
     def workers(self) -> list[psutil.Process]:
         """Its processes that compute or inspect, youngest last."""
-        children = psutil.Process(self.process.pid).children()
-        found = [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
-        return sorted(found, key=lambda child: child.create_time())
+        helpers = [
+            child
+            for child in psutil.Process(self.process.pid).children()
+            if any(word in " ".join(child.cmdline()) for word in ("resource_tracker", "forkserver"))
+        ]
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return sorted((child for child in children if child not in helpers), key=lambda child: child.create_time())
 
     def text(self) -> str:
         return self.log.read_text(encoding="utf-8")

@@ -180,7 +180,7 @@ def test_what_does_not_stop_is_killed(served: Served, client: Client, photo: Pat
     start = time.monotonic()
     *_, last = client.events(job["id"])
     assert last["state"] == "cancelled"
-    assert 9 < time.monotonic() - start < 15
+    assert time.monotonic() - start < 1.5
     assert {worker.pid for worker in served.workers()} != before
 
 

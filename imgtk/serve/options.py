@@ -29,7 +29,8 @@ class Limits:
         files: in one request.
         idle_seconds: within which the next piece of a request must arrive.
         cancel_seconds: after which a worker that does not stop is killed.
-        inspect_seconds: for looking at an upload, or planning.
+        inspect_seconds: for looking at an upload.
+        plan_seconds: for planning.
     """
 
     upload: int = 100_000_000
@@ -47,6 +48,7 @@ class Limits:
     idle_seconds: float = 20
     cancel_seconds: float = 0.8
     inspect_seconds: float = 120
+    plan_seconds: float = 20
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from imgtk.serve.worker import work
 __all__ = ["WorkerDied", "WorkerHandle"]
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-"""How processes are started. On Linux they are forks of a process that has imported `PRELOADED`: a killed one is replaced
-at once."""
+"""How processes are started. On Linux they are forks of a process that has imported `PRELOADED`: a killed one is
+replaced at once."""
 
 PRELOADED = ["torch", "imgtk.serve.computing"]
 
@@ -189,7 +189,7 @@ class WorkerHandle:
     def _attend(
         self, loop: asyncio.AbstractEventLoop, process: Any, connection: Connection, theirs: Connection
     ) -> None:
-        """Start the process, and read its messages until it ends. This runs in a thread, since starting takes seconds."""
+        """Start the process, which takes seconds, and read its messages until it ends: the body of a thread."""
 
         def tell(function: Callable[..., None], *arguments: Any) -> None:
             with suppress(RuntimeError):  # the loop is closed: the server is ending

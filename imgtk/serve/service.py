@@ -150,7 +150,7 @@ class Service:
             async with self._planning:
                 if self._newest.get(client) is not task:
                     raise Problem(409, "superseded", "you have asked for another plan in the meantime")
-                return await self.inspector.ask(task, self.options.limits.inspect_seconds)
+                return await self.inspector.ask(task, self.options.limits.plan_seconds)
         finally:
             if self._newest.get(client) is task:
                 del self._newest[client]

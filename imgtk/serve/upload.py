@@ -6,7 +6,7 @@ import asyncio
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -26,7 +26,13 @@ from imgtk.serve.tasks import WriteAs
 __all__ = ["Upload", "limited", "receive_upload"]
 
 SLOWEST = 10_000
-"""Bytes per second below which a request is given up, after its first minute."""
+"""Bytes per second below which a request is given up, after `FIRST_SECONDS`."""
+
+FIRST_SECONDS = 60
+"""Seconds in which a request may be as slow as it likes."""
+
+CLOSE = {"Connection": "close"}
+"""Header of answers to requests whose rest is not read."""
 
 FIELD_BYTES = 64_000
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
@@ -136,7 +142,7 @@ class _Metered:
         self._count += len(message.get("body", b""))
         if self._count > self._most:
             raise _too_large(self._most)
-        if message.get("more_body") and monotonic() - self._started > 60 + self._count / SLOWEST:
+        if message.get("more_body") and monotonic() - self._started > FIRST_SECONDS + self._count / SLOWEST:
             raise _slow(f"the request was slower than {SLOWEST:,} bytes per second")
         return message
 
@@ -146,7 +152,7 @@ async def _form(request: Request, upload: Upload, limits: Limits) -> None:
         form = await request.form(max_files=limits.files, max_fields=20, max_part_size=FIELD_BYTES)
     except (HTTPException, MultiPartException) as error:
         detail = getattr(error, "detail", None) or getattr(error, "message", "") or "it is damaged"
-        raise _bad(f"the form cannot be read: {detail}") from None
+        raise Problem(422, "request", f"the form cannot be read: {detail}", headers=CLOSE) from None
     try:
         for key, value in form.multi_items():
             if isinstance(value, UploadFile):
@@ -200,14 +206,13 @@ def _suffix(name: str) -> str:
     return suffix if _SUFFIX.fullmatch(suffix) else ""
 
 
-def _bad(detail: str, hint: str | None = None, extra: Mapping[str, Any] | None = None) -> Problem:
-    return Problem(422, "request", detail, hint, extra or {})
+def _bad(detail: str, hint: str | None = None) -> Problem:
+    return Problem(422, "request", detail, hint)
 
 
 def _too_large(most: int) -> Problem:
-    close = {"Connection": "close"}
-    return Problem(413, "too-large", f"the request is larger than {most:,} bytes", "Send less at once.", headers=close)
+    return Problem(413, "too-large", f"the request is larger than {most:,} bytes", "Send less at once.", headers=CLOSE)
 
 
 def _slow(detail: str) -> Problem:
-    return Problem(408, "too-slow", detail, headers={"Connection": "close"})
+    return Problem(408, "too-slow", detail, headers=CLOSE)

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from skimage import data
 
 from imgtk import Image, Pipeline
+from imgtk.nn.colour import from_srgb, to_srgb
+from imgtk_restore.light import brightened, darkened
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIDE = 200
@@ -67,7 +70,24 @@ def scratches() -> np.ndarray:
     return np.concatenate([pixels[60:280, 100:360] for pixels in shown], 1)
 
 
-DRAWINGS = {"denoise-levels": noise, "inpaint": scratches}
+def lowlight() -> np.ndarray:
+    """Return a photo with a sixteenth of the light, then brightened by the curve alone, by ours, and the truth."""
+    clean = data.coffee()
+    gain = torch.tensor([16.0])
+    x = torch.from_numpy(clean).permute(2, 0, 1)[None] / 255
+    light = from_srgb(darkened(x, gain))
+    light = light + (1e-4 * light).sqrt() * torch.randn(light.shape, generator=torch.Generator().manual_seed(0))
+    dark = to_8_bits(to_srgb(light.clamp(0, 1)))
+    brighter = brightened(torch.from_numpy(dark).permute(2, 0, 1)[None] / 255, gain)
+    shown = (dark, to_8_bits(brighter), Pipeline("restore:lowlight 4")(dark).pixels, clean)
+    return np.concatenate([part("coffee", pixels) for pixels in shown], 1)
+
+
+def to_8_bits(x: torch.Tensor) -> np.ndarray:
+    return (x[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+DRAWINGS = {"denoise-levels": noise, "inpaint": scratches, "lowlight": lowlight}
 
 
 def main(names: list[str]) -> None:

@@ -1,4 +1,7 @@
-"""Restoration: noise taken away (`restore:`), missing parts filled in (`inpaint:`). This module imports no torch."""
+"""Restoration: noise, JPEG artefacts and darkness removed (`restore:`), missing parts filled in (`inpaint:`).
+
+This module imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from imgtk.weights.architecture import Architecture
 
 STRONGEST_NOISE = 60
 """Standard deviation in 8-bit steps of the strongest Gaussian noise that the network was trained on: its level 1."""
+MOST_STOPS = 5
+"""Binary logarithm of the largest gain that the network for dark images was trained on."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +36,27 @@ class OrAuto(Number):
         return {"anyOf": [{"const": "auto"}, super().schema()]}
 
 
-def _restorer(method: str, impl: str, summary: str, *level: Param) -> OpSpec:
+def _restorer(method: str, impl: str, summary: str, *level: Param, model: str = "") -> OpSpec:
+    model = model or method
     return OpSpec(
         name=f"restore:{method}",
         impl=f"imgtk_restore.op:{impl}",
         summary=summary,
-        params=(*level, Param("model", Weights(), "Name of weights, or a file.", default=method)),
+        params=(*level, Param("model", Weights(), "Name of weights, or a file.", default=model)),
         trainer="imgtk_restore.trainer:RestoreTrainer",
-        weights=(method,),
+        weights=(model,),
     )
+
+
+_where = (
+    Param(
+        "mask",
+        ImageFile(),
+        "Gray image of the same size, white where to fill; by default transparent parts are filled.",
+        default=None,
+    ),
+    Param("where", ImageInput(), "The mask as an image of the pipeline, instead of mask=.", default=None),
+)
 
 
 def _inpainter(method: str, summary: str) -> OpSpec:
@@ -48,13 +65,7 @@ def _inpainter(method: str, summary: str) -> OpSpec:
         impl="imgtk_restore.inpaint:Inpaint",
         summary=summary,
         params=(
-            Param(
-                "mask",
-                ImageFile(),
-                "Gray image of the same size, white where to fill; by default transparent parts are filled.",
-                default=None,
-            ),
-            Param("where", ImageInput(), "The mask as an image of the pipeline, instead of mask=.", default=None),
+            *_where,
             Param("radius", Number(1, 32), "Radius in pixels of the neighbourhood that is used.", default=5.0),
         ),
         preset={"method": method},
@@ -88,10 +99,23 @@ def imgtk_operators() -> list[OpSpec]:
                 positional=True,
             ),
         ),
+        _restorer(
+            "lowlight",
+            "LowLight",
+            "Brighten dark images, and remove the noise that this shows.",
+            Param(
+                "stops",
+                OrAuto(0, MOST_STOPS),
+                "How much brighter the darkest parts become, each stop twice; by default what the image needs.",
+                default=None,
+                positional=True,
+            ),
+            model="denoise",
+        ),
         OpSpec(
             name="restore:auto",
             impl="imgtk_restore.auto:Auto",
-            summary="Measure noise and JPEG blocks, and remove what there is.",
+            summary="Measure noise, JPEG blocks and darkness, and remove what there is.",
             params=(
                 Param(
                     "like",
@@ -109,4 +133,6 @@ def imgtk_operators() -> list[OpSpec]:
 
 @hookimpl
 def imgtk_architectures() -> list[Architecture]:
-    return [Architecture("RestorationNet", "imgtk_restore.detect:restoration", "imgtk", "restore:denoise")]
+    return [
+        Architecture("RestorationNet", "imgtk_restore.detect:restoration", "imgtk", "restore:denoise"),
+    ]

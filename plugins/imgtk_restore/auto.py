@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -11,11 +11,12 @@ from torch import Tensor
 
 from imgtk.context import BuildContext
 from imgtk.errors import ReadError
-from imgtk.geometry import Box, Extent, Geometry, Size, cut
+from imgtk.geometry import Extent, Geometry
 from imgtk.image import Image
 from imgtk.op import Facts, ImageOp
-from imgtk_restore.measure import blockiness, noise_level
-from imgtk_restore.op import DeJPEG, Denoise, Restore
+from imgtk_restore.measure import blockiness, haziness, noise_level, stops_needed
+from imgtk_restore.op import DeJPEG, Denoise, LowLight, Restore
+from imgtk_restore.tiles import in_tiles
 
 __all__ = ["Auto", "steps"]
 
@@ -23,12 +24,14 @@ BLOCKY = 1.3
 """Blockiness from which JPEG artefacts are removed: that of quality 80 or less, in most photographs."""
 NOISY = 3.0
 """Standard deviation of noise, in 8-bit steps, from which it is removed."""
-TILE = 512
-"""Side in pixels of the regions that a network computes at a time."""
+DARK = 2.0
+"""Stops that an image must lack to be brightened."""
+HAZY = 0.45
+"""Mean dark channel from which the plan names haze."""
 
 
 class Auto(ImageOp):
-    """Removes JPEG artefacts, noise, both or nothing.
+    """Removes JPEG artefacts, noise, darkness, several of them or nothing.
 
     Args:
         like: image that is measured; None for each image itself.
@@ -45,34 +48,46 @@ class Auto(ImageOp):
     def __init__(self, like: Path | None, *, context: BuildContext) -> None:
         self.operators: dict[str, Restore] = {
             "restore:jpeg": DeJPEG("jpeg", None, context=context),
+            "restore:lowlight": LowLight("denoise", None, context=context),
             "restore:denoise": Denoise("denoise", None, context=context),
         }
         self.like = like
 
     @cached_property
-    def chosen(self) -> list[str] | None:
-        """Return what is done with every image; None if each is measured."""
+    def measured(self) -> Tensor | None:
+        """Return the image that is measured for all, (1, 3, H, W); None if each is measured."""
         if self.like is None:
             return None
         try:
             image = Image.open(self.like)
         except ReadError as error:
             raise ReadError(f"like= cannot be used: {error.message}", hint=error.hint) from None
-        return steps(image.tensor())
+        return image.tensor()
+
+    @cached_property
+    def chosen(self) -> list[str] | None:
+        """Return what is done with every image; None if each is measured."""
+        return None if self.measured is None else steps(self.measured)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         for operator in self.operators.values():
             operator.to(device, dtype)
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
-        for name in steps(x) if self.chosen is None else self.chosen:
-            x = _in_tiles(self.operators[name], x)
+        for step in steps(x) if self.chosen is None else self.chosen:
+            name, _, value = step.partition(" ")
+            operator = self.operators[name]
+            compute = partial(operator.apply, statistics=x.new_tensor([float(value)])) if value else operator
+            x = in_tiles(compute, x, operator.geometry.multiple, operator.geometry.halo)
         return x
 
     def summary(self) -> Mapping[str, str]:
-        if self.chosen is None:
+        if self.chosen is None or self.measured is None:
             return {"pipeline": "what each image needs; like=FILE shows it for one"}
-        return {"pipeline": " | ".join(self.chosen) or "nothing: the image is neither noisy nor blocky"}
+        shown = {"pipeline": " | ".join(self.chosen) or "nothing: the image has none of the faults that are measured"}
+        if haziness(self.measured) >= HAZY:
+            shown["haze"] = "perhaps; adjust:dehaze removes it"
+        return shown
 
     def close(self) -> None:
         for operator in self.operators.values():
@@ -80,28 +95,17 @@ class Auto(ImageOp):
 
 
 def steps(x: Tensor) -> list[str]:
-    """Tell which operators an image needs, in the order in which they are applied.
+    """Tell which operators an image needs, with their values, in the order in which they are applied.
 
     Args:
         x: (1, 3, H, W), 0..1, at its full size: shrinking would hide what is measured.
     """
-    found = {"restore:jpeg": blockiness(x) >= BLOCKY, "restore:denoise": noise_level(x) >= NOISY}
-    return [name for name, needed in found.items() if needed]
-
-
-def _in_tiles(operator: Restore, x: Tensor) -> Tensor:
-    """Return what a local operator makes of a whole image, computed tile by tile."""
-    size = Size(x.shape[3], x.shape[2])
-    multiple, halo = operator.geometry.multiple, operator.geometry.halo
-    halo = -(-halo // multiple) * multiple
-    right, bottom = (-side % multiple for side in size)
-    padded = torch.nn.functional.pad(x, (0, right, 0, bottom), mode="replicate")
-    whole = Size(padded.shape[3], padded.shape[2])
-    result = torch.empty_like(x)
-    for top in range(0, size.height, TILE):
-        for left in range(0, size.width, TILE):
-            tile = Box(left, top, min(left + TILE, size.width), min(top + TILE, size.height))
-            seen = Box(left - halo, top - halo, left + TILE + halo, top + TILE + halo).within(whole)
-            restored = operator(cut(padded, seen))
-            cut(result, tile).copy_(cut(restored, tile.shifted(-seen.left, -seen.top)))
-    return result
+    found = []
+    if blockiness(x) >= BLOCKY:
+        found.append("restore:jpeg")
+    stops = stops_needed(x).item()
+    if stops >= DARK:
+        found.append(f"restore:lowlight {stops:.1f}")  # which removes noise as well
+    elif noise_level(x) >= NOISY:
+        found.append("restore:denoise")
+    return found

@@ -1,16 +1,18 @@
-"""Measure what is wrong with an image: noise, and the blocks of JPEG."""
+"""Measure what is wrong with an image: noise, the blocks of JPEG, blur, darkness and haze."""
 
 from __future__ import annotations
 
-from math import pi, sqrt
+from math import log2, pi, sqrt
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgtk.nn.colour import luma
+from imgtk.nn.blur import gaussian_blur
+from imgtk.nn.colour import from_srgb, luma
+from imgtk_restore import MOST_STOPS
 
-__all__ = ["blockiness", "noise_level"]
+__all__ = ["blockiness", "blur_width", "haziness", "noise_level", "stops_needed"]
 
 BLOCK = 8
 """Side of the blocks of JPEG, and of those in which noise is measured."""
@@ -20,6 +22,17 @@ BIAS = 0.73
 """What the quietest blocks of pure noise show of it: measured on Gaussian noise."""
 CLIPPED = 0.02
 """Share of black or white pixels from which the noise of a block was cut off."""
+
+REBLUR = 1.0
+"""Standard deviation in pixels of the blur that reveals how sharp edges are."""
+STRONGEST, SHARPEST = 0.02, 0.75
+"""Share of the pixels that are taken for edges, and the quantile of these that counts: not all are in focus."""
+FAINTEST = 4 / 255
+"""Slope per pixel below which there is no edge."""
+KEY = 0.12
+"""Mean light of an image that is neither dark nor bright, where white is 1. The paper's 0.18 makes night day."""
+BLACK = 1e-4
+"""Light that counts where there is none."""
 
 
 def noise_level(x: Tensor) -> float:
@@ -73,3 +86,55 @@ def _periodicity(gray: Tensor) -> float:
     phases = torch.stack([change[phase::BLOCK].mean() for phase in range(BLOCK)])
     others = phases.sort().values[:-1].median()
     return float(phases.max() / others.clamp_min(1e-6))
+
+
+def stops_needed(x: Tensor) -> Tensor:
+    """Return how much darker images are than photographs should be: (N,), binary logarithms, 0 to `MOST_STOPS`.
+
+    The mean of the logarithm of the light is compared with `KEY`, as in Reinhard et al. 2002, "Photographic tone
+    reproduction for digital images", section 3.1.
+
+    Args:
+        x: (N, 3, H, W), sRGB, 0..1.
+    """
+    light = luma(from_srgb(x.float().clamp(0, 1)))
+    mean = light.clamp_min(BLACK).log2().mean((1, 2, 3))
+    return (log2(KEY) - mean).clamp(0, MOST_STOPS)
+
+
+def blur_width(x: Tensor) -> float:
+    """Estimate how wide the sharpest edges are.
+
+    Blurring an edge once more makes it the flatter, the sharper it was (Zhuo and Sim 2011, "Defocus map estimation from
+    a single image", section 3).
+
+    Args:
+        x: (1, 3, H, W), 0..1.
+
+    Returns:
+        The standard deviation of the blur in pixels, as if it were Gaussian; 0 for images without edges.
+    """
+    if min(x.shape[2:]) < 2 * BLOCK:
+        return 0.0
+    gray = luma(x.float())
+    before, after = _slope(gray), _slope(gaussian_blur(gray, REBLUR))
+    strongest = before.topk(max(1, int(STRONGEST * len(before))))
+    edges = strongest.values > FAINTEST
+    if not edges.any():
+        return 0.0
+    ratio = strongest.values[edges] / after[strongest.indices][edges].clamp_min(1e-6)
+    sharp = float(ratio.quantile(SHARPEST))
+    return REBLUR / sqrt(max(sharp * sharp - 1, 1e-2))
+
+
+def _slope(gray: Tensor) -> Tensor:
+    """Return the lengths of the gradients of (1, 1, H, W) between pixels, as one row."""
+    across, down = gray[..., :-1, :].diff(dim=3), gray[..., :-1].diff(dim=2)
+    return (across.square() + down.square()).sqrt().flatten()
+
+
+def haziness(x: Tensor) -> float:
+    """Return the mean dark channel: the darkest value of R, G and B within blocks of 16x16 pixels, 0..1. It is nearly 0
+    outdoors without haze (He, Sun and Tang 2009, "Single image haze removal using dark channel prior", section 3)."""
+    darkest = -F.max_pool2d(-x.float().amin(1, keepdim=True), 2 * BLOCK, ceil_mode=True)
+    return float(darkest.clamp(0, 1).mean())

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from imgtk.context import BuildContext
 from imgtk.errors import WeightsError
-from imgtk.geometry import Geometry
+from imgtk.geometry import Extent, Geometry
 from imgtk.op import Facts, ImageOp
 from imgtk.upscaling.consistency import flatness
 from imgtk.weights import read_state
 from imgtk.weights.architecture import Architecture, described, network_of
 from imgtk_restore import STRONGEST_NOISE
+from imgtk_restore.light import brightened
+from imgtk_restore.measure import stops_needed
 from imgtk_restore.network import RestorationNet, conditions
 
-__all__ = ["DeJPEG", "Denoise", "Restore", "load_network"]
+__all__ = ["DeJPEG", "Denoise", "LowLight", "Restore", "load_network"]
+
+N = TypeVar("N", bound=nn.Module)
 
 
 class Restore(ImageOp):
@@ -44,7 +50,7 @@ class Restore(ImageOp):
 
     @cached_property
     def network(self) -> Conditioned:
-        return Conditioned(load_network(self.path, self.architectures), self.level)
+        return Conditioned(load_network(self.path, self.architectures, RestorationNet), self.level)
 
     @property
     def weight_files(self) -> Sequence[Path]:
@@ -90,6 +96,33 @@ class DeJPEG(Restore):
         super().__init__(model, level, reach=12, context=context)  # wider than blocks of 8, each of which may be flat
 
 
+class LowLight(Restore):
+    """Brightens dark images, and removes the noise that this shows.
+
+    Args:
+        stops: binary logarithm of what the darkest pixels are multiplied by; None for what brings the mean of the
+            logarithm of the light, over the whole image, to `KEY`.
+    """
+
+    def __init__(self, model: str, stops: float | None, *, context: BuildContext) -> None:
+        super().__init__(model, None, reach=2, context=context)
+        self.stops = stops
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        local = super().geometry
+        return local if self.stops is not None else replace(local, extent=Extent.STATISTICS)
+
+    def measure(self, x: Tensor) -> Tensor:
+        return stops_needed(x)
+
+    def apply(self, x: Tensor, statistics: Tensor) -> Tensor:
+        return super().__call__(brightened(x, statistics.exp2()).to(x.dtype))
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        return self.apply(x, self.measure(x) if self.stops is None else x.new_full((len(x),), self.stops))
+
+
 class Conditioned(nn.Module):
     """Tells a restoration network one level for all images: (N, 3, H, W) to same."""
 
@@ -105,20 +138,22 @@ class Conditioned(nn.Module):
         return restored
 
 
-def load_network(path: Path, architectures: Iterable[Architecture]) -> RestorationNet:
+def load_network(path: Path, architectures: Iterable[Architecture], kind: type[N]) -> N:
     """Load the network of a checkpoint on the CPU, in float32, ready for inference.
 
     Args:
         path: the checkpoint.
         architectures: those that it may be of.
+        kind: class of the network.
 
     Raises:
-        WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it does not restore.
+        WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it is of another
+            kind.
     """
     network = network_of(read_state(path), architectures, str(path))
-    if not isinstance(network, RestorationNet):
+    if not isinstance(network, kind):
         raise WeightsError(
-            f"{path} holds {type(network).__name__}, which is no restoration network",
-            hint="restore: takes files of RestorationNet.",
+            f"{path} holds {type(network).__name__}, and this operator takes {kind.__name__}",
+            hint="`imgtk models` lists the weights, with their operators.",
         )
     return network.float()

@@ -21,7 +21,7 @@ from imgtk.training.weights import load_init
 from imgtk_restore.degrade import DEGRADATIONS
 from imgtk_restore.network import CONDITIONS, RestorationNet
 
-__all__ = ["RestoreRecipe", "RestoreTrainer"]
+__all__ = ["RestoreRecipe", "RestoreTrainer", "sizes"]
 
 SHOWN = 256
 """Side in pixels of the parts of images in sample sheets."""
@@ -62,12 +62,7 @@ class RestoreTrainer(Trainer[RestoreRecipe]):
             known = ", ".join(DEGRADATIONS)
             raise TrainingError(f"unknown degradation {recipe.degradation!r}", hint=f"Available: {known}.")
         self.degrade = DEGRADATIONS[recipe.degradation]
-        widths, blocks = (_numbers(key, getattr(recipe, key)) for key in ("widths", "blocks"))
-        if len(widths) != len(blocks):
-            raise TrainingError(
-                f"widths are for {len(widths)} levels and blocks for {len(blocks)}", hint="Use as many."
-            )
-        network = RestorationNet(widths, blocks)
+        network = RestorationNet(*sizes(recipe.widths, recipe.blocks))
         if recipe.crop % network.multiple:
             raise TrainingError(
                 f"crops of {recipe.crop} pixels do not suit", hint=f"Take a multiple of {network.multiple}."
@@ -82,12 +77,13 @@ class RestoreTrainer(Trainer[RestoreRecipe]):
     def load_validation(self, files: list[Path]) -> None:
         generator = torch.Generator().manual_seed(0)
         for target in load_held_out(files, 768, 16):
-            self.held_out.append((self.degrade(target, generator), target))
+            degraded = self.degrade(target, generator)
+            self.held_out.append((degraded, within(target, degraded)))
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         with torch.no_grad(), torch.autocast(batch.device.type, enabled=False):
             degraded = on_whole_batch(batch, lambda target: self.degrade(target, torch.default_generator))
-        yield "generator", {"l1": l1_loss(self._restored(networks["generator"], degraded), batch)}
+        yield "generator", {"l1": l1_loss(self._restored(networks["generator"], degraded), within(batch, degraded))}
 
     def _restored(self, network: nn.Module, degraded: Tensor) -> Tensor:
         x, condition = degraded.split((3, CONDITIONS), 1)
@@ -111,6 +107,24 @@ class RestoreTrainer(Trainer[RestoreRecipe]):
             shown = (degraded[:, :3].clamp(0, 1), restored, target)
             rows.append(beside([middle(image[0], SHOWN) for image in shown]))
         return stacked(rows)
+
+
+def sizes(widths: str, blocks: str) -> tuple[list[int], list[int]]:
+    """Return channels and blocks of each level of a network, as recipes have them: separated by commas.
+
+    Raises:
+        TrainingError: they are no numbers above 0, or not as many.
+    """
+    channels, depths = _numbers("widths", widths), _numbers("blocks", blocks)
+    if len(channels) != len(depths):
+        raise TrainingError(f"widths are for {len(channels)} levels and blocks for {len(depths)}", hint="Use as many.")
+    return channels, depths
+
+
+def within(target: Tensor, degraded: Tensor) -> Tensor:
+    """Return the middle of a target, of the size of what it was degraded to."""
+    top, left = ((wide - narrow) // 2 for wide, narrow in zip(target.shape[2:], degraded.shape[2:], strict=True))
+    return target[..., top : top + degraded.shape[2], left : left + degraded.shape[3]]
 
 
 def _numbers(key: str, text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""`restore:auto`: what it chooses, that it shows it, and that tiles do not show."""
+"""`restore:auto`: what it chooses, and that it shows it."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,8 @@ import torch
 from imgtk import Pipeline
 from imgtk.errors import ReadError
 from imgtk.registry import default
-from imgtk_restore.auto import _in_tiles, steps
+from imgtk_restore.auto import steps
+from imgtk_restore.light import darkened
 
 
 def tensor(pixels):
@@ -36,6 +37,21 @@ def test_each_image_is_given_what_it_needs(photo):
     assert steps(tensor(compressed(photo))) == ["restore:jpeg"]
 
 
+def dark(photo):
+    return np.rint(darkened(tensor(photo), torch.tensor([16.0]))[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+
+
+def test_dark_images_are_brightened_by_what_they_lack(photo):
+    """Not more: what results needs nothing."""
+    (step,) = steps(tensor(dark(photo)))
+    name, stops = step.split()
+    assert name == "restore:lowlight"
+    assert 2 < float(stops) < 4
+    result = Pipeline("restore:auto", device="cpu")(dark(photo)).pixels
+    assert np.abs(result.astype(int) - Pipeline(step, device="cpu")(dark(photo)).pixels).max() <= 1
+    assert steps(tensor(result)) == []
+
+
 def test_it_does_what_the_pipeline_does_that_it_stands_for(photo):
     auto = Pipeline("restore:auto", device="cpu", dtype="fp32")
     assert np.array_equal(auto(photo).pixels, photo)
@@ -48,6 +64,8 @@ def test_the_plan_shows_what_is_done(photo, tmp_path):
     cv2.imwrite(str(tmp_path / "noisy.png"), noisy(photo)[..., ::-1])
     op = default().build("restore:auto", like=str(tmp_path / "noisy.png"))
     assert op.summary() == {"pipeline": "restore:denoise"}
+    cv2.imwrite(str(tmp_path / "hazy.png"), 128 + noisy(photo)[..., ::-1] // 2)
+    assert "adjust:dehaze" in default().build("restore:auto", like=str(tmp_path / "hazy.png")).summary()["haze"]
     assert "each image" in default().build("restore:auto").summary()["pipeline"]
 
 
@@ -55,15 +73,3 @@ def test_an_image_that_cannot_be_measured(tmp_path):
     (tmp_path / "text.png").write_text("no image")
     with pytest.raises(ReadError, match="like= cannot be used"):
         Pipeline(f"restore:auto like={tmp_path / 'text.png'}", device="cpu")(np.zeros((9, 9, 3), np.uint8))
-
-
-@pytest.mark.parametrize("size", [(700, 31), (1, 1), (513, 515)])
-def test_tiles_do_not_show(network_file, size):
-    op = default().build("restore:denoise", model=str(network_file))
-    op.to(torch.device("cpu"), torch.float32)
-    x = torch.rand(1, 3, *size)
-    with torch.inference_mode():
-        tiled = _in_tiles(op, x)
-        right, bottom = (-side % op.geometry.multiple for side in (size[1], size[0]))
-        whole = op(torch.nn.functional.pad(x, (0, right, 0, bottom), mode="replicate"))[..., : size[0], : size[1]]
-    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)

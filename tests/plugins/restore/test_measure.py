@@ -1,4 +1,4 @@
-"""What is measured of images: noise and blocks."""
+"""What is measured of images: noise, blocks, blur, darkness and haze."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,8 @@ import pytest
 import skimage.data
 import torch
 
-from imgtk_restore.measure import blockiness, noise_level
+from imgtk_restore.light import darkened
+from imgtk_restore.measure import blockiness, blur_width, haziness, noise_level, stops_needed
 
 
 def tensor(pixels):
@@ -64,3 +65,36 @@ def test_any_size(size):
     x = torch.rand(1, 3, *size)
     assert noise_level(x) >= 0
     assert blockiness(x) >= 1
+    assert blur_width(x) >= 0
+    assert stops_needed(x).item() >= 0
+    assert 0 <= haziness(x) <= 1
+
+
+@pytest.mark.parametrize("sigma", [1.5, 2.5])
+def test_the_width_of_edges_is_estimated(photo, sigma):
+    assert blur_width(tensor(photo)) < 0.7
+    assert blur_width(tensor(cv2.GaussianBlur(photo, (0, 0), sigma))) == pytest.approx(sigma, rel=0.2)
+
+
+def test_images_without_edges_are_not_blurred():
+    gradient = np.add.outer(np.arange(128), np.arange(128))[..., None].repeat(3, 2).astype(np.uint8)
+    assert blur_width(tensor(gradient)) == 0
+    assert blur_width(torch.zeros(1, 3, 40, 40)) == 0
+
+
+def test_a_blurred_background_is_no_fault(photo):
+
+    image = cv2.GaussianBlur(photo, (0, 0), 3)
+    image[64:192, 64:192] = photo[64:192, 64:192]
+    assert blur_width(tensor(image)) < 1
+
+
+def test_darkness_is_measured_in_stops(photo):
+    assert stops_needed(tensor(photo)).item() < 1
+    found = [stops_needed(darkened(tensor(photo), torch.tensor([gain]))).item() for gain in (4.0, 16.0)]
+    assert 1 < found[0] < found[1] <= 5
+    assert stops_needed(torch.zeros(1, 3, 4, 4)).item() == 5
+
+
+def test_haze_makes_the_darkest_bright(photo):
+    assert haziness(tensor(photo)) + 0.2 < haziness(0.5 + tensor(photo) / 2)

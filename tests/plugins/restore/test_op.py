@@ -12,12 +12,35 @@ from imgtk.testing import check_op, sample_image
 from imgtk_restore.network import CONDITIONS, RestorationNet
 
 OPERATORS = [("restore:denoise", "strength", 25), ("restore:jpeg", "quality", 40)]
+UNTOLD = [("restore:lowlight", {}), ("restore:lowlight", {"stops": 3})]
 
 
 @pytest.mark.parametrize(("name", "parameter", "value"), OPERATORS)
 def test_it_keeps_every_promise_of_an_operator(network_file, name, parameter, value):
     check_op(name, model=str(network_file), sizes=((61, 47), (1, 1)))
     check_op(name, model=str(network_file), **{parameter: value}, sizes=((17, 32), (1, 19)))
+
+
+@pytest.mark.parametrize(("name", "params"), UNTOLD)
+def test_those_that_are_told_nothing_keep_every_promise(network_file, name, params):
+    check_op(name, model=str(network_file), **params, sizes=((61, 47), (1, 1)))
+
+
+def test_dark_images_become_brighter(network_file):
+    """White stays white, and gray gray; by default it is what the image needs, and nothing for bright ones."""
+    ramp = np.linspace(0, 255, 96).astype(np.uint8)[None].repeat(16, 0)
+    dark = (ramp // 8)[..., None].repeat(3, 2)
+
+    def result(pixels, stops):
+        return Pipeline(f"restore:lowlight {stops} model={network_file}", device="cpu")(pixels).pixels.astype(int)
+
+    means = [result(dark, stops).mean() for stops in (0, 1, 2, 4, "auto")]
+    assert means[:4] == sorted(means[:4])
+    assert 1.5 * means[0] < means[4]
+    assert Pipeline(f"restore:lowlight model={network_file}", device="cpu")(ramp).gray
+    white = np.full((32, 32, 3), 255, np.uint8)
+    assert (result(white, 5) == 255).all()
+    assert np.array_equal(result(white, "auto"), white)
 
 
 @pytest.mark.parametrize("blocks", [(1,), (1, 2), (2, 1, 1)])
@@ -75,6 +98,7 @@ def test_gray_stays_gray(network_file):
         ("restore:denoise strength=nan", "strength: expected auto, or a number"),
         ("restore:jpeg quality=0", "quality: expected auto, or a number from 1 to 100"),
         ("restore:jpeg quality=automatic", "quality: expected auto, or a number from 1 to 100"),
+        ("restore:lowlight 6", "stops: expected auto, or a number from 0 to 5"),
     ],
 )
 def test_levels_that_make_no_sense(text, message):
@@ -99,7 +123,7 @@ def test_other_runtimes_give_the_same_for_batches_of_any_size(network_file, tmp_
 def test_weights_of_another_network(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file(default().build("upscale:compact").network.state_dict(), path)
-    with pytest.raises(WeightsError, match="SRVGGNetCompact, which is no restoration network"):
+    with pytest.raises(WeightsError, match="SRVGGNetCompact, and this operator takes RestorationNet"):
         Pipeline(f"restore:denoise model={path}", device="cpu")(np.zeros((8, 8, 3), np.uint8))
 
 

@@ -11,7 +11,7 @@ from imgtk.errors import TrainingError
 from imgtk.registry import default
 from imgtk.training.run import train
 from imgtk.weights import Card, read_state
-from imgtk_restore.degrade import DEGRADATIONS, blurred, compressed, disc_kernels, line_kernels, noisy
+from imgtk_restore.degrade import BEYOND, DEGRADATIONS, blurred, compressed, dark, disc_kernels, line_kernels, noisy
 from imgtk_restore.trainer import RestoreRecipe, RestoreTrainer
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -27,7 +27,8 @@ def losses(out):
 @pytest.mark.parametrize("degradation", DEGRADATIONS)
 def test_it_is_trained_exported_and_used_and_resumed_exactly(data, tmp_path, degradation):
     spec = default().spec("restore:denoise")
-    common = {"overrides": {**TINY, "degradation": degradation}, "device": "cpu", "dtype": "fp32"}
+    crop = "48" if degradation == "blur" else "16"
+    common = {"overrides": {**TINY, "degradation": degradation, "crop": crop}, "device": "cpu", "dtype": "fp32"}
     weights = train(spec, data, tmp_path / "whole", **common)
     train(spec, data, tmp_path / "parts", stop_at=2, **common)
     again = train(spec, data, tmp_path / "parts", resume=True, **common)
@@ -68,11 +69,13 @@ def test_the_noise_has_the_level_that_is_told():
 
 
 def test_the_same_generator_gives_the_same_images():
-    target = torch.rand(4, 3, 32, 32)
+    target = torch.rand(4, 3, 48, 48)
     for degrade in DEGRADATIONS.values():
         first, second = (degrade(target, torch.Generator().manual_seed(3)) for _ in range(2))
         assert torch.equal(first, second)
-        assert first.shape == (4, 5, 32, 32)
+        side = 48 - 2 * BEYOND if degrade is blurred else 48
+        assert first.shape == (4, 5, side, side)
+        assert (first[:, 3:] >= 0).all()
 
 
 def test_jpeg_keeps_images_where_they_were():
@@ -88,10 +91,18 @@ def test_blur_keeps_images_where_they_were_and_as_bright():
         torch.testing.assert_close(kernels, kernels.flip((1, 2)))
         torch.testing.assert_close(kernels.sum((1, 2)), torch.ones(len(kernels)))
     assert disc_kernels(torch.zeros(1))[0, 10, 10] == pytest.approx(1)
-    target = torch.rand(12, 3, 40, 40)
+    target = torch.rand(12, 3, 40 + 2 * BEYOND, 40 + 2 * BEYOND)
     x = blurred(target, torch.Generator().manual_seed(0))[:, :3]
+    target = target[..., BEYOND:-BEYOND, BEYOND:-BEYOND]
     assert (x.mean((2, 3)) - target.mean((2, 3))).abs().max() < 0.03
     assert (x.std((2, 3)) < target.std((2, 3))).all()
+
+
+def test_darkness_leaves_the_brightness_and_adds_noise():
+    target = torch.rand(16, 3, 1, 1).expand(-1, -1, 32, 32) * 0.6 + 0.2
+    x = dark(target, torch.Generator().manual_seed(0))[:, :3]
+    assert (x.mean((2, 3)) - target[..., 0, 0]).abs().max() < 0.15
+    assert x.std((2, 3)).mean() > 0.01
 
 
 @pytest.mark.parametrize(

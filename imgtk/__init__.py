@@ -2,6 +2,9 @@
 
 >>> import imgtk
 >>> imgtk.Pipeline("upscale:esrgan x4 | style:monet")("in.jpg").save("out.png")  # doctest: +SKIP
+>>> result = imgtk.Pipeline("generate:gradient 64x48 | resize:area x0.5")()
+>>> print(result.size)
+32x24
 """
 
 from __future__ import annotations

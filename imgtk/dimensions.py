@@ -17,6 +17,9 @@ class Dimensions(ParamType):
 
     Attributes:
         maximum: longest side, in pixels.
+
+    >>> Dimensions().convert("512x256")
+    (512, 256)
     """
 
     maximum: int = 1 << 20

@@ -69,6 +69,15 @@ def operator(
 
     Raises:
         PluginError: for a parameter whose type is not understood, or a name that is none or an installed operator's.
+
+    >>> import imgtk, numpy as np
+    >>> @imgtk.operator("example:dim")
+    ... def dim(x: Tensor, amount: Annotated[float, Number(0, 1)] = 0.5) -> Tensor:
+    ...     "Make the image darker."
+    ...     return x * (1 - amount)
+    >>> result = imgtk.Pipeline("example:dim 0.75", device="cpu")(np.full((2, 3, 3), 200, np.uint8))
+    >>> int(result.pixels[0, 0, 0])
+    50
     """
 
     def decorate(function: Callable[..., Tensor]) -> FunctionOperator:

@@ -17,7 +17,11 @@ __all__ = ["GRAVITIES", "Affine", "Box", "Extent", "Geometry", "Size", "Window",
 
 
 class Size(NamedTuple):
-    """Width and height of an image in pixels, both at least 1."""
+    """Width and height of an image in pixels, both at least 1.
+
+    >>> print(Size(640, 480).scaled(Fraction(1, 3)))
+    213x160
+    """
 
     width: int
     height: int
@@ -35,7 +39,11 @@ class Size(NamedTuple):
 
 
 class Box(NamedTuple):
-    """The half-open region [left, right) x [top, bottom)."""
+    """The half-open region [left, right) x [top, bottom).
+
+    >>> Box(10, 10, 20, 20).grown(16).within(Size(30, 30))
+    Box(left=0, top=0, right=30, bottom=30)
+    """
 
     left: int
     top: int

@@ -57,6 +57,13 @@ class Image:
         metadata: what else the file carried.
         path: where it was read from.
         notes: of a result, remarks for the user about how it was computed.
+
+    >>> import numpy as np
+    >>> image = Image.of(np.full((48, 64), 128, np.uint8))
+    >>> print(image.size, image.gray, image.pixels.shape)
+    64x48 True (48, 64, 1)
+    >>> image.tensor().shape
+    torch.Size([1, 3, 48, 64])
     """
 
     pixels: np.ndarray
@@ -67,10 +74,12 @@ class Image:
 
     @property
     def size(self) -> Size:
+        """Width and height in pixels."""
         return Size(self.pixels.shape[1], self.pixels.shape[0])
 
     @property
     def gray(self) -> bool:
+        """Whether it has one channel, besides alpha."""
         return self.pixels.shape[2] == 1
 
     @classmethod

@@ -34,6 +34,9 @@ def psnr(x: Tensor, y: Tensor, *, peak: float = 1.0) -> float:
     Args:
         x, y: any equal shapes.
         peak: the largest possible value.
+
+    >>> round(psnr(torch.zeros(1, 3, 16, 16), torch.full((1, 3, 16, 16), 0.1)), 3)
+    20.0
     """
     _check_shapes(x, y)
     error = (x.double() - y.double()).square().mean().item()

@@ -80,6 +80,9 @@ class Scale(ParamType):
     Attributes:
         minimum, maximum: the closed range of factors; 64 bounds the memory a typing slip can ask for.
         prefixed: whether a bare number is refused, for operators whose first word may be another number.
+
+    >>> Scale().convert("x2.5")
+    Fraction(5, 2)
     """
 
     minimum: Fraction = Fraction(1, 64)
@@ -115,7 +118,15 @@ class Scale(ParamType):
 
 @dataclass(frozen=True)
 class Number(ParamType):
-    """A finite number within a closed range."""
+    """A finite number within a closed range.
+
+    >>> Number(0, 1).convert("0.5")
+    0.5
+    >>> Number(0, 1).convert(2)
+    Traceback (most recent call last):
+        ...
+    ValueError: expected a number from 0 to 1, got 2
+    """
 
     minimum: float | None = None
     maximum: float | None = None
@@ -182,7 +193,11 @@ def _range_phrase(minimum: float | None, maximum: float | None) -> str:
 
 @dataclass(frozen=True)
 class Choice(ParamType):
-    """One of the listed words."""
+    """One of the listed words.
+
+    >>> Choice(("mean", "max")).schema()
+    {'type': 'string', 'enum': ['mean', 'max']}
+    """
 
     options: tuple[str, ...]
 
@@ -200,7 +215,11 @@ class Choice(ParamType):
 
 @dataclass(frozen=True)
 class Flag(ParamType):
-    """Yes or no. The parameter's own name, as a bare word, means yes."""
+    """Yes or no. The parameter's own name, as a bare word, means yes.
+
+    >>> Flag().convert("off")
+    False
+    """
 
     _WORDS: ClassVar[Mapping[str, bool]] = {
         **dict.fromkeys(("yes", "true", "on", "1"), True),
@@ -285,7 +304,11 @@ class ImageFile(File):
 
 @dataclass(frozen=True)
 class Colour(ParamType):
-    """`#rgb`, `#rrggbb`, a CSS colour name, or `r,g,b` with each 0..1; the value is (r, g, b), each 0..1."""
+    """`#rgb`, `#rrggbb`, a CSS colour name, or `r,g,b` with each 0..1; the value is (r, g, b), each 0..1.
+
+    >>> Colour().convert("orange") == Colour().convert("#ffa500")
+    True
+    """
 
     def convert(self, value: object) -> tuple[float, float, float]:
         parts = value.split(",") if isinstance(value, str) else value
@@ -314,7 +337,11 @@ class Colour(ParamType):
 
 @dataclass(frozen=True)
 class CommaList(ParamType):
-    """Several values of one type, separated by commas; the value is a tuple."""
+    """Several values of one type, separated by commas; the value is a tuple.
+
+    >>> CommaList(Integer(0)).convert("1, 2,3")
+    (1, 2, 3)
+    """
 
     item: ParamType
 

@@ -56,6 +56,21 @@ class Pipeline:
         UsageError: for an invalid tile size.
         DeviceError: for a device that does not exist, or a number format that the backend does not support.
         BackendError: for a backend that is not installed, or not available for the device.
+
+    >>> import numpy as np
+    >>> pipeline = Pipeline("upscale:bicubic x2 | adjust:sharpen 0.5", device="cpu")
+    >>> result = pipeline(np.zeros((48, 64, 3), np.uint8))
+    >>> print(result.size, result.pixels.dtype)
+    128x96 uint8
+    >>> print(pipeline)
+    upscale:bicubic x2 | adjust:sharpen 0.5
+    >>> Pipeline("upscale:bicubik x2")
+    Traceback (most recent call last):
+        ...
+    imgtk.errors.PipelineError: unknown operator 'upscale:bicubik'
+      upscale:bicubik x2
+      ^^^^^^^^^^^^^^^
+      Did you mean upscale:bicubic or ...?
     """
 
     def __init__(

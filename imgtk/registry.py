@@ -77,7 +77,19 @@ class PluginInfo:
 
 
 class Registry:
-    """The known operators by name, and their origins."""
+    """The known operators by name, and their origins.
+
+    >>> registry = default()
+    >>> registry.spec("adjust:blur").summary
+    'Blur by a Gaussian.'
+    >>> [param.name for param in registry.spec("adjust:blur").params]
+    ['radius']
+    >>> registry.spec("adjust:blurr")
+    Traceback (most recent call last):
+        ...
+    imgtk.errors.UsageError: unknown operator 'adjust:blurr'
+      Did you mean adjust:blur or ...?
+    """
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)

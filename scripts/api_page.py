@@ -242,9 +242,7 @@ def value_of(node: ast.Assign | ast.AnnAssign, name: str) -> str:
 
 def markdown(docstring: str) -> str:
     """Return a docstring with its sections as lists and its examples as code."""
-    docstring = re.sub(
-        r"^>>> .*(?:\n(?:>>>|\.\.\.).*)*", lambda found: f"```pycon\n{found[0]}\n```", docstring, flags=re.M
-    )
+    docstring = re.sub(r"^>>> .*(?:\n.+)*", lambda found: f"```pycon\n{found[0]}\n```", docstring, flags=re.M)
     lines: list[str] = []
     inside = False
     for line in docstring.splitlines():

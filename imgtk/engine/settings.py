@@ -27,6 +27,13 @@ class Settings:
 
     Raises:
         UsageError: for a tile that is no size.
+
+    >>> Settings(device="cpu", tile=256).tile
+    256
+    >>> Settings(tile=0)
+    Traceback (most recent call last):
+        ...
+    imgtk.errors.UsageError: tile must be a number of pixels or 'off', got 0
     """
 
     device: str = "auto"

@@ -12,14 +12,22 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def luma(x: Tensor) -> Tensor:
-    """Return the brightness (N, 1, H, W) of RGB (N, 3, H, W), in its range."""
+    """Return the brightness (N, 1, H, W) of RGB (N, 3, H, W), in its range.
+
+    >>> luma(torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)).item()
+    0.29899...
+    """
     red, green, blue = x.split(1, 1)
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def from_srgb(x: Tensor) -> Tensor:
     """Return the light of coded values, 0..1 (IEC 61966-2-1); values outside continue along the curve, negative ones
-    mirrored."""
+    mirrored.
+
+    >>> round(from_srgb(torch.tensor(0.5)).item(), 4)
+    0.214
+    """
     size = x.abs()
     return torch.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055).pow(2.4)).copysign(x)
 

@@ -28,7 +28,11 @@ FeatureMaps = Mapping[str, Tensor]
 
 def gram(features: Tensor) -> Tensor:
     """Return Gram matrices (N, C, C) of features (N, C, H, W), over C * H * W, in float32 (Johnson et al. 2016,
-    eq. 3)."""
+    eq. 3).
+
+    >>> gram(torch.ones(1, 2, 4, 4)).tolist()
+    [[[0.5, 0.5], [0.5, 0.5]]]
+    """
     _, channels, height, width = features.shape
     flat = features.float().flatten(2)
     with torch.autocast(features.device.type, enabled=False):

@@ -85,6 +85,9 @@ def resample(
     Returns:
         (N, C, height, width) of the window, else of `size`; dtype of `x`, channels_last. Beyond its border an image
         that is not periodic repeats its edge pixels.
+
+    >>> resample(torch.tensor([0.0, 1.0]).view(1, 1, 1, 2), Size(1, 1), kernel="area").item()
+    0.5
     """
     if kernel not in KERNELS:
         raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")

@@ -69,9 +69,7 @@ def check_op(
         AssertionError: which promise was broken, and where.
         ImgtkError: if the operator cannot be built or run.
 
-    Example:
-        >>> from imgtk.testing import check_op
-        >>> check_op("adjust:blur", radius=3)
+    >>> check_op("adjust:gamma", gamma=0.5, sizes=[(24, 40)])
     """
     registry = registry or default()
     spec = registry.spec(op) if isinstance(op, str) else op

@@ -60,9 +60,7 @@ def check_plugin(name: str, *, run: bool = True) -> None:
         AssertionError: saying what is wrong, one line for each fault.
         UsageError: there is no such plugin.
 
-    Example:
-        >>> from imgtk.testing import check_plugin
-        >>> check_plugin("imgtk_halftone")  # doctest: +SKIP
+    >>> check_plugin("imgtk_halftone")  # doctest: +SKIP
     """
     faults = []
     for check in plugin_checks(name, run=run):

@@ -100,7 +100,7 @@ FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv
 )
 @pipeline_options
 @max_pixels_option
-@click.option("--quiet", is_flag=True, help="Show no progress bar and no paths of results.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar and no paths of results.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per image.")
 @click.pass_obj
 def run(

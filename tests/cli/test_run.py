@@ -155,6 +155,8 @@ def test_save_stage_writes_beside(cli: Cli, photo: Path) -> None:
 
 def test_quiet_says_nothing(cli: Cli, photo: Path) -> None:
     assert cli("run", HALF, photo, "--quiet").output == ""
+    assert cli("run", HALF, photo, "-q", "--overwrite").output == ""
+    assert "cannot read nowhere.jpg" in cli("run", HALF, "nowhere.jpg", "-q").stderr
 
 
 @pytest.mark.parametrize("words", [("--tile", "16"), ("--tile", "off"), ("--dtype", "fp32"), ("--max-memory", "1G")])

@@ -11,6 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+import msgspec
+
 from imgtk.errors import TrainingError
 from imgtk.op import OpSpec
 
@@ -148,13 +150,10 @@ def _updated(recipe: R, values: Mapping[str, Any], source: str) -> R:
 
 
 def _converted(value: Any, kind: type, where: str) -> Any:
-    if kind is bool and isinstance(value, str):
-        if value.lower() not in ("true", "false"):
-            raise TrainingError(f"{where}: expected true or false, got {value!r}")
-        return value.lower() == "true"
     try:
-        if kind is int and float(value) != int(float(value)):
-            raise ValueError
-        return int(float(value)) if kind is int else kind(value)
-    except (TypeError, ValueError, OverflowError):
-        raise TrainingError(f"{where}: expected {kind.__name__}, got {value!r}") from None
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        raise TrainingError(f"{where}: expected {_WORDS.get(kind, kind)}, got {value!r}") from None
+
+
+_WORDS: dict[type, str] = {bool: "true or false", float: "a number", int: "a whole number", str: "a text"}

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from imgtk.errors import WeightsError
 
@@ -55,22 +56,12 @@ class Card:
     def read(cls, path: Path) -> Card:
         """Return the card in a TOML file; raises WeightsError if it is missing, no TOML, or no card."""
         try:
-            return cls._of(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:  # ValueError: TOMLDecodeError, UnicodeDecodeError, or ours
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            if unknown := table.keys() - {f.name for f in fields(cls)}:
+                raise ValueError(f"unknown key {min(unknown)!r}")
+            return msgspec.convert({"summary": "", **table}, cls)
+        except (OSError, ValueError, msgspec.ValidationError) as error:  # ValueError: no TOML, no UTF-8, or ours
             raise WeightsError(f"{path} is not a readable card: {error}") from None
-
-    @classmethod
-    def _of(cls, table: dict[str, Any]) -> Card:
-        known = {f.name: f.type for f in fields(cls)}
-        for key, value in table.items():
-            if key not in known:
-                raise ValueError(f"unknown key {key!r}")
-            if not isinstance(value, {"data": list, "scale": int, "scores": dict}.get(key, str)):
-                raise ValueError(f"{key} cannot be {value!r}")
-        try:
-            return cls(**{"summary": "", **table, "data": tuple(map(str, table.get("data", ())))})
-        except TypeError as error:
-            raise ValueError(str(error).rpartition("__init__() ")[2]) from None
 
     def toml(self) -> str:
         """Return the card as TOML, without what is empty; `Card.read` gives it back."""

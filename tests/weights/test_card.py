@@ -29,11 +29,12 @@ def test_toml_gives_the_card_back(tmp_path):
     [
         (b"name = ", "Invalid value"),
         (b"", "name"),
-        (CARD.toml().replace("scale = 4", 'scale = "4"').encode(), "scale cannot be '4'"),
+        (CARD.toml().replace("scale = 4", 'scale = "4"').encode(), "$.scale"),
+        (CARD.toml().replace("31.25", '"high"').encode(), "Expected `float`, got `str` - at `$.scores"),
         (b"colour = 1\n" + CARD.toml().encode(), "unknown key 'colour'"),
         (b"\x00\xff", "utf-8"),
     ],
-    ids=["no TOML", "empty", "wrong type", "unknown key", "binary"],
+    ids=["no TOML", "empty", "wrong type", "wrong score", "unknown key", "binary"],
 )
 def test_what_is_no_card_is_refused_by_name_and_reason(tmp_path, content, reason):
     path = tmp_path / "broken.toml"

@@ -184,11 +184,12 @@ def _bounds(minimum: float | None, maximum: float | None) -> dict[str, float]:
 
 
 def _range_phrase(minimum: float | None, maximum: float | None) -> str:
+    low, high = (str(bound) if isinstance(bound, int) else f"{bound:g}" for bound in (minimum or 0, maximum or 0))
     if minimum is not None and maximum is not None:
-        return f" from {minimum:g} to {maximum:g}"
+        return f" from {low} to {high}"
     if minimum is not None:
-        return f" of at least {minimum:g}"
-    return f" of at most {maximum:g}" if maximum is not None else ""
+        return f" of at least {low}"
+    return f" of at most {high}" if maximum is not None else ""
 
 
 @dataclass(frozen=True)

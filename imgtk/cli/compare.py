@@ -45,7 +45,7 @@ def compare(
 ) -> None:
     """Send INPUT through each PIPELINE, and write a page that shows the results under a slider and side by side.
 
-    The page is one HTML file, which opens from the disk and asks no server for anything.
+    The page is one HTML file, which opens without a server or a network.
     """
     *pipelines, name = words
     if not 1 <= len(pipelines) <= 4:

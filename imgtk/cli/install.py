@@ -17,11 +17,11 @@ from imgtk.errors import UsageError
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME|FILE|FOLDER|URL]...")
-@click.option("-U", "--upgrade", is_flag=True, help="Bring what is there up to date.")
-@click.option("-e", "--editable", is_flag=True, help="Use a folder as it is, so that changes to it count at once.")
-@click.option("--dry-run", is_flag=True, help="Show what would be added, and do nothing.")
+@click.option("-U", "--upgrade", is_flag=True, help="Update installed packages.")
+@click.option("-e", "--editable", is_flag=True, help="Use a folder in place, so that changes take effect at once.")
+@click.option("--dry-run", is_flag=True, help="Show what would be added, without adding it.")
 @click.option("--index-url", metavar="URL", help="The package index.  [default: pip's]")
-@click.option("--find-links", metavar="DIR|URL", help="A folder or page with packages, too.")
+@click.option("--find-links", metavar="DIR|URL", help="Additional folder or page with packages.")
 def install(
     names: tuple[str, ...],
     upgrade: bool,

@@ -18,7 +18,11 @@ from imgtk.scaffold import KINDS, make_package
 @click.option(
     "--dir", "parent", type=click.Path(path_type=Path), default=".", help="Folder to make it in.  [default: .]"
 )
-@click.option("--author", default=lambda: os.environ.get("USER", ""), help="Your name.  [default: the user's]")
+@click.option(
+    "--author",
+    default=lambda: os.environ.get("USER", ""),
+    help="Your name, for the licence.  [default: that of the user]",
+)
 def new(kind: str, name: str, parent: Path, author: str) -> None:
     """Make the package of a plugin: an operator, an upscaling network or a file format called NAME.
 

@@ -18,27 +18,27 @@ from imgtk.serve.options import Limits, ServeOptions, is_loopback
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0 takes a free one."
 )
-@click.option("--token", "tokens", multiple=True, metavar="TEXT", help="Token that requests must bring. Repeatable.")
+@click.option("--token", "tokens", multiple=True, metavar="TEXT", help="Token that requests must send. Repeatable.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …; several with commas.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes per device.")
 @click.option("--warm", type=click.IntRange(1), default=4, show_default=True, help="Pipelines kept in each process.")
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Number format.")
-@click.option("--backend", type=BackendName(), default="auto", show_default=True, help="What computes networks.")
-@click.option("--tile", type=TileSize(), help="Side of the tiles in pixels; off computes all at once.")
-@click.option("--max-memory", type=Amount(1024), metavar="BYTES", help="Memory that a job may use, such as 4G.")
-@click.option("--ops", multiple=True, metavar="NAMES", help="Serve only these operators: upscale:*,style:monet.")
-@click.option("--presets-only", is_flag=True, help="Take no other pipelines than the presets.")
-@click.option("--plugins", is_flag=True, help="Serve the operators of other packages, too.")
-@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Name that the server is called by.")
-@click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="Page that may use the API: https://a.b")
-@click.option("--max-upload", type=Amount(1000), default="100M", show_default=True, help="Bytes of a request.")
-@click.option("--max-pixels", type=Amount(1000), default="100M", show_default=True, help="Pixels of an image.")
-@click.option("--max-output", type=Amount(1000), default="400M", show_default=True, help="Pixels of a result.")
-@click.option("--max-seconds", type=click.FloatRange(1), default=600, show_default=True, help="Time of a job.")
-@click.option("--queue", type=click.IntRange(1), default=32, show_default=True, help="Jobs that wait.")
-@click.option("--per-client", type=click.IntRange(1), default=8, show_default=True, help="Jobs of one client.")
+@click.option("--backend", type=BackendName(), default="auto", show_default=True, help="Runtime for networks.")
+@click.option("--tile", type=TileSize(), help="Side of a tile in input pixels; off uses no tiles.")
+@click.option("--max-memory", type=Amount(1024), metavar="BYTES", help="Memory for each job, such as 4G.")
+@click.option("--ops", multiple=True, metavar="NAMES", help="Serve only these, such as upscale:*,style:monet.")
+@click.option("--presets-only", is_flag=True, help="Allow only presets as pipelines.")
+@click.option("--plugins", is_flag=True, help="Also serve operators of third-party packages.")
+@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Additional host name of the server.")
+@click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="Site that may use the API.")
+@click.option("--max-upload", type=Amount(1000), default="100M", show_default=True, help="Maximum bytes of a request.")
+@click.option("--max-pixels", type=Amount(1000), default="100M", show_default=True, help="Maximum pixels of an image.")
+@click.option("--max-output", type=Amount(1000), default="400M", show_default=True, help="Maximum pixels of a stage.")
+@click.option("--max-seconds", type=click.FloatRange(1), default=600, show_default=True, help="Maximum time for a job.")
+@click.option("--queue", type=click.IntRange(1), default=32, show_default=True, help="Maximum number of waiting jobs.")
+@click.option("--per-client", type=click.IntRange(1), default=8, show_default=True, help="Maximum number per client.")
 @click.option("--keep", type=click.FloatRange(1), default=3600, show_default=True, help="Seconds to keep results.")
-@click.option("--grace", type=click.FloatRange(0), default=30, show_default=True, help="Seconds for jobs at the end.")
+@click.option("--grace", type=click.FloatRange(0), default=30, show_default=True, help="Seconds for jobs to end.")
 @click.option("--log-json", is_flag=True, help="Write logs as lines of JSON.")
 @click.option("--quiet", is_flag=True, help="Log warnings only.")
 def serve(
@@ -70,8 +70,9 @@ def serve(
 ) -> None:
     """Serve a page and an HTTP API for pipelines, until Ctrl-C.
 
-    Without options, only this machine reaches it. With another --host it needs a --token; if you give none, one is
-    made and printed. Jobs and results are in memory and in a temporary folder: both are gone when the server ends.
+    By default, only this machine can connect. With another --host, requests need a --token; if you give none, one is
+    created and printed. Jobs and results are kept in memory and in a temporary folder, and are gone when the server
+    ends.
     """
     limits = Limits(
         upload=max_upload,

@@ -203,7 +203,8 @@ def _trained(job: _Job, report: Callable[[Status], None] | None) -> Path:
 def _check_processes(devices: int, nodes: int, device: str, batch: int) -> None:
     count, target = devices * nodes, resolve_device(device)
     if target.type == "cuda" and devices > torch.cuda.device_count():
-        raise TrainingError(f"this machine has {torch.cuda.device_count()} GPUs, not {devices}")
+        there = torch.cuda.device_count()
+        raise TrainingError(f"this machine has {there} GPU{'s' * (there != 1)}, not {devices}", hint="Lower --devices.")
     if target.type == "mps" and count > 1:
         raise TrainingError("several processes cannot share one Apple GPU", hint="Use --device cpu, or --devices 1.")
     if batch % count:

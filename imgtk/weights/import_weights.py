@@ -201,7 +201,7 @@ def _target(name: str, force: bool, packages: Iterable[str]) -> Path:
     if not NAME.fullmatch(name):
         raise UsageError(
             f"weights cannot be called {name!r}",
-            hint="A name has at most 100 letters, digits, dots, hyphens and underscores; --name NAME chooses it.",
+            hint="Choose one with --name: at most 100 letters, digits, dots, hyphens and underscores.",
         )
     if any(name in files(folder(package)) for package in packages):
         raise UsageError(f"{name!r} is the name of shipped weights", hint="Choose another with --name NAME.")

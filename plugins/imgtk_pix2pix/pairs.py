@@ -45,7 +45,7 @@ def load_pair(source: Path, target: Path, max_side: int) -> np.ndarray:
         sizes = [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (ours, theirs)]
         raise TrainingError(
             f"{source} and its partner {target} differ in size ({sizes[0]} and {sizes[1]} pixels)",
-            hint="Both images of a pair must show the same at the same place.",
+            hint="Both images of a pair must show the same things in the same places.",
         )
     return np.concatenate([ours, theirs], 2)
 

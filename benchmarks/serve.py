@@ -2,7 +2,8 @@
 
     python benchmarks/serve.py [--json benchmarks/results/serve.json]
 
-Everything stays on this machine's loopback.
+Both sides run on the same cores, in turn, several times, and medians are told: so other work on the machine harms both
+alike. Everything stays on this machine's loopback.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,25 @@ from skimage import data
 from imgtk.bench.machine import machine
 from imgtk.client import Client
 
-PIPELINE, IMAGES, SIDE = "upscale:compact x4", 24, 160
+PIPELINE, IMAGES, SIDE, ROUNDS = "upscale:compact x4", 8, 160, 7
 SMALL, JOBS = "adjust:gamma 1.5", 40
+STARTS = 5
+
+RUNNER = f"""
+import sys, time
+from pathlib import Path
+from imgtk.batch import run
+from imgtk.pipeline import Pipeline
+
+out, *files = sys.argv[1:]
+pipeline = Pipeline({PIPELINE!r})
+for number, line in enumerate(sys.stdin):
+    start = time.perf_counter()
+    rows = list(run(pipeline, files, Path(out) / str(number)))
+    print(time.perf_counter() - start, flush=True)
+    assert all(row.status == "done" for row in rows)
+"""
+"""What `imgtk run` does, as often as a line comes, without the start of Python."""
 
 
 @contextmanager
@@ -67,22 +85,27 @@ def images(folder: Path) -> list[Path]:
     return found
 
 
-def by_command_line(files: list[Path], out: Path) -> float:
-    """Seconds of computing and writing all files by `imgtk run`, without its start."""
-    script = (
-        "import sys, time; from imgtk.batch import run; from imgtk.pipeline import Pipeline\n"
-        f"p = Pipeline({PIPELINE!r}); list(run(p, sys.argv[2], sys.argv[1] + '-warm'))\n"
-        "s = time.perf_counter(); rows = list(run(p, sys.argv[2:], sys.argv[1])); print(time.perf_counter() - s)\n"
-        "assert all(row.status == 'done' for row in rows)"
-    )
-    command = [sys.executable, "-c", script, str(out), *map(str, files)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+@contextmanager
+def runner(files: list[Path], out: Path) -> Iterator[Callable[[], float]]:
+    """A function that sends all files through the pipeline as `imgtk run` does, and gives the seconds that it took."""
+    command = [sys.executable, "-c", RUNNER, str(out), *map(str, files)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def seconds() -> float:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write("\n")
+            process.stdin.flush()
+            return float(process.stdout.readline())
+
+        yield seconds
+        assert process.stdin
+        process.stdin.close()
 
 
 def served(url: str, files: list[Path]) -> float:
     """Seconds of the same through the server, by one client with four jobs at a time."""
     with Client(url) as client, ThreadPoolExecutor(4) as pool:
-        client.run(PIPELINE, files[0])
         start = time.perf_counter()
         list(pool.map(lambda path: client.run(PIPELINE, path), files))
         return time.perf_counter() - start
@@ -110,11 +133,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         files = images(folder)
+        pages = []
+        for _ in range(STARTS - 1):
+            with server() as (_, page):
+                pages.append(page)
         rounds = []
-        with server() as (url, page):
-            for number in range(3):
-                alone, through = by_command_line(files, folder / f"out{number}"), served(url, files)
-                rounds.append({"run_seconds": alone, "served_seconds": through, "ratio": alone / through})
+        with server() as (url, page), runner(files, folder) as alone:
+            pages.append(page)
+            alone(), served(url, files)  # both are warm then
+            for _ in range(ROUNDS):
+                rounds.append({"run_seconds": alone(), "served_seconds": served(url, files)})
             small = overheads(url, files[0])
     result = {
         "machine": machine(),
@@ -122,14 +150,15 @@ def main() -> None:
         "pipeline": PIPELINE,
         "images": IMAGES,
         "rounds": rounds,
-        "throughput_ratio": statistics.median(one["ratio"] for one in rounds),
+        "throughput_ratio": statistics.median(one["run_seconds"] / one["served_seconds"] for one in rounds),
         "overhead_ms": statistics.median(small),
         "overhead_ms_all": [round(value, 2) for value in small],
-        "page_seconds": page,
+        "page_seconds": statistics.median(pages),
+        "page_seconds_all": [round(value, 3) for value in pages],
     }
     print(f"throughput: {result['throughput_ratio']:.2f} of `imgtk run`")
     print(f"overhead of a small job: {result['overhead_ms']:.1f} ms")
-    print(f"page after: {page:.2f} s")
+    print(f"page after: {result['page_seconds']:.2f} s")
     if target:
         target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

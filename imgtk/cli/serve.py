@@ -18,7 +18,15 @@ from imgtk.serve.options import Limits, ServeOptions, is_loopback
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0 takes a free one."
 )
-@click.option("--token", "tokens", multiple=True, metavar="TEXT", help="Token that requests must send. Repeatable.")
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    envvar="IMGTK_TOKEN",
+    show_envvar=True,
+    metavar="TEXT",
+    help="Token that requests must send. Repeatable.",
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …; several with commas.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes per device.")
 @click.option("--warm", type=click.IntRange(1), default=4, show_default=True, help="Pipelines kept in each process.")

@@ -81,11 +81,12 @@ class Guard:
             else:
                 await self._app(scope, receive, sending)
         except Exception as error:
-            if not isinstance(error, Problem):
+            problem = problem_of(error)
+            if problem.status == 500:
                 log.exception("a request failed", extra={"request": name})
             if status:  # the response has begun: there is no taking it back
                 raise
-            await problem_response(problem_of(error))(scope, receive, sending)
+            await problem_response(problem)(scope, receive, sending)
         finally:
             seconds = perf_counter() - start
             self._metrics.request(scope["method"] if scope["method"] in METHODS else "other", status, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -71,6 +72,8 @@ def problem_of(error: BaseException, names: Mapping[str, str] | None = None) -> 
         kind = "pipeline" if isinstance(error, UsageError) else type(error).__name__.removesuffix("Error").lower()
         hint = _renamed(error.hint, names) if error.hint else None
         return Problem(422, kind, _renamed(error.message, names), hint)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Problem(507, "disk-full", "the disk of the server is full", "Try again later.")
     if isinstance(error, MemoryError):
         return Problem(422, "memorylimit", "there is not enough memory", "Send a smaller image.")
     return Problem(500, "internal", f"something unexpected went wrong ({type(error).__name__})", IN_THE_LOG)

@@ -20,6 +20,8 @@ function behind(element) {
   return own[3] === 1 ? own : over(own, element.matches(".pane") ? [255, 255, 255, 1] : behind(element.parentElement));
 }
 
+for (const animation of document.getAnimations()) animation.finish(); // of borders, when the scheme has just changed
+
 const poor = [];
 const check = (what, colour, background, least) => {
   const found = ratio(over(parse(colour), background), background);

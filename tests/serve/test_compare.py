@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from imgtk.cli import main
-from tests.serve.browser import EDGE, STAGES, browser, missing, outside, until
+from tests.serve.browser import EDGE, STAGES, browser, missing, outside, poor_contrast, themed, until
 
 
 def compared(*words: object) -> str:
@@ -110,4 +110,29 @@ def test_the_page_works_from_the_disk(photo: Path, tmp_path: Path) -> None:
         assert driver.execute_script(STAGES) != before
         driver.find_element("css selector", "[data-mode=slider]").click()
         until(lambda: driver.execute_script(EDGE))
+        assert outside(driver, page.as_uri()) == []
+
+
+BOXES = """
+return [...document.querySelectorAll(".pane")].map((pane) => [pane.offsetWidth, pane.offsetHeight]);
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(missing()), reason=missing())
+@pytest.mark.parametrize("width", [1400, 390, 320])
+def test_six_images_have_room_in_any_window(photo: Path, tmp_path: Path, width: int) -> None:
+    page = tmp_path / "a.html"
+    pipelines = [f"adjust:gamma 1.{n} | adjust:sharpen {n} | adjust:blur 0.{n}" for n in range(1, 5)]
+    compared(*pipelines, photo, "--truth", photo, "-o", page)
+    with browser(tmp_path) as driver:
+        size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        driver.get(page.as_uri())
+        until(lambda: len(driver.find_elements("css selector", ".pane")) == 6)
+        assert min(map(min, driver.execute_script(BOXES))) > 120
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+        for scheme in ("light", "dark"):
+            with themed(driver, scheme):
+                assert poor_contrast(driver) == []
         assert outside(driver, page.as_uri()) == []

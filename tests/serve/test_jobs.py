@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from imgtk.serve.job import Job, State
 from imgtk.serve.jobs import FairQueue, Jobs
 from imgtk.serve.options import Limits
-from imgtk.serve.problem import Problem
+from imgtk.serve.problem import Problem, problem_of
 from imgtk.serve.tasks import RunTask
 
 
@@ -74,3 +75,9 @@ def test_the_pixels_of_a_client_are_limited() -> None:
             await jobs.add(job("a", pixels=11))
 
     asyncio.run(add())
+
+
+def test_a_full_disk_is_no_bug() -> None:
+    problem = problem_of(OSError(errno.ENOSPC, "No space left on device", "/secret"))
+    assert (problem.status, problem.kind) == (507, "disk-full")
+    assert "secret" not in problem.detail

@@ -352,6 +352,12 @@ def test_an_address_for_everyone_makes_a_token(start: Start) -> None:
     assert server.get("/api/v1/presets").status_code == 401
 
 
+def test_a_token_in_the_environment(start: Start) -> None:
+    server = start(IMGTK_TOKEN="from-the-environment")
+    assert server.get("/api/v1/presets").status_code == 401
+    assert server.client("from-the-environment").get("presets")
+
+
 def test_connections_that_send_no_request_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imgtk.serve.server.HEADER_SECONDS", 0.3)
 

@@ -1,4 +1,4 @@
-// <imgtk-viewer>: two images under a slider, or up to five side by side, with one zoom and position for all.
+// <imgtk-viewer>: two images under a slider, or up to six side by side, with one zoom and position for all.
 // The page and the files of `imgtk compare` use it. It imports nothing.
 
 const MOST = 32;
@@ -162,12 +162,16 @@ class Viewer extends HTMLElement {
     this.#place();
   }
 
-  /** Show a place of the image, given as fractions of its sides, at a zoom. */
+  /** Show a place of the image, given as fractions of its sides, at a zoom: in the middle, if it is not near a border. */
   goTo(x, y, zoom = 1 / devicePixelRatio) {
     const [pane] = this.#panes;
+    const start = (room, side, share) => {
+      const ends = [0, room - side].sort((a, b) => a - b);
+      return Math.min(Math.max(room / 2 - share * side, ends[0]), ends[1]);
+    };
     this.#zoom = zoom;
-    this.#left = pane.clientWidth / 2 - x * this.#size[0] * zoom;
-    this.#top = pane.clientHeight / 2 - y * this.#size[1] * zoom;
+    this.#left = start(pane.clientWidth, this.#size[0] * zoom, x);
+    this.#top = start(pane.clientHeight, this.#size[1] * zoom, y);
     this.#fitted = false;
     this.#place();
   }

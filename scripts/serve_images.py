@@ -27,10 +27,10 @@ SHOTS = {
         1400,
         860,
         True,
-        ["upscale:bicubic x4", "upscale:compact x4", "style:monet"],
+        ["upscale:bicubic x4", "upscale:compact x4", "upscale:esrgan x4"],
         "grid",
     ),
-    "serve-phone": (390, 1500, False, ["style:monet"], "slider"),
+    "serve-phone": (390, 1100, False, ["style:monet"], "slider"),
 }
 """For each file: width and height, whether dark, the pipelines, and the arrangement of images."""
 

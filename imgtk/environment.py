@@ -37,6 +37,7 @@ __all__ = [
     "install",
     "installer",
     "listed",
+    "losing_command",
     "missing",
     "planned",
     "remembered",
@@ -75,20 +76,30 @@ def listed(requirement: str) -> str:
     return places.get(_normal(requirement)) or requirement
 
 
-def installer() -> list[str]:
-    """Return the command that installs packages here: pip, or uv where there is no pip.
+def installer(action: str) -> list[str]:
+    """Return the command that changes this environment: pip's, or uv's where there is no pip, as `uv tool` makes them.
+
+    Args:
+        action: "install" or "uninstall".
 
     Raises:
         PluginError: if there is neither.
     """
-    if find_spec("pip"):
-        return [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    if _has_pip():
+        return [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", action]
     if uv := shutil.which("uv"):
-        return [uv, "pip"]
+        return [uv, "pip", action, "--python", sys.executable]
     raise PluginError(
         "there is neither pip nor uv to install with",
         hint=f"Install pip: {sys.executable} -m ensurepip",
     )
+
+
+def losing_command() -> str:
+    """Return the command by which this environment loses its plugins: that of pipx or of `uv tool`, if one of them made
+    it, else ""."""
+    makers = {"pipx_metadata.json": "pipx reinstall", "uv-receipt.toml": "uv tool upgrade"}
+    return next((command for file, command in makers.items() if (Path(sys.prefix) / file).is_file()), "")
 
 
 def planned(requirements: Sequence[str], *, upgrade: bool = False, options: Sequence[str] = ()) -> list[Addition]:
@@ -103,13 +114,13 @@ def planned(requirements: Sequence[str], *, upgrade: bool = False, options: Sequ
         PluginError: if pip cannot find them, or not without changing what is `FROZEN`.
     """
     requirements = [listed(word) for word in requirements]
-    command = installer()
-    if command[-1] == "pip":  # uv, which has no report
-        return [Addition(name, "", "unknown") for name in requirements]
     with _constraints() as pins, tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        words = ["install", "--dry-run", "--report", str(report), "-c", str(pins), *options]
-        _run([*command, *words, *(["--upgrade"] if upgrade else []), *requirements])
+        words = [*installer("install"), "--dry-run", "-c", str(pins), *options, *(["--upgrade"] if upgrade else [])]
+        if not _has_pip():  # uv has no report, and tells no licences
+            said = _run([*words, *requirements])
+            return [Addition(name, version, "unknown") for name, version in re.findall(r"(?m)^ \+ (\S+)==(\S+)", said)]
+        _run([*words, "--report", str(report), *requirements])
         rows = json.loads(report.read_text(encoding="utf-8"))["install"]
     return [_addition(row) for row in rows]
 
@@ -133,8 +144,8 @@ def install(
     before = _versions()
     editables = [word for folder in requirements for word in ("-e", str(Path(folder).resolve()))]
     with _constraints() as pins:
-        words = ["install", "-c", str(pins), *options, *(["--upgrade"] if upgrade else [])]
-        _run([*installer(), *words, *(editables if editable else requirements)])
+        words = [*installer("install"), "-c", str(pins), *options, *(["--upgrade"] if upgrade else [])]
+        _run([*words, *(editables if editable else requirements)])
     after = _versions()
     spelt = {}
     for word in requirements:
@@ -158,8 +169,7 @@ def uninstall(name: str) -> None:
         raise UsageError(f"{name} is not installed", hint="`imgtk plugins` lists what is.") from None
     if _normal(name) == "imgtk" or not any(entry.group == "imgtk" for entry in found.entry_points):
         raise UsageError(f"{name} is no plugin of imgtk", hint="`imgtk plugins` lists them.")
-    yes = ["--yes"] if installer()[-1] != "pip" else []
-    _run([*installer(), "uninstall", "--quiet", *yes, name])
+    _run([*installer("uninstall"), "--quiet", *(["--yes"] if _has_pip() else []), name])
     _remember({known: spec for known, spec in remembered().items() if known != _normal(name)})
 
 
@@ -231,11 +241,15 @@ def _constraints() -> Iterator[Path]:
         yield path
 
 
-def _run(command: Sequence[str]) -> None:
-    """Run pip or uv. Raises PluginError with what it said."""
+def _has_pip() -> bool:
+    return find_spec("pip") is not None
+
+
+def _run(command: Sequence[str]) -> str:
+    """Run pip or uv. Returns what it said on standard error. Raises PluginError with it."""
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if not done.returncode:
-        return
+        return done.stderr
     conflict = re.search(r"The conflict is caused by:\n(.+?)\n\n", done.stdout, re.DOTALL)
     if conflict:
         told = " ".join(conflict[1].split())

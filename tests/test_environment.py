@@ -1,17 +1,21 @@
-"""`imgtk install` and `uninstall` in an environment of their own, with packages from a folder and from an index."""
+"""`imgtk install` and `uninstall` in an environment of their own, with packages from a folder and from an index; and in
+environments that look like those of pipx and uv."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from imgtk import environment
+from imgtk.errors import PluginError
 from tests.clean import clean_environment, make_wheel, offline
 from tests.serving import Server
-
-pytestmark = pytest.mark.slow
 
 PLUGIN = """
 from imgtk import hookimpl
@@ -53,6 +57,7 @@ def installed(tmp_path: Path) -> Installed:
     return Installed(tmp_path)
 
 
+@pytest.mark.slow
 def test_from_a_folder_of_packages(installed: Installed) -> None:
     files = {"imgtk_soft/__init__.py": PLUGIN.format("soft"), "imgtk_soft/weights/tiny.toml": CARD}
     make_wheel(installed.links, "imgtk-soft", files=files, License_Expression="MIT")
@@ -81,6 +86,7 @@ def test_from_a_folder_of_packages(installed: Installed) -> None:
     assert "no plugin of imgtk" in installed("uninstall", "imgtk", code=2)
 
 
+@pytest.mark.slow
 def test_what_would_change_numpy_is_refused(installed: Installed) -> None:
     make_wheel(installed.links, "imgtk-greedy", files={"imgtk_greedy/__init__.py": ""}, Requires_Dist="numpy<1")
     make_wheel(installed.links, "numpy", "0.9", files={"numpy_old.py": ""})
@@ -93,6 +99,7 @@ def test_what_would_change_numpy_is_refused(installed: Installed) -> None:
     assert "No plugin is missing" in installed("install")
 
 
+@pytest.mark.slow
 def test_what_is_no_plugin_or_broken_is_told(installed: Installed) -> None:
     make_wheel(installed.links, "imgtk-nothing", files={"nothing.py": ""})
     make_wheel(installed.links, "imgtk-broken", files={"imgtk_broken/__init__.py": "import nowhere_at_all"})
@@ -102,6 +109,7 @@ def test_what_is_no_plugin_or_broken_is_told(installed: Installed) -> None:
     assert "-e takes the folder" in installed("install", "-e", "imgtk-nothing", code=2)
 
 
+@pytest.mark.slow
 def test_from_an_index(installed: Installed, server: Server) -> None:
     wheel = make_wheel(installed.folder, "imgtk-far", files={"imgtk_far/__init__.py": PLUGIN.format("far")})
     address = server.serve(f"/files/{wheel.name}", wheel.read_bytes())
@@ -110,3 +118,58 @@ def test_from_an_index(installed: Installed, server: Server) -> None:
     said = installed("install", "imgtk-far", "--index-url", f"{server.url}/simple", **how)
     assert "imgtk-far 1.0 brings" in said
     assert "/simple/imgtk-far/" in server.asked
+
+
+UV = """#!/bin/sh
+echo "$@" >> "{log}"
+cat "$6" 2>/dev/null >> "{log}"
+case "$*" in *refused*) echo "  × No solution found: imgtk-refused depends on numpy<1" >&2; exit 1;; esac
+echo "Would install 1 package" >&2
+echo " - imgtk-soft==0.9" >&2
+echo " + imgtk-soft==1.0 (from file:///links)" >&2
+"""
+
+
+@pytest.fixture
+def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment without pip, and a uv that notes its arguments and the constraints in a file."""
+    log, command = tmp_path / "log", tmp_path / "uv"
+    command.write_text(UV.format(log=log))
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(environment, "find_spec", lambda _: None)
+    return log
+
+
+def test_without_pip_uv_installs_into_the_environment_that_runs(uv: Path) -> None:
+    environment.install(["imgtk-soft"], options=["--find-links=links"])
+    command, *pins = uv.read_text().splitlines()
+    assert command.startswith(f"pip install --python {sys.executable} -c ")
+    assert command.endswith(" --find-links=links imgtk-soft")
+    assert f"numpy=={version('numpy')}" in pins
+    assert environment.remembered() == {"imgtk-soft": "imgtk-soft"}
+    assert environment.missing() == ["imgtk-soft"]
+
+
+def test_what_uv_would_add_and_what_it_refuses(uv: Path) -> None:
+    assert environment.planned(["imgtk-soft"]) == [environment.Addition("imgtk-soft", "1.0", "unknown")]
+    assert "--dry-run" in uv.read_text()
+    with pytest.raises(PluginError, match="imgtk-refused depends on numpy<1"):
+        environment.planned(["imgtk-refused"])
+
+
+def test_neither_pip_nor_uv(uv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(uv.parent / "nowhere"))
+    with pytest.raises(PluginError, match="neither pip nor uv"):
+        environment.install(["imgtk-soft"])
+
+
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [("pipx_metadata.json", "pipx reinstall"), ("uv-receipt.toml", "uv tool upgrade"), ("pyvenv.cfg", "")],
+)
+def test_who_made_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, command: str) -> None:
+    (tmp_path / file).touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert environment.losing_command() == command

@@ -89,6 +89,9 @@ def brought(changed: list[str]) -> int:
         else:
             what = ", ".join(row["operators"]) or "no operators"
             click.echo(f"{row['distribution']} {row['version']} brings {what}.")
+    losing = environment.losing_command()
+    if found and losing:
+        click.echo(f"After `{losing} imgtk`, `imgtk install` restores your plugins.")
     if changed and not found:
         click.echo(f"{', '.join(changed)}: none of these is a plugin of imgtk.", err=True)
         return FAILED

@@ -24,6 +24,8 @@ from imgtk.device import resolve_device, resolve_dtype
 from imgtk.engine import Settings
 from imgtk.image import Image
 
+ENOUGH = 0.95
+"""Share of the highest rate of small images that the smallest good batch reaches."""
 PIPELINES = ("upscale:compact x2", "upscale:compact x4", "upscale:esrgan x4", "style:monet")
 
 
@@ -32,6 +34,8 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "xpu":
         torch.xpu.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def best(call: Any, device: torch.device, repeats: int) -> float:
@@ -96,20 +100,21 @@ def main() -> None:
     dtype = resolve_dtype(words.dtype, device)
     size, side, repeats = ((64, 48), 256, 1) if words.quick else ((1920, 1080), 8192, 5)
     reached = peak(device, dtype, side, repeats)
+    sizes = [1, 2] if words.quick else [1, 2, 4, 8, 16, 32]
+    rates = batches("upscale:compact x2", settings, 64, sizes, repeats)
     result: dict[str, Any] = {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "torch": torch.__version__,
         "dtype": str(dtype),
         "peak_multiply_adds_per_second": reached,
         "pipelines": [measured(text, settings, size, repeats, reached) for text in PIPELINES],
-        "batches": batches(
-            "upscale:compact x2", settings, 64, [1, 2] if words.quick else [1, 2, 4, 8, 16, 32], repeats
-        ),
+        "batches": rates,
+        "batch": min(size for size, rate in rates.items() if rate >= ENOUGH * max(rates.values())),
     }
     count = torch.cuda.device_count() if device.type == "cuda" else 1
     if count > 1:
         alone = measured(PIPELINES[1], settings, size, repeats, reached)["seconds"]
-        every = [Pipeline(PIPELINES[1], device=f"cuda:{index}") for index in range(count)]
+        every = [Pipeline(PIPELINES[1], settings, device=f"cuda:{index}") for index in range(count)]
         result["gpus"] = {"count": count, "speedup": speedup(every, size, alone)}
     text = json.dumps(result, indent=2)
     print(text)

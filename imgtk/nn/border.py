@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-__all__ = ["continued"]
+__all__ = ["at_least", "continued"]
 
 
 def continued(x: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:
@@ -17,3 +17,9 @@ def continued(x: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor
     sides = (left, right, top, bottom)
     mode = "reflect" if min(x.shape[2:]) > max(sides) else "replicate"
     return pad(x, sides, mode=mode).contiguous(memory_format=torch.channels_last)
+
+
+def at_least(x: Tensor, side: int) -> Tensor:
+    """Return images (N, C, H, W) with sides of at least `side` pixels: their last row and column are repeated."""
+    height, width = x.shape[2:]
+    return pad(x, (0, max(0, side - width), 0, max(0, side - height)), mode="replicate")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from imgtk.geometry import Box, Size, Window
 
-__all__ = ["KERNELS", "resample", "support"]
+__all__ = ["KERNELS", "resample", "support", "with_longest_side"]
 
 
 def _linear(t: Tensor, a: float) -> Tensor:
@@ -151,3 +151,10 @@ def _taps(
     elif source[1] - source[0] == length:  # nothing around the image
         index = (index - source[0]) % length + source[0]
     return index.sub(source[0]).clamp(0, source[1] - source[0] - 1), weight.float()
+
+
+def with_longest_side(x: Tensor, side: int) -> Tensor:
+    """Return images (N, C, H, W), enlarged or shrunk bilinearly to a longest side of `side` pixels, antialiased."""
+    scale = side / max(x.shape[2:])
+    size = [max(1, round(length * scale)) for length in x.shape[2:]]
+    return x if size == list(x.shape[2:]) else F.interpolate(x, size=size, mode="bilinear", antialias=True)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgtk.nn.border import at_least
 from imgtk.nn.features import compact
 from imgtk.nn.normalise import OWN, Normalise, NormalisingNetwork, Source, moments, normalised
 from imgtk.painting.network import EPSILON, StyleNetwork
@@ -127,9 +128,7 @@ class AnyStyleNetwork(nn.Module):
 
     def code(self, style: Tensor) -> Tensor:
         """Return codes (N, C), in float32, of style images (N, 3, H, W), RGB, 0..1."""
-        height, width = style.shape[2:]
-        padding = (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height))
-        found = self.encoder(F.pad(style, padding, mode="replicate"), LAYERS)
+        found = self.encoder(at_least(style, SMALLEST), LAYERS)
         parts = []
         for name in LAYERS:
             mean, variance = moments(found[name]).unbind(1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from imgtk.errors import ReadError
 from imgtk.image import Image
+from imgtk.nn.resample import with_longest_side
 
 __all__ = ["STYLE_SIDE", "read_style"]
 
@@ -26,6 +26,4 @@ def read_style(path: Path, longest: int) -> Tensor:
         image = Image.open(path).without_holes(opacity=0.5).tensor().contiguous()
     except ReadError as error:
         raise ReadError(f"the style image cannot be used: {error.message}", hint=error.hint) from None
-    scale = longest / max(image.shape[2:])
-    size = [max(1, round(side * scale)) for side in image.shape[2:]]
-    return F.interpolate(image, size=size, mode="bilinear", antialias=True)
+    return with_longest_side(image, longest)

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from imgtk.context import BuildContext
@@ -15,17 +14,18 @@ from imgtk.device import resolve_dtype
 from imgtk.errors import ReadError
 from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.image import Image
+from imgtk.nn.border import at_least
 from imgtk.nn.colour import luma
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import total_variation
-from imgtk.nn.resample import resample
+from imgtk.nn.resample import resample, with_longest_side
 from imgtk.op import Facts, ImageOp
 from imgtk.painting import style_weights
 from imgtk.painting.blend import Blend
 from imgtk.painting.objective import SHIFT, StyleObjective, shift_together
 from imgtk.painting.palette import PALETTES
 
-__all__ = ["GramStyle", "resized", "schedule"]
+__all__ = ["GramStyle", "schedule"]
 
 SMALLEST = 32
 """Side in pixels to which smaller images are extended, so that every feature layer sees something."""
@@ -115,7 +115,7 @@ class GramStyle(ImageOp):
         size = Size(x.shape[3], x.shape[2])
         with torch.inference_mode(False), torch.enable_grad():
             original = x.float().clone(memory_format=torch.contiguous_format)
-            small = resized(original, min(self.size, max(size)))
+            small = with_longest_side(original, min(self.size, max(size)))
             painted = self.paint(small)
             if painted.shape != original.shape:
                 details = luma(original) - luma(resample(small, size))
@@ -126,14 +126,13 @@ class GramStyle(ImageOp):
     def paint(self, content: Tensor) -> Tensor:
         """Return (1, 3, H, W) painted at its own size."""
         height, width = content.shape[2:]
-        padding = (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height))
-        content = F.pad(content, padding, mode="replicate")
+        content = at_least(content, SMALLEST)
         images = self.images
         if self.palette:
             images = [self.palette.between(image, content)(image) for image in images]
         canvas, done = content, 0
         for longest, steps in schedule(Size(content.shape[3], content.shape[2]), self.steps):
-            small = resized(content, longest)
+            small = with_longest_side(content, longest)
             start = small if not done else resample(canvas, Size(small.shape[3], small.shape[2])).clamp(0, 1)
             canvas = self._optimised(start, small, images, range(done + 1, done + steps + 1))
             done += steps
@@ -143,7 +142,7 @@ class GramStyle(ImageOp):
         """Return `start` after the given steps towards the style of `images`, and towards showing what
         `content` shows."""
         longest = round(max(content.shape[2:]) * self.style_size)
-        styles = [resized(image, min(longest, max(image.shape[2:]))) for image in images]
+        styles = [with_longest_side(image, min(longest, max(image.shape[2:]))) for image in images]
         objective = StyleObjective(self.features, styles, self.weights)
         content = content.contiguous(memory_format=torch.channels_last)
         canvas = start.clone(memory_format=torch.channels_last).requires_grad_()
@@ -184,10 +183,3 @@ def schedule(size: Size, steps: int) -> list[tuple[int, int]]:
     counts = [max(1, round(steps * 2**level / (2 ** len(sides) - 1))) for level in range(len(sides))]
     counts[-1] += steps - sum(counts)
     return list(zip(sides, counts, strict=True))[::-1]
-
-
-def resized(x: Tensor, longest: int) -> Tensor:
-    """Return (1, 3, H, W) with its longest side at `longest` pixels, antialiased."""
-    scale = longest / max(x.shape[2:])
-    size = [max(1, round(side * scale)) for side in x.shape[2:]]
-    return x if size == list(x.shape[2:]) else F.interpolate(x, size=size, mode="bilinear", antialias=True)

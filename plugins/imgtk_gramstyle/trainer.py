@@ -16,6 +16,7 @@ from imgtk.image import Image
 from imgtk.nn.losses import total_variation
 from imgtk.nn.normalise import Source
 from imgtk.nn.regularity import regularity, smooth_image
+from imgtk.nn.resample import with_longest_side
 from imgtk.painting.base_trainer import PaintingRecipe, PaintingTrainer, means, style_figures
 from imgtk.painting.network import StyleNetwork
 from imgtk.painting.objective import FRAME, SHIFT, PaletteObjective, StyleObjective, shift_together
@@ -25,7 +26,6 @@ from imgtk.training import CropSampler
 from imgtk.training.images import load_held_out
 from imgtk.training.sheets import beside, stacked
 from imgtk.training.weights import load_init
-from imgtk_gramstyle.gram import resized
 
 PHOTO_SIDE = 800
 """Longest side of the training photos, which are also used at half of it: crops then show things, not textures."""
@@ -90,7 +90,7 @@ class StyleTrainer(PaintingTrainer[StyleRecipe]):
             images = [smoothed(Image.open(name.strip()), recipe.style_denoise) for name in recipe.style.split(",")]
         except ImgtkError as error:
             raise TrainingError(f"the style image cannot be used: {error.message}") from None
-        self.images = [resized(image.contiguous(), recipe.style_side) for image in images]
+        self.images = [with_longest_side(image.contiguous(), recipe.style_side) for image in images]
         network = StyleNetwork(recipe.width, recipe.blocks)
         load_init(network, recipe.init, "imgtk_gramstyle", settings="width and blocks")
         self.networks = {"generator": network}

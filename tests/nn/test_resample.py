@@ -12,7 +12,7 @@ import torch
 from PIL import Image as Pillow
 
 from imgtk.geometry import Box, Size, Window
-from imgtk.nn.resample import KERNELS, resample, support
+from imgtk.nn.resample import KERNELS, resample, support, with_longest_side
 
 SCALES = [Fraction(4), Fraction(5, 2), Fraction(11, 10), Fraction(1), Fraction(2, 3), Fraction(1, 4), Fraction(7, 64)]
 
@@ -127,3 +127,13 @@ def test_it_is_the_downsampling_of_the_benchmarks(shared: Path, name: str) -> No
         )
         result = resample(high, Size(low.shape[3], low.shape[2])).clamp(0, 255).round()
         assert 10 * torch.log10(255**2 / (result - low).square().mean()) > 54, path.name
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "expected"), [((30, 20), 15, (15, 10)), ((1, 300), 3, (1, 3)), ((7, 5), 7, (7, 5))]
+)
+def test_the_longest_side(size: tuple[int, int], side: int, expected: tuple[int, int]) -> None:
+    x = torch.full((1, 3, *size), 0.4)
+    y = with_longest_side(x, side)
+    assert y.shape[2:] == expected
+    assert torch.allclose(y, torch.tensor(0.4))

@@ -10,12 +10,12 @@ from imgtk.metrics import psnr
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import gram_distance, grams
 from imgtk.nn.regularity import regularity, smooth_image
+from imgtk.nn.resample import with_longest_side
 from imgtk.registry import default
 from imgtk.testing import check_op
 from imgtk.training.recipe import load_recipe, recipe_file
 from imgtk.weights import Card, digest, locate, shipped
 from imgtk_gramstyle import STYLES
-from imgtk_gramstyle.gram import resized
 
 PICTURES = {
     "monet": "styles2/monet_water_lilies_1919.webp",
@@ -41,7 +41,7 @@ def operator(name, dtype=torch.float32, **params):
 def photo(name, side):
     """A photograph that no style was trained on, its shorter side at `side` pixels, cut to multiples of 4."""
     pixels = torch.from_numpy(getattr(skimage.data, name)()).permute(2, 0, 1)[None].float() / 255
-    pixels = resized(pixels, round(side * max(pixels.shape[2:]) / min(pixels.shape[2:])))
+    pixels = with_longest_side(pixels, round(side * max(pixels.shape[2:]) / min(pixels.shape[2:])))
     return pixels[..., : pixels.shape[2] // 4 * 4, : pixels.shape[3] // 4 * 4]
 
 
@@ -74,7 +74,7 @@ def test_gram_distance_falls_by_60_percent(name, subject, side, shared):
 
     recipe = load_recipe(StyleRecipe, path, {})
     features = load_features()
-    style = resized(Image.open(shared / PICTURES[name]).tensor().contiguous(), recipe.style_side)
+    style = with_longest_side(Image.open(shared / PICTURES[name]).tensor().contiguous(), recipe.style_side)
     target, x = grams(features(style)), photo(subject, side)
     before, after = (gram_distance(grams(features(p)), target) for p in (x, operator(name)(x)))
     assert after <= 0.4 * before
@@ -113,7 +113,7 @@ def test_large_images_hold(name):
     """Brightness and contrast of a painting do not depend on the size of the image."""
     op = operator(name, torch.bfloat16)
     x = photo("coffee", 1024)
-    small, large = op(resized(x, 384)[..., :256, :].bfloat16()).float(), op(x.bfloat16()).float()
+    small, large = op(with_longest_side(x, 384)[..., :256, :].bfloat16()).float(), op(x.bfloat16()).float()
     assert (small.mean((2, 3)) - large.mean((2, 3))).abs().max() < 0.1
     assert 0.6 < (large.std() / small.std()).item() < 1.7
 

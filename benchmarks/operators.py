@@ -2,8 +2,9 @@
 
 Both get the same values, float32 for operators, and float32 or 8 bits for libraries, whichever they take. Times are
 seconds of one processor, which other work on the machine hardly changes: of the operator's call, of the library's, and
-of a whole pipeline from an array of the library's kind to another; `relative` is the first against the second. The
-image is scikit-image's astronaut (public domain), enlarged. White balance, exposure, dehazing, wavelets, detail,
+of a whole pipeline from an array of the library's kind to another. They are called in turns; times are medians, and
+`relative` is the median of the ratios of the first to the second of the same turn. The image is scikit-image's
+astronaut (public domain), enlarged. White balance, exposure, dehazing, wavelets, detail,
 halftone, text and alpha have no counterpart in OpenCV, Pillow or scikit-image that computes the same.
 """
 
@@ -138,7 +139,7 @@ LOGO = Image.new("RGBA", (1000, 500), (255, 0, 0, 128))
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--only", default="", help="operators whose names begin so")
     options = parser.parse_args()
     whole = np.asarray(Image.fromarray(data.astronaut()).resize(SIZE, Image.Resampling.BICUBIC))
@@ -184,7 +185,8 @@ def measured(text: str, function: Function, pixels: np.ndarray, repeat: int) -> 
                 called()
                 times[name].append(process_time() - start)
     found = {name: median(values[1:]) for name, values in times.items()}  # the first call warms up
-    return {**found, "relative": found["seconds"] / found["library_seconds"]}
+    pairs = list(zip(times["seconds"], times["library_seconds"], strict=True))[1:]
+    return {**found, "relative": median(own / library for own, library in pairs)}
 
 
 def drawing(rows: list[dict[str, Any]]) -> Callable[[Any], None]:

@@ -13,6 +13,7 @@ from math import log
 import torch
 from torch import Tensor
 
+from imgtk.nn.bands import in_bands
 from imgtk.nn.colour import from_srgb, to_srgb
 from imgtk_adjust.base import LUMINANCE, MeasuredAdjustment
 
@@ -78,10 +79,12 @@ class Tonemap(MeasuredAdjustment):
         return torch.stack([bright.log().mean((1, 2, 3), keepdim=True).exp(), bright.amax((1, 2, 3), keepdim=True)])
 
     def apply(self, x: Tensor, statistics: Tensor) -> Tensor:
-        light = self.light(x)
-        bright = _luminance(light).clamp(min=DARKEST)
-        mapped = METHODS[self.method](bright, *statistics)
-        return to_srgb(light * (mapped / bright)).clamp(0, 1)
+        def mapped(x: Tensor) -> Tensor:
+            light = self.light(x)
+            bright = _luminance(light).clamp(min=DARKEST)
+            return to_srgb(light * (METHODS[self.method](bright, *statistics) / bright)).clamp(0, 1)
+
+        return in_bands(mapped, x)
 
 
 def _luminance(light: Tensor) -> Tensor:

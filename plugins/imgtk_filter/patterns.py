@@ -9,7 +9,6 @@ from math import cos, pi, radians, sin
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from imgtk.context import BuildContext
@@ -49,11 +48,17 @@ class Pixelate(Pattern):
         return [self.squares(box)]
 
     def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
-        means = F.avg_pool2d(inputs[0], self.size, ceil_mode=True)
-        count, channels, rows, columns = means.shape
-        squares = means[:, :, :, None, :, None].expand(-1, -1, -1, self.size, -1, self.size)
-        mosaic = squares.reshape(count, channels, rows * self.size, columns * self.size)
-        return cut(mosaic, window.inner)
+        pixels = inputs[0].movedim(1, -1)
+        means = self.means(self.means(pixels, 1), 2)
+        mosaic = means.repeat_interleave(self.size, 2).repeat_interleave(self.size, 1)
+        return cut(mosaic.movedim(-1, 1), window.inner)
+
+    def means(self, pixels: Tensor, axis: int) -> Tensor:
+        """Return the means of each `size` pixels on an axis, the last ones of what is left."""
+        whole = pixels.shape[axis] // self.size * self.size
+        full, rest = pixels.narrow(axis, 0, whole), pixels.narrow(axis, whole, pixels.shape[axis] - whole)
+        parts = [full.unflatten(axis, (-1, self.size)).mean(axis + 1)] if whole else []
+        return torch.cat([*parts, rest.mean(axis, keepdim=True)] if rest.numel() else parts, axis)
 
 
 @dataclass(eq=False)

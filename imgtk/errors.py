@@ -96,20 +96,21 @@ class BrokenContract(Exception):  # noqa: N818 - `blame` makes an OperatorError 
     """An operator breaks a promise; the message continues "adjust:mine (imgtk-mine 1.0) "."""
 
 
-def blame(who: str, doing: str, error: Exception) -> OperatorError:
+def blame(who: str, doing: str, error: Exception, contract: str = "This is a bug there.") -> OperatorError:
     """Say of a bug in a plugin whose it is.
 
     Args:
         who: the operator and the package that brought it: "adjust:mine (imgtk-mine 1.0)".
         doing: what failed: "when it was built".
         error: what was raised; keep it as the cause.
+        contract: where to read what was to be done.
     """
     if isinstance(error, BrokenContract):
         return OperatorError(f"{who} {error}", hint="This is a bug in that operator: `check_op` finds it.")
     first = (str(error).splitlines() or [""])[0]
     return OperatorError(
         f"{who} failed {doing}: {type(error).__name__}: {first}",
-        hint="This is a bug there. Please report it, with what the same command with --debug prints.",
+        hint=f"{contract} Please report it, with what the same command with --debug prints.",
     )
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from imgtk import API
+from imgtk.context import BuildContext
 from imgtk.engine.render import Progress
 from imgtk.errors import ImgtkError, OperatorError
 from imgtk.geometry import Extent, Geometry, Size, Window
@@ -27,6 +28,7 @@ from imgtk.params import Choice, CommaList, Flag, ImageFile, ImageInput, Integer
 from imgtk.pipeline import Pipeline
 from imgtk.registry import Registry, default
 from imgtk.testing import sample_image
+from imgtk.training.run import train
 
 
 class Turned(ImageOp):
@@ -288,6 +290,62 @@ def test_doctor_finds_weights_that_were_not_packed(installed: Any) -> None:
     assert done.returncode == 1
     said = json.loads(done.stdout)["weights"]["faulty_light/missing-x4"]
     assert said == "test:light promises them, and imgtk-light 1.5 has no such file"
+
+
+TRAINER = """
+import torch
+from torch import nn
+from imgtk.training import Recipe, Trainer
+
+class Train(Trainer[Recipe]):
+    metric, higher_is_better = "psnr", True
+
+    def __init__(self, recipe):
+        super().__init__(recipe)
+        {init}
+        self.networks = {{"generator": nn.Conv2d(3, 3, 1)}}
+
+    def updates(self, batch, networks):
+        yield "generator", {losses}
+
+    def validate(self, generator):
+        return {scores}
+
+    def sample(self, generator):
+        return torch.zeros(3, 8, 8)
+"""
+LOSSES = '{"l1": networks["generator"](batch).abs().mean()}'
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ({"init": '{}["psnr"]'}, "KeyError: 'psnr'"),
+        ({"losses": '{"l1": {}["psnr"]}'}, "KeyError: 'psnr'"),
+        ({"scores": '{}["psnr"]'}, "KeyError: 'psnr'"),
+        ({"scores": '{"error": 1.0}'}, "Train.validate gives no 'psnr': error"),
+        ({"scores": "None"}, "Train.validate gives NoneType"),
+        ({"losses": "torch.zeros(())"}, "Train.updates yields no network's name and its losses"),
+    ],
+)
+def test_faults_of_trainers_are_named(
+    what: dict[str, str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty_train.py").write_text(
+        TRAINER.format(**{"init": "pass", "losses": LOSSES, "scores": '{"psnr": 1.0}', **what})
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "faulty_train", raising=False)
+    for i in range(2):
+        Image.of(sample_image(64, 64, seed=i)).save(tmp_path / f"{i}.png", depth=8)
+    spec = OpSpec("test:mine", f"{__name__}:InPlace", "", trainer="faulty_train:Train")
+    registry = Registry.of(spec)
+    monkeypatch.setattr(registry, "context", lambda: BuildContext(origins={"test:mine": "imgtk-mine 1.5"}))
+    settings = {"steps": "1", "batch": "1", "crop": "32", "held_out": "1"}
+    with pytest.raises(ImgtkError, match=r"test:mine \(imgtk-mine 1.5\)") as caught:
+        train(spec, tmp_path, tmp_path / "out", registry=registry, overrides=settings, device="cpu")
+    assert told in caught.value.message
+    assert "docs/training.md, “Your own trainer”" in str(caught.value.hint)
 
 
 def test_every_parameter_has_a_schema(installed: Any) -> None:

@@ -152,8 +152,14 @@ class Loop:
                 update = next(updates, None)
             if update is None:
                 return
+            kind = type(self.trainer).__name__
+            match update:
+                case (str(), {**losses}) if losses:
+                    pass
+                case _:
+                    raise PluginError(f"{kind}.updates yields no network's name and its losses", hint=CONTRACT)
             if update[0] not in self.networks:
-                kind, known = type(self.trainer).__name__, ", ".join(self.networks)
+                known = ", ".join(self.networks)
                 raise PluginError(f"{kind}.updates yields {update[0]!r}, which is none of: {known}", hint=CONTRACT)
             yield update
 
@@ -164,10 +170,12 @@ class Loop:
 
     def _validate(self) -> None:
         self.scores = self._evaluated(self.trainer.validate)
-        metric = self.trainer.metric
+        metric, kind = self.trainer.metric, type(self.trainer).__name__
+        if not isinstance(self.scores, dict):
+            raise PluginError(f"{kind}.validate gives {type(self.scores).__name__}, not scores by name", hint=CONTRACT)
         if metric not in self.scores:
             found = ", ".join(self.scores) or "none"
-            raise PluginError(f"{type(self.trainer).__name__}.validate gives no {metric!r}: {found}", hint=CONTRACT)
+            raise PluginError(f"{kind}.validate gives no {metric!r}: {found}", hint=CONTRACT)
         value = self.scores[metric]
         better = self.best is None or (value > self.best if self.trainer.higher_is_better else value < self.best)
         if better:

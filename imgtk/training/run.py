@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from imgtk.context import BuildContext
 from imgtk.device import cpu_name, resolve_device
-from imgtk.errors import ImgtkError, TrainingError, blame
+from imgtk.errors import ImgtkError, PluginError, TrainingError, blame
 from imgtk.op import OpSpec
 from imgtk.registry import Registry, default
 from imgtk.training.fabric import launch
@@ -24,7 +24,7 @@ from imgtk.training.loop import Loop, Status
 from imgtk.training.processes import CollectiveError, all_ranks_equal
 from imgtk.training.recipe import Recipe, load_recipe, recipe_file
 from imgtk.training.spawn import in_processes, started_elsewhere
-from imgtk.training.trainer import build_trainer, trainer_type
+from imgtk.training.trainer import CONTRACT, build_trainer, trainer_type
 
 __all__ = ["Status", "train"]
 
@@ -159,12 +159,14 @@ def _train(job: _Job, report: Callable[[Status], None] | None) -> Path:
 
     try:
         return _trained(job, told if report else None)
+    except PluginError as error:
+        raise PluginError(f"{job.who}: {error.message}", hint=error.hint) from error
     except (ImgtkError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         if error in raised:
             raise
-        raise blame(f"{job.trainer}, the trainer of {job.who},", "in training", error) from error
+        raise blame(f"{job.trainer}, the trainer of {job.who},", "in training", error, CONTRACT) from error
 
 
 def _trained(job: _Job, report: Callable[[Status], None] | None) -> Path:

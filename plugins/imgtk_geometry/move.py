@@ -106,17 +106,17 @@ class Move(Filled):
         x, box, size = inputs[0], window.output.size, window.input_size
         if not x.numel():
             return filled(x, box, self.colour)
-        left, top = window.input.left, window.input.top
-        if self.layout(size).swap:
-            x, left, top = x.transpose(2, 3), top, left
+        left, top, axes = window.input.left, window.input.top, (2, 3)
+        if swap := self.layout(size).swap:
+            left, top, axes = top, left, (3, 2)
         (columns, rows), (width, height) = self._sources(window.output, size)
         known_rows, known_columns = _known(rows, height), _known(columns, width)
-        blocks = [
-            (top_of, left_of, _run(band, 3, columns_of))
-            for top_of, rows_of in _runs(rows[known_rows] - top, known_rows.start)
-            for band in [_run(x, 2, rows_of)]
-            for left_of, columns_of in _runs(columns[known_columns] - left, known_columns.start)
-        ]
+        blocks = []
+        for down, run in _runs(rows[known_rows] - top, known_rows.start):
+            band = _run(x, axes[0], run)
+            for across, run_across in _runs(columns[known_columns] - left, known_columns.start):
+                block = _run(band, axes[1], run_across)
+                blocks.append((down, across, block.transpose(2, 3) if swap else block))
         if len(blocks) == 1 and blocks[0][2].shape[2:] == (box.height, box.width):
             return blocks[0][2]
         result = _canvas(x, box)

@@ -30,7 +30,7 @@ def read_region(pixels: np.ndarray, box: Box) -> Tensor:
     """Return region `box` of (H, W, 1|3) pixels as (1, 3, h, w), float32, 0..1. Float pixels are not copied."""
     region = pixels[box.top : box.bottom, box.left : box.right]
     if pixels.dtype != np.float32:
-        region = region.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+        region = np.divide(region, np.float32(np.iinfo(pixels.dtype).max), dtype=np.float32)
     tensor = torch.from_numpy(region).permute(2, 0, 1)[None]
     return tensor if tensor.shape[1] == 3 else tensor.expand(-1, 3, -1, -1)
 

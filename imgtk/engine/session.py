@@ -287,7 +287,7 @@ class Session:
 
     def _probing(self, plan: Plan, side: int) -> Renderer:
         """Return what renders a synthetic image, with the statistics that tiles have."""
-        renderer = Renderer(plan, lambda box: Pixels(_ramp(box.size)))
+        renderer = Renderer(plan, lambda box: Pixels(_ramp(box.size).contiguous()))  # as large as pixels that are read
         for index, stage in enumerate(plan.stages):
             if stage.op and stage.op.facts.position_dependent and stage.extent is Extent.STATISTICS:
                 part = -(-side // 4 // stage.op.geometry.multiple) * stage.op.geometry.multiple

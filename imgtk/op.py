@@ -181,13 +181,10 @@ class ImageOp(ABC):
     pixels also defines `output_size`, `regions` and `placement`.
 
     Attributes:
-        on_step: WHOLE operators that take long call it, when it is set, with the number of steps done and of all.
-        backend: builds `forward_fn` in another runtime than torch; the engine sets it before `to`.
-        forward_fn: what operators with a `network` call instead of it; `to` makes it.
+        forward_fn: what operators with a `network` call instead of it: `to` makes it in torch, and another runtime may
+            take its place.
     """
 
-    on_step: Callable[[int, int], None] | None = None
-    backend: Callable[[nn.Module, torch.device, torch.dtype], Callable[[Tensor], Tensor]] | None = None
     forward_fn: Callable[[Tensor], Tensor]
 
     @cached_property
@@ -300,7 +297,7 @@ class ImageOp(ABC):
         By itself this makes `forward_fn` from the `network`, if there is one.
         """
         if self.network is not None:
-            self.forward_fn = (self.backend or in_torch)(self.network, device, dtype)
+            self.forward_fn = in_torch(self.network, device, dtype)
 
     def check(self, size: Size) -> None:
         """Raise an ImgtkError if the operator does not support images of `size`. The engine calls it before it

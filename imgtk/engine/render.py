@@ -23,6 +23,7 @@ from imgtk.errors import ImgtkError, MemoryLimitError
 from imgtk.geometry import NOTHING, NOWHERE, Box, Extent, Size
 from imgtk.language.graph import INPUT, SAVE
 from imgtk.op import MEASURED_PIXELS
+from imgtk.steps import steps_reported
 
 Source = Callable[[Box], Pixels]
 """Gives a region of the input images: colour as (N, 3, H, W), float32, 0..1, on the CPU."""
@@ -266,27 +267,30 @@ class Renderer:
         override = dtype is not None and dtype != stage.dtype
         dtype = dtype or stage.dtype
         inputs = [pixels[i] if i in pixels else (self._empty(i, NOTHING), NOWHERE) for i in stage.inputs]
+        running = vars(stage.op).get("forward_fn")
         if override:
             stage.op.to(self.plan.device, dtype)
         try:
             statistics = self.statistics.get(index)
             if stage.extent is Extent.STATISTICS and stage.op.facts.position_dependent:
                 statistics = self._measured(index)
-            if stage.extent is Extent.WHOLE:
-                stage.op.on_step = partial(self._report_step, stage) if self.report else None
-            return rendered(
-                stage.op,
-                stage.who,
-                region,
-                inputs,
-                [self.plan.stages[i].size for i in stage.inputs],
-                stage.size,
-                torch.empty(self.count, 0, dtype=dtype, device=self.plan.device),
-                statistics,
-            )
+            whole = stage.extent is Extent.WHOLE
+            with steps_reported(partial(self._report_step, stage) if whole and self.report else None):
+                return rendered(
+                    stage.op,
+                    stage.who,
+                    region,
+                    inputs,
+                    [self.plan.stages[i].size for i in stage.inputs],
+                    stage.size,
+                    torch.empty(self.count, 0, dtype=dtype, device=self.plan.device),
+                    statistics,
+                )
         finally:
             if override:
                 stage.op.to(self.plan.device, stage.dtype)
+                if running is not None:  # perhaps by another runtime
+                    stage.op.forward_fn = running
 
     def _empty(self, index: int, size: Size) -> Pixels:
         """Return the room for pixels of a stage."""

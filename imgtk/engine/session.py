@@ -227,9 +227,11 @@ class Session:
 
     def _move(self, stage: Stage, backend: Backend | None) -> None:
         assert stage.op is not None
-        stage.op.backend = backend
         with blamed(stage.who, "loading"):
             stage.op.to(self.device, stage.dtype)
+            network = stage.op.network
+        if backend and network is not None:
+            stage.op.forward_fn = backend(network, self.device, stage.dtype)
 
     def _with_tiles(self, whole: Plan, dtype: torch.dtype, budget: int | None) -> Plan:
         tile, limit = self.settings.tile, self.settings.max_memory

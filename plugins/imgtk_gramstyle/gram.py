@@ -24,6 +24,7 @@ from imgtk.painting import style_weights
 from imgtk.painting.blend import Blend
 from imgtk.painting.objective import SHIFT, StyleObjective, shift_together
 from imgtk.painting.palette import PALETTES
+from imgtk.steps import report_step
 
 __all__ = ["GramStyle", "schedule"]
 
@@ -58,9 +59,6 @@ class GramStyle(ImageOp):
         seed: of the random shifts; None for that of `context`.
         backbone: see `load_features`.
         context: of the pipeline that builds the operator.
-
-    Attributes:
-        on_step: called after every step with the number of steps done and of all.
 
     Raises:
         ParameterError: another number of weights than of style images, or weights that are all 0.
@@ -158,8 +156,7 @@ class GramStyle(ImageOp):
             optimiser.step()
             with torch.no_grad():
                 canvas.clamp_(0, 1)
-            if self.on_step:
-                self.on_step(step, self.steps)
+            report_step(step, self.steps)
         return canvas.detach()
 
     def summary(self) -> Mapping[str, str]:

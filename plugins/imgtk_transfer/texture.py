@@ -17,6 +17,7 @@ from imgtk.nn.resample import resample
 from imgtk.op import Facts, ImageOp
 from imgtk.painting.blend import Blend
 from imgtk.painting.palette import PALETTES
+from imgtk.steps import report_step
 from imgtk_transfer.quilting import CELLS, assemble, matched, quilt
 from imgtk_transfer.reference import read_reference
 
@@ -44,9 +45,6 @@ class TextureTransfer(ImageOp):
         coherence: from 0, where pieces only show the image, to 1, where they only agree with each other.
         seed: of the choice among pieces that fit equally well; None for that of `context`.
         context: of the pipeline that builds the operator.
-
-    Attributes:
-        on_step: called with the number of waves of blocks that are laid, and of all.
 
     Raises:
         ReadError: the texture or the mask is not there, or no image.
@@ -101,7 +99,7 @@ class TextureTransfer(ImageOp):
         factor = self.style_size * max(small.shape[2:]) / max(original.shape[2:])
         texture = mirrored(resized(original, factor), CELLS * cells[0])
         light = matched(luma(small), luma(texture))
-        pieces = quilt(light, texture, cells, self.coherence, self.seed, self.on_step)
+        pieces = quilt(light, texture, cells, self.coherence, self.seed, report_step)
         size = (x.shape[2], x.shape[3])
         if scale == 1:
             return assemble(pieces, texture, 1, size)

@@ -47,6 +47,7 @@ import os
 import time
 from imgtk.geometry import Extent, Geometry
 from imgtk.op import ImageOp
+from imgtk.steps import report_step
 
 class Sleep(ImageOp):
     geometry = Geometry()
@@ -64,8 +65,7 @@ class Wait(ImageOp):
         steps = int(self.seconds * 50)
         for step in range(steps):
             time.sleep(0.02)
-            if self.on_step:
-                self.on_step(step + 1, steps)
+            report_step(step + 1, steps)
         return x.clone()
 
 class Crash(Sleep):

@@ -63,7 +63,4 @@ class SpandrelUpscale(Upscale):
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move the network, but not to channels_last: many of these networks assume the usual order."""
-        if self.backend:
-            super().to(device, dtype)
-        else:
-            self.forward_fn = deepcopy(self.network).to(device=device, dtype=dtype)
+        self.forward_fn = deepcopy(self.network).to(device=device, dtype=dtype)

@@ -13,6 +13,7 @@ from imgtk.nn.resample import resample
 from imgtk.painting.objective import StyleObjective, shift_together
 from imgtk.params import CommaList, File, Number
 from imgtk.registry import default
+from imgtk.steps import steps_reported
 from imgtk.testing import sample_image
 from imgtk_gramstyle.gram import DETAILS, schedule
 
@@ -132,9 +133,9 @@ def test_a_mask_of_another_size_is_refused_before_painting(features_file, style_
 @torch.inference_mode()
 def test_it_tells_how_far_it_is(gram):
     op, steps = gram(), []
-    op.on_step = lambda done, total: steps.append((done, total))
     for size in ((40, 32), (300, 280)):  # the larger one is painted at two sizes
-        op(sample_image(*size))
+        with steps_reported(lambda done, total: steps.append((done, total))):
+            op(sample_image(*size))
         assert steps == [(1, 3), (2, 3), (3, 3)]
         steps.clear()
 

@@ -14,6 +14,7 @@ from imgtk.errors import ParameterError, ReadError
 from imgtk.nn.colour import luma
 from imgtk.op import ImageOp
 from imgtk.registry import default
+from imgtk.steps import steps_reported
 from imgtk.testing import check_op, sample_image
 from imgtk_transfer.quilting import Pieces, assemble, matched, quilt, right_of_cut
 from imgtk_transfer.texture import mirrored
@@ -128,8 +129,8 @@ def test_time_does_not_grow_with_the_image(written: Any) -> None:
     path, steps = written(sample_image(60, 50, seed=3)), []
     for side in (64, 300):
         op, seen = build(path, size=64), []
-        op.on_step = lambda done, total, seen=seen: seen.append((done, total))
-        op(sample_image(side, side))
+        with steps_reported(lambda done, total, seen=seen: seen.append((done, total))):
+            op(sample_image(side, side))
         assert [done for done, _ in seen] == list(range(1, len(seen) + 1))
         assert {total for _, total in seen} == {len(seen)}
         steps.append(len(seen))

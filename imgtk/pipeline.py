@@ -15,19 +15,17 @@ from torch import Tensor
 from imgtk.diagram import DiagramNode, svg
 from imgtk.engine import Settings, from_disk
 from imgtk.engine.from_disk import FileResult
-from imgtk.engine.in_memory import blank, render_images, resolved_for
+from imgtk.engine.in_memory import blank, render_batches, render_images, resolved_for
 from imgtk.engine.plan import Plan
 from imgtk.engine.render import Progress
 from imgtk.engine.saves import save_files
 from imgtk.engine.session import Session
 from imgtk.engine.settings import SettingsOptions
-from imgtk.errors import UsageError
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.io import MAX_PIXELS
 from imgtk.io.header import Header
 from imgtk.io.options import WriteOptions
-from imgtk.io.read import read_headers
 from imgtk.language import dump_yaml, load_yaml, parse, stage_lines, to_text
 from imgtk.language.graph import Graph
 from imgtk.registry import Registry, default
@@ -57,20 +55,9 @@ class Pipeline:
         DeviceError: for a device that does not exist, or a number format that the backend does not support.
         BackendError: for a backend that is not installed, or not available for the device.
 
-    >>> import numpy as np
-    >>> pipeline = Pipeline("upscale:bicubic x2 | adjust:sharpen 0.5", device="cpu")
-    >>> result = pipeline(np.zeros((48, 64, 3), np.uint8))
-    >>> print(result.size, result.pixels.dtype)
-    128x96 uint8
-    >>> print(pipeline)
-    upscale:bicubic x2 | adjust:sharpen 0.5
-    >>> Pipeline("upscale:bicubik x2")
-    Traceback (most recent call last):
-        ...
-    imgtk.errors.PipelineError: unknown operator 'upscale:bicubik'
-      upscale:bicubik x2
-      ^^^^^^^^^^^^^^^
-      Did you mean upscale:bicubic or ...?
+    >>> pipeline = Pipeline("generate:gradient 64x48 | upscale:bicubic x2", device="cpu")
+    >>> print(pipeline().size)
+    128x96
     """
 
     def __init__(
@@ -187,20 +174,10 @@ class Pipeline:
             UsageError: for images of several kinds.
             ImgtkError: as a call does.
         """
-        if len({(image.size, image.pixels.dtype) for image in images}) > 1:
-            raise UsageError("a batch takes images of one size and sample format")
-        plan = plan or self.plan_for(images[0])
-        most = self.most_at_once(plan)
-        results: list[Image] = []
-        for start in range(0, len(images), most):
-            part = images[start : start + most]
-            files = self.saves(part[0].path.stem if part[0].path else None)
-            results += render_images(self._session, part, plan, files, progress)
-        return results
+        return render_batches(self._session, images, plan or self.plan_for(images[0]), progress)
 
     def most_at_once(self, plan: Plan) -> int:
-        """Return how many images can share a batch: those that are small together, if torch computes each in one
-        piece."""
+        """Return how many images can share a batch: more than one only if torch computes each in one piece."""
         return self._session.most_at_once(plan)
 
     def run_file(
@@ -233,20 +210,15 @@ class Pipeline:
             MemoryLimitError: if an operator needs the whole image, and that does not fit into memory.
             ImgtkError: of other kinds, for errors during the run.
         """
-        from imgtk.io.large import check_installed
-
-        check_installed(source)
-        source, target = Path(source), Path(target)
-        headers = read_headers(source, max_pixels=max_pixels)
-        made = (str(self), str(source), source.stat().st_mtime_ns, str(self.dtype), self.settings.seed, options.depth)
+        files, kept = self.saves(name or Path(source).stem), str(self) if resume else None
         return from_disk.render_file(
             self._session,
-            source,
-            headers,
-            target,
-            self.saves(name or source.stem),
+            Path(source),
+            Path(target),
+            files,
             options,
-            made=repr(made) if resume else None,
+            max_pixels=max_pixels,
+            kept=kept,
             progress=progress,
         )
 

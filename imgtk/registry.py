@@ -36,7 +36,7 @@ from imgtk.hookspecs import NAMED
 from imgtk.op import ImageOp, OpSpec
 from imgtk.plugin_folders import decorated, in_folder, plugin_folders
 from imgtk.preset import Preset
-from imgtk.spec_check import LOCATION, check_spec
+from imgtk.spec_check import check_architecture, check_spec
 from imgtk.weights.architecture import Architecture
 
 __all__ = ["PluginInfo", "Registry", "check_spec", "default"]
@@ -82,13 +82,6 @@ class Registry:
     >>> registry = default()
     >>> registry.spec("adjust:blur").summary
     'Blur by a Gaussian.'
-    >>> [param.name for param in registry.spec("adjust:blur").params]
-    ['radius']
-    >>> registry.spec("adjust:blurr")
-    Traceback (most recent call last):
-        ...
-    imgtk.errors.UsageError: unknown operator 'adjust:blurr'
-      Did you mean adjust:blur or ...?
     """
 
     def __init__(self) -> None:
@@ -346,12 +339,7 @@ class Registry:
     def _check_architectures(self, architectures: Iterable[Architecture], distribution: str) -> None:
         names = {known.name for known in self._architectures}
         for architecture in architectures:
-            if not isinstance(architecture, Architecture):
-                kind = type(architecture).__name__
-                raise PluginError(f"an architecture must be an imgtk.weights.architecture.Architecture, got {kind}")
-            if not LOCATION.fullmatch(str(architecture.detect)):
-                place = f"{architecture.name}: detect {architecture.detect!r}"
-                raise PluginError(f"{place} is not like `package.module:function`")
+            check_architecture(architecture)
             if architecture.name in names:
                 raise PluginError(f"{distribution} brings the architecture {architecture.name!r}, which already exists")
             names.add(architecture.name)

@@ -1,4 +1,4 @@
-"""Checks the descriptions of operators. Imports no torch."""
+"""Checks the descriptions of operators and architectures. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import re
 from imgtk.errors import PluginError
 from imgtk.op import CONTEXT, OpSpec
 from imgtk.params import REQUIRED, ImageInput, Param, ParamType
+from imgtk.weights.architecture import Architecture
 
-__all__ = ["LOCATION", "RESERVED", "check_spec"]
+__all__ = ["RESERVED", "check_architecture", "check_spec"]
 
 RESERVED = frozenset({"as", "in", "save"})
 """Words of the language, which cannot name operators."""
 
 _OPERATOR = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9-]*)?")
 _PARAMETER = re.compile(r"[a-z][a-z0-9-]*")
-LOCATION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_LOCATION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 """Where code is: `package.module:name`."""
 
 
@@ -28,7 +29,7 @@ def check_spec(spec: object) -> None:
     if spec.name in RESERVED:
         raise PluginError(f"operator name {spec.name!r} is reserved")
     for role, location in (("impl", spec.impl), ("trainer", spec.trainer)):
-        if (location is not None or role == "impl") and not LOCATION.fullmatch(str(location)):
+        if (location is not None or role == "impl") and not _LOCATION.fullmatch(str(location)):
             raise PluginError(f"{spec.name}: {role} {location!r} is not like `package.module:Class`")
     seen: set[str] = set()
     for param in spec.params:
@@ -50,3 +51,13 @@ def _check_param(param: object, op: str) -> None:
             raise PluginError(f"{op}: {param.name}: an image cannot have a default, but None if it may be left out")
     elif param.default is not REQUIRED and param.default is not None and not param.type.accepts(param.default):
         raise PluginError(f"{op}: {param.name}: default {param.default!r} is not {param.type.describe()}")
+
+
+def check_architecture(architecture: object) -> None:
+    """Raise PluginError, naming it, if an architecture is malformed."""
+    if not isinstance(architecture, Architecture):
+        kind = type(architecture).__name__
+        raise PluginError(f"an architecture must be an imgtk.weights.architecture.Architecture, got {kind}")
+    if not _LOCATION.fullmatch(str(architecture.detect)):
+        place = f"{architecture.name}: detect {architecture.detect!r}"
+        raise PluginError(f"{place} is not like `package.module:function`")

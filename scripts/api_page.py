@@ -66,7 +66,8 @@ PUBLIC = {
         "imgtk.weights.public",
     ),
     "Parts of networks": (
-        *("imgtk.nn.alpha", "imgtk.nn.arrays", "imgtk.nn.bands", "imgtk.nn.blend", "imgtk.nn.blur", "imgtk.nn.colour"),
+        *("imgtk.nn.alpha", "imgtk.nn.arrays", "imgtk.nn.bands", "imgtk.nn.blend", "imgtk.nn.blur"),
+        *("imgtk.nn.border", "imgtk.nn.colour"),
         *("imgtk.nn.degradation", "imgtk.nn.discriminators"),
         *(
             "imgtk.nn.features",

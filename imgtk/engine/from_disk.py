@@ -28,6 +28,7 @@ from imgtk.io.depth import to_depth
 from imgtk.io.formats import TIFF, format_of
 from imgtk.io.header import Header
 from imgtk.io.options import WriteOptions
+from imgtk.io.read import read_headers
 from imgtk.io.write import natural_depth
 from imgtk.language.graph import INPUT, SAVE
 from imgtk.op import ImageOp
@@ -67,22 +68,22 @@ def exceeds_memory(session: Session, image: Header) -> bool:
 def render_file(
     session: Session,
     source: Path,
-    headers: Sequence[Header],
     target: Path,
     files: Mapping[int, Path],
     options: WriteOptions,
     *,
-    made: str | None,
+    max_pixels: int,
+    kept: str | None,
     progress: Callable[[Progress], None] | None,
 ) -> FileResult:
-    """Render the pages of `source` one by one into `target`.
+    """Render the pages of `source` one by one into `target`. Needs `imgtk[large]`.
 
     Args:
-        headers: of each page.
         files: what `save` stages write, by their ids.
-        made: what the result is made from, in words: what is computed is kept until the file is written, and a later
-            run of the same words goes on with it. None to keep nothing.
         options: as for `imgtk.io.write`.
+        max_pixels: as for `imgtk.io.read`, for each page.
+        kept: text of the pipeline: what is computed is kept until the file is written, and a later run of the same
+            pipeline on the same file continues it. None to keep nothing.
         progress: called after every tile.
 
     Raises:
@@ -91,8 +92,12 @@ def render_file(
         MemoryLimitError: if an operator must see the whole image, and that does not fit into memory.
         ImgtkError: of other kinds, for errors during the run.
     """
-    from imgtk.io.large import check_encoder, drafts, opened, output
+    from imgtk.io.large import check_encoder, check_installed, drafts, opened, output
 
+    check_installed(source)
+    headers = read_headers(source, max_pixels=max_pixels)
+    seed, dtype = session.settings.seed, str(session.dtype)
+    made = repr((kept, str(source), source.stat().st_mtime_ns, dtype, seed, options.depth)) if kept else None
     _check_pages(source, len(headers), target, files)
     plans = [_plan_in_pieces(session, header) for header in headers]
     replacing = session.settings.overwrite
@@ -107,7 +112,7 @@ def render_file(
         total += size.pixels * channels * (options.depth or header.depth) // 8
     notes: list[str] = []
     sizes: list[Size] = []
-    with drafts(target, made) as kept, output(target, total, session.memory, kept, options) as result:
+    with drafts(target, made) as folder, output(target, total, session.memory, folder, options) as result:
         for page, (header, plan) in enumerate(zip(headers, plans, strict=True)):
             with opened(source, header, page, target, session.memory) as image:
                 _, has_alpha = _layout(plan, image.channels == 1, image.has_alpha)

@@ -19,15 +19,15 @@ from imgtk.engine.pixels import opacity_trusted, quantised, read_regions
 from imgtk.engine.plan import Plan, stored_bytes
 from imgtk.engine.planes import Pixels
 from imgtk.engine.render import Progress, Renderer
-from imgtk.engine.saves import check_saves
+from imgtk.engine.saves import check_saves, save_files
 from imgtk.engine.session import Session
 from imgtk.engine.statistics import thumbnail_statistics
-from imgtk.errors import MemoryLimitError
+from imgtk.errors import MemoryLimitError, UsageError
 from imgtk.geometry import Box, Size
 from imgtk.image import Image
 from imgtk.io.carried import moved
 
-__all__ = ["blank", "render_images", "resolved_for"]
+__all__ = ["blank", "render_batches", "render_images", "resolved_for"]
 
 Samples = tuple[np.ndarray, np.ndarray | None]
 """Colours (H, W, 1|3) and alpha (H, W)."""
@@ -79,6 +79,26 @@ def render_images(
         results = _collected(renderer, images)
     notes = (*plan.notes, *renderer.notes)
     return [_finished(plan, one, result, notes) for one, result in zip(images, results, strict=True)]
+
+
+def render_batches(
+    session: Session, images: Sequence[Image], plan: Plan, progress: Callable[[Progress], None] | None = None
+) -> list[Image]:
+    """Return the results of any number of images of one size and sample format, as many at the same time as can be.
+
+    Raises:
+        UsageError: for images of several kinds.
+        ImgtkError: as `render_images` does.
+    """
+    if len({(image.size, image.pixels.dtype) for image in images}) > 1:
+        raise UsageError("a batch takes images of one size and sample format")
+    most = session.most_at_once(plan)
+    results: list[Image] = []
+    for start in range(0, len(images), most):
+        part = images[start : start + most]
+        files = save_files(session.graph, part[0].path.stem if part[0].path else None)
+        results += render_images(session, part, plan, files, progress)
+    return results
 
 
 def resolved_for(

@@ -1,15 +1,12 @@
 """What serving costs: throughput of served runs over that of `imgtk run`, overhead of a small job, seconds to the page.
 
-    python benchmarks/serve.py [--json benchmarks/results/serve.json]
+    python benchmarks/serve.py
 
-Both sides run on the same cores, in turn, several times, and medians are told: so other work on the machine harms both
-alike. Everything stays on this machine's loopback.
+Both sides are warm and take turns. Everything stays on this machine's loopback.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -26,10 +23,10 @@ import httpx
 from PIL import Image
 from skimage import data
 
-from imgtk.bench.machine import machine
+from common import arguments, bars, record
 from imgtk.client import Client
 
-PIPELINE, IMAGES, SIDE, ROUNDS = "upscale:compact x4", 8, 160, 7
+PIPELINE, IMAGES, SIDE = "upscale:compact x4", 4, 160
 SMALL, JOBS = "adjust:gamma 1.5", 40
 STARTS = 5
 
@@ -55,7 +52,8 @@ def server(*words: str) -> Iterator[tuple[str, float]]:
     """A server's address, and the seconds until it gave the page."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "imgtk", "serve", "--port", "0", "--quiet", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         assert process.stdout
         url = process.stdout.readline().strip()
@@ -127,40 +125,43 @@ def overheads(url: str, image: Path) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
-    target = parser.parse_args().json
+    parser = arguments(__doc__)
+    parser.add_argument("--repeat", type=int, default=15, help="rounds of all images; the median counts")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         files = images(folder)
         pages = []
-        for _ in range(STARTS - 1):
+        for _ in range(STARTS):
             with server() as (_, page):
                 pages.append(page)
         rounds = []
-        with server() as (url, page), runner(files, folder) as alone:
-            pages.append(page)
-            alone(), served(url, files)  # both are warm then
-            for _ in range(ROUNDS):
-                rounds.append({"run_seconds": alone(), "served_seconds": served(url, files)})
+        with server() as (url, _), runner(files, folder) as alone:
+            alone(), served(url, files)
+            for number in range(options.repeat):
+                first = alone() if number % 2 else None
+                through = served(url, files)
+                rounds.append((first or alone(), through))
             small = overheads(url, files[0])
-    result = {
-        "machine": machine(),
+    ratios = [run / through for run, through in rounds]
+    what = f"`{PIPELINE}` on {IMAGES} images of {SIDE}x{SIDE}"
+    rows = [
+        _row(f"throughput of {what}, served, over that of `imgtk run`", "times", ratios),
+        _row(f"`{SMALL}` on a warm worker, beyond reading, computing and writing", "ms", small),
+        _row("start of `imgtk serve` until the page is sent", "s", pages),
+    ]
+    sides = dict(zip(("imgtk run", "served"), map(statistics.median, zip(*rounds, strict=True)), strict=True))
+    record("serve", rows, options.out, bars(sides, f"{PIPELINE}, {IMAGES} images", "seconds"))
+
+
+def _row(what: str, unit: str, values: list[float]) -> dict[str, Any]:
+    return {
+        "what": what,
+        "figure": statistics.median(values),
+        "unit": unit,
         "cpus": len(os.sched_getaffinity(0)),
-        "pipeline": PIPELINE,
-        "images": IMAGES,
-        "rounds": rounds,
-        "throughput_ratio": statistics.median(one["run_seconds"] / one["served_seconds"] for one in rounds),
-        "overhead_ms": statistics.median(small),
-        "overhead_ms_all": [round(value, 2) for value in small],
-        "page_seconds": statistics.median(pages),
-        "page_seconds_all": [round(value, 3) for value in pages],
+        "all": [round(value, 4) for value in values],
     }
-    print(f"throughput: {result['throughput_ratio']:.2f} of `imgtk run`")
-    print(f"overhead of a small job: {result['overhead_ms']:.1f} ms")
-    print(f"page after: {result['page_seconds']:.2f} s")
-    if target:
-        target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

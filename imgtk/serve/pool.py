@@ -114,6 +114,8 @@ class WorkerHandle:
 
     def start(self) -> None:
         """Start the process. It takes tasks some seconds later: see `wait_ready`."""
+        if self._closing:
+            return
         ours, theirs = self._context.Pipe()
         name = f"imgtk-{self.label}"
         process = self._context.Process(target=work, args=(theirs, *self._arguments), name=name, daemon=True)

@@ -31,6 +31,9 @@ __all__ = ["Service"]
 
 MAX_SEED = 2**31 - 1
 
+PAGE_SECONDS = 0.2
+"""Seconds in which the server does nothing but answer, after its start."""
+
 log = logging.getLogger("imgtk.serve")
 
 
@@ -80,9 +83,9 @@ class Service:
         self._newest: dict[str, PlanTask] = {}
 
     def start(self) -> None:
-        """Start the processes, and the queue."""
+        """Start the queue and, a moment later, the processes: on a single core they would delay the page."""
         for worker in (*self.jobs.workers, self.inspector):
-            worker.start()
+            asyncio.get_running_loop().call_later(PAGE_SECONDS, worker.start)
         self.jobs.start()
 
     async def close(self) -> None:

@@ -15,11 +15,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from imgtk.geometry import Size, Window
 from imgtk.image import Image
 from imgtk.op import ImageOp, OpSpec, Planes
 from imgtk.registry import default
+from imgtk.testing.devices import other_device
 
-SPECS = {spec.name: spec for spec in default().specs if not spec.generates and spec.name.partition(":")[0] != "test"}
+ALL = {spec.name: spec for spec in default().specs if spec.name.partition(":")[0] != "test"}
+SPECS = {name: spec for name, spec in ALL.items() if not spec.generates}
+GENERATORS = [name for name, spec in ALL.items() if spec.generates]
 PARAMS: dict[str, dict[str, Any]] = {
     "adjust:curves": {"points": "0:0,0.5:0.6,1:1"},
     "adjust:lut": {"file": "identity.cube"},
@@ -39,6 +43,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "style:texture": {"image": "style.png", "steps": 1},
     "text": {"text": "a"},
     **{name: {"file": "style.png"} for name in ("adjust:match-histogram", "mask", "overlay", "watermark")},
+    "generate:texture": {"image": "style.png"},
     "translate:cyclegan": {"model": "photo2monet"},
     "translate:pix2pix": {"model": "sketch2photo"},
     **{f"{task}:{kind}": {"scale": "x2"} for task in ("upscale", "resize") for kind in ("area", "bicubic", "bilinear")},
@@ -92,6 +97,15 @@ def test_nothing_stays_behind(name: str, dtype: torch.dtype, monkeypatch: pytest
         return
     assert output.device.type == "meta"
     assert output.dtype in (dtype, torch.float32)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_generators_mix_no_devices(name: str) -> None:
+    with other_device() as device, torch.no_grad():
+        op = default().build(name, **PARAMS.get(name, {}))
+        op.to(device, torch.float32)
+        size = op.output_size(Size(32, 24))
+        assert op.render(window=Window.whole(size)).shape[2:] == (size.height, size.width)
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -11,7 +11,11 @@ import torch
 from imgtk.image import Image
 from imgtk.op import OpSpec
 from imgtk.registry import Registry, default
+from imgtk.testing.devices import StayedOnCPUError, other_device
 from imgtk.testing.images import sample_image
+from imgtk.training.images import image_files
+from imgtk.training.recipe import load_recipe
+from imgtk.training.trainer import build_trainer, trainer_type
 from imgtk.weights import read_state
 from imgtk.weights.architecture import network_of
 
@@ -34,7 +38,8 @@ def check_trainer(
 
     It trains three steps; then again, interrupted after two and resumed, which must give the same weights, to the last
     bit. If an architecture of the registry belongs to the operator, the exported weights must be told by it; if the
-    operator takes `model=`, it must run with them.
+    operator takes `model=`, it must run with them. A step, `validate` and `sample` on another device, without values,
+    find tensors that stay on the CPU.
 
     Args:
         op: the description of the operator, or the name of an installed one.
@@ -61,6 +66,45 @@ def check_trainer(
             other = read_state(parts)[key]
             assert torch.equal(tensor, other), f"{spec.name}: resumed, {key} becomes another than in one run"
         _check_export(spec, registry, whole)
+        _check_device(spec, registry, data, overrides)
+
+
+def _check_device(spec: OpSpec, registry: Registry, data: Path, overrides: Mapping[str, str]) -> None:
+    try:
+        with other_device() as device:
+            one_step(spec, registry, data, overrides, device)
+    except StayedOnCPUError as error:
+        raise AssertionError(f"{spec.name}: on another device its trainer mixes tensors: {error}") from error
+    except Exception:
+        return  # values that are made up may not suit it
+
+
+def one_step(
+    spec: OpSpec, registry: Registry, data: Path, overrides: Mapping[str, str], device: torch.device
+) -> dict[str, float]:
+    """Draw a batch, update every network once, validate and sample. Returns the losses by "network/loss"."""
+    assert spec.trainer
+    recipe = load_recipe(trainer_type(spec.trainer).recipe_type, None, overrides)
+    trainer, files = build_trainer(spec.trainer, recipe, registry.context()), image_files(data)
+    trainer.device = device
+    for module in (*trainer.frozen, *trainer.networks.values()):
+        module.to(device)
+    for module in trainer.frozen:
+        module.eval().requires_grad_(False)
+    trainer.prepare()
+    optimizers = {name: trainer.optimizer(name) for name in trainer.networks}
+    trainer.load_validation(files[: recipe.held_out])
+    batch = trainer.draw(trainer.load_images(files, device), torch.Generator().manual_seed(0)).to(device)
+    values: dict[str, float] = {}
+    for name, losses in trainer.updates(batch, trainer.networks):
+        optimizers[name].zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        optimizers[name].step()
+        values |= {f"{name}/{loss}": value.item() for loss, value in losses.items()}
+    with torch.no_grad():
+        trainer.validate(trainer.networks["generator"].eval())
+        trainer.sample(trainer.networks["generator"])
+    return values
 
 
 def _made_up(folder: Path) -> Path:

@@ -56,13 +56,7 @@ class NetworkOp(ImageOp):
 
     def load(self, path: Path) -> Any:
         """Load the network of a checkpoint, as `load_network`. Raises WeightsError."""
-        return load_network(
-            path,
-            self.context.architectures,
-            self.kind,
-            f"and this operator takes {self.kind.__name__}",
-            "`imgtk models` lists the weights, with their operators.",
-        )
+        return load_network(path, self.context.architectures, self.kind)
 
     @property
     def weight_files(self) -> Sequence[Path]:
@@ -88,7 +82,7 @@ class NetworkOp(ImageOp):
 
 
 def load_network(
-    path: Path, architectures: Iterable[Architecture], kind: type[N], refusal: str, hint: str | None = None
+    path: Path, architectures: Iterable[Architecture], kind: type[N], refusal: str = "", hint: str | None = None
 ) -> N:
     """Load the network of a checkpoint on the CPU, in the file's dtype, ready for inference.
 
@@ -96,7 +90,7 @@ def load_network(
         path: the checkpoint.
         architectures: those that it may be of, such as `BuildContext.architectures`.
         kind: class that the network must be of.
-        refusal: end of the message about another one: "which is not an upscaling network".
+        refusal: end of the message about another one, "which is not an upscaling network"; by default it names `kind`.
         hint: what to do then.
 
     Raises:
@@ -105,5 +99,7 @@ def load_network(
     """
     network = network_of(read_state(path), architectures, str(path))
     if not isinstance(network, kind):
+        refusal = refusal or f"and this operator takes {kind.__name__}"
+        hint = hint or "`imgtk models` lists the weights, with their operators."
         raise WeightsError(f"{path} holds {type(network).__name__}, {refusal}", hint=hint)
     return network

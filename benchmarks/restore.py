@@ -1,10 +1,14 @@
-"""Restoration: noise taken away by `restore:denoise` and by OpenCV's filters, beside published figures.
+"""Restoration: noise, JPEG and blur taken away by us and by classic methods, beside published figures.
 
-    python benchmarks/restore.py --data FOLDER
+    python benchmarks/restore.py --data FOLDER --task TASK
 
-FOLDER holds clean images, such as Kodak's. All methods are given the same 8-bit images. A row "unclipped" is of
-Gaussian noise as papers add it: neither rounded nor cut off at black and white, which is easier. Median and bilateral
-filter have the better of two settings, chosen by PSNR on the same images; non-local means has h = 0.8 sigma.
+FOLDER holds clean images, such as Kodak's. All methods are given the same 8-bit images. Those of OpenCV have the better
+of two settings, chosen by PSNR on the same images; non-local means has h = 0.8 sigma.
+
+- noise: a row "unclipped" is of Gaussian noise as papers add it: neither rounded nor cut off at black and white, which
+  is easier.
+- jpeg: in colour, as OpenCV writes it, and gray, as papers have it. Their images are others.
+- blur: out of focus or moved, and noise of one step. Richardson-Lucy is told the blur, and the others are not.
 """
 
 from __future__ import annotations
@@ -22,18 +26,38 @@ from torch import Tensor
 
 from common import arguments, record
 from imgtk.metrics import psnr, psnr_y, ssim_y
+from imgtk.nn.degradation import blur as convolved
+from imgtk.nn.degradation import kernels
 from imgtk.registry import default
 from imgtk.training.images import image_files, load_image
+from imgtk_restore.degrade import disc_kernels, line_kernels
 
 Filter = Callable[[np.ndarray], np.ndarray]
 
 NOISE = (15, 25, 50)
+QUALITIES = (10, 20, 40)
+RINGING = 10.0
+"""Strength of OpenCV's filters against JPEG: that of noise with as large a standard deviation."""
+BLURS = {
+    "Gaussian 1.5": lambda: kernels(torch.tensor([10.0]), torch.tensor([1.5]), torch.tensor([1.5])),
+    "disc 2": lambda: disc_kernels(torch.tensor([2.0])),
+    "disc 3": lambda: disc_kernels(torch.tensor([3.0])),
+    "motion 8": lambda: line_kernels(torch.tensor([8.0]), torch.tensor([0.5])),
+}
+BORDER = 16
+"""Pixels at the borders of blurred images that are cut off: they would depend on what lies beyond."""
 
 PUBLISHED = {
-    # Zhang, Zuo and Zhang 2018 (FFDNet), colour images of Kodak24, PSNR over RGB
+    # Zhang, Zuo and Zhang 2018 (FFDNet), table of colour images, Kodak24, PSNR over RGB
     "CBM3D": {15: 34.28, 25: 31.68, 50: 28.46},
     "CDnCNN-B": {15: 34.48, 25: 32.03, 50: 28.85},
     "FFDNet": {15: 34.63, 25: 32.13, 50: 28.98},
+}
+
+PUBLISHED_JPEG = {
+    # Zhang et al. 2017 (DnCNN), LIVE1, luma: PSNR and SSIM
+    "AR-CNN": {10: (28.96, 0.8076), 20: (31.29, 0.8733), 40: (33.63, 0.9198)},
+    "DnCNN-3": {10: (29.19, 0.8123), 20: (31.59, 0.8802), 40: (33.96, 0.9247)},
 }
 
 
@@ -49,9 +73,9 @@ def to_8_bits(image: np.ndarray) -> np.ndarray:
 def filters(strength: float) -> dict[str, list[Filter]]:
     """Return OpenCV's filters with the settings that are tried, for noise of a standard deviation."""
     return {
-        "median": [partial(cv2.medianBlur, ksize=side) for side in (3, 5)],
-        "bilateral": [partial(cv2.bilateralFilter, d=9, sigmaColor=f * strength, sigmaSpace=3) for f in (2, 4)],
-        "non-local means": [partial(_non_local_means, strength=0.8 * strength)],
+        "OpenCV, median": [partial(cv2.medianBlur, ksize=side) for side in (3, 5)],
+        "OpenCV, bilateral": [partial(cv2.bilateralFilter, d=9, sigmaColor=f * strength, sigmaSpace=3) for f in (2, 4)],
+        "OpenCV, non-local means": [partial(_non_local_means, strength=0.8 * strength)],
     }
 
 
@@ -93,14 +117,19 @@ def fidelity(restore: Filter, degraded: Sequence[np.ndarray], targets: Sequence[
 
 
 def rows(
-    task: str, level: int, targets: Sequence[np.ndarray], degraded: Sequence[np.ndarray], ours: dict[str, Filter]
+    task: str,
+    level: int | str,
+    targets: Sequence[np.ndarray],
+    degraded: Sequence[np.ndarray],
+    classic: dict[str, list[Filter]],
+    ours: dict[str, Filter],
 ) -> Iterator[dict[str, Any]]:
-    """Yield what each method makes of one degradation."""
+    """Yield what each method makes of one degradation; of the classic ones with their best settings."""
     common = {"task": task, "level": level, "images": len(targets)}
     yield {**common, "method": "nothing", **scores(lambda image: image, degraded, targets)}
-    for name, variants in filters(level).items():
+    for name, variants in classic.items():
         best = max(variants, key=lambda variant: fidelity(variant, degraded, targets)) if variants[1:] else variants[0]
-        yield {**common, "method": f"OpenCV, {name}", **scores(best, degraded, targets)}
+        yield {**common, "method": name, **scores(best, degraded, targets)}
     for name, restore in ours.items():
         yield {**common, "method": name, **scores(restore, degraded, targets)}
 
@@ -111,7 +140,7 @@ def noise(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
         raw = [noisy(image, sigma, seed) for seed, image in enumerate(targets)]
         told = operator("restore:denoise", strength=sigma)
         ours = {"restore:denoise": operator("restore:denoise")}
-        yield from rows("noise", sigma, targets, [to_8_bits(image) for image in raw], ours)
+        yield from rows("noise", sigma, targets, [to_8_bits(image) for image in raw], filters(sigma), ours)
         common = {"task": "noise", "level": sigma}
         unclipped = {"images": len(targets), "method": f"restore:denoise {sigma}, unclipped"}
         yield {**common, **unclipped, **scores(told, raw, targets)}
@@ -119,14 +148,76 @@ def noise(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
             yield {**common, "images": 24, "method": f"{method}, published, unclipped", "psnr": figures[sigma]}
 
 
-TASKS = {"noise": noise}
+def jpeg(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
+    """Yield what takes the artefacts of JPEG away, in colour and in gray."""
+    gray = [cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for image in targets]
+    for quality in QUALITIES:
+        ours = {
+            "restore:jpeg": operator("restore:jpeg"),
+            f"restore:jpeg {quality}": operator("restore:jpeg", quality=quality),
+        }
+        written = [_written(image, quality) for image in targets]
+        yield from rows("jpeg", quality, targets, written, filters(RINGING), ours)
+        written = [_written(image[..., 0], quality).repeat(3, 2) for image in gray]
+        named = {f"{name}, gray": restore for name, restore in ours.items()}
+        for row in rows("jpeg", quality, gray, written, {}, named):
+            yield {**row, "method": "nothing, gray" if row["method"] == "nothing" else row["method"]}
+        common = {"task": "jpeg", "level": quality, "images": 29}
+        for method, figures in PUBLISHED_JPEG.items():
+            found = dict(zip(("psnr_y", "ssim_y"), figures[quality], strict=True))
+            yield {**common, "method": f"{method}, published, LIVE1, gray", **found}
+
+
+def _written(image: np.ndarray, quality: int) -> np.ndarray:
+    """Return an image, (H, W) or (H, W, 3), as it comes back from a JPEG file: (H, W, C)."""
+    turned = image[..., ::-1] if image.ndim == 3 else image
+    data = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    read = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    return np.ascontiguousarray(read[..., ::-1]) if image.ndim == 3 else read[..., None]
+
+
+def blur(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
+    """Yield what sharpens blurred images."""
+    ours = {"restore:deblur": operator("restore:deblur")}
+    for name, kernel in BLURS.items():
+        blurred = []
+        for seed, image in enumerate(targets):
+            x = convolved(tensor(image), kernel())[0].permute(1, 2, 0).numpy() * 255
+            blurred.append(_inner(to_8_bits(noisy(x, 1, seed))))
+        classic = {
+            "OpenCV, unsharp mask": [partial(_unsharp, amount=amount) for amount in (1.0, 2.0)],
+            "Richardson-Lucy, told the blur": [
+                partial(_richardson_lucy, kernel=kernel()[0].numpy(), steps=steps) for steps in (5, 15)
+            ],
+        }
+        yield from rows("blur", name, [_inner(image) for image in targets], blurred, classic, ours)
+
+
+def _inner(image: np.ndarray) -> np.ndarray:
+    return image[BORDER:-BORDER, BORDER:-BORDER]
+
+
+def _unsharp(image: np.ndarray, amount: float) -> np.ndarray:
+    return cv2.addWeighted(image, 1 + amount, cv2.GaussianBlur(image, (0, 0), 2), -amount, 0)
+
+
+def _richardson_lucy(image: np.ndarray, kernel: np.ndarray, steps: int) -> np.ndarray:
+    """Return the image by the method of Richardson 1972 and Lucy 1974; the kernel is symmetric."""
+    seen = image.astype(np.float32) + 1
+    found = seen.copy()
+    for _ in range(steps):
+        found *= cv2.filter2D(seen / cv2.filter2D(found, -1, kernel), -1, kernel)
+    return to_8_bits(found - 1)
+
+
+TASKS = {"noise": noise, "jpeg": jpeg, "blur": blur}
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of clean images")
     parser.add_argument("--limit", type=int, default=24, help="take only so many images")
-    parser.add_argument("--task", choices=TASKS, default="noise", help="what is taken away")
+    parser.add_argument("--task", choices=TASKS, default="noise", help="what is restored")
     options = parser.parse_args()
     torch.set_grad_enabled(False)
     targets = [_cut(load_image(file)) for file in image_files(options.data)[: options.limit]]
@@ -137,9 +228,10 @@ def main() -> None:
         for name in dict.fromkeys(names.values()):
             shown = [row for row in results if names[row["method"]] == name]
             style = "--" if "published" in name else "-"
-            axes.plot([row["level"] for row in shown], [row["psnr"] for row in shown], f"o{style}", label=name)
+            values = [row["psnr"] if "psnr" in row else row["psnr_y"] for row in shown]
+            axes.plot([str(row["level"]) for row in shown], values, f"o{style}", label=name)
         axes.legend(frameon=False, fontsize=7)
-        axes.set(title=options.task, xlabel="level", ylabel="PSNR on RGB, dB")
+        axes.set(title=options.task, xlabel="level", ylabel="PSNR, dB")
 
     record(f"restore-{options.task}", results, options.out, draw)
 

@@ -16,6 +16,8 @@ from skimage import data
 
 from imgtk import Image, Pipeline
 from imgtk.nn.colour import from_srgb, to_srgb
+from imgtk.nn.degradation import blur as convolved
+from imgtk_restore.degrade import disc_kernels, line_kernels
 from imgtk_restore.light import brightened, darkened
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -83,11 +85,27 @@ def lowlight() -> np.ndarray:
     return np.concatenate([part("coffee", pixels) for pixels in shown], 1)
 
 
+def blur() -> np.ndarray:
+    """Return rows of blurred, sharpened by an unsharp mask, ours and the truth: out of focus, moved, and compressed."""
+    pipeline = Pipeline("restore:deblur")
+    kernels = disc_kernels(torch.tensor([2.5])), line_kernels(torch.tensor([9.0]), torch.tensor([0.5]))
+    rows = []
+    for (name, (load, _, _)), kernel in zip(CLEAN.items(), (*kernels, kernels[0]), strict=True):
+        clean = load()
+        bad = to_8_bits(convolved(torch.from_numpy(clean).permute(2, 0, 1)[None] / 255, kernel))
+        if len(rows) == 2:
+            written = cv2.imencode(".jpg", bad, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+            bad = cv2.imdecode(written, cv2.IMREAD_COLOR)
+        unsharp = cv2.addWeighted(bad, 2.5, cv2.GaussianBlur(bad, (0, 0), 2), -1.5, 0)
+        rows.append(np.concatenate([part(name, x) for x in (bad, unsharp, pipeline(bad).pixels, clean)], 1))
+    return np.concatenate(rows)
+
+
 def to_8_bits(x: torch.Tensor) -> np.ndarray:
     return (x[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
-DRAWINGS = {"denoise-levels": noise, "inpaint": scratches, "lowlight": lowlight}
+DRAWINGS = {"denoise-levels": noise, "deblur": blur, "inpaint": scratches, "lowlight": lowlight}
 
 
 def main(names: list[str]) -> None:

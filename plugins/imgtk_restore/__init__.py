@@ -1,4 +1,4 @@
-"""Restoration: noise, JPEG artefacts and darkness removed (`restore:`), missing parts filled in (`inpaint:`).
+"""Restoration: noise, JPEG artefacts, blur and darkness removed (`restore:`), missing parts filled in (`inpaint:`).
 
 This module imports no torch.
 """
@@ -99,6 +99,7 @@ def imgtk_operators() -> list[OpSpec]:
                 positional=True,
             ),
         ),
+        _restorer("deblur", "Deblur", "Sharpen what is mildly out of focus or blurred by motion."),
         _restorer(
             "lowlight",
             "LowLight",
@@ -115,7 +116,7 @@ def imgtk_operators() -> list[OpSpec]:
         OpSpec(
             name="restore:auto",
             impl="imgtk_restore.auto:Auto",
-            summary="Measure noise, JPEG blocks and darkness, and remove what there is.",
+            summary="Measure noise, JPEG blocks, blur and darkness, and remove what there is.",
             params=(
                 Param(
                     "like",
@@ -124,7 +125,7 @@ def imgtk_operators() -> list[OpSpec]:
                     default=None,
                 ),
             ),
-            weights=("denoise", "jpeg"),
+            weights=("denoise", "jpeg", "deblur"),
         ),
         _inpainter("telea", "Fill masked parts by Telea's method, for thin and small objects."),
         _inpainter("ns", "Fill masked parts along lines of equal brightness (Navier-Stokes)."),

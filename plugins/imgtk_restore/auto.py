@@ -14,8 +14,8 @@ from imgtk.errors import ReadError
 from imgtk.geometry import Extent, Geometry
 from imgtk.image import Image
 from imgtk.op import Facts, ImageOp
-from imgtk_restore.measure import blockiness, haziness, noise_level, stops_needed
-from imgtk_restore.op import DeJPEG, Denoise, LowLight, Restore
+from imgtk_restore.measure import blockiness, blur_width, haziness, noise_level, stops_needed
+from imgtk_restore.op import Deblur, DeJPEG, Denoise, LowLight, Restore
 from imgtk_restore.tiles import in_tiles
 
 __all__ = ["Auto", "steps"]
@@ -26,12 +26,14 @@ NOISY = 3.0
 """Standard deviation of noise, in 8-bit steps, from which it is removed."""
 DARK = 2.0
 """Stops that an image must lack to be brightened."""
+BLURRED = 1.2
+"""Width of the sharpest edges, in pixels, from which an image is sharpened."""
 HAZY = 0.45
 """Mean dark channel from which the plan names haze."""
 
 
 class Auto(ImageOp):
-    """Removes JPEG artefacts, noise, darkness, several of them or nothing.
+    """Removes JPEG artefacts, noise, darkness, blur, several of them or nothing.
 
     Args:
         like: image that is measured; None for each image itself.
@@ -50,6 +52,7 @@ class Auto(ImageOp):
             "restore:jpeg": DeJPEG("jpeg", None, context=context),
             "restore:lowlight": LowLight("denoise", None, context=context),
             "restore:denoise": Denoise("denoise", None, context=context),
+            "restore:deblur": Deblur("deblur", context=context),
         }
         self.like = like
 
@@ -108,4 +111,6 @@ def steps(x: Tensor) -> list[str]:
         found.append(f"restore:lowlight {stops:.1f}")  # which removes noise as well
     elif noise_level(x) >= NOISY:
         found.append("restore:denoise")
+    if blur_width(x) >= BLURRED:
+        found.append("restore:deblur")
     return found

@@ -23,7 +23,7 @@ from imgtk_restore.light import brightened
 from imgtk_restore.measure import stops_needed
 from imgtk_restore.network import RestorationNet, conditions
 
-__all__ = ["DeJPEG", "Denoise", "LowLight", "Restore", "load_network"]
+__all__ = ["DeJPEG", "Deblur", "Denoise", "LowLight", "Restore", "load_network"]
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -94,6 +94,13 @@ class DeJPEG(Restore):
     def __init__(self, model: str, quality: float | None, *, context: BuildContext) -> None:
         level = None if quality is None else (100 - quality) / 100
         super().__init__(model, level, reach=12, context=context)  # wider than blocks of 8, each of which may be flat
+
+
+class Deblur(Restore):
+    """Sharpens what is out of focus or moved."""
+
+    def __init__(self, model: str, *, context: BuildContext) -> None:
+        super().__init__(model, None, reach=2, context=context)
 
 
 class LowLight(Restore):

@@ -35,6 +35,7 @@ def test_each_image_is_given_what_it_needs(photo):
     assert steps(tensor(photo)) == []
     assert steps(tensor(noisy(photo))) == ["restore:denoise"]
     assert steps(tensor(compressed(photo))) == ["restore:jpeg"]
+    assert steps(tensor(cv2.GaussianBlur(photo, (0, 0), 2))) == ["restore:deblur"]
 
 
 def dark(photo):

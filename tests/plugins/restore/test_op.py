@@ -12,7 +12,7 @@ from imgtk.testing import check_op, sample_image
 from imgtk_restore.network import CONDITIONS, RestorationNet
 
 OPERATORS = [("restore:denoise", "strength", 25), ("restore:jpeg", "quality", 40)]
-UNTOLD = [("restore:lowlight", {}), ("restore:lowlight", {"stops": 3})]
+UNTOLD = [("restore:deblur", {}), ("restore:lowlight", {}), ("restore:lowlight", {"stops": 3})]
 
 
 @pytest.mark.parametrize(("name", "parameter", "value"), OPERATORS)
@@ -99,6 +99,7 @@ def test_gray_stays_gray(network_file):
         ("restore:jpeg quality=0", "quality: expected auto, or a number from 1 to 100"),
         ("restore:jpeg quality=automatic", "quality: expected auto, or a number from 1 to 100"),
         ("restore:lowlight 6", "stops: expected auto, or a number from 0 to 5"),
+        ("restore:deblur 3", "restore:deblur"),
     ],
 )
 def test_levels_that_make_no_sense(text, message):

@@ -8,9 +8,14 @@ import torch
 
 from imgtk import Pipeline
 from imgtk.metrics import psnr
+from imgtk.nn.degradation import blur
 from imgtk.registry import default
 from imgtk.testing import check_op
 from imgtk.weights import Card, digest, locate, shipped
+from imgtk_restore.degrade import disc_kernels, line_kernels
+from imgtk_restore.light import brightened, darkened
+
+NAMES = {"denoise", "jpeg", "deblur"}
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +37,8 @@ def quality(result, photo):
 
 
 def test_the_cards_are_complete_and_of_these_files():
-    assert {card.name for card in shipped("imgtk_restore")} == {"denoise", "jpeg"}
-    for name in ("denoise", "jpeg"):
+    assert {card.name for card in shipped("imgtk_restore")} == NAMES
+    for name in NAMES:
         path = locate(name, "imgtk_restore")
         card = Card.read(path.with_suffix(".toml"))
         assert card.sha256 == digest(path)
@@ -61,6 +66,32 @@ def test_jpeg_artefacts_are_removed(photo, number, told):
     bad = cv2.imdecode(written, cv2.IMREAD_COLOR)
     result = Pipeline(f"restore:jpeg {number if told else 'auto'}", device="cpu")(bad).pixels
     assert quality(result, photo) > quality(bad, photo) + 0.7
+
+
+@pytest.mark.parametrize(
+    ("kernel", "gain"),
+    [(disc_kernels(torch.tensor([2.5])), 1.5), (line_kernels(torch.tensor([8.0]), torch.tensor([0.7])), 0.2)],
+    ids=["out of focus", "moved"],
+)
+def test_blurred_images_are_sharpened(photo, kernel, gain):
+    """More than by an unsharp mask, by so many dB; motion is the harder case."""
+    bad = (blur(tensor(photo), kernel)[0].permute(1, 2, 0).numpy() * 255).round().clip(0, 255).astype(np.uint8)
+    result = Pipeline("restore:deblur", device="cpu")(bad).pixels
+    unsharp = cv2.addWeighted(bad, 2.0, cv2.GaussianBlur(bad, (0, 0), 2), -1.0, 0)
+    assert quality(result, photo) > max(quality(bad, photo), quality(unsharp, photo)) + gain
+    assert np.abs(result.mean((0, 1)) - bad.mean((0, 1))).max() < 1
+
+
+def test_sharp_images_are_left_nearly_as_they_are(photo):
+    assert quality(Pipeline("restore:deblur", device="cpu")(photo).pixels, photo) > 33
+
+
+def test_the_noise_of_dark_images_is_removed(photo):
+    gain = torch.tensor([16.0])
+    dark = (darkened(tensor(photo), gain) * 255).round() / 255
+    alone = brightened(dark, gain)
+    result = Pipeline("restore:lowlight 4", device="cpu")((dark[0].permute(1, 2, 0) * 255).byte().numpy()).pixels
+    assert quality(result, photo) > psnr(alone, tensor(photo)) + 0.5
 
 
 def test_poisson_noise_is_removed(photo):

@@ -185,7 +185,7 @@ class ImageOp(ABC):
             take its place.
     """
 
-    forward_fn: Callable[[Tensor], Tensor]
+    forward_fn: Callable[..., Tensor]
 
     @cached_property
     def geometry(self) -> Geometry:

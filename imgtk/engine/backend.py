@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imgtk.engine.onnx import to_onnx
+from imgtk.engine.onnx import further_inputs, to_onnx
 from imgtk.errors import BackendError, DeviceError, PluginError
 from imgtk.geometry import Extent
 from imgtk.op import ImageOp, in_torch
@@ -93,8 +93,9 @@ class Backend(ABC):
             return False
         return network not in self._refused and (not self.sparing or _worthwhile(network, pixels))
 
-    def __call__(self, network: nn.Module, device: torch.device, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-        """Return a function that computes `network`: (N, 3, H, W) to (N, 3, H * s, W * s), in the dtype of its input.
+    def __call__(self, network: nn.Module, device: torch.device, dtype: torch.dtype) -> Callable[..., Tensor]:
+        """Return a function that computes `network`: (N, 3, H, W), and what else it takes, to (N, 3, H * s, W * s), in
+        the dtype of its input.
 
         Raises:
             BackendError: if it cannot, or not well; it then no longer `takes` this network.
@@ -215,10 +216,10 @@ def _worthwhile(network: nn.Module, pixels: int) -> bool:
     return parameters * pixels >= torch.get_num_threads() * (BUILDING + BUILDING_PARAMETER * parameters)
 
 
-def _on_tensors(run: Run) -> Callable[[Tensor], Tensor]:
-    def forward_fn(x: Tensor) -> Tensor:
+def _on_tensors(run: Run) -> Callable[..., Tensor]:
+    def forward_fn(x: Tensor, *others: Tensor) -> Tensor:
         try:
-            result = run(x.float().contiguous().numpy())
+            result = run(*(given.float().contiguous().numpy() for given in (x, *others)))
         except Exception as error:
             if "alloc" in str(error).lower():  # each runtime has its own kind
                 raise MemoryError(str(error)) from None
@@ -228,7 +229,7 @@ def _on_tensors(run: Run) -> Callable[[Tensor], Tensor]:
     return forward_fn
 
 
-def _compare(forward_fn: Callable[[Tensor], Tensor], network: nn.Module, dtype: torch.dtype) -> None:
+def _compare(forward_fn: Callable[..., Tensor], network: nn.Module, dtype: torch.dtype) -> None:
     """Check that a network was translated faithfully: a trace may have kept values of one size.
 
     Raises:
@@ -238,7 +239,8 @@ def _compare(forward_fn: Callable[[Tensor], Tensor], network: nn.Module, dtype: 
     allowed = 1e-3 if dtype == torch.float32 else 0.05
     for height, width in SAMPLES:
         x = torch.linspace(0, 1, 3 * height * width).reshape(3, height, width)[None]
-        expected, given = reference(x), forward_fn(x)
+        others = further_inputs(reference, x).values()
+        expected, given = reference(x), forward_fn(x, *others)
         scale = max(1.0, float(expected.abs().max()))
         if given.shape != expected.shape or not (given - expected).abs().max() <= allowed * scale:
             raise BackendError(f"{type(network).__name__} gives other results there than in torch")

@@ -31,6 +31,8 @@ BEYOND = 2
 """Samples beyond the border at which bicubic interpolation looks."""
 COARSE_CHANNELS = CHANNELS_PER_OCTAVE * len(OCTAVES)
 """Channels of the coarse noise."""
+FADE = 32
+"""Samples over which noise with a period of its own passes into its beginning."""
 PERIOD = 512
 """Samples after which the noise repeats: 512 pixels for white noise, which has no shape to recognise, and 2048 for the
 coarse one."""
@@ -50,6 +52,10 @@ class Noise(NamedTuple):
     def to(self, device: torch.device, dtype: torch.dtype) -> Noise:
         return Noise(self.white.to(device, dtype), self.coarse.to(device, dtype))
 
+    def named(self) -> dict[str, Tensor]:
+        """Return both by the names of the inputs of ONNX models."""
+        return {"noise": self.white, "coarse_noise": self.coarse}
+
     def white_at(self, scale: int, layer: int) -> Tensor:
         """Return white noise (N, 1, H / scale, W / scale) for a layer at that part of the resolution: every `scale`-th
         pixel, from another start for each of scale ** 2 layers."""
@@ -57,16 +63,19 @@ class Noise(NamedTuple):
         return self.white[:, :, row::scale, column::scale]
 
 
-def noise_in(box: Box, seed: int = 0) -> Noise:
+def noise_in(box: Box, seed: int = 0, period: tuple[int | None, int | None] = (None, None)) -> Noise:
     """Return the noise in a region, (1, C, h, w), float32, on the CPU.
 
     Args:
         box: in pixels, whose edges are multiples of `COARSE_STEP`; it may lie outside the image.
         seed: chooses among independent fields.
+        period: width and height in pixels, multiples of `COARSE_STEP`, after which the noise repeats, for images that
+            do; None for any.
     """
     field = _field(seed)
     coarse = Box(*(edge // COARSE_STEP for edge in box))
-    return Noise(_periodic(field.white, box), _periodic(field.coarse, coarse))
+    across, down = (None if length is None else length // COARSE_STEP for length in period)
+    return Noise(_periodic(field.white, box, period), _periodic(field.coarse, coarse, (across, down)))
 
 
 def grain_in(box: Box, size: float, seed: int = 0) -> Tensor:
@@ -121,7 +130,18 @@ def _octave(count: int, rows: int, columns: int, grain: int, generator: torch.Ge
     return enlarged[..., BEYOND * grain : BEYOND * grain + rows, BEYOND * grain : BEYOND * grain + columns]
 
 
-def _periodic(field: Tensor, box: Box) -> Tensor:
-    rows = torch.arange(box.top, box.bottom) % PERIOD
-    columns = torch.arange(box.left, box.right) % PERIOD
-    return field[:, :, rows[:, None], columns]
+def _periodic(field: Tensor, box: Box, period: tuple[int | None, int | None]) -> Tensor:
+    across, down = period
+    return _along(3, _along(2, field, box.top, box.bottom, down), box.left, box.right, across)
+
+
+def _along(axis: int, field: Tensor, first: int, last: int, period: int | None) -> Tensor:
+    """Return the samples of the field from `first` to `last` on an axis, where they repeat after `period`."""
+    places = torch.arange(first, last)
+    if period is None or period % PERIOD == 0:
+        return field.index_select(axis, places % PERIOD)
+    places = places % period
+    following = (1 - places / min(FADE, period)).clamp_min(0)  # share of the variance that goes on from the end
+    following = following.view(-1, *[1] * (3 - axis))
+    here, beyond = (field.index_select(axis, start % PERIOD) for start in (places, places + period))
+    return (1 - following).sqrt() * here + following.sqrt() * beyond

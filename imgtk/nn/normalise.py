@@ -187,7 +187,7 @@ class NormalisingNetwork(Measured):
     def further_inputs(self, x: Tensor) -> dict[str, Tensor]:
         """Return what the network takes beside an image `x` that starts at the origin, by the names of ONNX inputs."""
         noise = self.sourced(OWN, x).noise
-        return {} if noise is None else {"noise": noise.white, "coarse_noise": noise.coarse}
+        return {} if noise is None else noise.named()
 
     def with_inputs(self, x: Tensor, white: Tensor, coarse: Tensor) -> Tensor:
         """Return the output for `x`, given its `further_inputs`."""

@@ -47,6 +47,8 @@ DISCRIMINATORS = ("features", "pixels")
 SMOOTHING = 12.0
 """Standard deviation in pixels of the blur of `smoothed_photos`."""
 GRAIN = 0.8 / 255
+SMOOTHED = 0.25
+"""Share of the steps in which the photos are smoothed, if repetition counts."""
 VIEW = 192
 """Side in pixels of the parts of images whose features are compared."""
 
@@ -63,6 +65,8 @@ class DomainsRecipe(AdversarySettings, PaintingRecipe):
             small networks become painters within minutes, or "pixels", as in the papers.
         discriminator_features: channels of the first layer of each discriminator.
         content: weight of `kept_content`, the distance between what images show and what is made of them.
+        repetition: weight of the `repetition_loss` of what is painted over smoothed photos, which then are a share of
+            `SMOOTHED` of all photos; 0 for none.
     """
 
     steps: int = 4500
@@ -78,6 +82,7 @@ class DomainsRecipe(AdversarySettings, PaintingRecipe):
     discriminator: str = "features"
     discriminator_features: int = 64
     content: float = 1.0
+    repetition: float = 10.0
 
 
 R = TypeVar("R", bound=DomainsRecipe)
@@ -143,6 +148,11 @@ class DomainsTrainer(PaintingTrainer[R]):
         if self.recipe.discriminator == "pixels":
             return lambda images: discriminator(shifted(images))
         return lambda images: discriminator(list(self.features(shifted(images)).values()))
+
+    def some_smoothed(self, photos: Tensor) -> tuple[Tensor, bool]:
+        """Return the photos (N, 3, H, W) of a step, and whether they are `smoothed_photos`."""
+        smooth = bool(self.recipe.repetition) and torch.rand(()).item() < SMOOTHED
+        return (smoothed_photos(photos) if smooth else photos), smooth
 
     def load_images(self, files: list[Path], device: torch.device) -> Domains:  # type: ignore[override]
         pools = [

@@ -53,6 +53,7 @@ class Upscale(NetworkOp):
             for networks that the package ships, and not for others, which give what their own code gives.
         ships: names of the weights that the package ships.
         cleans: those of them that remove noise: only what is coarser than noise is tied to the input.
+        seed: of the noise from which some networks paint; None for that of `context`.
         context: of the pipeline that builds the operator.
 
     Raises:
@@ -74,6 +75,7 @@ class Upscale(NetworkOp):
         consistency: bool | None = None,
         ships: Sequence[str] = (),
         cleans: Sequence[str] = (),
+        seed: int | None = None,
         *,
         context: BuildContext,
     ) -> None:
@@ -92,6 +94,7 @@ class Upscale(NetworkOp):
         self.shares = shares
         self.scale = Fraction(scale)
         self.tta, self.tileable = tta, tileable
+        self.seed = context.seed if seed is None else seed
         names = {name for name, _ in self.shares}
         self.consistency = names <= set(ships) if consistency is None else consistency
         self.sigma = FINE if names.isdisjoint(cleans) else COARSE
@@ -115,7 +118,7 @@ class Upscale(NetworkOp):
 
     @cached_property
     def facts(self) -> Facts:
-        return Facts(batched=True, position_dependent=True)
+        return Facts(batched=True, position_dependent=True, seed=self.seed if self.network.noisy else None)
 
     @cached_property
     def geometry(self) -> Geometry:
@@ -148,11 +151,21 @@ class Upscale(NetworkOp):
         convolutions pad would darken the border."""
         left, top, right, bottom = self._border(window)
         seen = continued(x, left, top, right, bottom)
-        enlarged = self_ensemble(self.forward_fn, seen) if self.tta == 8 else self.forward_fn(seen)
+        box = window.input
+        noise = self._noise(Box(box.left - left, box.top - top, box.right + right, box.bottom + bottom), window, seen)
+        enlarged = self_ensemble(self.forward_fn, seen, *noise) if self.tta == 8 else self.forward_fn(seen, *noise)
         native = self.network.scale
         height, width = (native * length for length in x.shape[2:])
         enlarged = enlarged[..., native * top : native * top + height, native * left : native * left + width]
         return consistent(enlarged, x, native, self.sigma).to(x.dtype) if self.consistency else enlarged
+
+    def _noise(self, box: Box, window: Window, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the noise for region `box` of the input, as `x` in kind, if the network takes any."""
+        if not self.network.noisy:
+            return ()
+        (width, height), (across, down) = window.input_size, self.geometry.periodic
+        period = (width if across else None, height if down else None)
+        return self.network.noise_in(box, self.seed, period).to(x.device, x.dtype)
 
     def _border(self, window: Window) -> tuple[int, int, int, int]:
         """Return the pixels of context to add on the left, above, on the right and below: `BORDER` where the input
@@ -183,15 +196,16 @@ class Upscale(NetworkOp):
         return facts
 
 
-def self_ensemble(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return the average of what a network makes of the eight turns and flips of an image, turned back: "geometric
-    self-ensemble" (EDSR, Lim et al. 2017, section 3.3). (N, C, H, W) to the network's output, averaged in float32.
+def self_ensemble(network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """Return the average of what a network makes of the eight turns and flips of an image, and of its further inputs,
+    turned back: "geometric self-ensemble" (EDSR, Lim et al. 2017, section 3.3). (N, C, H, W) to the network's output,
+    averaged in float32.
     """
     total: Tensor | None = None
     for turns in range(4):
         for flip in ([], [3]):
-            view = x.rot90(turns, (2, 3)).flip(flip).contiguous(memory_format=torch.channels_last)
-            y = network(view).float().flip(flip).rot90(-turns, (2, 3))
+            views = [x.rot90(turns, (2, 3)).flip(flip).contiguous(memory_format=torch.channels_last) for x in inputs]
+            y = network(*views).float().flip(flip).rot90(-turns, (2, 3))
             total = y.contiguous(memory_format=torch.channels_last) if total is None else total.add_(y)
     assert total is not None
-    return total.div_(8).to(x.dtype)
+    return total.div_(8).to(inputs[0].dtype)

@@ -18,7 +18,7 @@ from imgtk.nn.discriminators import PatchDiscriminator
 from imgtk.nn.normalise import OWN, Source
 from imgtk.nn.regularity import repetition_loss
 from imgtk.painting.objective import kept_content
-from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise, smoothed_photos
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise
 from imgtk.training.pool import ImagePool
 from imgtk.training.sheets import beside, stacked
 from imgtk.training.weights import load_init
@@ -26,7 +26,6 @@ from imgtk_cyclegan.methods import Contrast, Cycle
 from imgtk_cyclegan.network import ResnetGenerator
 
 METHODS = ("cycle", "cut")
-SMOOTHED = 0.25
 OTHER = {"paintings": "photos", "photos": "paintings"}
 
 
@@ -40,8 +39,6 @@ class TranslationRecipe(DomainsRecipe):
         init: a file that such a run has exported; the way back is read from the file `back` beside it.
         features, blocks, antialias, skip, noise: of the generators.
         adversarial, cycle, identity, contrast: weights of the losses.
-        repetition: weight of the `repetition_loss` of what is painted over smoothed photos, which then are a share of
-            `SMOOTHED` of all photos; 0 for none.
         patches: at each of five depths, for CUT.
         pool: earlier images that the discriminators see again; 0 for none.
         discriminator_layers: strided convolutions of a discriminator of pixels.
@@ -61,7 +58,6 @@ class TranslationRecipe(DomainsRecipe):
     cycle: float = 1.0
     identity: float = 0.5
     contrast: float = 1.0
-    repetition: float = 10.0
     patches: int = 256
     pool: int = 50
     discriminator_layers: int = 3
@@ -112,9 +108,7 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         real = dict(zip(("photos", "paintings"), batch.split(3, 1), strict=True))
-        smooth = bool(self.recipe.repetition) and torch.rand(()).item() < SMOOTHED
-        if smooth:
-            real["photos"] = smoothed_photos(real["photos"])
+        real["photos"], smooth = self.some_smoothed(real["photos"])
         fakes, losses = networks["generator"](real["photos"], real["paintings"], self._drawn)
         for domain in self.pools:
             discriminator = networks[f"discriminator of {domain}"].requires_grad_(False)

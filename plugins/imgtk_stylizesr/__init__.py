@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
+from imgtk.painting import SEED
 from imgtk.upscaling import MODEL, SCALE, TILEABLE
 from imgtk.weights.architecture import Architecture
 
@@ -15,7 +16,7 @@ def imgtk_operators() -> list[OpSpec]:
             name="stylize-sr:monet",
             impl="imgtk.upscaling.op:Upscale",
             summary="Turn a small photo into a large painting in the style of Claude Monet.",
-            params=(SCALE, MODEL, TILEABLE),
+            params=(SCALE, MODEL, TILEABLE, SEED),
             preset={"models": {4: "monet-x4"}, "package": "imgtk_stylizesr"},
             trainer="imgtk_stylizesr.trainer:StylizeSR",
             weights=("monet-x4",),
@@ -26,5 +27,6 @@ def imgtk_operators() -> list[OpSpec]:
 @hookimpl
 def imgtk_architectures() -> list[Architecture]:
     return [
+        Architecture("StyleUpscaler", "imgtk_stylizesr.detect:style_upscaler", "imgtk", "stylize-sr:monet"),
         Architecture("PaintingUpscaler", "imgtk_stylizesr.detect:painting_upscaler", "imgtk", "stylize-sr:monet"),
     ]

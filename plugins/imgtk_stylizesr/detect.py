@@ -1,4 +1,4 @@
-"""Recognise PaintingUpscaler by the tensors of a checkpoint."""
+"""Recognise networks that paint and enlarge by the tensors of a checkpoint."""
 
 from __future__ import annotations
 
@@ -7,11 +7,22 @@ from math import isqrt
 import torch
 
 from imgtk.weights.architecture import State, conv_shape, count_layers
-from imgtk_stylizesr.network import PaintingUpscaler
+from imgtk_stylizesr.network import PaintingUpscaler, StyleUpscaler
 
-__all__ = ["painting_upscaler"]
+__all__ = ["painting_upscaler", "style_upscaler"]
 
 LAST = "tail.5.weight"
+
+
+def style_upscaler(state: State) -> tuple[StyleUpscaler, State] | None:
+    """Return the StyleUpscaler of these tensors."""
+    if "style.down2.conv.weight" not in state or "moments0" not in state:
+        return None
+    width, _ = conv_shape(state, "style.down2.conv.weight")
+    if width % 2:
+        raise ValueError(f"is {width} channels wide, an odd number")
+    with torch.device("meta"):
+        return StyleUpscaler(width, count_layers(state, r"style\.residuals\.(\d+)\.")), state
 
 
 def painting_upscaler(state: State) -> tuple[PaintingUpscaler, State] | None:

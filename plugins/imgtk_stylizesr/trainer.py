@@ -11,21 +11,24 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, l1_loss
 
 from imgtk.context import NO_CONTEXT, BuildContext
-from imgtk.errors import TrainingError
 from imgtk.metrics import psnr_y
+from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.colour import luma
 from imgtk.nn.degradation import classic
 from imgtk.nn.discriminators import PatchDiscriminator
-from imgtk.nn.losses import grid, perceptual_loss
-from imgtk.nn.normalise import NormalisingNetwork
+from imgtk.nn.losses import perceptual_loss
+from imgtk.nn.noise import Noise
+from imgtk.nn.normalise import NormalisingNetwork, Source
+from imgtk.nn.regularity import repetition_loss
+from imgtk.painting.network import StyleNetwork
 from imgtk.painting.objective import kept_content
-from imgtk.painting.op import load_network, paint
-from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
+from imgtk.painting.op import load_network
+from imgtk.painting.strokes import SMOOTH
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise, periodic_borders
 from imgtk.training.domains import Domains
 from imgtk.training.images import CropSampler
 from imgtk.training.weights import load_init
-from imgtk.weights import read_state
-from imgtk_stylizesr.network import PaintingUpscaler
+from imgtk_stylizesr.network import StyleUpscaler
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,19 @@ class StylizeSRRecipe(DomainsRecipe):
     """Settings of a joint training. `target` is a folder of large paintings: what they show is what is painted.
 
     Attributes:
-        crop: side of the crops of photos and paintings; the network sees them `scale` times smaller.
-        upscaler: name of weights, or file, of a SRVGGNetCompact from which the first layers are taken; "" for none.
-        scale: output pixels per input pixel.
+        crop: side of the crops of photos and paintings, a multiple of 128: see `draw_coarse`. The network sees them
+            four times smaller.
         width, blocks: of the network.
         luma: weight of the L1 distance between the brightness of the painted photo, shrunk, and of the small photo.
-        grid: weight of the painted photo's `grid`.
         pixel, perceptual: weights of the L1 and of the feature distance between a painting and what was made of its
             small version.
         adversarial: weight of the discriminator's verdict on painted photos.
         teacher: name of weights, or file, of a network that paints at an image's own size, a translation's or a
-            style's; "" for none.
+            style's; "" for none. It is given the same noise. The network starts as a copy of a style's, which must then
+            be of the same width and blocks.
         taught: weight of the L1 and the feature distance between painted photos and what the teacher paints of the
             large photos.
+        own_colours: share of the photos' own colours, blurred, in what the teacher paints.
         discriminator_layers: strided convolutions of a discriminator of pixels.
     """
 
@@ -53,21 +56,19 @@ class StylizeSRRecipe(DomainsRecipe):
     steps: int = 4000
     discriminator_lr: float = 2e-3
     batch: int = 2
-    crop: int = 192
+    crop: int = 256
     ema: float = 0.995
     side: int = 800
-    upscaler: str = ""
-    scale: int = 4
-    width: int = 64
+    width: int = 48
     blocks: int = 4
     content: float = 0.5
-    luma: float = 0.5
-    grid: float = 1.0
+    luma: float = 0.25
     pixel: float = 1.0
     perceptual: float = 0.5
-    adversarial: float = 1.0
+    adversarial: float = 0.5
     teacher: str = ""
-    taught: float = 2.0
+    taught: float = 4.0
+    own_colours: float = 0.5
     discriminator_layers: int = 3
 
 
@@ -77,33 +78,27 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
     A photo x, shrunk from X, becomes y = G(x): rated by a discriminator that knows paintings, by the content of X at
     full size, by the brightness of x, and, with a teacher, by what that paints of X. A painting s is shrunk and has to
     come back: paired super-resolution, which teaches the network how paint looks from near, and gives it something to
-    measure against.
+    measure against. Crops are taken for periodic, with fresh noise at each step; the teacher is given the same noise,
+    so that what it paints can be known, stroke by stroke.
 
     Raises:
-        TrainingError: as `DomainsTrainer`; or `init` or `upscaler` is of another network.
-        WeightsError: one of them, or the teacher, cannot be read, or the teacher does not paint.
+        TrainingError: as `DomainsTrainer`; or `init` is of another network, or the teacher of another size.
+        WeightsError: one of them cannot be read, or the teacher does not paint.
     """
 
     recipe_type = StylizeSRRecipe
 
     def __init__(self, recipe: StylizeSRRecipe, context: BuildContext = NO_CONTEXT) -> None:
         super().__init__(recipe, context)
-        network = PaintingUpscaler(recipe.width, recipe.blocks, recipe.scale)
-        if recipe.upscaler:
-            file = context.locate(recipe.upscaler, "imgtk_stylizesr")
-            try:
-                network.take_over(read_state(file))
-            except (KeyError, RuntimeError):
-                raise TrainingError(
-                    f"{file} is not an SRVGGNetCompact of {recipe.width} channels",
-                    hint="Set width to its channels, or leave out upscaler.",
-                ) from None
-        load_init(network, recipe.init, "imgtk_stylizesr", settings="scale, width and blocks")
+        network = StyleUpscaler(recipe.width, recipe.blocks)
         self.teacher: NormalisingNetwork | None = None
         if recipe.teacher:
             file = context.locate(recipe.teacher, "imgtk_stylizesr")
             self.teacher = load_network(file, context.architectures)
             self.frozen = (self.features, self.teacher)
+            if isinstance(self.teacher, StyleNetwork):
+                load_init(network.style, str(file), "imgtk_stylizesr", settings="width and blocks")
+        load_init(network, recipe.init, "imgtk_stylizesr", settings="width and blocks")
         self.networks = {"generator": network, "discriminator": self.discriminator()}
 
     def pixel_discriminator(self) -> nn.Module:
@@ -120,32 +115,42 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe, discriminator = self.recipe, networks["discriminator"]
         photos, paintings = batch.split(3, 1)
-        small = self._shrunk(torch.cat([photos, paintings]))
-        painted, restored = networks["generator"](small).chunk(2)
+        photos, smooth = self.some_smoothed(photos)
+        both = torch.cat([photos, paintings])
+        small, noise = self._shrunk(both), fresh_noise(both)
+        with periodic_borders(networks["generator"]):
+            painted, restored = networks["generator"](small, *noise).chunk(2)
 
         discriminator.requires_grad_(False)
-        brightness = luma(avg_pool2d(painted.float(), recipe.scale))
+        brightness = luma(avg_pool2d(painted.float(), self.scale))
         verdict = self.adversary.generator_loss(self.looking(discriminator), painted, paintings)
         losses = {
             "adversarial": recipe.adversarial * verdict,
             "content": recipe.content * kept_content(self.features, painted, photos),
             "luma": recipe.luma * l1_loss(brightness, luma(small[: len(photos)])),
-            "grid": recipe.grid * grid(painted, recipe.scale),
             "pixel": recipe.pixel * l1_loss(restored, paintings),
             "perceptual": recipe.perceptual * perceptual_loss(self.features, restored, paintings),
         }
+        if smooth:
+            losses["repetition"] = recipe.repetition * repetition_loss(painted)
         if self.teacher:
-            with torch.no_grad():
-                wanted = paint(self.teacher, photos).float()
+            wanted = self._taught(self.teacher, photos, Noise(*(values[: len(photos)] for values in noise)))
             distance = l1_loss(painted, wanted) + perceptual_loss(self.features, painted, wanted)
             losses["taught"] = recipe.taught * distance
         yield "generator", losses
         discriminator.requires_grad_(True)
         yield "discriminator", self.adversary.discriminator_losses(self.looking(discriminator), paintings, painted)
 
+    @torch.no_grad()
+    def _taught(self, teacher: NormalisingNetwork, photos: Tensor, noise: Noise) -> Tensor:
+        """Return what the teacher paints of the large photos, in part in their own colours."""
+        with periodic_borders(teacher):
+            painted: Tensor = teacher(photos, Source(noise=noise)).float()
+        return painted + self.recipe.own_colours * gaussian_blur(photos.float() - painted, SMOOTH)
+
     def _shrunk(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):
-            return classic(images, self.recipe.scale).contiguous(memory_format=torch.channels_last)
+            return classic(images, self.scale).contiguous(memory_format=torch.channels_last)
 
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
         result: Tensor = generator(self._shrunk(photo))
@@ -155,11 +160,11 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
         """Return the figures of `DomainsTrainer`, and `psnr_y` of held-out paintings that were reduced and enlarged
         again."""
         restored = [
-            psnr_y(self.painted(generator, x).float().clamp(0, 1), x, border=self.recipe.scale)
+            psnr_y(self.painted(generator, x).float().clamp(0, 1), x, border=self.scale)
             for x in (painting.to(self.device) for painting in self.held_out_paintings)
         ]
         return {**super().validate(generator), "psnr_y": sum(restored) / len(restored)}
 
     @property
     def scale(self) -> int:
-        return self.recipe.scale
+        return StyleUpscaler.scale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
-from imgtk.painting import KEEP_COLOUR, MASK, SCALE, STRENGTH
+from imgtk.painting import KEEP_COLOUR, MASK, SCALE, SEED, STRENGTH
 from imgtk.params import Choice, Param, Weights
 from imgtk.weights.architecture import Architecture
 
@@ -29,6 +29,7 @@ def imgtk_operators() -> list[OpSpec]:
                 SCALE,
                 KEEP_COLOUR,
                 MASK,
+                SEED,
             ),
             trainer="imgtk_unit.trainer:UNITTrainer",
             weights=("unit-monet",),

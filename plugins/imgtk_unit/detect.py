@@ -32,8 +32,11 @@ def unit(state: State) -> tuple[UNIT, State] | None:
     layers = count_layers(state, r"photo\.encoder\.(\d+)\.")
     shared = count_layers(state, r"encoder\.(\d+)\.")
     published = "photo.encoder.0.norm.weight" not in state
+    noise = any(name.endswith(".noise.gain") for name in state)
+    if noise and halving != 2:
+        raise ValueError("adds noise, but not at a quarter of the resolution")
     with torch.device("meta"):
-        return UNIT(width, halving, layers - halving - 1, shared, published), state
+        return UNIT(width, halving, layers - halving - 1, shared, published, noise), state
 
 
 def _under_our_names(state: State) -> State:

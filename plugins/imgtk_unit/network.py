@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from imgtk.nn.normalise import OWN, Chain, LayerNormalise, Measured, Normalise, NormalisingNetwork, Source
+from imgtk.nn.noise import COARSE_STEP
+from imgtk.nn.normalise import OWN, AddNoise, Chain, LayerNormalise, Measured, Normalise, NormalisingNetwork, Source
 
 __all__ = ["DOMAINS", "UNIT", "Passes", "Translation"]
 
@@ -50,14 +51,17 @@ class Enlarged(Convolution):
 
     Args:
         smooth: enlarge bilinearly; otherwise pixels are repeated, as the authors do.
+        noise: added before the rectification.
     """
 
-    def __init__(self, channels: int, width: int, kernel: int, smooth: bool) -> None:
+    def __init__(self, channels: int, width: int, kernel: int, smooth: bool, noise: AddNoise | None = None) -> None:
         super().__init__(channels, width, kernel, norm=LayerNormalise(width))
         self.mode = "bilinear" if smooth else "nearest"
+        self.noise = noise
 
     def forward(self, x: Tensor, source: Source) -> Tensor:
-        return super().forward(interpolate(x, scale_factor=2.0, mode=self.mode), source)
+        y = self.norm(self.conv(interpolate(x, scale_factor=2.0, mode=self.mode)), source)
+        return (y if self.noise is None else self.noise(y, source)).relu()
 
 
 def instance_norm(channels: int, published: bool) -> Normalise:
@@ -67,18 +71,27 @@ def instance_norm(channels: int, published: bool) -> Normalise:
 
 
 class Residual(Measured):
-    def __init__(self, channels: int, published: bool) -> None:
+    """Two convolutions beside a skip; with noise between them where `noise` is given."""
+
+    def __init__(self, channels: int, published: bool, noise: AddNoise | None = None) -> None:
         super().__init__()
         self.first, self.second = convolution(channels, channels, 3), convolution(channels, channels, 3)
         self.norm = instance_norm(channels, published)
+        self.noise = noise
 
     def forward(self, x: Tensor, source: Source) -> Tensor:
-        inner = self.norm(self.first(x), source).relu()
-        return x + self.norm(self.second(inner), source)
+        inner = self.norm(self.first(x), source)
+        if self.noise is not None:
+            inner = self.noise(inner, source)
+        return x + self.norm(self.second(inner.relu()), source)
 
 
-def _residuals(channels: int, count: int, published: bool) -> list[Residual]:
-    return [Residual(channels, published) for _ in range(count)]
+def _residuals(channels: int, count: int, published: bool, noise_from: int | None = None) -> list[Residual]:
+    """Return residual blocks, with noise if `noise_from` is given: the number of the first one's field."""
+    if noise_from is None:
+        return [Residual(channels, published) for _ in range(count)]
+    fields = range(noise_from, noise_from + count)
+    return [Residual(channels, published, AddNoise(channels, COARSE_STEP, field, coarse=True)) for field in fields]
 
 
 class Domain(nn.Module):
@@ -89,9 +102,10 @@ class Domain(nn.Module):
         downs: how often it halves.
         blocks: residual blocks of the encoder, and of the decoder.
         published: see `UNIT`.
+        noise_from: number of the decoder's first field of noise; None for none.
     """
 
-    def __init__(self, width: int, downs: int, blocks: int, published: bool) -> None:
+    def __init__(self, width: int, downs: int, blocks: int, published: bool, noise_from: int | None) -> None:
         super().__init__()
 
         def norm(channels: int) -> Normalise:
@@ -105,9 +119,11 @@ class Domain(nn.Module):
             *_residuals(widths[-1], blocks, published),
         )
         kernel = 5 if published else 3
+        noises = [None if noise_from is None else AddNoise(narrow, narrow // width, 0) for narrow, _ in pairs]
+        enlarging = zip(reversed(pairs), reversed(noises), strict=True)
         self.decoder = Chain(
-            *_residuals(widths[-1], blocks, published),
-            *(Enlarged(wide, narrow, kernel, smooth=not published) for narrow, wide in reversed(pairs)),
+            *_residuals(widths[-1], blocks, published, noise_from),
+            *(Enlarged(wide, narrow, kernel, not published, noise) for (narrow, wide), noise in enlarging),
             convolution(width, 3, 7, gain=0.3),
         )
 
@@ -140,20 +156,34 @@ class UNIT(nn.Module):
         shared: residual blocks that follow in both encoders, and come first in both decoders.
         published: build the authors' networks: instance instead of layer normalisation before the residual blocks,
             which loses colours that the decoder then has to guess, and 5x5 convolutions after repeated pixels.
+        noise: add noise in the residual blocks of the decoders, coarse and fine, and in their enlarging stages, so that
+            flat areas get strokes in place of a weave; not in published files, and for `downs` of 2 only.
     """
 
     def __init__(
-        self, width: int = 24, downs: int = 2, blocks: int = 2, shared: int = 1, published: bool = False
+        self,
+        width: int = 24,
+        downs: int = 2,
+        blocks: int = 2,
+        shared: int = 1,
+        published: bool = False,
+        noise: bool = False,
     ) -> None:
         super().__init__()
         self.width, self.downs, self.blocks, self.published = width, downs, blocks + shared, published
-        self.photo, self.painting = (Domain(width, downs, blocks, published) for _ in DOMAINS)
+        self.noisy = noise
+        noise_from = 0 if noise else None
+        self.photo, self.painting = (
+            Domain(width, downs, blocks, published, shared if noise else None) for _ in DOMAINS
+        )
         self.painting.load_state_dict(self.photo.state_dict())
-        self.encoder, self.decoder = (Chain(*_residuals(width << downs, shared, published)) for _ in range(2))
+        self.encoder = Chain(*_residuals(width << downs, shared, published))
+        self.decoder = Chain(*_residuals(width << downs, shared, published, noise_from))
 
     @property
     def description(self) -> str:
-        return f"UNIT, {self.blocks} + {self.blocks} blocks, {self.width} channels"
+        noise = ", noise" if self.noisy else ""
+        return f"UNIT, {self.blocks} + {self.blocks} blocks, {self.width} channels{noise}"
 
     @property
     def radius(self) -> int:
@@ -178,22 +208,30 @@ class UNIT(nn.Module):
         image: Tensor = own.decoder(self.decoder(code, source), source)
         return (image.float().tanh() + 1) / 2
 
-    def forward(self, photos: Tensor, paintings: Tensor, sample: Callable[[Tensor], Tensor] = torch.clone) -> Passes:
+    def forward(
+        self,
+        photos: Tensor,
+        paintings: Tensor,
+        sample: Callable[[Tensor], Tensor] = torch.clone,
+        drawn: Callable[[Tensor], Source] = lambda _: OWN,
+    ) -> Passes:
         """Return `Passes` of images (N, 3, H, W), sides multiples of 2 ** downs.
 
         Args:
             sample: codes as they are decoded, given codes: in training, noise is added.
+            drawn: returns a source with fresh noise for images (N, 3, H, W) of a batch, if the network takes noise.
         """
         codes = self.encode(photos, "photo"), self.encode(paintings, "painting")
         sampled = [sample(code) for code in codes]
         # a decoder takes both codes in one batch
         from_photo, from_painting = torch.cat(sampled), torch.cat(sampled[::-1])
-        photos_again, photos_made = self.decode(from_photo, "photo").chunk(2)
-        paintings_again, paintings_made = self.decode(from_painting, "painting").chunk(2)
+        both = torch.cat([photos, paintings])
+        photos_again, photos_made = self.decode(from_photo, "photo", drawn(both)).chunk(2)
+        paintings_again, paintings_made = self.decode(from_painting, "painting", drawn(both)).chunk(2)
         codes_of_made = self.encode(paintings_made, "painting"), self.encode(photos_made, "photo")
         returned = (
-            self.decode(sample(codes_of_made[0]), "photo"),
-            self.decode(sample(codes_of_made[1]), "painting"),
+            self.decode(sample(codes_of_made[0]), "photo", drawn(photos)),
+            self.decode(sample(codes_of_made[1]), "painting", drawn(paintings)),
         )
         return Passes(
             codes=(*codes, *codes_of_made),
@@ -214,7 +252,7 @@ class Translation(NormalisingNetwork):
     def __init__(self, unit: UNIT, origin: str, target: str) -> None:
         super().__init__()
         self.unit, self.origin, self.target = unit, origin, target
-        self.multiple = 1 << unit.downs
+        self.multiple, self.noisy = 1 << unit.downs, unit.noisy
 
     @property
     def description(self) -> str:
@@ -225,4 +263,5 @@ class Translation(NormalisingNetwork):
         return self.unit.radius
 
     def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
+        source = self.sourced(source, x)
         return self.unit.decode(self.unit.encode(x, self.origin, source), self.target, source)

@@ -24,7 +24,7 @@ class Translate(PaintStrokes):
         to: domain of the result, of `imgtk_unit.network.DOMAINS`; the image is taken to be of the other one.
         model: name of shipped weights, or a file.
         strength, keep_colour, mask: see `Blend`.
-        scale, context: see `PaintStrokes`.
+        scale, seed, context: see `PaintStrokes`.
 
     Raises:
         WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
@@ -39,10 +39,11 @@ class Translate(PaintStrokes):
         keep_colour: str | None,
         mask: Path | None,
         scale: float,
+        seed: int | None = None,
         *,
         context: BuildContext,
     ) -> None:
-        super().__init__(model, "imgtk_unit", Blend(strength, keep_colour, mask), scale, context=context)
+        super().__init__(model, "imgtk_unit", Blend(strength, keep_colour, mask), scale, seed, context=context)
         self.target = to
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,10 @@ from torch.nn.functional import l1_loss
 
 from imgtk.errors import TrainingError
 from imgtk.nn.discriminators import MultiScaleDiscriminator
+from imgtk.nn.normalise import OWN, Source
+from imgtk.nn.regularity import repetition_loss
 from imgtk.painting.objective import kept_content
-from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.sheets import beside, stacked
 from imgtk.training.weights import load_init
@@ -29,7 +32,8 @@ class UNITRecipe(DomainsRecipe):
         cycle: the same for images that went to the other domain and back.
         kl: weight of the mean square of the codes: the divergence from a normal distribution, with fixed variance 1.
         adversarial: weight of the GANs.
-        width, blocks, shared: of the network, see `UNIT`. With `init` they must be those of the network to start from.
+        width, blocks, shared, noise: of the network, see `UNIT`. With `init` they must be those of the network to start
+            from, which may lack noise.
         scales: at how many sizes, each half of the one before, discriminators of pixels look.
     """
 
@@ -41,6 +45,7 @@ class UNITRecipe(DomainsRecipe):
     width: int = 24
     blocks: int = 2
     shared: int = 1
+    noise: bool = True
     scales: int = 2
 
 
@@ -61,8 +66,9 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
                 f"crops of {recipe.crop} pixels do not fit",
                 hint=f"Use a crop that is a multiple of 4 and, for these settings, at least {smallest}.",
             )
-        unit = UNIT(recipe.width, blocks=recipe.blocks, shared=recipe.shared)
-        load_init(unit, recipe.init, "imgtk_unit", settings="width, blocks and shared")
+        unit = UNIT(recipe.width, blocks=recipe.blocks, shared=recipe.shared, noise=recipe.noise)
+        load = partial(_load_start, unit)
+        load_init(unit, recipe.init, "imgtk_unit", settings="width, blocks, shared and noise", load=load)
         self.networks = {"generator": unit, **{f"{domain}_discriminator": self.discriminator() for domain in DOMAINS}}
 
     def pixel_discriminator(self) -> nn.Module:
@@ -72,7 +78,8 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         recipe = self.recipe
         photos, paintings = (part.contiguous(memory_format=torch.channels_last) for part in batch.chunk(2, 1))
-        passes = networks["generator"](photos, paintings, noisy)
+        photos, smooth = self.some_smoothed(photos)
+        passes = networks["generator"](photos, paintings, noisy, self._drawn)
         made = dict(zip(DOMAINS[::-1], passes.translated, strict=True))
         real = dict(zip(DOMAINS, (photos, paintings), strict=True))
         origin = dict(zip(DOMAINS[::-1], (photos, paintings), strict=True))
@@ -91,12 +98,17 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
         if recipe.content:
             kept = [kept_content(self.features, made[domain], origin[domain]) for domain in DOMAINS]
             losses["content"] = recipe.content * torch.stack(kept).sum()
+        if smooth:
+            losses["repetition"] = recipe.repetition * repetition_loss(made["painting"])
         yield "generator", losses
 
         for domain, discriminator in discriminators.items():
             discriminator.requires_grad_(True)
             losses = self.adversary.discriminator_losses(self.looking(discriminator), real[domain], made[domain])
             yield f"{domain}_discriminator", losses
+
+    def _drawn(self, batch: Tensor) -> Source:
+        return Source(noise=fresh_noise(batch)) if self.recipe.noise else OWN
 
     def painted(self, generator: nn.Module, photo: Tensor) -> Tensor:
         return _translated(generator, photo, "photo", "painting")
@@ -111,6 +123,12 @@ class UNITTrainer(DomainsTrainer[UNITRecipe]):
                 outputs = [_translated(generator, x, origin, domain) for domain in (origin, target)]
                 rows.append(beside([image[0], *(output[0].cpu() for output in outputs)]))
         return stacked(rows)
+
+
+def _load_start(unit: UNIT, state: dict[str, Tensor]) -> None:
+    """Load the network that a run starts from; noise is added to one without."""
+    noise = {name: tensor for name, tensor in unit.state_dict().items() if ".noise." in name}
+    unit.load_state_dict(state if noise.keys() & state.keys() else {**noise, **state})
 
 
 def noisy(code: Tensor) -> Tensor:

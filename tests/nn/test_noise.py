@@ -52,6 +52,24 @@ def test_the_period_has_no_seam():
     assert steps[PERIOD - 4 : PERIOD + 4].max() < 3 * steps.mean()
 
 
+@pytest.mark.parametrize("period", [(96, None), (None, 40), (44, 8), (8192, 4)])
+def test_noise_repeats_after_a_given_period(period):
+    whole = noise_in(Box(-100, -100, 300, 300), 1, period)
+    for x, step in ((whole.white, 1), (whole.coarse, COARSE_STEP)):
+        for axis, length in ((3, period[0]), (2, period[1])):
+            if length and length < 300:
+                count = x.shape[axis] - length // step
+                assert torch.equal(x.narrow(axis, 0, count), x.narrow(axis, length // step, count))
+    assert torch.equal(noise_in(Box(-40, 4, 8, 52), 1, period).coarse, whole.coarse[..., 26:38, 15:27])
+
+
+def test_noise_with_a_period_is_noise_without_a_seam():
+    noise = noise_in(Box(0, 0, 512, 512), 1, (512, 512))
+    assert abs(noise.white[..., :32].std() - 1) < 0.05
+    rows = (noise.coarse - noise.coarse.roll(1, 2)).abs().mean((0, 1, 3))
+    assert rows[0] < 1.5 * rows[1:].mean()
+
+
 def test_layers_of_one_scale_have_independent_noise():
     noise = noise_in(Box(0, 0, 256, 256))
     layers = torch.stack([noise.white_at(4, layer).flatten() for layer in range(16)])

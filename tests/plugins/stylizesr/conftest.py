@@ -18,13 +18,13 @@ from imgtk_stylizesr.network import PaintingUpscaler
 def network() -> Callable[..., PaintingUpscaler]:
     """Makes a network with fresh weights and made-up moments, always the same."""
 
-    def network(scale: int = 4) -> PaintingUpscaler:
+    def network(scale: int = 4, deep: int = 0, noise: bool = False) -> PaintingUpscaler:
         torch.manual_seed(0)
-        made = PaintingUpscaler(width=8, blocks=2, scale=scale)
+        made = PaintingUpscaler(width=8, blocks=2, scale=scale, deep=deep, noise=noise)
         for module in made.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean = torch.rand(8)
-                module.running_var = 1 + torch.rand(8)
+                module.running_mean = torch.rand(module.num_features)
+                module.running_var = 1 + torch.rand(module.num_features)
         return made.eval()
 
     return network
@@ -35,6 +35,14 @@ def model(network: Callable[..., PaintingUpscaler], tmp_path_factory: pytest.Tem
     """Its file."""
     path = tmp_path_factory.mktemp("network") / "tiny.safetensors"
     save(path, network().state_dict(), Card("tiny", "", "", "", ""))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def noisy(network: Callable[..., PaintingUpscaler], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of one that paints from noise, at two sizes."""
+    path = tmp_path_factory.mktemp("network") / "noisy.safetensors"
+    save(path, network(deep=1, noise=True).state_dict(), Card("noisy", "", "", "", ""))
     return str(path)
 
 

@@ -53,7 +53,7 @@ def test_interrupted_and_resumed_it_gives_the_same_weights(run):
 def test_what_is_written(run):
     weights = run("out")
     names = {name for _, name in losses(weights)}
-    kinds = ("adversarial", "content", "luma", "grid", "pixel", "perceptual")
+    kinds = ("adversarial", "content", "luma", "grid", "pixel", "perceptual", "repetition")
     assert {*(f"generator/{kind}" for kind in kinds), "discriminator/adversarial"} <= names
     card = Card.read(weights.with_suffix(".toml"))
     assert card.scale == 4
@@ -98,7 +98,7 @@ def test_it_does_not_hatch():
     """Its first strokes are the same for all 4 pixels that come from one before the shuffle; and what it paints later
     never changes from each pixel to the next."""
     torch.manual_seed(0)
-    network, x = PaintingUpscaler(width=8, blocks=1).eval(), torch.rand(1, 3, 8, 8)
+    network, x = PaintingUpscaler(width=8, blocks=1).eval(), torch.rand(1, 3, 8, 8)  # without noise
     strokes = network.tail(network.enter(network.head(x)).relu())
     assert strokes.std() > 1e-3
     pixels = strokes.unflatten(3, (16, 2)).unflatten(2, (16, 2))
@@ -121,7 +121,8 @@ def test_each_loss_reaches_the_network(paintings, backbone):
     name, found = next(updates)
     assert name == "generator"
     for loss in found.values():
-        gradients = torch.autograd.grad(loss, learning.networks["generator"].tail[5].weight, retain_graph=True)
+        last = learning.networks["generator"].tail.get_submodule("5")
+        gradients = torch.autograd.grad(loss, last.weight, retain_graph=True)
         assert gradients[0].abs().max() > 0
     discriminator = learning.networks["discriminator"]
     assert not any(p.requires_grad for p in discriminator.parameters())
@@ -133,8 +134,12 @@ def test_it_starts_from_weights_of_its_own_kind_only(run, network, tmp_path):
     torch.save(network().state_dict(), tmp_path / "other.pth")
     with pytest.raises(TrainingError, match=r"other\.pth does not fit PaintingUpscaler"):
         run("out", init=tmp_path / "other.pth")
-    start = run("out", width=8, blocks=2, init=tmp_path / "other.pth", steps=1)
-    assert "from other, trained for 1" in Card.read(start.with_suffix(".toml")).trained
+    start = run("out", width=8, blocks=2, deep=0, init=tmp_path / "other.pth", steps=1)  # noise is added
+    card = Card.read(start.with_suffix(".toml"))
+    assert "from other, trained for 1" in card.trained
+    assert "noise" in card.architecture
+    again = run("again", width=8, blocks=2, deep=0, init=start, steps=1)
+    assert read_state(again).keys() == read_state(start).keys()
 
 
 def test_paintings_are_needed(run, data):

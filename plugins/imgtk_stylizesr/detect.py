@@ -7,7 +7,8 @@ from math import isqrt
 import torch
 
 from imgtk.weights.architecture import State, conv_shape, count_layers
-from imgtk_stylizesr.network import PaintingUpscaler, StyleUpscaler
+from imgtk_stylizesr.network import StyleUpscaler
+from imgtk_stylizesr.plain import PaintingUpscaler
 
 __all__ = ["painting_upscaler", "style_upscaler"]
 

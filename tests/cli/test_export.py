@@ -41,6 +41,7 @@ def facts(path: Path) -> dict[str, str]:
         ("upscale:compact", [(1, 1), (7, 45), (33, 2)]),
         ("upscale:esrgan", [(5, 9), (16, 1)]),
         ("style:monet", [(8, 8), (40, 24)]),
+        ("stylize-sr:monet", [(8, 8), (2, 24)]),
     ],
 )
 def test_the_file_computes_what_torch_computes(op: str, sizes: list[tuple[int, int]], cli: Cli, tmp_path: Path) -> None:

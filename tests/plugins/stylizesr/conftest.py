@@ -1,4 +1,4 @@
-"""A tiny network, and images of two kinds."""
+"""Tiny networks, and images of two kinds."""
 
 from __future__ import annotations
 
@@ -11,38 +11,51 @@ import pytest
 import torch
 
 from imgtk.weights import Card, save
-from imgtk_stylizesr.network import PaintingUpscaler
+from imgtk_stylizesr.network import StyleUpscaler
+from imgtk_stylizesr.plain import PaintingUpscaler
 
 
 @pytest.fixture(scope="session")
-def network() -> Callable[..., PaintingUpscaler]:
-    """Makes a network with fresh weights and made-up moments, always the same."""
+def plain() -> Callable[..., PaintingUpscaler]:
+    """Makes a network of earlier versions with fresh weights and made-up moments, always the same."""
 
-    def network(scale: int = 4, deep: int = 0, noise: bool = False) -> PaintingUpscaler:
+    def plain(scale: int = 4) -> PaintingUpscaler:
         torch.manual_seed(0)
-        made = PaintingUpscaler(width=8, blocks=2, scale=scale, deep=deep, noise=noise)
+        made = PaintingUpscaler(width=8, blocks=2, scale=scale)
         for module in made.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean = torch.rand(module.num_features)
-                module.running_var = 1 + torch.rand(module.num_features)
+                module.running_mean = torch.rand(8)
+                module.running_var = 1 + torch.rand(8)
+        torch.nn.init.dirac_(made.palette.weight)
+        made.tail[5].weight.data /= 10  # nothing far outside 0 to 1
         return made.eval()
 
-    return network
+    return plain
 
 
 @pytest.fixture(scope="session")
-def model(network: Callable[..., PaintingUpscaler], tmp_path_factory: pytest.TempPathFactory) -> str:
+def network() -> StyleUpscaler:
+    """A network with fresh weights and the moments of one batch."""
+    torch.manual_seed(0)
+    made = StyleUpscaler(width=8, blocks=1).train()
+    with torch.no_grad():
+        made(torch.rand(2, 3, 16, 24))
+    return made.eval()
+
+
+@pytest.fixture(scope="session")
+def model(network: StyleUpscaler, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Its file."""
     path = tmp_path_factory.mktemp("network") / "tiny.safetensors"
-    save(path, network().state_dict(), Card("tiny", "", "", "", ""))
+    save(path, network.state_dict(), Card("tiny", "", "", "", ""))
     return str(path)
 
 
 @pytest.fixture(scope="session")
-def noisy(network: Callable[..., PaintingUpscaler], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The file of one that paints from noise, at two sizes."""
-    path = tmp_path_factory.mktemp("network") / "noisy.safetensors"
-    save(path, network(deep=1, noise=True).state_dict(), Card("noisy", "", "", "", ""))
+def plain_model(plain: Callable[..., PaintingUpscaler], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of a network of earlier versions."""
+    path = tmp_path_factory.mktemp("network") / "plain.safetensors"
+    save(path, plain().state_dict(), Card("plain", "", "", "", ""))
     return str(path)
 
 

@@ -5,17 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.functional import interpolate
 
 from imgtk.errors import TrainingError, WeightsError
 from imgtk.painting.network import StyleNetwork
+from imgtk.painting.trainer import fresh_noise
 from imgtk.registry import default
 from imgtk.training.recipe import load_recipe
 from imgtk.training.run import train
 from imgtk.weights import Card, read_state
-from imgtk_esrgan.network import SRVGGNetCompact
 from imgtk_stylizesr import trainer
-from imgtk_stylizesr.network import PaintingUpscaler
 from imgtk_stylizesr.trainer import StylizeSR, StylizeSRRecipe
 
 SPEC = default().spec("stylize-sr:monet")
@@ -53,7 +51,7 @@ def test_interrupted_and_resumed_it_gives_the_same_weights(run):
 def test_what_is_written(run):
     weights = run("out")
     names = {name for _, name in losses(weights)}
-    kinds = ("adversarial", "content", "luma", "grid", "pixel", "perceptual", "repetition")
+    kinds = ("adversarial", "content", "luma", "pixel", "perceptual")
     assert {*(f"generator/{kind}" for kind in kinds), "discriminator/adversarial"} <= names
     card = Card.read(weights.with_suffix(".toml"))
     assert card.scale == 4
@@ -65,51 +63,40 @@ def test_what_is_written(run):
 
 
 def test_it_learns_to_enlarge(run, paintings):
-    """What the skip from the input does not do by itself."""
-    weights = run("out", photos=paintings, steps=40, adversarial=0, warmup=5)
+    others = dict.fromkeys(("adversarial", "content", "luma", "perceptual", "repetition"), 0)
+    weights = run("out", photos=paintings, steps=40, warmup=5, lr=1e-2, **others)
     pixel = [float(value) for (_, name), value in losses(weights).items() if name == "generator/pixel"]
     assert sum(pixel[-5:]) < 0.8 * sum(pixel[:5])
 
 
-def test_it_starts_with_the_first_layers_of_an_upscaler(run, tmp_path):
-    torch.manual_seed(1)
-    upscaler = SRVGGNetCompact(features=8, convs=2)
-    torch.save(upscaler.state_dict(), tmp_path / "upscaler.pth")
-    run("out", upscaler=tmp_path / "upscaler.pth", steps=1)
-    network = PaintingUpscaler(width=8, blocks=2)
-    network.take_over(upscaler.state_dict())
-    for layer in (0, 1, 2, 3):
-        assert torch.equal(network.head[layer].weight, upscaler.body[layer].weight)
-    with pytest.raises(TrainingError, match="of 12 channels"):
-        run("wrong", width=12, upscaler=tmp_path / "upscaler.pth")
-
-
 def test_a_teacher_shows_how_to_paint(run, tmp_path):
+    """And a style lends its strokes."""
     torch.manual_seed(1)
-    torch.save(StyleNetwork(width=8, blocks=1).state_dict(), tmp_path / "style.pth")
-    weights = run("taught", teacher=tmp_path / "style.pth", steps=2)
+    style = StyleNetwork(width=8, blocks=1)
+    torch.save(style.state_dict(), tmp_path / "style.pth")
+    weights = run("taught", teacher=tmp_path / "style.pth", steps=1, lr=0)
     assert "generator/taught" in {name for _, name in losses(weights)}
+    start = read_state(weights)
+    for name, tensor in style.state_dict().items():
+        torch.testing.assert_close(start[f"style.{name}"].float(), tensor, rtol=1e-3, atol=1e-3)
+    with pytest.raises(TrainingError, match="does not fit"):
+        run("other", teacher=tmp_path / "style.pth", width=12)
     with pytest.raises(WeightsError, match="nobody"):
         run("untaught", teacher="nobody")
 
 
-@torch.inference_mode()
-def test_it_does_not_hatch():
-    """Its first strokes are the same for all 4 pixels that come from one before the shuffle; and what it paints later
-    never changes from each pixel to the next."""
+@torch.no_grad()
+def test_the_teacher_keeps_a_share_of_the_photos_colours(paintings, backbone):
     torch.manual_seed(0)
-    network, x = PaintingUpscaler(width=8, blocks=1).eval(), torch.rand(1, 3, 8, 8)  # without noise
-    strokes = network.tail(network.enter(network.head(x)).relu())
-    assert strokes.std() > 1e-3
-    pixels = strokes.unflatten(3, (16, 2)).unflatten(2, (16, 2))
-    torch.testing.assert_close(pixels, pixels[:, :, :, :1, :, :1].expand_as(pixels))
-
-    torch.nn.init.normal_(network.tail[5].weight)
-    painted = network(x) - interpolate(network.palette(x), scale_factor=4, mode="bilinear")
-    for axis in (2, 3):
-        signs = torch.tensor([1.0, -1.0]).repeat(15)
-        hatch = (painted.movedim(axis, -1)[..., 1:31] * signs).mean(-1)
-        assert hatch.abs().max() < 0.05 * painted.std()
+    photos = torch.rand(1, 3, 1, 1).expand(1, 3, 128, 128)
+    noise = fresh_noise(photos)
+    settings = {"target": str(paintings), "backbone": str(backbone), "width": 8, "blocks": 1}
+    own, half = (StylizeSR(StylizeSRRecipe(**settings, own_colours=share)) for share in (1.0, 0.5))
+    teacher = StyleNetwork(width=8, blocks=1)
+    means = [learning._taught(teacher, photos, noise).mean((2, 3)) for learning in (own, half)]
+    painted = StylizeSR(StylizeSRRecipe(**settings, own_colours=0))._taught(teacher, photos, noise).mean((2, 3))
+    torch.testing.assert_close(means[0], photos.mean((2, 3)), rtol=0, atol=0.02)
+    torch.testing.assert_close(means[1], (painted + photos.mean((2, 3))) / 2, rtol=0, atol=0.02)
 
 
 def test_each_loss_reaches_the_network(paintings, backbone):
@@ -121,8 +108,8 @@ def test_each_loss_reaches_the_network(paintings, backbone):
     name, found = next(updates)
     assert name == "generator"
     for loss in found.values():
-        last = learning.networks["generator"].tail.get_submodule("5")
-        gradients = torch.autograd.grad(loss, last.weight, retain_graph=True)
+        last = learning.networks["generator"].style.out.weight
+        gradients = torch.autograd.grad(loss, last, retain_graph=True)
         assert gradients[0].abs().max() > 0
     discriminator = learning.networks["discriminator"]
     assert not any(p.requires_grad for p in discriminator.parameters())
@@ -130,16 +117,19 @@ def test_each_loss_reaches_the_network(paintings, backbone):
     assert all(p.requires_grad for p in discriminator.parameters())
 
 
-def test_it_starts_from_weights_of_its_own_kind_only(run, network, tmp_path):
-    torch.save(network().state_dict(), tmp_path / "other.pth")
-    with pytest.raises(TrainingError, match=r"other\.pth does not fit PaintingUpscaler"):
-        run("out", init=tmp_path / "other.pth")
-    start = run("out", width=8, blocks=2, deep=0, init=tmp_path / "other.pth", steps=1)  # noise is added
-    card = Card.read(start.with_suffix(".toml"))
-    assert "from other, trained for 1" in card.trained
-    assert "noise" in card.architecture
-    again = run("again", width=8, blocks=2, deep=0, init=start, steps=1)
-    assert read_state(again).keys() == read_state(start).keys()
+def test_smoothed_photos_are_rated_by_their_repetition(run, monkeypatch):
+    monkeypatch.setattr("imgtk.painting.trainer.SMOOTHED", 1.0)
+    assert "generator/repetition" in {name for _, name in losses(run("smoothed", steps=1))}
+    assert "generator/repetition" not in {name for _, name in losses(run("not", steps=1, repetition=0))}
+
+
+def test_it_starts_from_weights_of_its_own_kind_only(run, network, plain, tmp_path):
+    torch.save(plain().state_dict(), tmp_path / "plain.pth")
+    with pytest.raises(TrainingError, match=r"plain\.pth does not fit StyleUpscaler"):
+        run("out", init=tmp_path / "plain.pth")
+    torch.save(network.state_dict(), tmp_path / "other.pth")
+    start = run("out", width=8, blocks=1, init=tmp_path / "other.pth", steps=1)
+    assert "from other, trained for 1" in Card.read(start.with_suffix(".toml")).trained
 
 
 def test_paintings_are_needed(run, data):

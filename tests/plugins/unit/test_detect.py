@@ -106,7 +106,9 @@ def test_the_authors_default_size():
     assert one == weights + (64 + 128 + 256 + 2 * 4 * 2 * 256 + 128 + 64 + 3) + 2 * (128 + 64)
 
 
-@pytest.mark.parametrize("options", [{}, {"shared": 0}, {"downs": 1, "blocks": 0, "shared": 2}, {"published": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"noise": True}, {"shared": 0}, {"downs": 1, "blocks": 0, "shared": 2}, {"published": True}]
+)
 def test_our_own_files(options):
     torch.manual_seed(0)
     network = UNIT(**{"width": 4, "blocks": 1, **options})

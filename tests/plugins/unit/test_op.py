@@ -39,6 +39,30 @@ def test_it_keeps_every_promise_of_an_operator(network_file, to):
     check_op("translate:unit", model=str(network_file), to=to)
 
 
+@pytest.fixture(scope="module")
+def noisy_file(tmp_path_factory):
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "noisy.safetensors"
+    unit = UNIT(width=4, blocks=1, noise=True)
+    with torch.no_grad():
+        unit.painting.decoder[-1].weight /= 4
+    save_file(unit.state_dict(), path)
+    return path
+
+
+def test_with_noise_it_keeps_every_promise_too(noisy_file):
+    check_op("translate:unit", model=str(noisy_file), sizes=[(33, 47), (1, 19)])
+
+
+@torch.inference_mode()
+def test_noise_is_chosen_by_the_seed_and_makes_strokes_in_flat_areas(noisy_file):
+    flat = torch.full((1, 3, 64, 64), 0.4)
+    first, again, other = (build(noisy_file, seed=seed)(flat) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert (first - other).abs().max() > 1e-3
+    assert first.std() > 1e-3
+
+
 @pytest.mark.parametrize("options", [{"blocks": 0}, {"blocks": 1}, {"downs": 1}, {"published": True}])
 def test_the_halo_is_the_receptive_radius(options):
     """A pixel reacts to nothing farther away than `radius`, and to what is nearly as far."""

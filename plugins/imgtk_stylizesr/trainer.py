@@ -101,6 +101,10 @@ class StylizeSR(DomainsTrainer[StylizeSRRecipe]):
         load_init(network, recipe.init, "imgtk_stylizesr", settings="width and blocks")
         self.networks = {"generator": network, "discriminator": self.discriminator()}
 
+    def history(self, trained: str) -> str:
+        teacher = Path(self.recipe.teacher).stem
+        return super().history(trained) + (f", taught by {teacher}" if teacher else "")
+
     def pixel_discriminator(self) -> nn.Module:
         recipe = self.recipe
         return PatchDiscriminator(3, recipe.discriminator_features, recipe.discriminator_layers, norm="none")

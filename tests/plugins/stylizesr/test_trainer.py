@@ -76,6 +76,7 @@ def test_a_teacher_shows_how_to_paint(run, tmp_path):
     torch.save(style.state_dict(), tmp_path / "style.pth")
     weights = run("taught", teacher=tmp_path / "style.pth", steps=1, lr=0)
     assert "generator/taught" in {name for _, name in losses(weights)}
+    assert "taught by style" in Card.read(weights.with_suffix(".toml")).trained
     start = read_state(weights)
     for name, tensor in style.state_dict().items():
         torch.testing.assert_close(start[f"style.{name}"].float(), tensor, rtol=1e-3, atol=1e-3)

@@ -10,6 +10,7 @@ from imgtk.nn.colour import luma
 from imgtk.nn.degradation import classic
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import grid
+from imgtk.nn.regularity import regularity, smooth_image
 from imgtk.registry import default
 from imgtk.testing import in_tiles
 from imgtk.weights import Card, digest, locate, shipped
@@ -52,8 +53,9 @@ def test_it_paints_what_the_photo_shows(subject):
 
 
 @torch.inference_mode()
-def test_there_is_no_grid():
+def test_there_is_neither_grid_nor_weave():
     assert grid(operator()(classic(photo(), 4)), 4) < 0.15
+    assert regularity(operator()(smooth_image(160, 112))) < 0.2
 
 
 @torch.inference_mode()

@@ -71,7 +71,7 @@ class StyleUpscaler(UpscalingNetwork):
         known = (self.get_buffer(f"moments{index}") for index in count())
         if not self.training:
             return lambda x: next(known)[None].to(torch.promote_types(x.dtype, torch.float32))
-        share = max(MOMENTUM, 1 / (1 + int(self.batches)))
+        share = (1 / (1 + self.batches)).clamp_min(MOMENTUM)
         self.batches += 1
 
         def follow(x: Tensor) -> Tensor:

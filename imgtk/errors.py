@@ -96,7 +96,7 @@ class BrokenContract(Exception):  # noqa: N818 - `blame` makes an OperatorError 
     """An operator breaks a promise; the message continues "adjust:mine (imgtk-mine 1.0) "."""
 
 
-def blame(who: str, doing: str, error: Exception, contract: str = "This is a bug there.") -> OperatorError:
+def blame(who: str, doing: str, error: BaseException, contract: str = "This is a bug there.") -> OperatorError:
     """Say of a bug in a plugin whose it is.
 
     Args:

@@ -121,7 +121,7 @@ class OpSpec:
             op: ImageOp = implementation(**values)
         except ImgtkError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise blame(context.told(self.name), "when it was built", error) from error
         return op
 

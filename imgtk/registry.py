@@ -73,7 +73,7 @@ class PluginInfo:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
+        return self.distribution if self.version == "unknown" else f"{self.distribution} {self.version}"
 
 
 class Registry:

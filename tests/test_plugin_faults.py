@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from imgtk import API
+from imgtk.adaptive_op import AdaptiveOp, View
 from imgtk.context import BuildContext
 from imgtk.engine.render import Progress
 from imgtk.errors import ImgtkError, OperatorError
-from imgtk.geometry import Extent, Geometry, Size, Window
+from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.image import Image
 from imgtk.op import Facts, ImageOp, OpSpec
 from imgtk.params import Choice, CommaList, Flag, ImageFile, ImageInput, Integer, Number, ParamType, Scale, Weights
@@ -121,6 +122,30 @@ class Nothing(ImageOp):
     """Defines neither form."""
 
 
+class Regions(ImageOp):
+    """Names the regions of more inputs than it has."""
+
+    def regions(self, box: Box, *sizes: Size) -> list[Box]:
+        return [box, box]
+
+
+class Exits(ImageOp):
+    """Ends the process, as if all were well."""
+
+    def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
+        sys.exit(0)
+
+
+class Unplanned(AdaptiveOp):
+    """Does not call `super().__init__`."""
+
+    def __init__(self) -> None:
+        pass
+
+    def resolve(self, *views: View) -> ImageOp:
+        return Nothing()
+
+
 class Deep(ImageOp):
     """Row k: a network that takes seconds."""
 
@@ -142,7 +167,7 @@ class Deep(ImageOp):
             return x  # which must not swallow what the caller wants
 
 
-KINDS = {kind.__name__.lower(): kind for kind in (Turned, InPlace, Poison, Nothing, Deep)}
+KINDS = {kind.__name__.lower(): kind for kind in (Turned, InPlace, Poison, Nothing, Deep, Regions, Exits, Unplanned)}
 
 
 def pipeline(spec: OpSpec, text: str = "", **settings: Any) -> Pipeline:
@@ -192,9 +217,18 @@ def test_bugs_are_named(where: str) -> None:
     assert isinstance(caught.value.__cause__, KeyError)
 
 
-def test_an_operator_must_define_something() -> None:
-    with pytest.raises(OperatorError, match="nothing defines neither __call__ nor render"):
-        made("nothing")(sample_image(6, 5))
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nothing", "defines neither __call__ nor render"),
+        ("regions", r"has 1 inputs, and its regions\(\) gives 2 regions"),
+        ("exits", "failed on an image: SystemExit"),
+        ("unplanned", "failed planning: AttributeError: .* 'planned'"),
+    ],
+)
+def test_what_an_operator_must_define(name: str, told: str) -> None:
+    with pytest.raises(OperatorError, match=f"^{name} {told}"):
+        made(name)(sample_image(6, 5))
 
 
 def test_small_images_report_and_can_be_cancelled() -> None:

@@ -41,7 +41,7 @@ def blamed(who: str, doing: str) -> Iterator[None]:
         yield
     except ImgtkError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if out_of_memory(error):
             raise
         raise blame(who, doing, error) from error

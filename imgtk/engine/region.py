@@ -11,6 +11,7 @@ from math import lcm
 import torch
 from torch import Tensor
 
+from imgtk.errors import BrokenContract
 from imgtk.geometry import NOTHING, NOWHERE, Box, Geometry, Size, Window, cut
 from imgtk.op import ImageOp
 
@@ -51,6 +52,8 @@ def needs(op: ImageOp, box: Box, sizes: Sequence[Size], output_size: Size) -> tu
             if not op.facts.position_dependent or Fraction(output_size[axis], sizes[0][axis]) == scale:
                 multiples[axis] = lcm(geometry.multiple, scale.denominator)
     regions = op.regions(box, *sizes)
+    if len(regions) != len(sizes):
+        raise BrokenContract(f"has {len(sizes)} inputs, and its regions() gives {len(regions)} regions")
     found = [_need(region, size, geometry, multiples) for region, size in zip(regions, sizes, strict=True)]
     covered = [(one.covered, size) for one, size in zip(found, sizes, strict=True)]
     first, *others = covered or [(NOWHERE, NOTHING)]

@@ -43,11 +43,11 @@ def plan_stages(
     stages: list[Stage] = []
     for index, node in enumerate(graph.nodes[: None if last is None else last + 1]):
         op = ops.get(index)
+        name = (who or {}).get(index, node.op)
         pending, at_most = isinstance(op, AdaptiveOp), any(stages[i].at_most for i in node.inputs)
         if isinstance(op, AdaptiveOp):
-            at_most = at_most or op.shrinks
-            op = op.planned
-        name = (who or {}).get(index, node.op)
+            with blamed(name, "planning"):
+                at_most, op = at_most or op.shrinks, op.planned
         sizes = [stages[i].size for i in node.inputs]
         if op is None:  # `save` hands on what it gets; the input is held as the file had it, and read as float32
             own = torch.float32 if index == INPUT else stages[node.inputs[0]].dtype

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -14,7 +15,7 @@ import numpy as np
 
 from imgtk.batch import Job, Row, RunOptions, list_jobs, run_jobs
 from imgtk.engine.settings import Settings
-from imgtk.errors import UsageError
+from imgtk.errors import ImgtkError, UsageError
 from imgtk.geometry import Extent, Size
 from imgtk.image import Image
 from imgtk.io import WriteOptions
@@ -120,15 +121,16 @@ class Computer:
 
     def _speed(self, task: Task, pipeline: Pipeline, extents: set[Extent]) -> float | None:
         """Return seconds per pixel of the input, measured on a small image; None for what takes as long for any
-        image."""
+        image, or does not suit a small one."""
         key = (task.pipeline, task.seed)
         if key not in self._speeds:
             self._speeds[key] = None
-            if Extent.WHOLE not in extents:
-                pipeline(np.zeros((16, 16, 3), np.uint8))
-                start = perf_counter()
-                pipeline(np.full((SAMPLE, SAMPLE, 3), 128, np.uint8))
-                self._speeds[key] = (perf_counter() - start) / SAMPLE**2
+            with suppress(ImgtkError):
+                if Extent.WHOLE not in extents:
+                    pipeline(np.zeros((16, 16, 3), np.uint8))
+                    start = perf_counter()
+                    pipeline(np.full((SAMPLE, SAMPLE, 3), 128, np.uint8))
+                    self._speeds[key] = (perf_counter() - start) / SAMPLE**2
         return self._speeds[key]
 
     def _preview(self, task: PreviewTask) -> dict[str, Any]:

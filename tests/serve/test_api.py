@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 import time
 from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -169,6 +171,13 @@ def test_a_crash_fails_its_job_only(served: Served, client: Client, photo: Path)
     assert last["state"] == "done"
     served.wait_ready()
     assert client.run("adjust:blur", photo).content
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_process_that_answers_has_not_loaded_torch(served: Served, client: Client, photo: Path) -> None:
+    client.run("adjust:blur", photo)
+    loaded = {Path(part.path).name for part in psutil.Process(served.process.pid).memory_maps()}
+    assert not {name for name in loaded if name.startswith(("libtorch", "libavcodec", "cv2"))}
 
 
 def test_what_does_not_stop_is_killed(served: Served, client: Client, photo: Path) -> None:

@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from tests.serve.browser import drag, drop, find, missing, press, states, texts, until, write
-from tests.serve.conftest import Served
+from tests.serve.conftest import Served, Start
 
 pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing()), pytest.mark.slow]
 
 FOCUS = "return document.activeElement.dataset.key ?? document.activeElement.id"
+STOP = "(button) => button.textContent === 'Stop' && !button.hidden"
 SIZES = "return [...document.querySelectorAll('.stage img')].map((image) => image.naturalWidth)"
 TAB, ENTER, RIGHT, CONTROL = "\ue004", "\ue007", "\ue014", "\ue009"
 
@@ -161,3 +162,32 @@ def test_copies_run_elsewhere(page: Any, photo: Path, tmp_path: Path) -> None:
     press(page, "command")
     words = shlex.split(until(lambda: (text := texts(page, "#status")[0]).startswith("imgtk") and text))
     assert words == ["imgtk", "run", "text 'a | b'", odd.name, "--format", "jpg"]
+
+
+def test_too_large_a_file_is_told(driver: Any, start: Start, tmp_path: Path) -> None:
+    server = start("--max-upload", "1M", "--presets-only")
+    image = tmp_path / "noise.png"
+    Image.effect_noise((2000, 2000), 90).save(image)
+    driver.get(server.url)
+    until(lambda: len(driver.find_elements("css selector", "#add option")) > 5)
+    assert not find(driver, "#stages").is_displayed()
+    drag(driver, image)
+    until(lambda: "2000 × 2000" in texts(driver, "#queue li")[0])
+    find(driver, "#run").click()
+    until(lambda: states(driver) == ["failed"])
+    assert "larger than 1,000,000 bytes" in texts(driver, ".job")[0]
+
+
+def test_a_hundred_photos_at_once(page: Any, tmp_path: Path) -> None:
+    for number in range(100):
+        Image.new("RGB", (300, 200), (number, 0, 0)).save(tmp_path / f"{number:03}.jpg")
+    drag(page, tmp_path)
+    until(lambda: len(texts(page, "#queue li")) == 100)
+    write(page, "adjust:gamma 2")
+    find(page, "#run").click()
+    find(page, "#text").send_keys(".1")  # the page stays usable
+    for place in (-1, 0):  # the first one may be done at this very moment
+        page.execute_script(f"[...document.querySelectorAll('.job button')].filter({STOP}).at({place}).click()")
+    until(lambda: {"done", "cancelled"} == set(states(page)), 120)
+    assert states(page).count("done") in (98, 99)
+    assert texts(page, "#status")[0].startswith(f"{states(page).count('done')} results, ")

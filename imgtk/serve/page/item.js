@@ -9,6 +9,8 @@ const ENDED = ["done", "failed", "cancelled"];
 /** Images with more pixels are shown scaled, as the server does it with results. */
 export const SHOWN_PIXELS = 8_000_000;
 
+let looked = Promise.resolve(); // images are decoded one after the other: a folder of photos would fill the memory
+
 async function scaled(bitmap) {
   const factor = Math.sqrt(SHOWN_PIXELS / (bitmap.width * bitmap.height));
   const canvas = new OffscreenCanvas(Math.floor(bitmap.width * factor), Math.floor(bitmap.height * factor));
@@ -28,7 +30,7 @@ export class Item {
     this.file = file;
     this.changed = changed;
     this.canvas = element("canvas", { width: 112, height: 112 });
-    this.#look();
+    looked = looked.then(() => this.#look());
   }
 
   async #look() {
@@ -76,7 +78,9 @@ export class Run {
   }
 
   get state() {
-    return this.error ? "failed" : (this.job?.state ?? (this.wanted ? "sending" : "cancelled"));
+    if (this.error) return "failed";
+    if (!this.wanted && (!this.job || this.job.state === "done")) return "cancelled"; // the server has forgotten it
+    return this.job?.state ?? "sending";
   }
 
   get ended() {
@@ -93,7 +97,7 @@ export class Run {
         this.item.changed(this.item);
       });
       if (this.job.state === "failed") throw new api.Problem(this.job.problem);
-      if (this.job.state === "done") await this.#fetch();
+      if (this.job.state === "done" && this.wanted) await this.#fetch();
     } catch (error) {
       if (this.wanted) this.error = error;
     }

@@ -138,7 +138,7 @@ function run() {
 
 async function begin() {
   const health = await api.get("/health");
-  find("#text").readOnly = health.presets_only;
+  find("#text").readOnly = find("#stages").hidden = health.presets_only;
   for (;;) {
     try {
       const [presets, operators] = await Promise.all([api.get("/presets"), api.get("/operators")]);

@@ -21,6 +21,7 @@ from imgtk.engine.render import Progress
 from imgtk.engine.saves import save_files
 from imgtk.engine.session import Session
 from imgtk.engine.settings import SettingsOptions
+from imgtk.frame import frame_numbered
 from imgtk.geometry import Size
 from imgtk.image import Image
 from imgtk.io import MAX_PIXELS
@@ -116,6 +117,7 @@ class Pipeline:
         size: Size | tuple[int, int] | None = None,
         depth: Literal[8, 16] = 8,
         plan: Plan | None = None,
+        frame: int = 0,
     ) -> Image:
         """Run on one image, or on none, if the pipeline makes its images of nothing.
 
@@ -127,6 +129,7 @@ class Pipeline:
             size, depth: without `source`: (width, height) for operators that are not told a size themselves, and bits
                 per sample of the result.
             plan: what `plan_for` an image of this size and sample format gave, so that many are done in the same way.
+            frame: number of the frame, for pipelines that make clips of nothing; see `frames`.
 
         Returns:
             The result, in the sample format of the source (uint8, uint16, float32), with what its file carried. Gray
@@ -139,7 +142,8 @@ class Pipeline:
         """
         image = blank(self.canvas(size), depth) if source is None else Image.of(source)
         files = self.saves(name or (image.path.stem if image.path else None))
-        return render_images(self._session, [image], plan or self.plan_for(image), files, progress)[0]
+        with frame_numbered(frame):
+            return render_images(self._session, [image], plan or self.plan_for(image), files, progress)[0]
 
     async def run_async(
         self,
@@ -262,6 +266,12 @@ class Pipeline:
         does."""
         stages = self._session.stages(size, self.dtype)
         return [*(stage.size for stage in stages), stages[self.graph.output].size]
+
+    @property
+    def frames(self) -> int:
+        """Frames of the clip that the pipeline makes of nothing; 1 for an image. Raises UsageError if its operators
+        disagree."""
+        return self._session.frames
 
     def output_alpha(self, has_alpha: bool) -> bool:
         """Return whether the result has alpha, for an image that has or has not."""

@@ -50,6 +50,7 @@ PUBLIC = {
         *(
             "imgtk.network_op",
             "imgtk.adaptive_op",
+            "imgtk.frame",
             "imgtk.steps",
             "imgtk.preset",
             "imgtk.file_format",

@@ -30,11 +30,12 @@ from imgtk.video.sequence import ImageSequence
 if TYPE_CHECKING:
     from av import Packet
 
+    from imgtk.batch.making import MadeClip
     from imgtk.video.read import Clip
     from imgtk.video.segments import SegmentedWriter
     from imgtk.video.write import ClipWriter
 
-    Reader: TypeAlias = Clip | Animation | ImageSequence
+    Reader: TypeAlias = Clip | Animation | ImageSequence | MadeClip
     FileWriter: TypeAlias = ClipWriter | SegmentedWriter | AnimationWriter
 
 AHEAD = 3
@@ -107,7 +108,7 @@ def convert(
         made_of = [(str(file), file.stat().st_mtime_ns) for file in clip.files]
         how = replace(options, overwrite=False), encoding
         key = None if resume is None else repr((resume, made_of, how, size, suffix))
-        with _writing(target, clip, size, suffix, options, encoding, key) as writer:
+        with writing(target, clip, size, suffix, options, encoding, key) as writer:
             done = writer.done
             warming = min(done, WARM_UP) if encoding.deflicker else 0  # frames that are there, but the next ones need
             items = _timed_each(clip.after(done - warming), seconds)
@@ -148,7 +149,7 @@ def _reader(source: Path, frames: Sequence[Path], rate: Fraction | int | None, m
 
 
 @contextmanager
-def _writing(
+def writing(
     target: Path,
     clip: Reader,
     size: Size,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imgtk.batch import Row
     from imgtk.io import WriteOptions
     from imgtk.pipeline import Pipeline, Progress
+    from imgtk.video.formats import Encoding
 
 FORMATS = ("jpg", "png", "webp", "tif", "bmp", "avif", "gif", "mp4", "mov", "mkv", "webm")
 
@@ -138,7 +139,8 @@ def run(
     PIPELINE is a text, or the name of a preset with a colon: :photo-x4. Inputs and -o can also be URLs such as
     s3://bucket/photos.
 
-    A pipeline that makes its image, such as "generate:noise 512x512", takes no INPUT, but needs -o.
+    A pipeline that makes its image, such as "generate:noise 512x512", takes no INPUT, but needs -o. One that makes a
+    clip writes to a clip, an animation, or the images of a folder.
 
     Without -o, cat.jpg becomes cat.imgtk.jpg in the current folder, and the images of the folder pets go into
     pets.imgtk. Images that do not fit their input's format are written as PNG. Existing files are kept unless you pass
@@ -168,7 +170,8 @@ def run(
     if not inputs and engine == "local":
         pipeline = source.build(replace(settings, overwrite=overwrite, device=settings.device.partition(",")[0]))
         if not pipeline.graph.reads_input:
-            return make(pipeline, output, write, quiet=quiet, as_json=as_json, debug=debug)
+            encoding = Encoding(codec, crf, rate=fps)
+            return make(pipeline, output, write, encoding, suffix or "", quiet=quiet, as_json=as_json, debug=debug)
     naming: dict[str, Any] = {"suffix": suffix, "recursive": recursive}
     name = source.preset.name if source.preset else source.text
     found = [] if watching else list_jobs(inputs, output, pipeline=name, **naming)
@@ -227,15 +230,23 @@ def run(
 
 
 def make(
-    pipeline: Pipeline, output: str | None, write: WriteOptions, *, quiet: bool, as_json: bool, debug: bool
+    pipeline: Pipeline,
+    output: str | None,
+    write: WriteOptions,
+    encoding: Encoding,
+    suffix: str,
+    *,
+    quiet: bool,
+    as_json: bool,
+    debug: bool,
 ) -> int:
     """Run a pipeline that reads no image. Gives the exit code."""
-    from imgtk.batch.making import make_image
+    from imgtk.batch import making
 
     if not output:
         raise click.UsageError("a pipeline without INPUT needs -o: the file that it makes")
-    with tile_bar(output, quiet, unit="tiles") as progress:
-        row = make_image(pipeline, output, write, progress)
+    with tile_bar(output, quiet, unit="tiles" if pipeline.frames == 1 else "frames") as progress:
+        row = making.make(pipeline, output, write, encoding, f".{suffix}" if suffix else "", progress)
     return show(row, quiet=quiet, as_json=as_json, debug=debug, single=True)
 
 

@@ -141,6 +141,19 @@ class Session:
             raise UsageError(f"{self.graph.nodes[maker].op}: {error.message}", hint=error.hint) from None
 
     @property
+    def frames(self) -> int:
+        """Frames of the clip that the operators make of nothing; 1 for an image.
+
+        Raises:
+            UsageError: if their numbers differ.
+        """
+        counts = {op.facts.frames for op in self.ops.values()} - {1}
+        if len(counts) > 1:
+            several = " and ".join(map(str, sorted(counts)))
+            raise UsageError(f"the pipeline makes clips of {several} frames", hint="Give all of them the same number.")
+        return counts.pop() if counts else 1
+
+    @property
     def grain(self) -> int:
         """Images whose sides are multiples of this go through fractional scales without rounding, so that branches
         which meet in a large image also meet in a small one."""

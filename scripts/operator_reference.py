@@ -77,6 +77,7 @@ ARGUMENTS = {
     "filter:halftone": "6 colour",
     "filter:noise": "0.07",
     "filter:pixelate": "10",
+    "generate:glyph": "Hamburg size=128",
     "generate:texture": "400x300 {image}",
     "inpaint:ns": "where=( adjust:threshold 0.8 )",
     "inpaint:telea": "where=( adjust:threshold 0.8 )",

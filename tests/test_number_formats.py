@@ -43,6 +43,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "style:texture": {"image": "style.png", "steps": 1},
     "text": {"text": "a"},
     **{name: {"file": "style.png"} for name in ("adjust:match-histogram", "mask", "overlay", "watermark")},
+    "generate:glyph": {"text": "a"},
     "generate:texture": {"image": "style.png"},
     "translate:cyclegan": {"model": "photo2monet"},
     "translate:pix2pix": {"model": "sketch2photo"},

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 from imgtk.dimensions import Dimensions
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
-from imgtk.params import Flag, ImageFile, Integer, Param
-
-
-class Example(ImageFile):
-    """Accepts a path, but not what looks like a size: a wrong one would be taken for a file."""
-
-    def convert(self, value: object) -> Path:
-        if re.fullmatch(r"[\dx]+", str(value)):
-            raise self._fail(value)
-        return super().convert(value)
+from imgtk.params import Flag, Integer, Number, Param, Text
+from imgtk.weights.architecture import Architecture
+from imgtk_generate.params import Example, Seeds, model
 
 
 @hookimpl
 def imgtk_operators() -> list[OpSpec]:
+    seed = Integer(0, 2**31 - 1)
     return [
         OpSpec(
             name="generate:texture",
@@ -37,13 +28,37 @@ def imgtk_operators() -> list[OpSpec]:
                 ),
                 Param("image", Example(), "The example: sand, fur, cloth, bark, clouds …", positional=True),
                 Param("tileable", Flag(), "Whether it repeats itself without seams.", default=False),
-                Param(
-                    "seed",
-                    Integer(0, (1 << 31) - 1),
-                    "Another one gives another texture; by default --seed.",
-                    default=None,
-                ),
+                Param("seed", seed, "Another one gives another texture; by default --seed.", default=None),
             ),
             generates=True,
-        )
+        ),
+        OpSpec(
+            name="generate:glyph",
+            impl="imgtk_generate.glyph:Glyph",
+            summary="Set a word in a style that no font has, black on white.",
+            params=(
+                Param("text", Text(), "Letters A to Z and a to z, digits, and spaces.", positional=True),
+                Param(
+                    "style",
+                    Number(-1e6, 1e6),
+                    "Which of the styles; between whole numbers lie those between two.",
+                    default=0.0,
+                ),
+                Param("size", Integer(8, 4096), "Height of the image; capitals take half of it.", default=64),
+                Param("truncation", Number(0, 2), "How unusual styles are: 0 is the mean of all fonts.", default=0.7),
+                Param("seed", Seeds(), "Chooses the style; 1..8 are those of a clip. By default --seed.", default=None),
+                Param("frames", Integer(1, 1000), "Frames of a clip that leads from seed to seed.", default=1),
+                model("glyph"),
+            ),
+            generates=True,
+            trainer="imgtk_generate.glyph_trainer:GlyphTrainer",
+            weights=("glyph",),
+        ),
+    ]
+
+
+@hookimpl
+def imgtk_architectures() -> list[Architecture]:
+    return [
+        Architecture("GlyphVAE", "imgtk_generate.detect:glyph", "imgtk", "generate:glyph"),
     ]

@@ -22,6 +22,7 @@ from tests.training.toy import ToyTrainer
 SMALL = {"features": "8", "blocks": "1", "crop": "64"}
 TARGET = {"target": "images", "crop": "128", "side": "160"}
 TRAINERS: dict[str, dict[str, str]] = {
+    "generate:glyph": {"width": "4", "style": "2"},
     "restore:denoise": {"widths": "4,8", "blocks": "1,1"},
     "restore:jpeg": {"widths": "4,8", "blocks": "1,1", "degradation": "jpeg"},
     "style:any": {"styles": "images", "crop": "128", "width": "8", "blocks": "1"},
@@ -45,13 +46,17 @@ not among them: torch has no generator of random numbers for one without values.
 
 @pytest.fixture(scope="module", autouse=True)
 def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Images, and the teacher of the feature network."""
+    """Images, sheets of glyphs, and the teacher of the feature network."""
     folder = tmp_path_factory.mktemp("devices")
     (folder / "images").mkdir()
     for i in range(12):
         pixels = np.random.default_rng(i).integers(0, 256, (160, 168, 3), np.uint8)
         PIL.Image.fromarray(pixels).save(folder / f"images/{i}.png")
     save_file(squeezenet().state_dict(), folder / "squeezenet.safetensors")
+    (folder / "sheets").mkdir()
+    for i in range(3):
+        pixels = np.random.default_rng(i).integers(0, 256, (512, 512), np.uint8)
+        PIL.Image.fromarray(pixels).save(folder / f"sheets/{i}.png")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield
@@ -59,7 +64,8 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def step(run: str, device: torch.device) -> dict[str, float]:
     settings = {"batch": "2", "held_out": "1", **TRAINERS[run]}
-    return one_step(default().spec(run.split()[0]), default(), Path("images"), settings, device)
+    data = Path("sheets" if run == "generate:glyph" else "images")
+    return one_step(default().spec(run.split()[0]), default(), data, settings, device)
 
 
 @pytest.mark.parametrize("run", TRAINERS)

@@ -1,0 +1,69 @@
+"""Textures: how `generate:texture` compares with the rest of the image that its example is from.
+
+    python benchmarks/generate.py
+
+The examples are the left halves of images of scikit-image; real are random parts of the right halves. Noise stands for
+the worst. `imgtk bench generate` gives the same figures for any pipelines and any folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from skimage import data
+
+from common import arguments, record
+from imgtk import Image
+from imgtk.bench.generate import run
+from imgtk.nn.features import load_features
+
+EXAMPLES = {"gravel": data.gravel, "grass": data.grass, "cells": data.immunohistochemistry}
+SIDE = 128
+
+
+def compared(name: str, count: int, folder: Path) -> list[dict[str, Any]]:
+    """Return the figures for one example."""
+    pixels = EXAMPLES[name]()
+    middle = pixels.shape[1] // 2
+    example = folder / f"{name}.png"
+    Image.of(np.ascontiguousarray(pixels[:, :middle])).save(example)
+    rest, random, files = pixels[:, middle:], np.random.default_rng(0), []
+    for number in range(count):
+        top, left = (random.integers(side - SIDE + 1) for side in rest.shape[:2])
+        files.append(folder / f"{name}-{number}.png")
+        Image.of(np.ascontiguousarray(rest[top : top + SIDE, left : left + SIDE])).save(files[-1])
+    pipelines = {
+        "generate:texture": f"generate:texture {SIDE}x{SIDE} '{example}'",
+        "generate:noise": f"generate:noise {SIDE}x{SIDE}",
+    }
+    report = run(files, list(pipelines.values()), count, load_features())
+    rows = [{"example": name, "operator": operator, **report.rows[text]} for operator, text in pipelines.items()]
+    for row in rows:
+        del row["seconds"]  # mostly for loading the example
+    return rows
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--count", type=int, default=64, help="real images, and generated ones")
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        results = [row for name in EXAMPLES for row in compared(name, options.count, Path(folder))]
+
+    def draw(axes: Any) -> None:
+        for number, operator in enumerate(("generate:texture", "generate:noise")):
+            shown = [row for row in results if row["operator"] == operator]
+            places = [place + 0.4 * number for place in range(len(shown))]
+            axes.bar(places, [row["kid"] for row in shown], width=0.35, label=operator)
+        axes.set_xticks([place + 0.2 for place in range(len(EXAMPLES))], list(EXAMPLES))
+        axes.set(ylabel="kernel distance x 1000", title="Generated textures and the rest of the image")
+        axes.legend(frameon=False)
+
+    record("generate", results, options.out, draw)
+
+
+if __name__ == "__main__":
+    main()

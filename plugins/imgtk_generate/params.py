@@ -1,0 +1,60 @@
+"""Types of parameters, and the parameters that several operators here share. This module imports no torch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imgtk.params import ImageFile, Param, ParamType, Weights
+
+__all__ = ["Example", "Seeds", "model"]
+
+LAST_SEED = 2**31 - 1
+
+
+class Example(ImageFile):
+    """Accepts a path, but not what looks like a size: a wrong one would be taken for a file."""
+
+    def convert(self, value: object) -> Path:
+        if re.fullmatch(r"[\dx]+", str(value)):
+            raise self._fail(value)
+        return super().convert(value)
+
+
+@dataclass(frozen=True)
+class Seeds(ParamType):
+    """A seed, `3`, or several in order, `1..8`; the value is the first and the last.
+
+    Attributes:
+        most: how many there may be.
+    """
+
+    most: int = 1024
+
+    def convert(self, value: object) -> tuple[int, int]:
+        if isinstance(value, (tuple, list)) and len(value) == 2:
+            value = f"{value[0]}..{value[1]}"
+        found = re.fullmatch(r"(\d{1,10})(?:\.\.(\d{1,10}))?", str(value))
+        if not found:
+            raise self._fail(value)
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not first <= last <= LAST_SEED or last - first >= self.most:
+            raise self._fail(value)
+        return first, last
+
+    def describe(self) -> str:
+        return f"a seed such as 3, or up to {self.most} in order such as 1..8"
+
+    def format(self, value: Any) -> str:
+        first, last = value
+        return str(first) if first == last else f"{first}..{last}"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "integer"], "pattern": r"^\d{1,10}(\.\.\d{1,10})?$", "minimum": 0}
+
+
+def model(name: str) -> Param:
+    """Return the parameter that names weights."""
+    return Param("model", Weights(), "Weights: a shipped name, or a file.", default=name)

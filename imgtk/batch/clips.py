@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from imgtk.video.segments import SegmentedWriter
     from imgtk.video.write import ClipWriter
 
-    Reader: TypeAlias = Clip | Animation | ImageSequence | MadeClip
+    Reader: TypeAlias = Clip | Animation | ImageSequence
     FileWriter: TypeAlias = ClipWriter | SegmentedWriter | AnimationWriter
 
 AHEAD = 3
@@ -151,7 +151,7 @@ def _reader(source: Path, frames: Sequence[Path], rate: Fraction | int | None, m
 @contextmanager
 def writing(
     target: Path,
-    clip: Reader,
+    clip: Reader | MadeClip,
     size: Size,
     suffix: str,
     options: WriteOptions,
@@ -171,7 +171,7 @@ def writing(
 def _file_writer(
     file: BinaryIO,
     target: Path,
-    clip: Reader,
+    clip: Reader | MadeClip,
     size: Size,
     options: WriteOptions,
     encoding: Encoding,

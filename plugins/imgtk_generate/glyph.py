@@ -134,11 +134,11 @@ class Glyph(ImageOp):
     def _codes(self) -> Tensor:
         """The code of the style of each seed, (N, style)."""
         before = floor(self.style)
-        ends = [
+        one, other = (
             drawn([(seed * 1_000_003 + number) % 2**63 for seed in self.seeds], self.glyphs.style)
             for number in (before, before + 1)
-        ]
-        return mixed(*ends, self.style - before)
+        )
+        return mixed(one, other, self.style - before)
 
     def output_size(self, *sizes: Size) -> Size:
         even = 2 if self.frames > 1 else 1  # few codecs take odd widths

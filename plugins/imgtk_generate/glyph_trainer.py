@@ -189,8 +189,8 @@ class GlyphTrainer(Trainer[GlyphRecipe]):
         covariance = (codes - centre).T @ (codes - centre) / len(codes)
         values, axes = torch.linalg.eigh(covariance)
         spread = axes * values.clamp_min(1e-8).sqrt()
-        generator.centre.copy_(centre)  # type: ignore[operator, union-attr]
-        generator.spread.copy_(spread)  # type: ignore[operator, union-attr]
+        generator.centre.copy_(centre)  # type: ignore[operator]
+        generator.spread.copy_(spread)  # type: ignore[operator]
 
     def _alphabets(self, generator: nn.Module, styles: Tensor) -> Tensor:
         """All characters in each of the styles, (N, 62, 1, 64, 64)."""

@@ -146,7 +146,7 @@ class Image:
         return file.getvalue()
 
     def pil(self) -> PIL.Image.Image:
-        """Return A PIL image: L, LA, RGB or RGBA, 8 bits (PIL holds no 16-bit colour), with metadata in `info`."""
+        """Return a PIL image: L, LA, RGB or RGBA, 8 bits (PIL holds no 16-bit colour), with metadata in `info`."""
         from imgtk.io import to_pil
 
         return to_pil(self)

@@ -42,7 +42,7 @@ def known_name(name: str) -> str | None:
 
 
 def rank(name: str) -> int:
-    """Place of a set in the literature's order; sets that it does not know come last."""
+    """Return the place of a set in the literature's order; sets that it does not know come last."""
     return [*_IMAGES, name].index(name)
 
 

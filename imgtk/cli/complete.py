@@ -54,8 +54,8 @@ def public(context: click.Context, param: click.Parameter, incomplete: str) -> I
 
 
 def words(context: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Return the first word of a command is its pipeline or preset, unless an option gives one; the others are
-    files."""
+    """Return what may follow as the first word of a command, a pipeline or a preset unless an option gives one; the
+    others are files."""
     if any(context.params.get(name) for name in ("words", "preset", "pipeline_file")):
         return [CompletionItem(incomplete, type="file")]
     if incomplete.startswith(":"):

@@ -159,7 +159,7 @@ def _deep_gray(values: np.ndarray, key: int | None) -> tuple[np.ndarray, bool]:
 
 
 def to_pil(image: Image) -> PIL.Image.Image:
-    """Return A PIL image of 8 bits, L, LA, RGB or RGBA, with what `image.metadata` holds in `info`."""
+    """Return a PIL image of 8 bits, L, LA, RGB or RGBA, with what `image.metadata` holds in `info`."""
     pil_image = PIL.Image.fromarray(to_depth(image.numpy(), 8))
     metadata = image.metadata
     carried: dict[str, Any] = {

@@ -106,7 +106,7 @@ class GeoReference:
 
 
 def _scaled(matrix: tuple[float, ...], across: float, down: float, shift: float) -> tuple[float, ...]:
-    """Return A 4 x 4 matrix, in rows, from pixels to places, for pixels of another size."""
+    """Return a 4 x 4 matrix, in rows, from pixels to places, for pixels of another size."""
     rows = [matrix[at : at + 4] for at in range(0, 16, 4)]
     return tuple(
         number

@@ -15,7 +15,7 @@ __all__ = ["blur_radius", "gaussian_blur"]
 
 
 def blur_radius(sigma: float) -> int:
-    """Reach of the blur in pixels: beyond 4 sigma a Gaussian holds less than 1e-4 of its weight."""
+    """Return the reach of the blur in pixels: beyond 4 sigma a Gaussian holds less than 1e-4 of its weight."""
     return ceil(4 * sigma)
 
 

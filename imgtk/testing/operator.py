@@ -193,7 +193,7 @@ class _Check:
         return [x.clone(memory_format=torch.channels_last) for _ in range(self.spec.inputs)]
 
     def calls(self) -> Tensor:
-        """Promises of the operator itself; gives its output."""
+        """Check the promises of the operator itself, and return its output."""
         op, inputs, where = self.op, self.inputs, self.where
         kept = [tensor.clone() for tensor in inputs]
         sizes = [Size(tensor.shape[3], tensor.shape[2]) for tensor in inputs]
@@ -220,7 +220,7 @@ class _Check:
         return output
 
     def check_gray(self, output: Tensor) -> None:
-        """Promises about colours. Networks may tint what is gray: the engine takes that away, as it should."""
+        """Check the promises about colours. Networks may tint what is gray: the engine removes that, as it should."""
         facts = self.op.facts
         kept = self.gray and self.spec.inputs and not facts.may_add_colour and self.op.network is None
         if facts.gray or kept:
@@ -230,7 +230,7 @@ class _Check:
             )
 
     def through_engine(self, tile: int | Literal["off"], dtype: str = "fp32", *, alpha: bool = False) -> Tensor:
-        """What the engine makes of the image: (1, 3, H, W), or with alpha as a fourth channel."""
+        """Return what the engine makes of the image: (1, 3, H, W), or with alpha as a fourth channel."""
         colour = sample_image(*self.size, gray=self.gray)
         opacity = sample_image(*self.size, seed=1, gray=True)[0, 0].numpy().copy() if alpha else None
         image = Image(colour[0].permute(1, 2, 0).numpy().copy(), opacity)

@@ -98,7 +98,7 @@ def plugin_checks(name: str, *, run: bool = True) -> Iterator[Check]:
 
 
 def _names(entry: EntryPoint, name: str) -> bool:
-    """Whether an entry point is of the distribution or the package called `name`."""
+    """Return whether an entry point is of the distribution or the package called `name`."""
     distribution = entry.dist.metadata["Name"] if entry.dist else ""
     return name in (distribution, entry.module) or _canonical(name) == _canonical(distribution)
 
@@ -174,7 +174,7 @@ def _check_weights(spec: OpSpec, entry: EntryPoint) -> None:
 
 
 def _packed(distribution: Distribution | None) -> set[str] | None:
-    """The files that were installed with a distribution; None if that is not known, as for editable ones."""
+    """Return the files that were installed with a distribution; None if that is not known, as for editable ones."""
     files = {str(file) for file in (distribution.files or ())} if distribution else set()
     return files if any(file.endswith("__init__.py") for file in files) else None
 

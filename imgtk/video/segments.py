@@ -165,7 +165,7 @@ class SegmentedWriter:
 
 
 def _segments(folder: Path) -> list[tuple[int, int, Path]]:
-    """Start, number of frames, and file of each segment from the first one on, as far as none is missing."""
+    """Return start, number of frames, and file of each segment from the first one on, as far as none is missing."""
     found = []
     for index, file in enumerate(sorted(file for file in folder.iterdir() if not file.name.startswith("."))):
         number, start, count = file.stem.split(".")

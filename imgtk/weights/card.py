@@ -75,7 +75,7 @@ class Card:
 
 
 def _value(value: str | float | tuple[str, ...]) -> str:
-    """Return A TOML value. JSON strings are TOML strings, but for DEL, which TOML wants escaped."""
+    """Return a TOML value. JSON strings are TOML strings, but for DEL, which TOML wants escaped."""
     if isinstance(value, tuple):
         return "[\n" + "".join(f"    {_value(item)},\n" for item in value) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

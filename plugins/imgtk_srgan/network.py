@@ -28,7 +28,7 @@ def convolution(
 
 
 def shuffled(in_channels: int, factor: int, slope: float) -> nn.Conv2d:
-    """Return A 3x3 convolution before a pixel shuffle by `factor`. It starts with equal weights for the pixels that
+    """Return a 3x3 convolution before a pixel shuffle by `factor`. It starts with equal weights for the pixels that
     come from one, so that training does not start with a checkerboard (ICNR, Aitken et al. 2017, section 3.2)."""
     conv = convolution(in_channels, in_channels * factor**2, slope=slope)
     with torch.no_grad():

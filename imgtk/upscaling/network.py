@@ -7,11 +7,10 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from imgtk.errors import WeightsError
+from imgtk import network_op
 from imgtk.geometry import Box
 from imgtk.nn.noise import COARSE_STEP, Noise, noise_in
-from imgtk.weights import read_state
-from imgtk.weights.architecture import Architecture, State, network_of
+from imgtk.weights.architecture import Architecture, State
 
 __all__ = ["UpscalingNetwork", "load_network"]
 
@@ -75,7 +74,4 @@ def load_network(path: str | Path, architectures: Iterable[Architecture]) -> Ups
     Raises:
         WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it is no upscaler.
     """
-    network = network_of(read_state(path), architectures, str(path))
-    if not isinstance(network, UpscalingNetwork):
-        raise WeightsError(f"{path} holds {type(network).__name__}, which is not an upscaling network")
-    return network
+    return network_op.load_network(Path(path), architectures, UpscalingNetwork, "which is not an upscaling network")

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from imgtk.context import BuildContext
-from imgtk.errors import WeightsError
 from imgtk.geometry import Extent, Geometry
+from imgtk.network_op import load_network
 from imgtk.op import Facts, ImageOp
 from imgtk.upscaling.consistency import flatness
-from imgtk.weights import read_state
-from imgtk.weights.architecture import Architecture, described, network_of
+from imgtk.weights.architecture import described
 from imgtk_restore import STRONGEST_NOISE
 from imgtk_restore.light import brightened
 from imgtk_restore.measure import stops_needed
 from imgtk_restore.network import RestorationNet, conditions
 
-__all__ = ["DeJPEG", "Deblur", "Denoise", "LowLight", "Restore", "load_network"]
-
-N = TypeVar("N", bound=nn.Module)
+__all__ = ["DeJPEG", "Deblur", "Denoise", "LowLight", "Restore"]
 
 
 class Restore(ImageOp):
@@ -50,7 +46,7 @@ class Restore(ImageOp):
 
     @cached_property
     def network(self) -> Conditioned:
-        return Conditioned(load_network(self.path, self.architectures, RestorationNet), self.level)
+        return Conditioned(load_network(self.path, self.architectures, RestorationNet).float(), self.level)
 
     @property
     def weight_files(self) -> Sequence[Path]:
@@ -143,24 +139,3 @@ class Conditioned(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         restored: Tensor = self.restorer(x, self.condition)
         return restored
-
-
-def load_network(path: Path, architectures: Iterable[Architecture], kind: type[N]) -> N:
-    """Load the network of a checkpoint on the CPU, in float32, ready for inference.
-
-    Args:
-        path: the checkpoint.
-        architectures: those that it may be of.
-        kind: class of the network.
-
-    Raises:
-        WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it is of another
-            kind.
-    """
-    network = network_of(read_state(path), architectures, str(path))
-    if not isinstance(network, kind):
-        raise WeightsError(
-            f"{path} holds {type(network).__name__}, and this operator takes {kind.__name__}",
-            hint="`imgtk models` lists the weights, with their operators.",
-        )
-    return network.float()

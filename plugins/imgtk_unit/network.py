@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from imgtk.nn.initialise import kaiming
 from imgtk.nn.noise import COARSE_STEP
 from imgtk.nn.normalise import OWN, AddNoise, Chain, LayerNormalise, Measured, Normalise, NormalisingNetwork, Source
 
@@ -27,11 +28,7 @@ DOMAINS = ("photo", "painting")
 def convolution(channels: int, width: int, kernel: int, stride: int = 1, gain: float = 1.0) -> nn.Conv2d:
     """Return a convolution with mirrored borders, Kaiming initialised times `gain`, bias 0."""
     conv = nn.Conv2d(channels, width, kernel, stride, (kernel - 1) // 2, padding_mode="reflect")
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-    with torch.no_grad():
-        conv.weight.mul_(gain)
-    return conv
+    return kaiming(conv, gain=gain)
 
 
 class Convolution(Measured):

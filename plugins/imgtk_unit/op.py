@@ -7,11 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from imgtk.context import BuildContext
-from imgtk.errors import WeightsError
+from imgtk.network_op import load_network
 from imgtk.painting.blend import Blend
 from imgtk.painting.strokes import PaintStrokes
-from imgtk.weights import read_state
-from imgtk.weights.architecture import Architecture, network_of
+from imgtk.weights.architecture import Architecture
 from imgtk_unit.network import DOMAINS, UNIT, Translation
 
 __all__ = ["Translate", "load_unit"]
@@ -63,10 +62,5 @@ def load_unit(path: Path, architectures: Iterable[Architecture]) -> UNIT:
     Raises:
         WeightsError: as `imgtk.weights.read_state` and `imgtk.weights.architecture.network_of`, or it is not a UNIT.
     """
-    network = network_of(read_state(path), architectures, str(path))
-    if not isinstance(network, UNIT):
-        raise WeightsError(
-            f"{path} holds {type(network).__name__}, which does not translate in two directions",
-            hint="translate:unit takes files of UNIT.",
-        )
-    return network.float()
+    refusal, hint = "which does not translate in two directions", "translate:unit takes files of UNIT."
+    return load_network(path, architectures, UNIT, refusal, hint).float()

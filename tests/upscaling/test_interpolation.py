@@ -84,7 +84,7 @@ def test_a_deeper_first_network() -> None:
 @pytest.fixture
 def paired(files: Path, monkeypatch: pytest.MonkeyPatch) -> OpSpec:
     """An operator with denoise=, whose shipped weights are those of `files`."""
-    monkeypatch.setattr("imgtk.context.locate", lambda name, *packages: files / f"{name}.safetensors")
+    monkeypatch.setattr("imgtk.weights.store.locate", lambda name, *packages: files / f"{name}.safetensors")
     models = {4: "rrdb-x4", 2: "rrdb-x2"}
     return upscaler("test", "", package="imgtk_esrgan", models=models, denoise=("rrdb-x4", "rrdb-x4-other"))
 

@@ -118,7 +118,7 @@ def test_precision_returns_after_a_tile_in_bfloat16(make):
 )
 def test_the_nearest_native_scale_is_chosen(monkeypatch, scale, model):
     asked = []
-    monkeypatch.setattr("imgtk.context.locate", lambda name, *packages: asked.append(name))
+    monkeypatch.setattr("imgtk.weights.store.locate", lambda name, *packages: asked.append(name))
     default().build("upscale:compact", scale=scale)
     assert asked == [model]
 

@@ -125,13 +125,11 @@ def test_reduced_precision_stays_close(name):
     assert psnr(operator(name)(x), operator(name, torch.bfloat16)(x.bfloat16()).float()) > 48
 
 
-WOVEN = {"pointillism"}
-"""The style of the earlier network, which weaves."""
 RULED = {"engraving": 0.3}
 """Largest regularity of styles that are made of parallel lines; that of the engraving itself is 0.44."""
 
 
-@pytest.mark.parametrize("name", [name for name in STYLES if name not in WOVEN])
+@pytest.mark.parametrize("name", STYLES)
 @torch.inference_mode()
 def test_nothing_is_woven_over_smooth_areas(name):
     assert regularity(operator(name)(smooth_image(512, 448))) <= RULED.get(name, 0.25)

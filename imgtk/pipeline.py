@@ -153,13 +153,8 @@ class Pipeline:
     ) -> Image:
         """Run on one image in a thread, and let other tasks go on meanwhile: `await pipeline.run_async("in.jpg")`.
 
-        A task that is cancelled waits no longer; the thread still ends its image.
-
-        Args:
-            source, progress, name: as for a call. `progress` is called in the thread.
-
-        Raises:
-            ImgtkError: as a call does.
+        A task that is cancelled waits no longer; the thread still ends its image. Arguments and errors are those of a
+        call; `progress` is called in the thread.
         """
         return await asyncio.to_thread(self, source, progress, name)
 
@@ -294,12 +289,8 @@ class Pipeline:
         return save_files(self.graph, name)
 
     def export_onnx(self, path: str | Path, *, dtype: str = "fp32", overwrite: bool = False) -> list[str]:
-        """Write the network of the pipeline's only operator as an ONNX file; see `imgtk.engine.export.export`.
-
-        Raises:
-            UsageError: if there are several operators, or one without a network.
-            BackendError, WriteError: as `export` does.
-        """
+        """Write the network of the pipeline's only operator as an ONNX file; see `imgtk.engine.export.export`. Raises
+        UsageError if there are several operators, or one without a network, and otherwise as `export` does."""
         from imgtk.engine.export import export, only_network
 
         with self._session.lent() as ops:

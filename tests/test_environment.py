@@ -11,8 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from imgtk import environment
+from imgtk.cli import main
 from imgtk.errors import PluginError
 from tests.clean import clean_environment, make_wheel, offline
 from tests.serving import Server
@@ -157,6 +159,12 @@ def test_what_uv_would_add_and_what_it_refuses(uv: Path) -> None:
     assert "--dry-run" in uv.read_text()
     with pytest.raises(PluginError, match="imgtk-refused depends on numpy<1"):
         environment.planned(["imgtk-refused"])
+
+
+def test_a_dry_run_of_a_folder_says_what_it_would_do(uv: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["install", "-e", str(tmp_path), "--dry-run"])
+    assert done.output == f"The folder {tmp_path} would be used in place.\n"
+    assert not uv.exists()
 
 
 def test_neither_pip_nor_uv(uv: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,8 @@ def install(
     if loose and not editable:
         tell(environment.planned(loose, upgrade=upgrade, options=options))
     if dry_run:
+        for folder in names if editable else ():
+            click.echo(f"The folder {folder} would be used in place.")
         return 0
     changed: list[str] = []
     if loose:

@@ -80,9 +80,16 @@ def _check_device(spec: OpSpec, registry: Registry, data: Path, overrides: Mappi
 
 
 def one_step(
-    spec: OpSpec, registry: Registry, data: Path, overrides: Mapping[str, str], device: torch.device
+    spec: OpSpec,
+    registry: Registry,
+    data: Path,
+    overrides: Mapping[str, str],
+    device: torch.device,
+    *,
+    evaluate: bool = True,
 ) -> dict[str, float]:
-    """Draw a batch, update every network once, validate and sample. Returns the losses by "network/loss"."""
+    """Draw a batch, update every network once, and, to `evaluate`, validate and sample. Returns the losses by
+    "network/loss"."""
     assert spec.trainer
     recipe = load_recipe(trainer_type(spec.trainer).recipe_type, None, overrides)
     trainer, files = build_trainer(spec.trainer, recipe, registry.context()), image_files(data)
@@ -101,9 +108,10 @@ def one_step(
         torch.stack(list(losses.values())).sum().backward()
         optimizers[name].step()
         values |= {f"{name}/{loss}": value.item() for loss, value in losses.items()}
-    with torch.no_grad():
-        trainer.validate(trainer.networks["generator"].eval())
-        trainer.sample(trainer.networks["generator"])
+    if evaluate:
+        with torch.no_grad():
+            trainer.validate(trainer.networks["generator"].eval())
+            trainer.sample(trainer.networks["generator"])
     return values
 
 

@@ -1,7 +1,8 @@
-"""A step of every trainer on a device without values, where tensors that stay on the CPU are found."""
+"""A step of every trainer on a device without values, where tensors that stay on the CPU are found; and in float16."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -43,6 +44,12 @@ TRAINERS: dict[str, dict[str, str]] = {
 """Settings by operator; a word behind its name tells apart several runs. Degradations that draw noise on the device are
 not among them: torch has no generator of random numbers for one without values."""
 
+IN_HALF = [
+    *("restore:denoise", "restore:jpeg", "translate:pix2pix pairs"),
+    *("upscale:compact", "upscale:rrdb", "upscale:srresnet"),
+]
+"""Those that a CPU computes in float16 within seconds."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -62,16 +69,24 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def step(run: str, device: torch.device) -> dict[str, float]:
+def step(run: str, device: torch.device, **how: bool) -> dict[str, float]:
     settings = {"batch": "2", "held_out": "1", **TRAINERS[run]}
     data = Path("sheets" if run == "generate:glyph" else "images")
-    return one_step(default().spec(run.split()[0]), default(), data, settings, device)
+    return one_step(default().spec(run.split()[0]), default(), data, settings, device, **how)
 
 
 @pytest.mark.parametrize("run", TRAINERS)
 def test_nothing_stays_on_the_cpu(run: str) -> None:
     with other_device() as device:
         assert step(run, device)
+
+
+@pytest.mark.parametrize("run", IN_HALF)
+def test_losses_are_finite_in_float16(run: str) -> None:
+    """What GPUs compute in half precision neither overflows nor mixes number formats."""
+    with torch.autocast("cpu", torch.float16):
+        losses = step(run, torch.device("cpu"), evaluate=False)
+    assert all(math.isfinite(value) for value in losses.values()), losses
 
 
 def test_every_trainer_is_tried() -> None:

@@ -5,6 +5,7 @@ import skimage.data
 import torch
 
 from imgtk.metrics import psnr
+from imgtk.nn.regularity import regularity, smooth_image
 from imgtk.pipeline import Pipeline
 from imgtk.testing import check_op
 from imgtk.weights import Card, digest, locate, shipped
@@ -29,3 +30,7 @@ def test_the_image_is_still_the_same_but_not_equal(to):
     pixels = skimage.data.astronaut()[:256, :256]
     result = Pipeline(f"translate:unit to={to}", device="cpu")(pixels).pixels
     assert 12 < psnr(torch.tensor(result / 255), torch.tensor(pixels / 255)) < 30
+
+
+def test_nothing_is_woven_over_smooth_areas():
+    assert regularity(Pipeline("translate:unit", device="cpu", dtype="fp32")(smooth_image(512, 448)).tensor()) <= 0.25

@@ -65,7 +65,7 @@ def test_progress_and_stop(page: Any, photo: Path) -> None:
     until(lambda: page.execute_script("return document.querySelector('.job progress')?.value > 0"))
     until(lambda: "left" in texts(page, ".job")[0])
     press(page, "Stop")
-    until(lambda: states(page) == ["cancelled"], 3)
+    until(lambda: states(page) == ["cancelled"], 20)
     assert "stopped" in texts(page, ".job")[0]
 
 

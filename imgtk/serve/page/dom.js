@@ -13,11 +13,11 @@ export function element(name, properties = {}, ...children) {
 
 export const find = (selector) => document.querySelector(selector);
 
-/** Text of a duration in seconds: "40 ms", "0.4 s", "12 s", "3 min". */
+/** Text of a duration in seconds: "40 ms", "0.4 s", "12 s", "3 min", with spaces at which no line breaks. */
 export function duration(seconds) {
-  if (seconds < 0.1) return `${Math.ceil(1000 * seconds)} ms`;
-  if (seconds < 10) return `${Number(seconds.toPrecision(2))} s`;
-  return seconds < 100 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+  if (seconds < 0.1) return `${Math.ceil(1000 * seconds)}\u00a0ms`;
+  if (seconds < 10) return `${Number(seconds.toPrecision(2))}\u00a0s`;
+  return seconds < 100 ? `${Math.round(seconds)}\u00a0s` : `${Math.round(seconds / 60)}\u00a0min`;
 }
 
 /** "1 image", "2 images". */

@@ -112,13 +112,9 @@ export class Editor extends EventTarget {
   async #plan() {
     this.#planning.abort();
     const { signal } = (this.#planning = new AbortController());
-    const { size, files } = this.#context();
-    const text = find("#text").value;
+    const { size } = this.#context();
     try {
-      const needed = files.filter((name) => text.includes(name));
-      const told = await api.plan(text, size ?? EXAMPLE, needed, signal);
-      const used = told.plan?.stages.filter((stage) => this.#operators.get(stage.op)?.weights.length) ?? [];
-      this.#weights.set(text.trim(), used.map((stage) => stage.weights.split(",")[0]));
+      const told = await this.#ask(find("#text").value, signal);
       this.#showError(null);
       this.#showPlan(told.plan, size);
       this.#showCards(told.chain);
@@ -127,6 +123,26 @@ export class Editor extends EventTarget {
       this.#showError(error);
       find("#plan").textContent = "";
     }
+    await this.#learn(signal);
+  }
+
+  /** Plan the pipelines that have not been shown yet, for the names of their weights. */
+  async #learn(signal) {
+    for (const [, text] of this.pipelines) {
+      if (signal.aborted || this.#weights.has(text)) continue;
+      await this.#ask(text, signal).catch(({ members }) => members?.status === 422 && this.#weights.set(text, []));
+    }
+    this.dispatchEvent(new Event("planned"));
+  }
+
+  /** The plan of a pipeline for the chosen image. */
+  async #ask(text, signal) {
+    const { size, files } = this.#context();
+    const needed = files.filter((name) => text.includes(name));
+    const told = await api.plan(text, size ?? EXAMPLE, needed, signal);
+    const used = told.plan?.stages.filter((stage) => this.#operators.get(stage.op)?.weights.length) ?? [];
+    this.#weights.set(text.trim(), used.map((stage) => stage.weights.split(",")[0]));
+    return told;
   }
 
   #showError(error) {

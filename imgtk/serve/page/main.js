@@ -123,6 +123,7 @@ function listen() {
   for (const field of ["#format", "#quality"]) find(field).addEventListener("change", remember);
   viewer.addEventListener("mode", remember);
   editor.addEventListener("change", remember);
+  editor.addEventListener("planned", () => chosen && show(chosen));
 }
 
 function run() {

@@ -36,7 +36,8 @@ class Architecture:
         origins: the projects whose checkpoints are recognised, for messages: "ESRGAN, BSRGAN".
         operator: name of an operator that takes it, for the example that users are shown.
         parameter: the operator's parameter that names the weights.
-        inputs: how many images of equal size the network's forward takes.
+        inputs: how many images of equal size the network's forward takes. A network that takes something else has a
+            method `example_inputs()`, which gives a tuple of arguments of its forward, always the same.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,23 +212,30 @@ def _target(name: str, force: bool, packages: Iterable[str]) -> Path:
 
 
 def _difference(original: nn.Module, converted: nn.Module, inputs: int) -> float:
-    """Return the largest difference of their outputs on synthetic images, as a share of the original's largest value
-    or of 1."""
-    multiple = getattr(original, "multiple", 1)
-    side = -(-SIDE // multiple) * multiple
-    generator = torch.Generator().manual_seed(0)
-    images = []
-    for _ in range(inputs):
-        soft = interpolate(torch.rand(1, 3, 8, 8, generator=generator), size=(side, side), mode="bicubic")
-        images.append((0.9 * soft + 0.1 * torch.rand(soft.shape, generator=generator)).clamp(0, 1))
+    """Return the largest difference of their outputs on synthetic images, or on the network's `example_inputs`, as a
+    share of the original's largest value or of 1."""
+    example: Callable[[], Sequence[Tensor]] | None = getattr(original, "example_inputs", None)
+    given = example() if example else _images(original, inputs)
 
     def outputs(network: nn.Module) -> list[Tensor]:
-        return list(_tensors(deepcopy(network).float()(*images)))
+        return list(_tensors(deepcopy(network).float()(*given)))
 
     with torch.inference_mode():
         pairs = zip(outputs(original), outputs(converted), strict=True)
         differences = [(got - expected).abs().amax() / expected.abs().amax().clamp(min=1) for expected, got in pairs]
         return torch.stack(differences).amax().item()  # NaN if one is
+
+
+def _images(network: nn.Module, count: int) -> list[Tensor]:
+    """Return synthetic images for a network, (1, 3, H, W)."""
+    multiple = getattr(network, "multiple", 1)
+    side = -(-SIDE // multiple) * multiple
+    generator = torch.Generator().manual_seed(0)
+    images = []
+    for _ in range(count):
+        soft = interpolate(torch.rand(1, 3, 8, 8, generator=generator), size=(side, side), mode="bicubic")
+        images.append((0.9 * soft + 0.1 * torch.rand(soft.shape, generator=generator)).clamp(0, 1))
+    return images
 
 
 def _tensors(output: object) -> Iterator[Tensor]:

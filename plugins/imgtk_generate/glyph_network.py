@@ -84,6 +84,10 @@ class GlyphVAE(nn.Module):
         """`decode`."""
         return self.decode(styles, characters)
 
+    def example_inputs(self) -> tuple[Tensor, Tensor]:
+        """Return styles (4, style) and characters (4,): arguments of `forward`, always the same."""
+        return torch.linspace(-1, 1, 4 * self.style).view(4, self.style), torch.arange(4)
+
     def draw_styles(self, normal: Tensor) -> Tensor:
         """Styles (N, style) for standard normal numbers of that shape."""
         return self.centre + normal.to(self.spread) @ self.spread.T

@@ -26,11 +26,13 @@ from imgtk.weights.public import PublicModel
 from imgtk_anystyle.network import AnyStyleNetwork
 from imgtk_cyclegan.network import ResnetGenerator
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
+from imgtk_generate.glyph_network import GlyphVAE
 from imgtk_gramstyle.transformer import TransformerNet
 from imgtk_pix2pix.network import SmoothUNet, TransposedUNet, published_widths, smooth_widths
 from imgtk_restore.network import RestorationNet
 from imgtk_srgan.network import MSRResNet, SRResNet
-from imgtk_stylizesr.network import PaintingUpscaler
+from imgtk_stylizesr.network import StyleUpscaler
+from imgtk_stylizesr.plain import PaintingUpscaler
 from imgtk_unit.network import UNIT
 from tests.serving import Server
 
@@ -374,6 +376,7 @@ def test_bad_names_are_refused_before_anything_is_asked(public: PublicModel, sto
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "AnyStyleNetwork": lambda: AnyStyleNetwork(8, 1, 4),
     "Features": squeezenet,
+    "GlyphVAE": lambda: GlyphVAE(8, 4),
     "MSRResNet": lambda: MSRResNet(8, 2),
     "PaintingUpscaler": lambda: PaintingUpscaler(8, 1),
     "RRDBNet": lambda: RRDBNet(**SMALL),
@@ -383,6 +386,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "SRVGGNetCompact": lambda: SRVGGNetCompact(8, 2),
     "SmoothUNet": lambda: SmoothUNet(smooth_widths(4, 3), 2),
     "StyleNetwork": lambda: StyleNetwork(8, 1),
+    "StyleUpscaler": lambda: StyleUpscaler(8, 1),
     "TransformerNet": TransformerNet,
     "TransposedUNet": lambda: TransposedUNet(published_widths(4, 3)),
     "UNIT": lambda: UNIT(4, blocks=1),

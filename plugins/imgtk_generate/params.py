@@ -52,7 +52,8 @@ class Seeds(ParamType):
         return str(first) if first == last else f"{first}..{last}"
 
     def schema(self) -> dict[str, Any]:
-        return {"type": ["string", "integer"], "pattern": r"^\d{1,10}(\.\.\d{1,10})?$", "minimum": 0}
+        pattern = r"^\d{1,10}(\.\.\d{1,10})?$"
+        return {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": pattern}]}
 
 
 def model(name: str) -> Param:

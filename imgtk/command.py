@@ -14,7 +14,7 @@ class Command:
     Attributes:
         name: what users type: lower case letters, digits and hyphens. The names of imgtk's own commands are taken.
         impl: "package.module:attribute", a `click.Command`, imported when it is called.
-        summary: one line for `imgtk --help`.
+        summary: one line for `imgtk plugins`.
     """
 
     name: str

@@ -126,4 +126,4 @@ class StyleNetwork(NormalisingNetwork):
         assert source.noise is not None
         white = [source.noise.white_at(4, layer) for layer in range(WHITE_CHANNELS)]
         noise = torch.cat([source.noise.coarse, *white], 1).to(x.dtype)
-        return noise.expand(len(x), -1, -1, -1)
+        return noise.expand(x.shape[0], -1, -1, -1)  # in traces, too: len(x) would be a constant

@@ -12,6 +12,7 @@ import pytest
 from imgtk import Pipeline
 from imgtk import pipeline as pipeline_module
 from imgtk.batch import run
+from imgtk.engine import in_memory
 from imgtk.engine.session import Session
 from imgtk.errors import ImgtkError, UsageError
 from imgtk.image import Image
@@ -57,13 +58,14 @@ def images(count: int = 3) -> list[Image]:
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images were rendered at the same time, each time."""
     counts: list[int] = []
-    rendered = pipeline_module.render_images
+    rendered = in_memory.render_images
 
     def counted(session: Session, images: list[Image], *others: Any) -> list[Image]:
         counts.append(len(images))
         return rendered(session, images, *others)
 
-    monkeypatch.setattr(pipeline_module, "render_images", counted)
+    for module in (pipeline_module, in_memory):
+        monkeypatch.setattr(module, "render_images", counted)
     return counts
 
 
@@ -127,14 +129,15 @@ def test_images_of_several_kinds(make: Make) -> None:
 
 def test_one_that_fails_fails_alone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     make(*(f"in/{k}.png" for k in range(8)))
-    rendered = pipeline_module.render_images
+    rendered = in_memory.render_images
 
     def picky(session: Session, images: list[Image], *others: Any) -> list[Image]:
         if any(one.path and one.path.name == "5.png" for one in images):
             raise ImgtkError("this one")
         return rendered(session, images, *others)
 
-    monkeypatch.setattr(pipeline_module, "render_images", picky)
+    for module in (pipeline_module, in_memory):
+        monkeypatch.setattr(module, "render_images", picky)
     rows = list(run(Pipeline("adjust:gamma 2", device="cpu"), "in", "out", jobs=8, batch=8))
     assert [row.error for row in rows] == [None] * 5 + ["this one"] + [None] * 2
 

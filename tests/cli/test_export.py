@@ -52,7 +52,7 @@ def test_the_file_computes_what_torch_computes(op: str, sizes: list[tuple[int, i
     network = default().build(op).network
     assert isinstance(network, nn.Module)
     for height, width in sizes:
-        x = torch.rand(1 if op.startswith("style") else 2, 3, height, width)
+        x = torch.rand(1 if op.startswith("style:") else 2, 3, height, width)
         with torch.inference_mode():
             expected = network.float()(x).numpy()
         others = {name: value.numpy() for name, value in further_inputs(network, x).items()}  # noise

@@ -29,7 +29,7 @@ TRAINERS: dict[str, dict[str, str]] = {
     "style:any": {"styles": "images", "crop": "128", "width": "8", "blocks": "1"},
     "style:fast": {"style": "images/0.png", "crop": "128", "width": "8", "blocks": "1"},
     "style:gram": {"teacher": "squeezenet.safetensors", "crop": "64"},
-    "stylize-sr:monet": {**TARGET, "width": "8", "blocks": "1", "teacher": "monet"},
+    "stylize-sr:monet": {**TARGET, "teacher": "monet"},
     "translate:cyclegan": {**TARGET, "features": "4", "blocks": "1"},
     "translate:cyclegan cut": {**TARGET, "features": "4", "blocks": "1", "method": "cut"},
     "translate:pix2pix": {"crop": "64", "width": "4", "pairs": "coloured-sketch", "r1": "1"},

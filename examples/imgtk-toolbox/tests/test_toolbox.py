@@ -20,7 +20,7 @@ def test_the_command(tmp_path: Path) -> None:
     path = Image.of(np.zeros((3, 5), np.uint8)).save(tmp_path / "a.png")
     assert imgtk("sizes", path) == f"{path}: 5x3\n"
     assert "no such file" in imgtk("sizes", tmp_path / "b.png", code=1)
-    assert "sizes" in imgtk("--help")
+    assert "sizes" in imgtk("plugins")
 
 
 def test_the_preset(tmp_path: Path) -> None:

@@ -107,8 +107,20 @@ class AddNoise(Measured):
         noise = source.noise
         assert noise is not None, "networks with AddNoise call `sourced` first"
         white = noise.white_at(self.scale, self.layer).to(x.dtype)
-        y = torch.addcmul(x, self.gain.to(x.dtype)[:, None, None], white)
+        y = _outer_added(x, white, self.gain.to(x.dtype))
         return y if self.coarse is None else y + self.coarse(noise.coarse.to(x.dtype))
+
+
+def _outer_added(x: Tensor, plane: Tensor, gain: Tensor) -> Tensor:
+    """Return `x` (N, C, H, W) plus `plane` (1 or N, 1, H, W) times `gain` (C,).
+
+    As a product of matrices, which for channels last takes a sixth of the time of broadcasting. ONNX models broadcast.
+    """
+    if torch.jit.is_tracing():
+        return torch.addcmul(x, gain[:, None, None], plane)
+    rows = x.permute(0, 2, 3, 1)
+    amounts = plane.expand(x.shape[0], -1, -1, -1).reshape(-1, 1)
+    return torch.addmm(rows.flatten(0, 2), amounts, gain[None]).view(rows.shape).permute(0, 3, 1, 2)
 
 
 class Normalise(Measured):

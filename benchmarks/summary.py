@@ -39,7 +39,10 @@ def summary() -> str:
         lines.append(f"| {what} | {row['times_as_fast']:.2f} times as fast | `benchmarks/speed.py` |")
     overhead = load("overhead")["results"][1]
     what = f"`{overhead['pipeline'].replace('|', chr(92) + '|')}` of {overhead['input']} against its bare networks"
-    lines.append(f"| {what} | {overhead['overhead_percent']:+.1f} % time | `benchmarks/overhead.py` |")
+    percent = round(overhead["overhead_percent"], 1) + 0.0  # no -0.0
+    lines.append(f"| {what} | {percent:+.1f} % time | `benchmarks/overhead.py` |")
+    noise = max(row["cost_percent"] for row in load("noise")["results"])
+    lines.append(f"| noise in `style:monet`, 1024x768 | +{noise:.1f} % time | `benchmarks/noise.py` |")
     memory = load("memory")["results"]
     first, last = memory[0], memory[-1]
     what = f"memory of `upscale:compact x4` beyond input and output, {first['input']} to {last['input']}"

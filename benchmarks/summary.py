@@ -41,8 +41,9 @@ def summary() -> str:
     what = f"`{overhead['pipeline'].replace('|', chr(92) + '|')}` of {overhead['input']} against its bare networks"
     percent = round(overhead["overhead_percent"], 1) + 0.0  # no -0.0
     lines.append(f"| {what} | {percent:+.1f} % time | `benchmarks/overhead.py` |")
-    noise = max(row["cost_percent"] for row in load("noise")["results"])
-    lines.append(f"| noise in `style:monet`, 1024x768 | +{noise:.1f} % time | `benchmarks/noise.py` |")
+    noise = load("noise")["results"][0]
+    what = f"noise in `{noise['operator']}`, {noise['input']}"
+    lines.append(f"| {what} | {noise['cost_percent']:+.1f} % time | `benchmarks/noise.py` |")
     memory = load("memory")["results"]
     first, last = memory[0], memory[-1]
     what = f"memory of `upscale:compact x4` beyond input and output, {first['input']} to {last['input']}"

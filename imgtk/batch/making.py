@@ -17,7 +17,7 @@ from imgtk.pipeline import Pipeline, Progress
 from imgtk.video.formats import ANIMATIONS, AS_BEFORE, USUAL_RATE, Encoding, check_installed, container_of
 from imgtk.video.frames import Colours, Form, rgb_format, usual_matrix
 
-__all__ = ["make", "make_clip", "make_image"]
+__all__ = ["MadeClip", "make"]
 
 
 def make(
@@ -30,31 +30,28 @@ def make(
 ) -> Row:
     """Run a pipeline that reads no image, and write the image or the clip that it makes.
 
-    Args and errors are those of `make_clip`.
-    """
-    if pipeline.frames > 1:
-        return make_clip(pipeline, target, options, encoding, suffix, progress)
-    return make_image(pipeline, target, options, progress)
-
-
-def make_image(
-    pipeline: Pipeline,
-    target: str | Path,
-    options: WriteOptions = WriteOptions(),
-    progress: Callable[[Progress], None] | None = None,
-) -> Row:
-    """Run a pipeline that reads no image.
-
     Args:
-        pipeline: it starts with an operator such as generate:noise.
-        target, options: as for `imgtk.io.write`.
-        progress: as for a call of the pipeline.
+        pipeline: it starts with an operator such as generate:noise; its operators say how many `frames` there are.
+        target: an image; or a clip, an animation, or a folder, for one without a suffix.
+        options: how images and animations are written, and whether `target` may be replaced.
+        encoding: how clips are written; without a rate, 25 frames are shown per second.
+        suffix: of the images in a folder; PNG by default.
+        progress: as for a call of the pipeline; of clips called after every frame.
 
     Raises:
-        UsageError: if it does read an image.
-        WriteError: if the file cannot be written.
+        UsageError: if the pipeline reads an image, or its operators disagree on the number of frames.
+        ReadError: if the library for clips is missing.
+        WriteError: if the target cannot be written.
         ImgtkError: as a call of the pipeline does.
     """
+    if pipeline.frames > 1:
+        return _make_clip(pipeline, Path(target), options, encoding, suffix, progress)
+    return _make_image(pipeline, target, options, progress)
+
+
+def _make_image(
+    pipeline: Pipeline, target: str | Path, options: WriteOptions, progress: Callable[[Progress], None] | None
+) -> Row:
     seconds: dict[str, float] = {}
     size = pipeline.output_size(pipeline.canvas())
     deep = options.depth == 16
@@ -67,31 +64,14 @@ def make_image(
     return Row("", "done", str(path), result.size, seconds, digest(path), result.notes, warnings)
 
 
-def make_clip(
+def _make_clip(
     pipeline: Pipeline,
-    target: str | Path,
-    options: WriteOptions = WriteOptions(),
-    encoding: Encoding = AS_BEFORE,
-    suffix: str = "",
-    progress: Callable[[Progress], None] | None = None,
+    target: Path,
+    options: WriteOptions,
+    encoding: Encoding,
+    suffix: str,
+    progress: Callable[[Progress], None] | None,
 ) -> Row:
-    """Run a pipeline that reads no image once for each frame of a clip.
-
-    Args:
-        pipeline: its operators say how many `frames` there are.
-        target: a clip, an animation, or a folder, for one without a suffix.
-        options: how images and animations are written, and whether `target` may be replaced.
-        encoding: how clips are written; without a rate, 25 frames are shown per second.
-        suffix: of the images in a folder; PNG by default.
-        progress: called after every frame.
-
-    Raises:
-        UsageError: if the pipeline reads an image, or its operators disagree on the number of frames.
-        ReadError: if the library for clips is missing.
-        WriteError: if the target cannot be written.
-        ImgtkError: as a call of the pipeline does.
-    """
-    target = Path(target)
     folder = not target.suffix
     check_place(target, options.overwrite, folder=folder)
     if not folder and target.suffix.lower() not in ANIMATIONS:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from imgtk.bench.report import BenchReport, SetReport
 
 path = click.Path(path_type=Path)
+
+
+def report_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of all benchmarks: where the figures go, and what is shown meanwhile."""
+    for option in (
+        click.option("--quiet", is_flag=True, help="Show no progress bar."),
+        click.option("--overwrite", is_flag=True, help="Replace existing files."),
+        click.option(
+            "--json", "json_file", metavar="FILE", help="Write all figures to FILE; - prints them instead of tables."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -57,9 +70,7 @@ def bench() -> None:
     metavar="N",
     help="Number of images per set on the page.",
 )
-@click.option("--json", "json_file", metavar="FILE", help="Write all figures to FILE; - prints them instead of tables.")
-@click.option("--overwrite", is_flag=True, help="Replace existing files.")
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@report_options
 def upscale(
     data: str,
     ops: tuple[str, ...],
@@ -93,12 +104,9 @@ def upscale(
         raise click.UsageError("--lr needs --data")
     from imgtk.bench.page import check_folder, write_page
     from imgtk.bench.upscale import default_methods, methods, run
-    from imgtk.io.write import check_place, replacing
     from imgtk.nn.features import load_features
 
-    target = None if json_file in (None, "-") else Path(str(json_file))
-    if target:
-        check_place(target, overwrite)
+    check_figures(json_file, overwrite=overwrite)
     if html:
         check_folder(html, overwrite=overwrite)
     names = [name.strip() for words in ops for name in words.split(",")]
@@ -121,10 +129,7 @@ def upscale(
             comparisons=crops if html else 0,
             progress=progress,
         )
-    document = json.dumps(report.to_dict(), indent=1) + "\n"
-    if target:
-        with replacing(target) as file:
-            file.write(document.encode())
+    document = write_figures(report.to_dict(), json_file)
     page = write_page(report, html, overwrite=overwrite) if html else None
     if json_file == "-":
         click.echo(document, nl=False)
@@ -149,9 +154,7 @@ def upscale(
 )
 @click.option("--features", default="imgtk", show_default=True, metavar="FILE", help="Network that compares.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps …")
-@click.option("--json", "json_file", metavar="FILE", help="Write all figures to FILE; - prints them instead of tables.")
-@click.option("--overwrite", is_flag=True, help="Replace existing files.")
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@report_options
 def generate(
     data: Path,
     pipelines: tuple[str, ...],
@@ -168,21 +171,15 @@ def generate(
     papers. Of every image the middle square is compared, at 64x64 pixels.
     """
     from imgtk.bench import generate as benchmark
-    from imgtk.io.write import check_place, replacing
     from imgtk.nn.features import load_features
     from imgtk.training.images import image_files
 
-    target = None if json_file in (None, "-") else Path(str(json_file))
-    if target:
-        check_place(target, overwrite)
+    check_figures(json_file, overwrite=overwrite)
     with progress_bar(quiet) as progress:
         report = benchmark.run(
             image_files(data), pipelines, count, load_features(features), device=device, progress=progress
         )
-    document = json.dumps(report.to_dict(), indent=1) + "\n"
-    if target:
-        with replacing(target) as file:
-            file.write(document.encode())
+    document = write_figures(report.to_dict(), json_file)
     if json_file == "-":
         click.echo(document, nl=False)
         return
@@ -193,6 +190,25 @@ def generate(
     for name, meaning in meanings.items():
         click.echo(f"{name.upper().ljust(width)}  {meaning}")
     click.echo(f"{report.count} images each, {report.real} real ones, features: {report.features}")
+
+
+def check_figures(json_file: str | None, *, overwrite: bool) -> None:
+    """Check, before anything is measured, that the figures can be written to the file that `--json` names."""
+    from imgtk.io.write import check_place
+
+    if json_file not in (None, "-"):
+        check_place(Path(str(json_file)), overwrite)
+
+
+def write_figures(figures: Mapping[str, Any], json_file: str | None) -> str:
+    """Write figures to the file that `--json` names, if it names one. Returns them as JSON."""
+    from imgtk.io.write import replacing
+
+    document = json.dumps(figures, indent=1) + "\n"
+    if json_file not in (None, "-"):
+        with replacing(Path(str(json_file))) as file:
+            file.write(document.encode())
+    return document
 
 
 def chosen_sets(

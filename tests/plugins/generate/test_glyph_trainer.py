@@ -1,7 +1,5 @@
 """Trainer of `generate:glyph`: a few steps with a tiny network."""
 
-import csv
-
 import numpy as np
 import pytest
 import torch
@@ -10,32 +8,21 @@ from PIL import Image
 from imgtk import Pipeline
 from imgtk.errors import TrainingError
 from imgtk.registry import default
-from imgtk.training.run import train
-from imgtk.weights import Card, read_state
+from imgtk.weights import Card
 from imgtk_generate.glyph_network import REACH
 from imgtk_generate.glyph_trainer import GlyphRecipe, GlyphSheets, GlyphTrainer
 from imgtk_generate.glyphs import CELL, CHARACTERS
+from tests.training.resuming import trained_and_resumed
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 TINY = {"name": "tiny", "width": 4, "style": 2, "batch": 2, "seen": 2, "drawn": 3, "steps": 4, "held_out": 1}
 
 
-def losses(out):
-    with (out / "log.csv").open() as file:
-        return [(row["figure"], row["value"]) for row in csv.DictReader(file) if row["figure"] != "seconds"]
-
-
 def test_it_is_trained_exported_and_used_and_resumed_exactly(sheets, tmp_path):
     spec = default().spec("generate:glyph")
     settings = {key: str(value) for key, value in TINY.items()}
-    common = {"overrides": settings, "device": "cpu", "dtype": "fp32"}
-    weights = train(spec, sheets, tmp_path / "whole", **common)
-    train(spec, sheets, tmp_path / "parts", stop_at=2, **common)
-    again = train(spec, sheets, tmp_path / "parts", resume=True, **common)
-    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
-    ours, theirs = read_state(weights), read_state(again)
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    weights = trained_and_resumed(spec, sheets, tmp_path, settings)
     card = Card.read(weights.with_suffix(".toml"))
     assert card.architecture.startswith("GlyphVAE, 4 channels, styles of 2 numbers")
     assert set(card.scores["validation"]) == {"read", "read_drawn", "read_real", "ink"}

@@ -1,7 +1,5 @@
 """Trainer of the `restore:` operators: a few steps with tiny networks, and the degradations."""
 
-import csv
-
 import numpy as np
 import pytest
 import torch
@@ -9,32 +7,21 @@ import torch
 from imgtk import Pipeline
 from imgtk.errors import TrainingError
 from imgtk.registry import default
-from imgtk.training.run import train
-from imgtk.weights import Card, read_state
+from imgtk.weights import Card
 from imgtk_restore.degrade import BEYOND, DEGRADATIONS, blurred, compressed, dark, disc_kernels, line_kernels, noisy
 from imgtk_restore.trainer import RestoreRecipe, RestoreTrainer
+from tests.training.resuming import trained_and_resumed
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 TINY = {"name": "tiny", "widths": "4,6", "blocks": "1,1", "crop": "16", "batch": "4", "steps": "4", "held_out": "1"}
 
 
-def losses(out):
-    with (out / "log.csv").open() as file:
-        return [(row["figure"], row["value"]) for row in csv.DictReader(file) if row["figure"] != "seconds"]
-
-
 @pytest.mark.parametrize("degradation", DEGRADATIONS)
 def test_it_is_trained_exported_and_used_and_resumed_exactly(data, tmp_path, degradation):
     spec = default().spec("restore:denoise")
     crop = "48" if degradation == "blur" else "16"
-    common = {"overrides": {**TINY, "degradation": degradation, "crop": crop}, "device": "cpu", "dtype": "fp32"}
-    weights = train(spec, data, tmp_path / "whole", **common)
-    train(spec, data, tmp_path / "parts", stop_at=2, **common)
-    again = train(spec, data, tmp_path / "parts", resume=True, **common)
-    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
-    ours, theirs = read_state(weights), read_state(again)
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    weights = trained_and_resumed(spec, data, tmp_path, {**TINY, "degradation": degradation, "crop": crop})
     card = Card.read(weights.with_suffix(".toml"))
     assert card.architecture.startswith("RestorationNet, 3 residual blocks")
     assert set(card.scores["validation"]) == {"psnr", "psnr_y"}

@@ -1,7 +1,5 @@
 """Trainer of `translate:unit`: a few steps with tiny networks."""
 
-import csv
-
 import cv2
 import pytest
 import torch
@@ -11,10 +9,11 @@ from imgtk.nn.discriminators import FeatureDiscriminator, MultiScaleDiscriminato
 from imgtk.registry import default
 from imgtk.testing import sample_image
 from imgtk.training.run import train
-from imgtk.weights import Card, read_state
+from imgtk.weights import Card
 from imgtk_unit.network import UNIT
 from imgtk_unit.op import load_unit
 from imgtk_unit.trainer import UNITRecipe, UNITTrainer
+from tests.training.resuming import losses, trained_and_resumed
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -53,20 +52,9 @@ def recipe(settings, **more):
     return UNITRecipe(**{**{key: types[key](value) for key, value in settings.items()}, **more})
 
 
-def losses(out):
-    with (out / "log.csv").open() as file:
-        return [(row["figure"], row["value"]) for row in csv.DictReader(file) if row["figure"] != "seconds"]
-
-
 def test_it_is_trained_exported_and_used_and_resumed_exactly(data, settings, tmp_path):
     spec = default().spec("translate:unit")
-    common = {"overrides": settings, "device": "cpu", "dtype": "fp32"}
-    weights = train(spec, data, tmp_path / "whole", **common)
-    train(spec, data, tmp_path / "parts", stop_at=2, **common)
-    again = train(spec, data, tmp_path / "parts", resume=True, **common)
-    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
-    ours, theirs = read_state(weights), read_state(again)
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    weights = trained_and_resumed(spec, data, tmp_path, settings)
 
     figures = {name for name, _ in losses(tmp_path / "whole")}
     assert {f"generator/{name}" for name in ("reconstruction", "cycle", "kl", "adversarial")} < figures

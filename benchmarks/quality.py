@@ -22,7 +22,7 @@ from imgtk.nn.features import load_features
 from imgtk.registry import default
 from imgtk.weights import locate, shipped
 
-FURTHER = ("upscale:esrgan x4 model=esrgan-x4-clean", "upscale:esrgan x2 model=esrgan-x2")
+FURTHER = ("upscale:esrgan x4 model=esrgan-x4-clean",)
 SCORES = ("psnr_y", "ssim_y", "feature_distance", "mean_colour")
 
 

@@ -80,7 +80,7 @@ def operators() -> None:
 def scales() -> None:
     """Draw x2 of the cat, and x1 of a degraded image twice as large."""
     photo = np.asarray(Image.fromarray(data.chelsea()).crop((84, 84, 228, 228)))
-    pair = [run("upscale:bicubic x2", cat()), run("upscale:esrgan x2 model=esrgan-x2", cat())]
+    pair = [run("upscale:bicubic x2", cat()), run("upscale:esrgan x2", cat())]
     row("scales", [*pair, degraded(photo), run("upscale:esrgan x1", degraded(photo))])
 
 

@@ -24,7 +24,6 @@ def imgtk_operators() -> list[OpSpec]:
             models={4: "esrgan-x4", 1: "esrgan-x1"},
             denoise=("esrgan-x4-clean", "esrgan-x4"),
             cleans=("esrgan-x4", "esrgan-x1"),
-            others=("esrgan-x2",),  # at x2, the x4 network and shrinking look better, in four times the time
             trainer="imgtk_esrgan.trainer:ESRGANTrainer",
         ),
         _upscaler(

@@ -1,4 +1,5 @@
-"""Speed on the CPU: networks against the plain script, bicubic against `cv2.resize`.
+"""Speed on the CPU: networks against the plain script, `upscale:fast` against `upscale:compact`, bicubic against
+`cv2.resize`.
 
     python benchmarks/speed.py
 
@@ -8,6 +9,7 @@ pixels to 8-bit pixels. It gets the same weights, the same tiles and the same pa
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import cv2
@@ -71,6 +73,21 @@ def compare_network(name: str, size: Size, tile: int, repeat: int, model: str | 
     }
 
 
+def compare_pipelines(text: str, other: str, size: Size, repeat: int) -> dict[str, Any]:
+    """Return one pipeline against another."""
+    image = Image(pixels_of(size))
+    pipelines = {text: Pipeline(text, device="cpu"), other: Pipeline(other, device="cpu")}
+    times = seconds({name: partial(pipeline, image) for name, pipeline in pipelines.items()}, repeat)
+    return {
+        "what": text,
+        "input": str(size),
+        "against": other,
+        "seconds": times[text],
+        "other_seconds": times[other],
+        "times_as_fast": times[other] / times[text],
+    }
+
+
 def compare_bicubic(size: Size, repeat: int) -> dict[str, Any]:
     """Return the operator on a float tensor against `cv2.resize` on the same memory."""
     op = default().build("upscale:bicubic", scale="x4")
@@ -103,6 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     size = Size(options.width, options.width * 2 // 3)
     rows = [compare_network(name, size, options.tile, options.repeat, options.model) for name in options.op]
+    rows += [compare_pipelines(f"upscale:fast {x}", f"upscale:compact {x}", size, options.repeat) for x in ("x4", "x2")]
     rows += [compare_bicubic(Size(*sides), 8 * options.repeat) for sides in ((384, 256), (1536, 1024))]
     ratios = {f"{row['what']}\n{row['input']}\nagainst {row['against']}": row["times_as_fast"] for row in rows}
     record("speed", rows, options.out, bars(ratios, "Speed on the CPU", "times as fast"))

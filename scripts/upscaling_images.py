@@ -73,7 +73,7 @@ def compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
 
 
 def operators() -> None:
-    names = ("bicubic", "compact", "srresnet", "rrdb", "srgan", "esrgan")
+    names = ("bicubic", "fast", "compact", "srresnet", "rrdb", "srgan", "esrgan")
     row("operators", [run(f"upscale:{name} x4", cat())[60:220, 60:220] for name in names])
 
 

@@ -80,7 +80,8 @@ def test_a_folding_network_starts_as_the_x4_network_does_on_the_averaged_input(s
 
 def test_shipped_recipes_are_read() -> None:
     folder = Path(trainer.__file__).parent / "recipes"
-    kinds = {"esrgan": trainer.ESRGANTrainer, "rrdb": trainer.RRDBTrainer, "compact": trainer.CompactTrainer}
+    compact = trainer.CompactTrainer
+    kinds = {"esrgan": trainer.ESRGANTrainer, "rrdb": trainer.RRDBTrainer, "compact": compact, "fast": compact}
     for file in folder.glob("*.toml"):
         recipe = load_recipe(kinds[file.stem.partition("-")[0]].recipe_type, file, {})
         assert recipe.name == file.stem

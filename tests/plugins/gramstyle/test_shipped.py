@@ -60,9 +60,8 @@ def test_the_card_is_complete_and_of_this_file(name):
     assert path.stat().st_size < 2e6
 
 
-@pytest.mark.parametrize("name", STYLES)
-def test_it_keeps_every_promise_of_an_operator(name):
-    check_op(f"style:{name}", sizes=((150, 133), (1, 1)), tile=64)
+def test_it_keeps_every_promise_of_an_operator():
+    check_op("style:monet", sizes=((150, 133), (1, 1)), tile=64)  # all styles are one network with other weights
 
 
 @pytest.mark.parametrize("name", STYLES)

@@ -20,9 +20,8 @@ def test_the_card_is_complete_and_of_this_file():
     assert all((card.summary, card.architecture, card.trained, card.recipe, card.data, card.scores))
 
 
-@pytest.mark.parametrize("to", ["painting", "photo"])
-def test_it_keeps_every_promise_of_an_operator(to):
-    check_op("translate:unit", to=to, sizes=((150, 133), (1, 1)), tile=64)
+def test_it_keeps_every_promise_of_an_operator():
+    check_op("translate:unit", sizes=((150, 133), (1, 1)), tile=64)
 
 
 @pytest.mark.parametrize("to", ["painting", "photo"])

@@ -48,7 +48,7 @@ class Limits:
     idle_seconds: float = 20
     cancel_seconds: float = 0.8
     inspect_seconds: float = 120
-    plan_seconds: float = 20
+    plan_seconds: float = 60
 
 
 @dataclass(frozen=True)

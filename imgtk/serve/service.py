@@ -152,7 +152,8 @@ class Service:
         try:
             async with self._planning:
                 if self._newest.get(client) is not task:
-                    raise Problem(409, "superseded", "you have asked for another plan in the meantime")
+                    what = "you have asked for another plan in the meantime"
+                    raise Problem(409, "superseded", what, headers={"Retry-After": "1"})
                 return await self.inspector.ask(task, self.options.limits.plan_seconds)
         finally:
             if self._newest.get(client) is task:

@@ -104,7 +104,7 @@ def test_several_devices_share_the_images(make: Make, monkeypatch: pytest.Monkey
             used[id(self)] += 1
             if len(used) == 2:
                 both.set()
-        assert both.wait(20)  # neither goes on before the other has begun
+        assert both.wait(120)  # neither goes on before the other has begun
         return compute(self, *args, **kwargs)
 
     monkeypatch.setattr(Pipeline, "__call__", call)
@@ -126,7 +126,7 @@ def test_memory_budget() -> None:
         pool.submit(enter)
         assert not entered.wait(0.05)
         budget.release(25)
-        assert entered.wait(20)
+        assert entered.wait(120)
     assert budget.taken == 0
 
 

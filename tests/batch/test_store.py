@@ -230,7 +230,7 @@ def test_a_store_that_says_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) 
     upload("in", "photos")
     over = Event()
     monkeypatch.setattr(store, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(type(MEMORY), "isfile", lambda *_: over.wait(5))
+    monkeypatch.setattr(type(MEMORY), "isfile", lambda *_: over.wait(120))
     for words in (["memory://photos", "-o", "memory://x"], ["memory://photos/*", "-o", "x"]):
         result = CliRunner().invoke(main, [*RUN, *words])
         assert (result.exit_code, result.stderr) == (

@@ -29,7 +29,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.file, text.encode())
 
-    def wait_for(self, expected: str, seconds: float = 20) -> str:
+    def wait_for(self, expected: str, seconds: float = 120) -> str:
         """What has been printed since the last call, up to `expected`."""
         end = time.monotonic() + seconds
         while (at := ESCAPES.sub(b"", self.output).find(expected.encode())) < 0:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from click.testing import CliRunner, Result
 from imgtk.cli import main
 from imgtk.cli.completion import SHELLS, script, split_line
 from tests.cli.terminal import Terminal, terminal
+from tests.waiting import until
 
 Cli = Callable[..., Result]
 START = {
@@ -61,10 +61,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
 
 def wait_for_call(calls: Path, count: int) -> None:
     """Wait until imgtk has ended so many times."""
-    end = time.monotonic() + 30
-    while len(calls.read_bytes()) < count:
-        assert time.monotonic() < end, "the shell did not ask imgtk"
-        time.sleep(0.02)
+    until(lambda: len(calls.read_bytes()) >= count)
 
 
 @pytest.mark.slow

@@ -7,30 +7,37 @@ import json
 import os
 import re
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import until
 
 __all__ = [
     "browser",
     "drag",
     "drop",
+    "enter",
     "find",
+    "keys",
     "missing",
     "outside",
+    "planned",
     "poor_contrast",
     "press",
     "states",
+    "text",
     "texts",
     "themed",
     "until",
+    "value",
     "write",
 ]
 
 WIDTH = "return document.querySelector('.pane').clientWidth"
 EDGE = "return document.querySelector('.stage img + img').style.clipPath"
+SIZES = "return [...document.querySelectorAll('.stage img')].map((image) => image.naturalWidth)"
 STAGES = "return [...document.querySelectorAll('.stage')].map((stage) => stage.style.transform)"
 
 DROP = """
@@ -115,7 +122,7 @@ def outside(driver: Any, url: str) -> list[str]:
     complaint of the page."""
     complaints = [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     found = [
-        one for one in complaints if not re.search(r"/api/v1/\S* - Failed to load resource.* (401|409|422|500) ", one)
+        one for one in complaints if not re.search(r"/api/v1/\S* - Failed to load resource.* (401|409|422|500|503) ", one)
     ]
     for entry in driver.get_log("performance"):
         message = json.loads(entry["message"])["message"]
@@ -126,16 +133,8 @@ def outside(driver: Any, url: str) -> list[str]:
     return found
 
 
-def until(check: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `check` gives as soon as it is true."""
-    end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
-
-
 def find(page: Any, selector: str) -> Any:
+    """An element that the page never replaces. Others may be gone when they are used: see `value`, `enter`, `press`."""
     return page.find_element("css selector", selector)
 
 
@@ -145,9 +144,38 @@ def texts(page: Any, selector: str) -> list[str]:
     )
 
 
+def text(page: Any, selector: str) -> str:
+    """Text of the first element; empty if there is none yet."""
+    return next(iter(texts(page, selector)), "")
+
+
+def value(page: Any, selector: str) -> str | None:
+    """Value of a control, if it is there."""
+    return page.execute_script("return document.querySelector(arguments[0])?.value", selector)
+
+
+def keys(page: Any, *pressed: str) -> None:
+    """Press keys: they go to what has the focus."""
+    from selenium.webdriver import ActionChains
+
+    ActionChains(page).send_keys(*pressed).perform()
+
+
+def enter(page: Any, selector: str, *pressed: str) -> None:
+    """Press keys in a control. What it holds is selected, so that typing replaces it."""
+    page.execute_script("const c = document.querySelector(arguments[0]); c.focus(); c.select?.()", selector)
+    keys(page, *pressed)
+
+
 def write(page: Any, text: str) -> None:
+    """Type a pipeline."""
     find(page, "#text").clear()
     find(page, "#text").send_keys(text)
+
+
+def planned(page: Any) -> None:
+    """Wait until the page shows the plan of the pipeline, or what is wrong with it."""
+    until(lambda: page.execute_script("return document.querySelector('#plan').ariaBusy === 'false'"))
 
 
 def states(page: Any) -> list[str]:

@@ -20,7 +20,8 @@ import pytest
 from PIL import Image
 
 from imgtk.client import Client
-from tests.serve.browser import browser, outside, until
+from tests.serve.browser import browser, outside
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,12 +165,12 @@ def ended(served: Served) -> None:
     children = psutil.Process(served.process.pid).children(recursive=True) if served.process.poll() is None else []
     served.process.send_signal(signal.SIGTERM)
     try:
-        served.process.wait(60)
+        served.process.wait(120)
     finally:
         served.process.kill()
         assert served.process.stdout
         served.process.stdout.close()
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
     assert list(served.folder.glob("imgtk-serve-*")) == []
 

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from imgtk.cli import main
-from tests.serve.browser import EDGE, STAGES, browser, missing, outside, poor_contrast, themed, until
+from tests.serve.browser import EDGE, SIZES, STAGES, browser, missing, outside, poor_contrast, themed
+from tests.waiting import until
 
 
 def compared(*words: object) -> str:
@@ -103,8 +104,7 @@ def test_the_page_works_from_the_disk(photo: Path, tmp_path: Path) -> None:
     with browser(tmp_path) as driver:
         driver.get(page.as_uri())
         until(lambda: len(driver.find_elements("css selector", ".pane")) == 3)
-        widths = "return [...document.querySelectorAll('.stage img')].map((image) => image.naturalWidth)"
-        until(lambda: driver.execute_script(widths) == [64] * 3)
+        until(lambda: driver.execute_script(SIZES) == [64] * 3)
         before = driver.execute_script(STAGES)
         driver.find_element("css selector", "#places button").click()
         assert driver.execute_script(STAGES) != before

@@ -9,28 +9,54 @@ import pytest
 from PIL import Image
 
 from imgtk.cli import main
-from tests.serve.browser import EDGE, STAGES, WIDTH, drop, find, missing, outside, press, states, texts, until, write
+from tests.serve.browser import (
+    EDGE,
+    SIZES,
+    STAGES,
+    WIDTH,
+    drop,
+    enter,
+    find,
+    missing,
+    outside,
+    press,
+    states,
+    text,
+    texts,
+    value,
+    write,
+)
 from tests.serve.conftest import Start
+from tests.waiting import until
+
+LATE = """
+const asked = window.fetch;
+window.fetch = async (address, options) => {
+  const answer = await asked(address, options);
+  if (options?.method !== "DELETE") return answer;
+  await new Promise((done) => setTimeout(done, 3000));
+  setTimeout(() => (window.late = true), 100);
+  return answer;
+};
+"""
+"""The answer to a cancel comes after the event that tells of it."""
 
 pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing()), pytest.mark.slow]
 
 
 def test_drop_run_slide_and_download(page: Any, photo: Path, downloads: Path, tmp_path: Path) -> None:
     drop(page, photo)
-    until(lambda: "64 × 48" in texts(page, "#queue li")[0])
+    until(lambda: "64 × 48" in text(page, "#queue li"))
     write(page, "upscale:compact x4")
-    until(lambda: "64 × 48 → 256 × 192" in texts(page, "#plan")[0])
+    until(lambda: "64 × 48 → 256 × 192" in text(page, "#plan"))
     find(page, "#run").click()
     until(lambda: states(page) == ["done"])
     until(lambda: len(page.find_elements("css selector", ".stage img")) == 2)
-    assert page.execute_script("return [...document.querySelectorAll('.stage img')].map((i) => i.naturalWidth)") == [
-        64,
-        256,
-    ]
+    until(lambda: page.execute_script(SIZES) == [64, 256])
     before = page.execute_script(EDGE)
-    find(page, ".divide input").send_keys("\ue014" * 20)  # the right arrow key
+    enter(page, ".divide input", "\ue014" * 20)  # the right arrow key
     assert page.execute_script(EDGE) != before
-    assert "256 × 192" in texts(page, "#info li")[0]
+    assert "256 × 192" in text(page, "#info li")
     press(page, "Download")
     target = downloads / "photo.imgtk.png"
     until(target.exists)
@@ -50,7 +76,7 @@ def test_the_boundary_follows_the_pointer(page: Any, photo: Path) -> None:
     before, width = page.execute_script(EDGE), page.execute_script(WIDTH)
     ActionChains(page).drag_and_drop_by_offset(find(page, ".handle"), width // 4, 0).perform()
     assert page.execute_script(EDGE) != before
-    assert float(find(page, ".divide input").get_property("value")) == pytest.approx(75, abs=3)
+    assert float(value(page, ".divide input")) == pytest.approx(75, abs=3)
     position = page.execute_script(STAGES)
     ActionChains(page).move_to_element_with_offset(find(page, ".pane"), -width // 4, 0).click_and_hold().move_by_offset(
         30, 20
@@ -63,17 +89,28 @@ def test_progress_and_stop(page: Any, photo: Path) -> None:
     write(page, "test:wait 60")
     find(page, "#run").click()
     until(lambda: page.execute_script("return document.querySelector('.job progress')?.value > 0"))
-    until(lambda: "left" in texts(page, ".job")[0])
+    until(lambda: "left" in text(page, ".job"))
     press(page, "Stop")
-    until(lambda: states(page) == ["cancelled"], 20)
-    assert "stopped" in texts(page, ".job")[0]
+    until(lambda: states(page) == ["cancelled"])
+    assert "stopped" in text(page, ".job")
+
+
+def test_a_late_answer_to_stop_changes_nothing(page: Any, photo: Path) -> None:
+    page.execute_script(LATE)
+    drop(page, photo)
+    write(page, "test:wait 60")
+    find(page, "#run").click()
+    until(lambda: states(page) == ["running"])
+    press(page, "Stop")
+    until(lambda: page.execute_script("return window.late"))
+    until(lambda: states(page) == ["cancelled"])
 
 
 def test_errors_have_a_caret(page: Any, photo: Path) -> None:
     drop(page, photo)
     write(page, "adjust:blur 3 | adjust:sharpn")
-    until(lambda: "adjust:sharpen" in texts(page, "#error")[0])
-    assert texts(page, "#error")[0].splitlines()[1] == " " * 16 + "^" * 13
+    until(lambda: "adjust:sharpen" in text(page, "#error"))
+    assert text(page, "#error").splitlines()[1] == " " * 16 + "^" * 13
     assert find(page, "#text").get_attribute("aria-invalid") == "true"
     write(page, "adjust:blur 3")
     until(lambda: texts(page, "#error") == [""])
@@ -82,10 +119,10 @@ def test_errors_have_a_caret(page: Any, photo: Path) -> None:
 def test_errors_of_jobs_are_told(page: Any, photo: Path) -> None:
     drop(page, photo)
     write(page, "test:fail")
-    until(lambda: "→" in texts(page, "#plan")[0] or texts(page, "#error")[0])
+    until(lambda: "→" in text(page, "#plan") or text(page, "#error"))
     find(page, "#run").click()
     until(lambda: states(page) == ["failed"])
-    assert "KeyError" in texts(page, ".job")[0]
+    assert "KeyError" in text(page, ".job")
 
 
 def test_four_pipelines_on_one_crop(page: Any, photo: Path) -> None:
@@ -113,11 +150,10 @@ def test_text_and_cards_are_in_step(page: Any) -> None:
 
     write(page, "upscale:bicubic x2 | adjust:blur radius=3")
     until(lambda: texts(page, "#cards strong") == ["upscale:bicubic", "adjust:blur"])
-    field = find(page, "#cards li:nth-child(2) input")
-    assert field.get_property("value") == "3"
-    field.clear()
-    field.send_keys("5\t")
-    until(lambda: "radius=5" in find(page, "#text").get_property("value"))
+    second = "#cards li:nth-child(2) input"
+    until(lambda: value(page, second) == "3")
+    enter(page, second, "5\t")
+    until(lambda: "radius=5" in value(page, "#text"))
     press(page, "↓")
     until(lambda: texts(page, "#cards strong") == ["adjust:blur", "upscale:bicubic"])
     Select(find(page, "#add")).select_by_value("adjust:gamma")
@@ -132,15 +168,10 @@ def test_what_browsers_do_not_show_is_shown(page: Any, tmp_path: Path) -> None:
     note = tmp_path / "note.txt"
     note.write_text("no image")
     drop(page, image, note)
-    until(lambda: "1 file is no image" in texts(page, "#status")[0])
+    until(lambda: "1 file is no image" in text(page, "#status"))
     write(page, "resize:nearest x2")
     find(page, "#run").click()
-    until(
-        lambda: (
-            page.execute_script("return [...document.querySelectorAll('.stage img')].map((i) => i.naturalWidth)")
-            == [40, 80]
-        )
-    )
+    until(lambda: page.execute_script(SIZES) == [40, 80])
 
 
 def test_phone(page: Any, photo: Path) -> None:

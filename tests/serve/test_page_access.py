@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.serve.browser import drop, find, missing, poor_contrast, press, states, texts, themed, until, write
+from tests.serve.browser import drop, find, missing, poor_contrast, press, states, text, texts, themed, write
+from tests.waiting import until
 
 pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing()), pytest.mark.slow]
 
@@ -49,7 +50,7 @@ def test_contrast(page: Any, photo: Path, scheme: str) -> None:
         assert poor_contrast(page) == []
         press(page, "Side by side")
         write(page, "adjust:gama")
-        until(lambda: "gamma" in texts(page, "#error")[0])
+        until(lambda: "gamma" in text(page, "#error"))
         assert poor_contrast(page) == []
 
 

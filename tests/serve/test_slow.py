@@ -25,6 +25,7 @@ from imgtk.serve.problem import Problem
 from imgtk.serve.server import Protocol, _socket
 from imgtk.serve.upload import receive_upload
 from tests.serve.conftest import Served, Start
+from tests.waiting import busyness, until
 
 FORM = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
 HEADS = {
@@ -45,18 +46,17 @@ def receiver(folder: Path, limits: Limits) -> Iterator[tuple[str, int]]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=Protocol, lifespan="off", log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    until(lambda: server.started)
     try:
         yield server.servers[0].sockets[0].getsockname()
     finally:
         server.should_exit = True
-        thread.join(5)
+        thread.join(60)
 
 
 def answer(connection: socket.socket) -> bytes:
     """All that comes until the connection is closed."""
-    connection.settimeout(10)
+    connection.settimeout(60)
     told = b""
     try:
         while piece := connection.recv(65536):
@@ -72,7 +72,8 @@ def test_bodies_that_come_slowly_are_given_up(
     kind: str, pause: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imgtk.serve.upload.FIRST_SECONDS", 0.5)
-    with receiver(tmp_path, Limits(idle_seconds=0.4)) as address, closing(socket.create_connection(address, 5)) as slow:
+    limits = Limits(idle_seconds=0.4)
+    with receiver(tmp_path, limits) as address, closing(socket.create_connection(address, 60)) as slow:
         slow.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n" + HEADS[kind] + b"\r\n")
         slow.sendall(FORM if kind == "form" else b"")
         start = time.monotonic()
@@ -92,7 +93,7 @@ def test_bodies_that_come_slowly_are_given_up(
         thread.join()
         assert b" 408 " in told
         assert b"problem+json" in told
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 4 * busyness()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -110,7 +111,7 @@ def test_chunked_forms_that_never_end(tmp_path: Path, begin: bytes) -> None:
     sent = 0
     with (
         receiver(tmp_path, Limits(upload=3_000_000)) as address,
-        closing(socket.create_connection(address, 5)) as endless,
+        closing(socket.create_connection(address, 60)) as endless,
     ):
         endless.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n" + HEADS["form"] + b"\r\n")
         try:
@@ -160,7 +161,7 @@ def test_operators_stop_within_a_second(server: Served, large: Path, pipeline: s
     *_, last = events
     if last["state"] != "done":  # on a quick machine
         assert last["state"] == "cancelled"
-        assert time.monotonic() - start < 1.5  # a second, on an idle machine
+        assert time.monotonic() - start < 1.5 * busyness()
     small = client.run("adjust:gamma 2", large)
     assert small.content
 
@@ -176,10 +177,5 @@ def test_jobs_of_clients_that_have_left_are_stopped(server: Served, large: Path)
     where = urlsplit(server.url)
     with closing(socket.create_connection((where.hostname, where.port))) as client:
         client.sendall(head.encode() + HEADS["form"] + b"\r\n" + body)
-        end = time.monotonic() + 30
-        while not server.metric("jobs_running"):
-            assert time.monotonic() < end
-            time.sleep(0.05)
-    while server.metric("jobs_running"):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+        until(lambda: server.metric("jobs_running"))
+    until(lambda: not server.metric("jobs_running"))

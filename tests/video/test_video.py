@@ -521,7 +521,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130, said
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 

@@ -2,15 +2,20 @@
 
 import { element } from "./dom.js";
 
-/** Cards of a chain. `onChange` is called with the changed chain, and the name of the control that then has the focus:
- * controls are named by their place in the chain (`data-key`). */
-export function cards(chain, operators, onChange) {
-  const changed = (change, focus) => {
-    const copy = structuredClone(chain);
-    change(copy);
-    onChange(copy, focus);
-  };
+/** Cards of a chain. `changed` is called with a function that changes a chain, and the name of the control that then has
+ * the focus: controls are named by their place in the chain (`data-key`). */
+export function cards(chain, operators, changed) {
   return chain.map((stage, index) => card(stage, index, chain.length, operators.get(stage.op), changed));
+}
+
+/** Show the values of a chain of the same operators in cards that are there. The field that has the focus is left alone:
+ * somebody may be typing in it. */
+export function refill(list, chain) {
+  for (const [index, { params }] of chain.entries()) {
+    for (const control of list.children[index].querySelectorAll("input, select")) {
+      if (control !== document.activeElement) control.value = params[control.name] ?? "";
+    }
+  }
 }
 
 function card(stage, index, count, operator, changed) {
@@ -50,7 +55,7 @@ function field(parameter, stage, index, changed) {
   const id = `parameter-${index}-${name}`;
   const { words, ...plain } = simple(schema);
   const input = control(parameter, plain, words, stage.params[name] ?? "", set);
-  Object.assign(input, { id, title: parameter.help });
+  Object.assign(input, { id, name, title: parameter.help });
   input.dataset.key = `${index} ${name}`;
   const label = element("label", { for: id, title: parameter.help }, name);
   if (!words.length || input.localName === "select") return element("div", { className: "field" }, label, input);

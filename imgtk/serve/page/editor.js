@@ -1,12 +1,14 @@
 // The right column: up to four pipelines, each as text and as cards in step, planned while you type.
 
 import * as api from "./api.js";
-import { cards } from "./cards.js";
+import { cards, refill } from "./cards.js";
 import { bytes, duration, element, find } from "./dom.js";
 import { COPIES, textOf } from "./text.js";
 
 export const LETTERS = ["A", "B", "C", "D"];
 const EXAMPLE = [1920, 1080];
+
+const names = (chain) => chain?.map((stage) => stage.op);
 
 export class Editor extends EventTarget {
   texts;
@@ -105,12 +107,13 @@ export class Editor extends EventTarget {
 
   /** Ask for a plan, soon. */
   replan(delay = 0) {
+    find("#plan").setAttribute("aria-busy", true);
+    this.#planning.abort();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#plan(), delay);
   }
 
   async #plan() {
-    this.#planning.abort();
     const { signal } = (this.#planning = new AbortController());
     const { size } = this.#context();
     try {
@@ -119,10 +122,12 @@ export class Editor extends EventTarget {
       this.#showPlan(told.plan, size);
       this.#showCards(told.chain);
     } catch (error) {
-      if (error.name === "AbortError" || error.members?.type?.endsWith(":superseded")) return;
+      if (signal.aborted) return; // a newer plan is on its way
+      if (error.members?.retry) return this.replan(1000 * error.members.retry);
       this.#showError(error);
       find("#plan").textContent = "";
     }
+    find("#plan").setAttribute("aria-busy", false);
     await this.#learn(signal);
   }
 
@@ -167,20 +172,21 @@ export class Editor extends EventTarget {
   #showCards(chain) {
     find("#branches").hidden = chain !== null;
     find("#add").disabled = chain === null;
-    if (JSON.stringify(chain) === JSON.stringify(this.#chain)) return;
-    const focused = find("#cards").contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const same = JSON.stringify(names(chain)) === JSON.stringify(names(this.#chain));
     this.#chain = chain;
-    const made = cards(chain ?? [], this.#operators, (changed, focus) => this.#changed(changed, focus));
-    find("#cards").replaceChildren(...made);
+    if (same) return refill(find("#cards"), chain ?? []);
+    const focused = find("#cards").contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const changed = (change, focus) => this.#changed(change, focus);
+    find("#cards").replaceChildren(...cards(chain ?? [], this.#operators, changed));
     if (focused) this.#focus(focused);
   }
 
-  /** Take a change of the cards. Those that are in their new place already stay as they are. */
-  #changed(chain, focus) {
-    if (focus) {
-      this.#showCards(chain);
-      this.#focus(focus);
-    } else this.#chain = chain;
+  /** Take a change that is made in the cards. */
+  #changed(change, focus) {
+    const chain = structuredClone(this.#chain);
+    change(chain);
+    this.#showCards(chain);
+    if (focus) this.#focus(focus);
     this.#write(textOf(chain));
   }
 

@@ -125,8 +125,8 @@ export class Run {
   async stop() {
     this.wanted = false;
     this.#sending.abort();
-    if (this.job && !this.ended) this.job = await api.cancel(this.job.id).catch(() => this.job);
     this.item.changed(this.item);
+    if (this.job && !this.ended) await api.cancel(this.job.id).catch(() => {}); // what comes of it is an event
   }
 
   async download() {

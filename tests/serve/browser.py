@@ -48,6 +48,7 @@ for (const [name, type, data] of arguments[0]) {
 }
 document.querySelector("#drop").dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true }));
 """
+REFUSED = r"/api/v1/\S* - Failed to load resource.* (401|409|422|500|503) "
 QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
 
@@ -121,9 +122,7 @@ def outside(driver: Any, url: str) -> list[str]:
     """What the page has asked other hosts for, and what it has complained about. That the API refuses a pipeline is no
     complaint of the page."""
     complaints = [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
-    found = [
-        one for one in complaints if not re.search(r"/api/v1/\S* - Failed to load resource.* (401|409|422|500|503) ", one)
-    ]
+    found = [one for one in complaints if not re.search(REFUSED, one)]
     for entry in driver.get_log("performance"):
         message = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":

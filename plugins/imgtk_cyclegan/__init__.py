@@ -46,4 +46,7 @@ def imgtk_operators() -> list[OpSpec]:
 @hookimpl
 def imgtk_architectures() -> list[Architecture]:
     origins = "CycleGAN, CUT"
-    return [Architecture("ResnetGenerator", "imgtk_cyclegan.detect:resnet_generator", origins, "translate:cyclegan")]
+    return [
+        Architecture("ResnetGenerator", "imgtk_cyclegan.detect:resnet_generator", origins, "translate:cyclegan"),
+        Architecture("Painter", "imgtk_cyclegan.detect:painter", "imgtk", "translate:cyclegan"),
+    ]

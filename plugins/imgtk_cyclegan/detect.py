@@ -1,4 +1,4 @@
-"""Recognise generators of CycleGAN and CUT by their tensors."""
+"""Recognise painters, and generators of CycleGAN and CUT, by their tensors."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 
 import torch
 
-from imgtk.weights.architecture import State, conv_shape
+from imgtk.weights.architecture import State, conv_shape, count_layers
 from imgtk_cyclegan.network import ResnetGenerator
+from imgtk_cyclegan.painter import Painter
 
-__all__ = ["resnet_generator"]
+__all__ = ["painter", "resnet_generator"]
 
 UNUSED = re.compile(r"\.(running_mean|running_var|num_batches_tracked|filt)$")
 """Tensors without use: statistics of instance normalisation in files of PyTorch before 0.4, and CUT's constant blurs.
@@ -43,3 +44,14 @@ def resnet_generator(state: State) -> tuple[ResnetGenerator, State] | None:
             noise=f"model.{first}.noise.gain" in state,
         )
     return network, tensors
+
+
+def painter(state: State) -> tuple[Painter, State] | None:
+    """Return the `Painter` of these tensors."""
+    if "tie.weight" not in state or "style.down2.conv.weight" not in state:
+        return None
+    width, _ = conv_shape(state, "style.down2.conv.weight")
+    if width % 2:
+        raise ValueError(f"is {width} channels wide, an odd number")
+    with torch.device("meta"):
+        return Painter(width, count_layers(state, r"style\.residuals\.(\d+)\.")), state

@@ -13,16 +13,20 @@ from torch import Tensor, nn
 from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
 from imgtk.metrics import kid
+from imgtk.network_op import load_network
 from imgtk.nn.discriminators import PatchDiscriminator
+from imgtk.nn.losses import perceptual_loss
 from imgtk.nn.normalise import OWN, Source
 from imgtk.nn.regularity import repetition_loss
+from imgtk.painting.network import StyleNetwork
 from imgtk.painting.objective import kept_content
-from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise
+from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise, smoothed_photos
 from imgtk.training.pool import ImagePool
 from imgtk.training.sheets import beside, stacked
 from imgtk.training.weights import load_init
-from imgtk_cyclegan.methods import Contrast, Cycle
+from imgtk_cyclegan.methods import Contrast, Cycle, PaintedPairs, pixels_apart
 from imgtk_cyclegan.network import ResnetGenerator
+from imgtk_cyclegan.painter import Painter
 
 METHODS = ("cycle", "cut")
 OTHER = {"paintings": "photos", "photos": "paintings"}
@@ -36,8 +40,13 @@ class TranslationRecipe(DomainsRecipe):
         method: "cycle" (CycleGAN: both directions) or "cut" (from photos to paintings only, in about half the time).
         back, back_summary: name and summary of the weights from paintings to photos, which CycleGAN learns as well.
         init: a file that such a run has exported; the way back is read from the file `back` beside it.
-        features, blocks, antialias, skip, noise: of the generators.
+        painter: name of weights, or file, of a `StyleNetwork`: a style's, or of a network that paints and enlarges. The
+            generator of paintings is a `Painter` that starts from it; with "", a new `ResnetGenerator`. With method
+            "cycle" only.
+        features, blocks, antialias, skip, noise: of the generators that are a `ResnetGenerator`.
         adversarial, cycle, identity, contrast: weights of the losses.
+        colour: weight of the distance between the colours of photos and of what a painter paints, both blurred.
+        perceptual: weight, within the cycle loss, of the distance of features beside that of pixels.
         patches: at each of five depths, for CUT.
         pool: earlier images that the discriminators see again; 0 for none.
         discriminator_layers: strided convolutions of a discriminator of pixels.
@@ -47,6 +56,7 @@ class TranslationRecipe(DomainsRecipe):
     back: str = "painting2photo"
     back_summary: str = ""
     method: str = "cycle"
+    painter: str = ""
     schedule: str = "linear"
     features: int = 16
     blocks: int = 6
@@ -55,6 +65,8 @@ class TranslationRecipe(DomainsRecipe):
     noise: bool = True
     adversarial: float = 1.0
     cycle: float = 1.0
+    perceptual: float = 0.0
+    colour: float = 2.0
     identity: float = 0.5
     contrast: float = 1.0
     patches: int = 256
@@ -66,11 +78,12 @@ class TranslationRecipe(DomainsRecipe):
 
 
 class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
-    """An adversary for each domain, and `Cycle` or `Contrast`.
+    """An adversary for each domain, and `Cycle`, `PaintedPairs` (with a painter) or `Contrast`.
 
     Raises:
-        WeightsError: `init`, or the way back beside it, cannot be read.
-        TrainingError: for an unknown method, an `init` that does not fit, and as `DomainsTrainer`.
+        WeightsError: `init`, the way back beside it, or the painter cannot be read.
+        TrainingError: for an unknown method, a painter that is no style's or that the method does not take, an `init`
+            that does not fit, and as `DomainsTrainer`.
     """
 
     recipe_type = TranslationRecipe
@@ -82,14 +95,34 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         self.pools = {"paintings": ImagePool(recipe.pool)}
         self.method: Cycle | Contrast
         if recipe.method == "cycle":
-            self.method = Cycle(recipe.generator, recipe.cycle, recipe.identity)
+            back, weights = recipe.generator(), (recipe.cycle, recipe.identity)
+            if recipe.painter:
+                self.method = PaintedPairs(self._painter(context), back, *weights, recipe.colour)
+            else:
+                self.method = Cycle(recipe.generator(), back, *weights)
             self.pools["photos"] = ImagePool(recipe.pool)
         else:
-            self.method = Contrast(recipe.generator, recipe.contrast, recipe.patches)
+            if recipe.painter:
+                raise TrainingError("method 'cut' takes no painter", hint="Set painter to nothing, or method=cycle.")
+            self.method = Contrast(recipe.generator(), recipe.contrast, recipe.patches)
         if recipe.init:
             self._start_from(context.locate(recipe.init, "imgtk_cyclegan"))
         discriminators = {f"discriminator of {domain}": self.discriminator() for domain in self.pools}
         self.networks = {"generator": self.method, **discriminators}
+
+    def _painter(self, context: BuildContext) -> Painter:
+        """Return a painter that paints as the recipe's `painter` does."""
+        name = self.recipe.painter
+        network = load_network(context.locate(name, "imgtk_cyclegan"), context.architectures, nn.Module)
+        style = getattr(network, "style", network)  # other painters and those of `stylize-sr` contain one
+        if not isinstance(style, StyleNetwork):
+            raise TrainingError(
+                f"painter {name} is a {type(style).__name__} instead of a StyleNetwork",
+                hint="Name the weights of a `style:` or a `stylize-sr:`; `imgtk models` lists them.",
+            )
+        painter = Painter(style.width, style.blocks)
+        painter.style.load_state_dict(style.state_dict())
+        return painter
 
     def _start_from(self, file: Path) -> None:
         """Load the weights in `file`, and those of the way back, which an export has beside them."""
@@ -108,16 +141,21 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         real = dict(zip(("photos", "paintings"), batch.split(3, 1), strict=True))
         real["photos"], smooth = self.some_smoothed(real["photos"])
-        fakes, losses = networks["generator"](real["photos"], real["paintings"], self._drawn)
+        # smooth photos remain real ones: of something smooth the way back should make something smooth
+        given = {**real, "paintings": smoothed_photos(real["paintings"])} if smooth else real
+        fakes, losses = networks["generator"](given["photos"], given["paintings"], self._drawn, self._apart)
         for domain in self.pools:
             discriminator = networks[f"discriminator of {domain}"].requires_grad_(False)
             verdict = self.adversary.generator_loss(self.looking(discriminator), fakes[domain], real[domain])
             losses[f"adversarial, {domain}"] = self.recipe.adversarial * verdict
             if self.recipe.content:
-                kept = kept_content(self.features, fakes[domain], real[OTHER[domain]])
+                kept = kept_content(self.features, fakes[domain], given[OTHER[domain]])
                 losses[f"content, {domain}"] = self.recipe.content * kept
         if smooth:
-            losses["repetition"] = self.recipe.repetition * repetition_loss(fakes["paintings"])
+            repetition = repetition_loss(fakes["paintings"])
+            if "photos" in fakes:  # in which nothing should be added
+                repetition = repetition + repetition_loss(fakes["photos"] - given["paintings"])
+            losses["repetition"] = self.recipe.repetition * repetition
         yield "generator", losses
         for domain, pool in self.pools.items():
             discriminator = networks[f"discriminator of {domain}"].requires_grad_(True)
@@ -126,7 +164,12 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
             yield f"discriminator of {domain}", losses
 
     def _drawn(self, batch: Tensor) -> Source:
-        return Source(noise=fresh_noise(batch)) if self.recipe.noise else OWN
+        return Source(noise=fresh_noise(batch)) if self.recipe.noise or self.recipe.painter else OWN
+
+    def _apart(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the distance of the cycle loss."""
+        distance, weight = pixels_apart(x, y), self.recipe.perceptual
+        return distance + weight * perceptual_loss(self.features, x, y) if weight else distance
 
     def state(self) -> dict[str, Any]:
         return {domain: pool.state() for domain, pool in self.pools.items()}

@@ -25,6 +25,7 @@ from imgtk.weights.import_weights import TOLERANCE, ImportedWeights
 from imgtk.weights.public import PublicModel
 from imgtk_anystyle.network import AnyStyleNetwork
 from imgtk_cyclegan.network import ResnetGenerator
+from imgtk_cyclegan.painter import Painter
 from imgtk_esrgan.network import RRDBNet, SRVGGNetCompact
 from imgtk_generate.glyph_network import GlyphVAE
 from imgtk_gramstyle.transformer import TransformerNet
@@ -378,6 +379,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "Features": squeezenet,
     "GlyphVAE": lambda: GlyphVAE(8, 4),
     "MSRResNet": lambda: MSRResNet(8, 2),
+    "Painter": lambda: Painter(8, 1),
     "PaintingUpscaler": lambda: PaintingUpscaler(8, 1),
     "RRDBNet": lambda: RRDBNet(**SMALL),
     "ResnetGenerator": lambda: ResnetGenerator(4, 1),

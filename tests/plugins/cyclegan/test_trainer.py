@@ -4,17 +4,20 @@ import csv
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from imgtk.errors import TrainingError, WeightsError
 from imgtk.nn.discriminators import FeatureDiscriminator, PatchDiscriminator
+from imgtk.painting.network import StyleNetwork
 from imgtk.painting.op import load_network
 from imgtk.registry import default
 from imgtk.testing import sample_image
 from imgtk.training.recipe import load_recipe, recipe_file
 from imgtk.training.run import train
 from imgtk.weights import Card
-from imgtk_cyclegan.methods import Contrast, Cycle
+from imgtk_cyclegan.methods import Contrast, Cycle, PaintedPairs
 from imgtk_cyclegan.network import ResnetGenerator
+from imgtk_cyclegan.painter import Painter
 from imgtk_cyclegan.trainer import TranslationRecipe, TranslationTrainer
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -41,6 +44,15 @@ def settings(paintings, backbone):
         "held_out": 2,
     }
     return {key: str(value) for key, value in values.items()}
+
+
+@pytest.fixture(scope="module")
+def painter(tmp_path_factory):
+    """The file of a tiny style."""
+    torch.manual_seed(5)
+    path = tmp_path_factory.mktemp("style") / "style.safetensors"
+    save_file(StyleNetwork(8, 1).state_dict(), path)
+    return path
 
 
 def log(out):
@@ -90,10 +102,46 @@ def test_cut_has_one_direction(photos, settings, tmp_path):
     assert Card.read(weights.with_suffix(".toml")).trained.startswith("CUT, ")
 
 
-@pytest.mark.parametrize("method", ["cycle", "cut"])
-def test_interrupted_and_resumed_gives_the_same_run(method, photos, settings, tmp_path):
+def test_a_painter_learns_from_where_a_style_is(photos, painter, settings, tmp_path):
+    settings["painter"] = str(painter)
+    weights = train(SPEC, photos, tmp_path / "run", overrides={**settings, "steps": "1", "lr": "0"}, **CPU)
+    there, style = (load_network(path, default().architectures) for path in (weights, painter))
+    assert isinstance(there, Painter)
+    for ours, theirs in zip(there.style.parameters(), style.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)  # the file has half precision
+    assert Card.read(weights.with_suffix(".toml")).architecture.startswith("Painter, 1 blocks, 8 channels, noise")
+    back = weights.with_name("painting2photo.safetensors")
+    assert isinstance(load_network(back, default().architectures), ResnetGenerator)
+    op = default().build("translate:cyclegan", model=str(weights))
+    op.to(torch.device("cpu"), torch.float32)
+    assert op(sample_image(33, 20)).shape == (1, 3, 20, 33)
+
+    trained = train(SPEC, photos, tmp_path / "again", overrides={**settings, "init": str(weights)}, **CPU)
+    moved = load_network(trained, default().architectures)
+    assert any(not torch.equal(a, b) for a, b in zip(there.parameters(), moved.parameters(), strict=True))
+
+
+def test_the_painter_may_be_part_of_a_network_that_enlarges(settings):
+    trainer = TranslationTrainer(recipe_of(settings, painter="monet-x4"), default().context())
+    assert isinstance(trainer.method.there, Painter)
+    assert all(p.requires_grad and p.dtype == torch.float32 for p in trainer.method.there.parameters())
+
+
+def test_what_is_no_painter_is_refused(painter, settings, tmp_path):
+    with pytest.raises(TrainingError, match="method 'cut' takes no painter"):
+        TranslationTrainer(recipe_of(settings, painter=str(painter), method="cut"), default().context())
+    with pytest.raises(WeightsError, match="nobody"):
+        TranslationTrainer(recipe_of(settings, painter="nobody"), default().context())
+    other = tmp_path / "other.safetensors"
+    save_file(build().state_dict(), other)
+    with pytest.raises(TrainingError, match="is a ResnetGenerator instead of a StyleNetwork"):
+        TranslationTrainer(recipe_of(settings, painter=str(other)), default().context())
+
+
+@pytest.mark.parametrize("method", ["cycle", "painter", "cut"])
+def test_interrupted_and_resumed_gives_the_same_run(method, photos, painter, settings, tmp_path):
     """Although the discriminators see images that were made before the interruption."""
-    settings["method"] = method
+    settings |= {"painter": str(painter)} if method == "painter" else {"method": method}
     whole = train(SPEC, photos, tmp_path / "whole", overrides=settings, **CPU)
     train(SPEC, photos, tmp_path / "parts", overrides=settings, stop_at=4, **CPU)
     torch.manual_seed(99)
@@ -150,7 +198,7 @@ def build(**options):
 def test_cycle_losses_are_zero_where_nothing_changes(monkeypatch):
     monkeypatch.setattr(ResnetGenerator, "forward", lambda self, x, source=None: x)
     x, y = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    fakes, losses = Cycle(build, 10, 5)(x, y)
+    fakes, losses = Cycle(build(), build(), 10, 5)(x, y)
     assert torch.equal(fakes["paintings"], x)
     assert torch.equal(fakes["photos"], y)
     assert all(value == 0 for value in losses.values())
@@ -159,15 +207,38 @@ def test_cycle_losses_are_zero_where_nothing_changes(monkeypatch):
 def test_cycle_losses_are_the_papers(monkeypatch):
     """Each direction makes images darker by 0.1, which is 0.2 of -1..1."""
     monkeypatch.setattr(ResnetGenerator, "forward", lambda self, x, source=None: x - 0.1)
-    _, losses = Cycle(build, 10, 5)(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
+    _, losses = Cycle(build(), build(), 10, 5)(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
     assert losses["cycle"].item() == pytest.approx(10 * 2 * 0.4, rel=1e-5)
     assert losses["identity"].item() == pytest.approx(5 * 2 * 0.2, rel=1e-5)
+
+
+def test_the_way_back_learns_from_pairs_and_leaves_the_painter_alone():
+    torch.manual_seed(0)
+    method = PaintedPairs(Painter(8, 1), build(), 10, 5, 2)
+    torch.nn.init.normal_(method.back.model[-1].weight, std=0.1)
+    photos, paintings = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    fakes, losses = method(photos, paintings)
+    assert fakes["paintings"].shape == fakes["photos"].shape == photos.shape
+    (losses["cycle"] + losses["identity"]).backward()
+    assert all(p.grad is None for p in method.there.parameters())
+    assert method.back.model[-1].weight.grad.abs().sum() > 0
+    losses["colour"].backward()
+    assert method.there.style.out.weight.grad.abs().sum() > 0
+
+
+def test_a_painter_is_tied_to_colours_rather_than_pixels(monkeypatch):
+    stripes = torch.arange(64).remainder(4).sub(1.5).mul(0.1).expand(1, 3, 64, 64)
+    x, y = torch.full((1, 3, 64, 64), 0.5), torch.rand(1, 3, 64, 64)
+    method = PaintedPairs(Painter(8, 1), build(), 10, 5, 2)
+    for change, least, most in ((stripes, 0, 0.1), (0.1, 0.39, 0.41)):
+        monkeypatch.setattr(Painter, "forward", lambda self, x, source=None, change=change: x + change)
+        assert least <= method(x, y)[1]["colour"].item() <= most
 
 
 def test_patches_tell_their_own_places():
     """The contrast is small between an image and itself, and about log(patches) to another image."""
     torch.manual_seed(0)
-    method = Contrast(build, 1.0, 64)
+    method = Contrast(build(), 1.0, 64)
     x, y = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
 
     def contrast(made):
@@ -181,7 +252,7 @@ def test_patches_tell_their_own_places():
 
 def test_contrast_teaches_the_generator_and_its_heads():
     torch.manual_seed(0)
-    method = Contrast(build, 1.0, 16)
+    method = Contrast(build(), 1.0, 16)
     torch.nn.init.normal_(method.there.model[-1].weight, std=0.1)
     fakes, losses = method(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
     (sum(losses.values()) + fakes["paintings"].mean()).backward()

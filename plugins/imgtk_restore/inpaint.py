@@ -22,6 +22,8 @@ MARKED = 0.1
 """Share from which a pixel of a mask is marked: the soft edge of a brush belongs to what was painted over."""
 OPAQUE = 0.5
 """Opacity below which a pixel is a hole."""
+EDGE = 2
+"""Pixels by which images are widened, which repeat those at the border: OpenCV is wrong where a side has one or two."""
 METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
 
 
@@ -71,9 +73,10 @@ class Inpaint(ImageOp):
                 f"inpaint:{self.method}: all pixels are to be filled, and none is left to fill them from",
                 hint="Masks are white where to fill, and black where to keep.",
             )
-        marked = holes.cpu().numpy().astype(np.uint8)
-        filled = [self._filled(plane, marked) for plane in x[0, :3].float().cpu().numpy()]
-        colours = torch.where(holes, torch.from_numpy(np.stack(filled)).to(x), x[0, :3])
+        marked = _widened(holes.cpu().numpy().astype(np.uint8))
+        planes = [self._filled(_widened(plane), marked) for plane in x[0, :3].float().cpu().numpy()]
+        filled = np.stack(planes)[:, EDGE:-EDGE, EDGE:-EDGE]
+        colours = torch.where(holes, torch.from_numpy(filled).to(x), x[0, :3])
         alpha = x[0, 3:] if self.mask or others else torch.ones_like(x[0, 3:])
         return torch.cat((colours, alpha))[None]
 
@@ -94,3 +97,8 @@ class Inpaint(ImageOp):
 
     def summary(self) -> Mapping[str, str]:
         return {"fills": "what the mask marks" if self.mask else "what is marked or transparent"}
+
+
+def _widened(plane: np.ndarray) -> np.ndarray:
+    """Return (H, W) with an `EDGE` around it."""
+    return cv2.copyMakeBorder(plane, EDGE, EDGE, EDGE, EDGE, cv2.BORDER_REPLICATE)

@@ -86,6 +86,20 @@ def test_masks_that_make_no_sense(photo, tmp_path, size, value, message):
         fill("telea", photo, mask=tmp_path / "mask.png")
 
 
+@pytest.mark.parametrize("size", [(1, 9), (9, 1), (1, 2), (2, 2), (2, 9)])
+@pytest.mark.parametrize("method", ["telea", "ns"])
+def test_narrow_images(method, size):
+    """OpenCV alone reads what it has not written where a side has one or two pixels."""
+    pixels = np.full((*size, 4), 90, np.uint8)
+    pixels.reshape(-1, 4)[0, 3] = 255
+    pixels.reshape(-1, 4)[1:] = 0
+    for _ in range(20):
+        junk = [np.full(n, 7e4, np.float32) for n in (9, 40, 99)]  # what freed memory holds
+        del junk
+        result = Pipeline(f"inpaint:{method}", device="cpu")(pixels).pixels
+        assert np.abs(result.astype(int) - 90).max() <= 3
+
+
 def test_other_things_that_make_no_sense(photo, tmp_path, mask_file):
     with pytest.raises(ImgtkError, match="no pixel is transparent"):
         fill("telea", photo)

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from imgtk.context import NO_CONTEXT, BuildContext
 from imgtk.errors import TrainingError
@@ -21,6 +23,8 @@ from imgtk.nn.regularity import repetition_loss
 from imgtk.painting.network import StyleNetwork
 from imgtk.painting.objective import kept_content
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise, smoothed_photos
+from imgtk.training.adversary import Discriminator
+from imgtk.training.optimizers import adam, muon
 from imgtk.training.pool import ImagePool
 from imgtk.training.sheets import beside, stacked
 from imgtk.training.weights import load_init
@@ -43,10 +47,13 @@ class TranslationRecipe(DomainsRecipe):
         painter: name of weights, or file, of a `StyleNetwork`: a style's, or of a network that paints and enlarges. The
             generator of paintings is a `Painter` that starts from it; with "", a new `ResnetGenerator`. With method
             "cycle" only.
+        painter_lr: peak learning rate of the painter: `lr` would undo what it can do before the discriminator helps.
         features, blocks, antialias, skip, noise: of the generators that are a `ResnetGenerator`.
         adversarial, cycle, identity, contrast: weights of the losses.
         colour: weight of the distance between the colours of photos and of what a painter paints, both blurred.
         perceptual: weight, within the cycle loss, of the distance of features beside that of pixels.
+        rated_at: paintings are rated at their size over this whole number. At 2, strokes count, and not the grain of
+            canvas and scan, which discriminators otherwise ask for above all.
         patches: at each of five depths, for CUT.
         pool: earlier images that the discriminators see again; 0 for none.
         discriminator_layers: strided convolutions of a discriminator of pixels.
@@ -57,6 +64,7 @@ class TranslationRecipe(DomainsRecipe):
     back_summary: str = ""
     method: str = "cycle"
     painter: str = ""
+    painter_lr: float = 1.5e-4
     schedule: str = "linear"
     features: int = 16
     blocks: int = 6
@@ -69,6 +77,7 @@ class TranslationRecipe(DomainsRecipe):
     colour: float = 2.0
     identity: float = 0.5
     contrast: float = 1.0
+    rated_at: int = 1
     patches: int = 256
     pool: int = 50
     discriminator_layers: int = 3
@@ -132,6 +141,16 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         for network, start in starts.items():
             load_init(network, str(start), "imgtk_cyclegan", settings="features, blocks, antialias, skip and noise")
 
+    def optimizer(self, name: str) -> torch.optim.Optimizer:
+        if name != "generator" or not isinstance(self.method, PaintedPairs):
+            return super().optimizer(name)
+        recipe = self.recipe
+        make = muon if recipe.optimizer == "muon" else partial(adam, betas=self.betas)
+        optimizer, painter = make(self.method.back, lr=recipe.lr), make(self.method.there, lr=recipe.painter_lr)
+        for group in painter.param_groups:
+            optimizer.add_param_group(group)
+        return optimizer
+
     def pixel_discriminator(self) -> nn.Module:
         recipe = self.recipe
         plain = recipe.spectral_norm or recipe.gradient_penalty or recipe.r1
@@ -146,7 +165,7 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         fakes, losses = networks["generator"](given["photos"], given["paintings"], self._drawn, self._apart)
         for domain in self.pools:
             discriminator = networks[f"discriminator of {domain}"].requires_grad_(False)
-            verdict = self.adversary.generator_loss(self.looking(discriminator), fakes[domain], real[domain])
+            verdict = self.adversary.generator_loss(self._rater(discriminator, domain), fakes[domain], real[domain])
             losses[f"adversarial, {domain}"] = self.recipe.adversarial * verdict
             if self.recipe.content:
                 kept = kept_content(self.features, fakes[domain], given[OTHER[domain]])
@@ -160,8 +179,13 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         for domain, pool in self.pools.items():
             discriminator = networks[f"discriminator of {domain}"].requires_grad_(True)
             earlier = pool.swap(fakes[domain])
-            losses = self.adversary.discriminator_losses(self.looking(discriminator), real[domain], earlier)
+            losses = self.adversary.discriminator_losses(self._rater(discriminator, domain), real[domain], earlier)
             yield f"discriminator of {domain}", losses
+
+    def _rater(self, discriminator: nn.Module, domain: str) -> Discriminator:
+        """Return the discriminator's logits for images (N, 3, H, W) of `domain`."""
+        rate, factor = self.looking(discriminator), self.recipe.rated_at if domain == "paintings" else 1
+        return rate if factor == 1 else lambda images: rate(avg_pool2d(images, factor))
 
     def _drawn(self, batch: Tensor) -> Source:
         return Source(noise=fresh_noise(batch)) if self.recipe.noise or self.recipe.painter else OWN

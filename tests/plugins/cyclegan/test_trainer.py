@@ -104,7 +104,8 @@ def test_cut_has_one_direction(photos, settings, tmp_path):
 
 def test_a_painter_learns_from_where_a_style_is(photos, painter, settings, tmp_path):
     settings["painter"] = str(painter)
-    weights = train(SPEC, photos, tmp_path / "run", overrides={**settings, "steps": "1", "lr": "0"}, **CPU)
+    resting = {**settings, "steps": "1", "painter_lr": "0"}
+    weights = train(SPEC, photos, tmp_path / "run", overrides=resting, **CPU)
     there, style = (load_network(path, default().architectures) for path in (weights, painter))
     assert isinstance(there, Painter)
     for ours, theirs in zip(there.style.parameters(), style.parameters(), strict=True):
@@ -119,6 +120,19 @@ def test_a_painter_learns_from_where_a_style_is(photos, painter, settings, tmp_p
     trained = train(SPEC, photos, tmp_path / "again", overrides={**settings, "init": str(weights)}, **CPU)
     moved = load_network(trained, default().architectures)
     assert any(not torch.equal(a, b) for a, b in zip(there.parameters(), moved.parameters(), strict=True))
+
+
+def test_painters_are_rated_at_the_size_at_which_strokes_count(painter, settings):
+    trainer = TranslationTrainer(recipe_of(settings, rated_at=2))
+    x = torch.rand(1, 3, 64, 64)
+    grain = 0.1 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(32, 32)
+    for domain, blind in (("paintings", True), ("photos", False)):
+        rate = trainer._rater(trainer.networks[f"discriminator of {domain}"].eval(), domain)
+        verdicts = []
+        for image in (x, x + grain):
+            torch.manual_seed(0)
+            verdicts.append(rate(image))
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*verdicts, strict=True)) is blind
 
 
 def test_the_painter_may_be_part_of_a_network_that_enlarges(settings):

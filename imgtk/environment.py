@@ -30,6 +30,11 @@ import platformdirs
 from imgtk.errors import PluginError, UsageError
 from imgtk.weights.card import Card
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 __all__ = [
     "FROZEN",
     "Addition",
@@ -271,7 +276,7 @@ def _addition(row: dict[str, Any]) -> Addition:
     classifiers = [line for line in told.get("classifier", []) if line.startswith("License ::")]
     licence = (
         told.get("license_expression")  # which pip before 24.1 does not report
-        or (is_wheel and _expression(file))
+        or (url.scheme == "file" and _expression(file))
         or told.get("license")
         or ", ".join(line.rpartition(":: ")[2] for line in classifiers)
         or "not stated"
@@ -279,9 +284,15 @@ def _addition(row: dict[str, Any]) -> Addition:
     return Addition(told["name"], told["version"], licence.splitlines()[0], _cards(file) if is_wheel else None)
 
 
-def _expression(wheel: Path) -> str:
-    """Return the SPDX expression in the metadata of a wheel; "" if there is none."""
-    with ZipFile(wheel) as archive:
+def _expression(source: Path) -> str:
+    """Return the SPDX expression that a wheel or a project's folder states; "" if there is none."""
+    project = source / "pyproject.toml"
+    if project.is_file():
+        licence = tomllib.loads(project.read_text("utf-8")).get("project", {}).get("license")
+        return licence if isinstance(licence, str) else ""
+    if source.suffix != ".whl":
+        return ""
+    with ZipFile(source) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         return str(message_from_bytes(archive.read(name)).get("License-Expression", ""))
 

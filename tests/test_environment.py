@@ -181,3 +181,12 @@ def test_who_made_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / file).touch()
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     assert environment.losing_command() == command
+
+
+def test_the_licence_of_a_folder_is_that_of_its_project(tmp_path: Path) -> None:
+    """pip before 24.1 does not report it."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "imgtk-soft"\nlicense = "MIT"\n', encoding="utf-8")
+    row = {"metadata": {"name": "imgtk-soft", "version": "1.0"}, "download_info": {"url": tmp_path.as_uri()}}
+    assert environment._addition(row) == environment.Addition("imgtk-soft", "1.0", "MIT")
+    (tmp_path / "pyproject.toml").write_text('[project]\nlicense = {file = "LICENSE"}\n', encoding="utf-8")
+    assert environment._addition(row).licence == "not stated"

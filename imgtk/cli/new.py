@@ -32,4 +32,4 @@ def new(kind: str, name: str, parent: Path, author: str) -> None:
     if operator in {spec.name for spec in default().specs}:
         raise UsageError(f"there is an operator {operator} already", hint="Choose another name.")
     target = make_package(kind, name, parent, author=author)
-    click.echo(f"{target}\n\n  imgtk install -e {target}\n  python -m pytest {target}")
+    click.echo(f"{target}\n\n  imgtk install -e {target}\n  imgtk check imgtk-{name}")

@@ -15,6 +15,15 @@ from imgtk.config import presets as all_presets
 from imgtk.preset import Preset
 from imgtk.registry import default
 
+FIRST = """
+`imgtk presets NAME` shows one. Your own go into {}:
+
+  [presets.mine]
+  pipeline = "upscale:compact x2 | style:monet 0.5"
+
+which `imgtk run :mine in.jpg` uses.
+""".strip()
+
 
 @click.command()
 @click.argument("name", required=False, shell_complete=complete("presets"))
@@ -31,8 +40,8 @@ def presets(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps([asdict(each) for each in listed], indent=2))
         return
     click.echo(table(("preset", "what it does", "from"), [(f":{p.name}", p.summary, p.origin) for p in listed]))
-    own = ", ".join(str(path) for path, _ in config_files()) or user_file()
-    click.echo(f"\nYour own are in {own}; `imgtk presets NAME` shows one.")
+    own = ", ".join(str(path) for path, _ in config_files())
+    click.echo(f"\nYour own are in {own}; `imgtk presets NAME` shows one." if own else f"\n{FIRST.format(user_file())}")
 
 
 def explain(preset: Preset) -> str:

@@ -129,7 +129,7 @@ class Animation:
         return self.after(0)
 
     def after(self, skipped: int) -> Iterator[Frame]:
-        """Yield iterate over the frames, without so many at the beginning."""
+        """Yield the frames, without so many at the beginning."""
         start = 0.0
         for index in range(self.length):
             image, duration = self._frame(index)

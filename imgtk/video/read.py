@@ -74,7 +74,7 @@ class Clip:
         return self.after(0)
 
     def after(self, skipped: int) -> Iterator[Frame | av.Packet]:
-        """Yield iterate over the frames and packets, without so many frames at the beginning."""
+        """Yield the frames and packets, without so many frames at the beginning."""
         last, end = None, 0.0
         usual = round(1 / self.form.rate / self.form.time_base)
         with self._reading():

@@ -83,7 +83,7 @@ class ImageSequence:
         return self.after(0)
 
     def after(self, skipped: int) -> Iterator[Frame]:
-        """Yield iterate over the frames, without so many at the beginning."""
+        """Yield the frames, without so many at the beginning."""
         for index in range(skipped, self.length):
             start, end = self._marks[index : index + 2]
             yield Frame(self._image(self._images[index]), start, end - start)

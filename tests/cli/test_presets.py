@@ -50,6 +50,21 @@ def test_the_table_of_presets() -> None:
     assert sorted(section.strip().splitlines()[2:]) == sorted(rows)
 
 
+def test_the_first_own_preset_is_made_as_the_list_tells(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("IMGTK_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    said = cli("presets").output
+    path, lines = re.search(r"Your own go into (.*):\n\n((?:  .*\n)+)", said).groups()  # type: ignore[union-attr]
+    assert Path(path) == tmp_path / "imgtk" / "imgtk.toml"
+    Path(path).parent.mkdir()
+    Path(path).write_text(lines, encoding="utf-8")
+    assert ":mine" in cli("presets").output
+    assert f"Your own are in {path}" in cli("presets").output
+
+
 @pytest.mark.parametrize("words", [[":web"], ["--preset", "web"], ["-p", "web"], ["-p", ":web"]])
 def test_a_preset_brings_its_pipeline_and_options(cli: Cli, photo: Path, words: list[str]) -> None:
     assert cli("run", *words, photo).exit_code == 0

@@ -93,8 +93,8 @@ class Interpolate(ImageOp):
             return all(scale.denominator == 1 for scale in scales)
         if self.kernel == "lanczos":  # else its phases, rounded to float32, are wrong by up to 1e-4
             return all(scale.denominator == 1 and scale.numerator.bit_count() == 1 for scale in scales)
-        if self.kernel == "area":
-            return grows or all(scale <= 1 for scale in scales)
+        if self.kernel == "area":  # where it enlarges by a fraction, it takes a neighbour where edges of pixels meet
+            return all(scale <= 1 for scale in scales) or all(scale.denominator == 1 for scale in scales)
         return grows and (self.kernel == "bilinear" or self.a == -0.75)
 
     def _opencv(self, x: Tensor, covered: Box, wanted: Box) -> Tensor:

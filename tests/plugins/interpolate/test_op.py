@@ -65,6 +65,13 @@ def test_shrinking_by_area_is_opencv(scale: str) -> None:
     torch.testing.assert_close(op(x), resized(x, op.output_size(Size(91, 64)), "area"), atol=1e-5, rtol=0)
 
 
+def test_enlarging_by_area_takes_no_pixel_that_only_touches() -> None:
+    """In the middle of 192 pixels that become 326, edges of input and output meet, which OpenCV rounds."""
+    x = image(192, 1).expand(-1, -1, 10, -1)
+    result = build("upscale:area", scale="x1.7")(x)
+    torch.testing.assert_close(result[..., 163], x[..., :1, 96].expand(-1, -1, 17), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("name", "scale"),
     [

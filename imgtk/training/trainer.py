@@ -158,7 +158,7 @@ class Trainer(ABC, Generic[R]):
             self.recipe,
             name=name,
             summary=summary,
-            architecture=self.architecture,
+            architecture=getattr(network, "description", self.architecture),
             scale=self.scale,
             trained=self.history(trained),
             sources=self.sources,

@@ -226,13 +226,10 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
             rows.append(beside([painting[0], generator.back(painting)[0]]).cpu())
         return beside([there, stacked(rows)])
 
-    @property
-    def architecture(self) -> str:
-        return self.method.there.description
-
     def history(self, trained: str) -> str:
         method = "CycleGAN" if self.recipe.method == "cycle" else "CUT"
-        return f"{method}, {trained}, {len(self.targets)} {self.noun}"
+        painter = Path(self.recipe.painter).stem
+        return f"{method}, {super().history(trained)}{f', painter from {painter}' if painter else ''}"
 
     def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
         """Write the weights from photos to paintings, and those of the way back if there is one. Returns the file of

@@ -113,6 +113,8 @@ def test_a_painter_learns_from_where_a_style_is(photos, painter, settings, tmp_p
     assert Card.read(weights.with_suffix(".toml")).architecture.startswith("Painter, 1 blocks, 8 channels, noise")
     back = weights.with_name("painting2photo.safetensors")
     assert isinstance(load_network(back, default().architectures), ResnetGenerator)
+    assert Card.read(back.with_suffix(".toml")).architecture.startswith("ResnetGenerator, 1 blocks, 4 features")
+    assert Card.read(back.with_suffix(".toml")).trained.endswith("painter from style")
     op = default().build("translate:cyclegan", model=str(weights))
     op.to(torch.device("cpu"), torch.float32)
     assert op(sample_image(33, 20)).shape == (1, 3, 20, 33)

@@ -1,4 +1,4 @@
-"""Restoration: noise, JPEG and blur taken away by us and by classic methods, beside published figures.
+"""Restoration: noise, JPEG, blur and holes taken away by us and by classic methods, beside published figures.
 
     python benchmarks/restore.py --data FOLDER --task TASK
 
@@ -9,6 +9,7 @@ of two settings, chosen by PSNR on the same images; non-local means has h = 0.8 
   is easier.
 - jpeg: in colour, as OpenCV writes it, and gray, as papers have it. Their images are others.
 - blur: out of focus or moved, and noise of one step. Richardson-Lucy is told the blur, and the others are not.
+- inpaint: free-form and rectangular holes. Figures are over the whole image.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ import torch
 from torch import Tensor
 
 from common import arguments, record
-from imgtk.metrics import psnr, psnr_y, ssim_y
+from imgtk import Image, Pipeline
+from imgtk.metrics import feature_distance, psnr, psnr_y, ssim_y
 from imgtk.nn.degradation import blur as convolved
 from imgtk.nn.degradation import kernels
+from imgtk.nn.features import load_features
 from imgtk.registry import default
 from imgtk.training.images import image_files, load_image
 from imgtk_restore.degrade import disc_kernels, line_kernels
+from imgtk_restore.holes import random_holes
 
 Filter = Callable[[np.ndarray], np.ndarray]
 
@@ -46,6 +50,8 @@ BLURS = {
 }
 BORDER = 16
 """Pixels at the borders of blurred images that are cut off: they would depend on what lies beyond."""
+MISSING = ((0.1, 0.2), (0.2, 0.3), (0.3, 0.4))
+"""Shares of an image that holes take."""
 
 PUBLISHED = {
     # Zhang, Zuo and Zhang 2018 (FFDNet), table of colour images, Kodak24, PSNR over RGB
@@ -210,7 +216,27 @@ def _richardson_lucy(image: np.ndarray, kernel: np.ndarray, steps: int) -> np.nd
     return to_8_bits(found - 1)
 
 
-TASKS = {"noise": noise, "jpeg": jpeg, "blur": blur}
+def inpaint(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
+    """Yield what fills holes."""
+    features = load_features()
+    for shares in MISSING:
+        generator = torch.Generator().manual_seed(0)
+        holes = [random_holes(1, *image.shape[:2], generator, shares)[0, 0].numpy() for image in targets]
+        level = "{:.0%} to {:.0%}".format(*shares)
+        common = {"task": "inpaint", "level": level, "images": len(targets)}
+        for method in ("inpaint:telea", "inpaint:ns", "inpaint:network"):
+            pipeline = Pipeline(method, device="cpu")
+            filled = [
+                pipeline(Image(image, np.where(hole, 0, 255).astype(np.uint8))).pixels
+                for image, hole in zip(targets, holes, strict=True)
+            ]
+            found = scores(lambda image: image, filled, targets)
+            pairs = zip(filled, targets, strict=True)
+            found["feature_distance"] = mean(feature_distance(tensor(x), tensor(y), features) for x, y in pairs)
+            yield {**common, "method": method, **found}
+
+
+TASKS = {"noise": noise, "jpeg": jpeg, "blur": blur, "inpaint": inpaint}
 
 
 def main() -> None:

@@ -79,6 +79,7 @@ ARGUMENTS = {
     "filter:pixelate": "10",
     "generate:glyph": "Hamburg size=128",
     "generate:texture": "400x300 {image}",
+    "inpaint:network": "where=( adjust:threshold 0.8 )",
     "inpaint:ns": "where=( adjust:threshold 0.8 )",
     "inpaint:telea": "where=( adjust:threshold 0.8 )",
     "style:any": "{image}",

@@ -18,6 +18,7 @@ from imgtk import Image, Pipeline
 from imgtk.nn.colour import from_srgb, to_srgb
 from imgtk.nn.degradation import blur as convolved
 from imgtk_restore.degrade import disc_kernels, line_kernels
+from imgtk_restore.holes import random_holes
 from imgtk_restore.light import brightened, darkened
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -101,11 +102,26 @@ def blur() -> np.ndarray:
     return np.concatenate(rows)
 
 
+def holes() -> np.ndarray:
+    """Return a part with large holes, filled by Telea's method, by ours, and the truth."""
+    clean = data.coffee()[100:320, 60:340]
+    hole = random_holes(1, *clean.shape[:2], torch.Generator().manual_seed(4))[0, 0].numpy()
+    image = Image(clean, np.where(hole, 0, 255).astype(np.uint8))
+    filled = [Pipeline(f"inpaint:{method}")(image).pixels for method in ("telea", "network")]
+    return np.concatenate([np.where(hole[..., None], 128, clean).astype(np.uint8), *filled, clean], 1)
+
+
 def to_8_bits(x: torch.Tensor) -> np.ndarray:
     return (x[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
-DRAWINGS = {"denoise-levels": noise, "deblur": blur, "inpaint": scratches, "lowlight": lowlight}
+DRAWINGS = {
+    "denoise-levels": noise,
+    "deblur": blur,
+    "inpaint": scratches,
+    "holes": holes,
+    "lowlight": lowlight,
+}
 
 
 def main(names: list[str]) -> None:

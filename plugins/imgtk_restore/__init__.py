@@ -62,7 +62,7 @@ _where = (
 def _inpainter(method: str, summary: str) -> OpSpec:
     return OpSpec(
         name=f"inpaint:{method}",
-        impl="imgtk_restore.inpaint:Inpaint",
+        impl="imgtk_restore.inpaint:ClassicInpaint",
         summary=summary,
         params=(
             *_where,
@@ -127,6 +127,14 @@ def imgtk_operators() -> list[OpSpec]:
             ),
             weights=("denoise", "jpeg", "deblur"),
         ),
+        OpSpec(
+            name="inpaint:network",
+            impl="imgtk_restore.inpaint:NetworkInpaint",
+            summary="Fill masked parts by a network that continues lines and edges.",
+            params=(*_where, Param("model", Weights(), "Name of weights, or a file.", default="inpaint")),
+            trainer="imgtk_restore.fill_trainer:InpaintTrainer",
+            weights=("inpaint",),
+        ),
         _inpainter("telea", "Fill masked parts by Telea's method, for thin and small objects."),
         _inpainter("ns", "Fill masked parts along lines of equal brightness (Navier-Stokes)."),
     ]
@@ -136,4 +144,5 @@ def imgtk_operators() -> list[OpSpec]:
 def imgtk_architectures() -> list[Architecture]:
     return [
         Architecture("RestorationNet", "imgtk_restore.detect:restoration", "imgtk", "restore:denoise"),
+        Architecture("InpaintNet", "imgtk_restore.detect:inpainting", "imgtk", "inpaint:network"),
     ]

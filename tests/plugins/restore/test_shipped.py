@@ -6,17 +6,18 @@ import pytest
 import skimage.data
 import torch
 
-from imgtk import Pipeline
-from imgtk.metrics import psnr
+from imgtk import Image, Pipeline
+from imgtk.metrics import psnr, ssim_y
 from imgtk.nn.colour import from_srgb, to_srgb
 from imgtk.nn.degradation import blur
 from imgtk.registry import default
 from imgtk.testing import check_op
 from imgtk.weights import Card, digest, locate, shipped
 from imgtk_restore.degrade import disc_kernels, line_kernels
+from imgtk_restore.holes import random_holes
 from imgtk_restore.light import brightened, darkened
 
-NAMES = {"denoise", "jpeg", "deblur"}
+NAMES = {"denoise", "jpeg", "deblur", "inpaint"}
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,19 @@ def test_blurred_images_are_sharpened(photo, kernel, gain):
 
 def test_sharp_images_are_left_nearly_as_they_are(photo):
     assert quality(Pipeline("restore:deblur", device="cpu")(photo).pixels, photo) > 33
+
+
+def test_holes_are_filled_better_than_by_telea(photo):
+    """In PSNR and in SSIM, over holes of a fifth of the image; what is known stays."""
+    holes = random_holes(4, *photo.shape[:2], torch.Generator().manual_seed(5), (0.15, 0.25))[:, 0].numpy()
+    found = {"network": [], "telea": []}
+    for hole in holes:
+        alpha = np.where(hole, 0, 255).astype(np.uint8)
+        for method, scores in found.items():
+            result = Pipeline(f"inpaint:{method}", device="cpu")(Image(photo, alpha)).pixels
+            assert (result[~hole] == photo[~hole]).all()
+            scores.append((quality(result, photo), ssim_y(tensor(result), tensor(photo), border=0)))
+    assert (np.mean(found["network"], 0) > np.mean(found["telea"], 0)).all()
 
 
 def test_the_noise_of_dark_images_is_removed(photo):

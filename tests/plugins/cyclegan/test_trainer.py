@@ -337,7 +337,7 @@ def test_what_is_refused(photos, settings, tmp_path):
         train(SPEC, empty, tmp_path / "run", overrides=settings, **CPU)
 
 
-@pytest.mark.parametrize("name", ["photo2monet", "photo2monet-cut"])
+@pytest.mark.parametrize("name", ["photo2monet", "photo2monet-cut", "photo2monet-cycle"])
 def test_shipped_recipes_are_readable(name):
     plan = load_recipe(TranslationRecipe, recipe_file(SPEC, name), {})
     assert plan.name == name

@@ -79,6 +79,10 @@ class Trainer(ABC, Generic[R]):
             kind, lr = recipe.discriminator_optimizer, recipe.discriminator_lr
         else:
             kind, lr = "adam", recipe.lr
+        return self.build_optimizer(network, kind, lr)
+
+    def build_optimizer(self, network: nn.Module, kind: str, lr: float) -> torch.optim.Optimizer:
+        """Return an optimizer of `kind`, "adam" or "muon", for `network`, with `lr` as its peak learning rate."""
         return muon(network, lr) if kind == "muon" else adam(network, lr, self.betas)
 
     def trained_part(self, name: str) -> nn.Module:

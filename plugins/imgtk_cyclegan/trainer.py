@@ -24,7 +24,6 @@ from imgtk.painting.network import StyleNetwork
 from imgtk.painting.objective import kept_content
 from imgtk.painting.trainer import DomainsRecipe, DomainsTrainer, fresh_noise, smoothed_photos
 from imgtk.training.adversary import Discriminator
-from imgtk.training.optimizers import adam, muon
 from imgtk.training.pool import ImagePool
 from imgtk.training.sheets import beside, stacked
 from imgtk.training.weights import load_init
@@ -145,9 +144,8 @@ class TranslationTrainer(DomainsTrainer[TranslationRecipe]):
         if name != "generator" or not isinstance(self.method, PaintedPairs):
             return super().optimizer(name)
         recipe = self.recipe
-        make = muon if recipe.optimizer == "muon" else partial(adam, betas=self.betas)
-        optimizer, painter = make(self.method.back, lr=recipe.lr), make(self.method.there, lr=recipe.painter_lr)
-        for group in painter.param_groups:
+        optimizer = self.build_optimizer(self.method.back, recipe.optimizer, recipe.lr)
+        for group in self.build_optimizer(self.method.there, recipe.optimizer, recipe.painter_lr).param_groups:
             optimizer.add_param_group(group)
         return optimizer
 

@@ -276,6 +276,19 @@ def demands(stages: Sequence[Stage], target: int, box: Box, alphas: Sequence[boo
     return wanted
 
 
+def cropped(stages: Sequence[Stage]) -> set[int]:
+    """Return the STATISTICS stages of which others, computed as a whole, take a part only. It does not show what the
+    whole image is like."""
+    measured = [index for index, stage in enumerate(stages) if stage.extent is Extent.STATISTICS]
+    read = {index for stage in stages for index in stage.inputs}
+    targets = [index for index, stage in enumerate(stages) if stage.stored or index not in read]
+    found: set[int] = set()
+    for target in targets if measured else ():
+        wanted = demands(stages, target, Box.of(stages[target].size))
+        found.update(index for index in measured if wanted[index] not in (None, Box.of(stages[index].size)))
+    return found
+
+
 def stored_bytes(stages: Iterable[Stage]) -> int:
     """Return the bytes of stored stages."""
     return sum(stage.size.pixels * 3 * stage.dtype.itemsize for stage in stages if stage.stored)

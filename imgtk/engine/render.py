@@ -16,7 +16,7 @@ from imgtk.adaptive_op import View
 from imgtk.engine.door import measured, rendered
 from imgtk.engine.faults import Interrupted, out_of_memory
 from imgtk.engine.heartbeat import heartbeat
-from imgtk.engine.plan import SMALLEST_TILE, Plan, Stage, demands
+from imgtk.engine.plan import SMALLEST_TILE, Plan, Stage, cropped, demands
 from imgtk.engine.planes import Pixels
 from imgtk.engine.region import tiles
 from imgtk.errors import ImgtkError, MemoryLimitError
@@ -49,7 +49,8 @@ class Renderer:
         plan, source: what to render, from what.
         count: of the images that are rendered at the same time, N.
         has_alpha: whether the source gives alpha.
-        statistics: of the whole image, by stage id, for STATISTICS stages that are tiled or position-dependent.
+        statistics: of the whole image, by stage id, for STATISTICS stages that do not see all of it at once, or whose
+            result depends on the position.
         report: called after every tile, and within one that takes long. What it raises ends the run.
         notes: what happened on the way that the user should know of (smaller tiles, recomputed tiles).
     """
@@ -69,6 +70,11 @@ class Renderer:
     def alphas(self) -> list[bool]:
         """For each stage, whether it has alpha."""
         return self.plan.alphas(self.has_alpha)
+
+    @cached_property
+    def cropped(self) -> set[int]:
+        """The STATISTICS stages of which others take a part only."""
+        return cropped(self.plan.stages)
 
     def store(self, index: int) -> Pixels:
         """Compute all of stage `index` and hold it, on the plan's device."""
@@ -272,7 +278,7 @@ class Renderer:
             stage.op.to(self.plan.device, dtype)
         try:
             statistics = self.statistics.get(index)
-            if stage.extent is Extent.STATISTICS and stage.op.facts.position_dependent:
+            if stage.extent is Extent.STATISTICS and (stage.op.facts.position_dependent or index in self.cropped):
                 statistics = self._measured(index)
             whole = stage.extent is Extent.WHOLE
             with steps_reported(partial(self._report_step, stage) if whole and self.report else None):

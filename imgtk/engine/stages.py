@@ -11,7 +11,7 @@ import torch
 
 from imgtk.adaptive_op import AdaptiveOp
 from imgtk.engine.faults import blamed
-from imgtk.engine.plan import Stage, with_stored_statistics
+from imgtk.engine.plan import Stage, cropped, with_stored_statistics
 from imgtk.engine.planes import scales
 from imgtk.errors import BrokenContract, UsageError
 from imgtk.geometry import Extent, Size
@@ -122,6 +122,5 @@ def _with_stored(stages: Sequence[Stage]) -> tuple[Stage, ...]:
         elif stage.op and any(stage.op.geometry.periodic):
             for i in stage.inputs:
                 notes.setdefault(i, f"stored: {stage.label} continues at the opposite border")
-    return tuple(
-        replace(s, stored=True, note=notes[i]) if i in notes and i != INPUT else s for i, s in enumerate(stages)
-    )
+    stages = [replace(s, stored=True, note=notes[i]) if i in notes and i != INPUT else s for i, s in enumerate(stages)]
+    return with_stored_statistics(stages, [stages[index] for index in cropped(stages)])

@@ -234,3 +234,18 @@ def test_places_that_points_tell(tmp_path: Path) -> None:
     geo = GeoReference(Size(40, 30), {KEYS: points, SCALE: (2.0, 2.0, 0.0), TIES: (0.0,) * 6})
     turned = geo.mapped(Affine(-1, 0, 40, 0, -1, 30), Size(40, 30))
     assert turned.tags[MATRIX][3::4] == (78.0, -58.0, 0.0, 1.0)  # the centre of the last pixel
+
+
+@pytest.mark.parametrize("tile", ["off", None, 16])
+@pytest.mark.parametrize("end", ["crop 9 7", "fit 20 9 cover", "crop 30 20 | denoise:median", "flip h | crop 5 5"])
+@pytest.mark.parametrize("begin", ["adjust:auto-levels", "adjust:invert | adjust:auto-levels", "style:monet"])
+def test_statistics_are_those_of_the_image_and_not_of_what_is_left_of_it(begin: str, end: str, tile: str | int) -> None:
+    pixels = np.random.default_rng(0).normal(120, 25, (40, 60, 3)).clip(0, 255).astype(np.uint8)
+    pixels[:20] //= 2
+    images = [Image(pixels), Image(pixels[::-1])]
+    whole, rest, both = (
+        Pipeline(text, tile=tile, dtype="fp32", device="cpu") for text in (begin, end, f"{begin} | {end}")
+    )
+    for image, result in zip(images, both.batch(images), strict=True):
+        expected = rest(whole(image)).pixels
+        assert np.abs(result.pixels.astype(int) - expected).max() <= 1

@@ -67,9 +67,11 @@ class Inpaint(ImageOp):
             raise ParameterError(
                 f"{self.name}: the mask has {others[0]} pixels, but the image has {size}", hint=f"Make the mask {size}."
             )
+        return size
+
+    def check(self, size: Size) -> None:
         if self.mask:
             self.mask.check(size)
-        return size
 
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         holes = self._holes(x, *others)

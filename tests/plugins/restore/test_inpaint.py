@@ -125,6 +125,13 @@ def test_any_size(fill, method, size):
     assert np.abs(result.pixels.astype(int) - 90).max() <= (3 if method == "telea" else 0)  # OpenCV's is not exact
 
 
+def test_large_images_with_a_mask_are_planned(inpaint_file, tmp_path):
+    """The plan looks at other sizes, too, which the mask need not have."""
+    cv2.imwrite(str(tmp_path / "mask.png"), np.zeros((2400, 3600), np.uint8))
+    pipeline = Pipeline(f"inpaint:network model={inpaint_file} mask={tmp_path / 'mask.png'}", device="cpu")
+    assert pipeline.plan_for(Image(np.zeros((2400, 3600, 3), np.uint8))).input_size == (3600, 2400)
+
+
 def test_gray_is_filled_with_gray(fill, photo, mask_file):
     assert fill("network", photo[..., 0], mask=mask_file).gray
 

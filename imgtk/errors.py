@@ -87,9 +87,18 @@ class PluginError(ImgtkError):
 
 
 class OperatorError(ImgtkError):
-    """An operator, or a trainer, failed by a bug of its own, or does not keep what it promises."""
+    """An operator, or a trainer, failed by a bug of its own, or does not keep what it promises.
+
+    Args:
+        message, hint: as for other errors.
+        who: the operator and the package that brought it: "adjust:mine (imgtk-mine 1.0)".
+    """
 
     exit_code = 70
+
+    def __init__(self, message: str, *, hint: str | None = None, who: str = "an operator") -> None:
+        super().__init__(message, hint=hint)
+        self.who = who
 
 
 class BrokenContract(Exception):  # noqa: N818 - `blame` makes an OperatorError of it, which names who broke it
@@ -106,11 +115,13 @@ def blame(who: str, doing: str, error: BaseException, contract: str = "This is a
         contract: where to read what was to be done.
     """
     if isinstance(error, BrokenContract):
-        return OperatorError(f"{who} {error}", hint="This is a bug in that operator: `check_op` finds it.")
+        hint = "This is a bug in that operator: `check_op` finds it."
+        return OperatorError(f"{who} {error}", hint=hint, who=who)
     first = (str(error).splitlines() or [""])[0]
     return OperatorError(
         f"{who} failed {doing}: {type(error).__name__}: {first}",
         hint=f"{contract} Please report it, with what the same command with --debug prints.",
+        who=who,
     )
 
 

@@ -49,7 +49,8 @@ def help_(op: str, as_json: bool) -> None:
         click.echo(json.dumps(describe(spec), indent=2))
         return
     click.echo(f"{click.style(spec.name, bold=True)}: {spec.summary}\n")
-    click.echo(f'  imgtk run "{" ".join([spec.name, *map(usage, spec.params)])}" INPUT\n')
+    files = "-o OUTPUT" if spec.generates else "INPUT"
+    click.echo(f'  imgtk run "{" ".join([spec.name, *map(usage, spec.params)])}" {files}\n')
     if spec.params:
         rows = [(p.name, p.type.describe(), default_text(p), p.help) for p in spec.params]
         click.echo(table(("parameter", "takes", "default", "what it does"), rows) + "\n")

@@ -66,8 +66,8 @@ def problem_of(error: BaseException, names: Mapping[str, str] | None = None) -> 
         extra = {"start": error.start, "end": error.end, "caret": caret}
         return Problem(422, "pipeline", error.message, error.hint, extra)
     if isinstance(error, OperatorError) and not isinstance(error.__cause__, BrokenContract):
-        cause = type(error.__cause__).__name__  # without its words, which may tell of this machine
-        return Problem(500, "operator", f"an operator failed because of a bug in it ({cause})", IN_THE_LOG)
+        detail = f"{error.who} failed because of a bug in it"  # without its own words, which may tell of this machine
+        return Problem(500, "operator", detail, IN_THE_LOG)
     if isinstance(error, ImgtkError):
         kind = "pipeline" if isinstance(error, UsageError) else type(error).__name__.removesuffix("Error").lower()
         hint = _renamed(error.hint, names) if error.hint else None
@@ -76,7 +76,7 @@ def problem_of(error: BaseException, names: Mapping[str, str] | None = None) -> 
         return Problem(507, "disk-full", "the disk of the server is full", "Try again later.")
     if isinstance(error, MemoryError):
         return Problem(422, "memorylimit", "there is not enough memory", "Send a smaller image.")
-    return Problem(500, "internal", f"something unexpected went wrong ({type(error).__name__})", IN_THE_LOG)
+    return Problem(500, "internal", "something unexpected went wrong", IN_THE_LOG)
 
 
 def _renamed(text: str, names: Mapping[str, str] | None) -> str:

@@ -155,7 +155,8 @@ def test_a_wrong_pipeline_is_pointed_at(client: Client, photo: Path) -> None:
 def test_a_failing_operator_fails_its_job_only(client: Client, photo: Path) -> None:
     with pytest.raises(ApiError) as error:
         client.run("test:fail", photo)
-    assert "KeyError" in str(error.value)
+    assert "test:fail (misbehaving 1.0) failed because of a bug in it" in str(error.value)
+    assert "KeyError" not in str(error.value.problem)
     assert "secret" not in str(error.value.problem)
     assert client.run("adjust:blur", photo).content
 

@@ -122,7 +122,7 @@ def test_errors_of_jobs_are_told(page: Any, photo: Path) -> None:
     until(lambda: "→" in text(page, "#plan") or text(page, "#error"))
     find(page, "#run").click()
     until(lambda: states(page) == ["failed"])
-    assert "KeyError" in text(page, ".job")
+    assert "test:fail (misbehaving 1.0) failed" in text(page, ".job")
 
 
 def test_four_pipelines_on_one_crop(page: Any, photo: Path) -> None:

@@ -1,13 +1,16 @@
-"""Textures: how `generate:texture` compares with the rest of the image that its example is from.
+"""Generated images compared with real ones. `imgtk bench generate` gives the same figures for any pipelines and folder.
 
-    python benchmarks/generate.py
+    python benchmarks/generate.py                       textures
+    python benchmarks/generate.py --paintings FOLDER    scenes: FOLDER has paintings that no network has seen
 
-The examples are the left halves of images of scikit-image; real are random parts of the right halves. Noise stands for
-the worst. `imgtk bench generate` gives the same figures for any pipelines and any folder.
+Textures: the examples are the left halves of images of scikit-image; real are random parts of the right halves. Noise
+stands for the worst. Scenes: for `smooth`, a clip leads through eight of them; it is the largest change between two
+frames, relative to the mean one.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,12 +19,14 @@ import numpy as np
 from skimage import data
 
 from common import arguments, record
-from imgtk import Image
+from imgtk import Image, Pipeline
 from imgtk.bench.generate import run
 from imgtk.nn.features import load_features
 
 EXAMPLES = {"gravel": data.gravel, "grass": data.grass, "cells": data.immunohistochemistry}
 SIDE = 128
+SCENES = ("vaegan", "vae")
+FRAMES = 96
 
 
 def compared(name: str, count: int, folder: Path) -> list[dict[str, Any]]:
@@ -46,10 +51,43 @@ def compared(name: str, count: int, folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def scenes(paintings: Path, count: int) -> list[dict[str, Any]]:
+    """Return the figures of the operators that make scenes, and of noise."""
+    pipelines = {f"generate:{name}": f"generate:{name} 64x64" for name in (*SCENES, "noise")}
+    report = run(sorted(paintings.iterdir()), list(pipelines.values()), count, load_features())
+    rows = [{"operator": operator, **report.rows[text]} for operator, text in pipelines.items()]
+    for row in rows[:-1]:
+        row["smooth"] = smoothness(row["operator"])
+    return rows
+
+
+def smoothness(operator: str) -> float:
+    """Return the largest change between two frames of a clip through eight scenes, relative to the mean one."""
+    clip = Pipeline(f"{operator} seed=1..8 frames={FRAMES}")
+    frames = [clip(frame=number).pixels.astype(np.float32) for number in range(FRAMES)]
+    changes = [float(np.abs(after - before).mean()) for before, after in pairwise(frames)]
+    return max(changes) / (sum(changes) / len(changes))
+
+
+def compare_scenes(paintings: Path, count: int, out: Path) -> None:
+    results = scenes(paintings, count)
+
+    def draw(axes: Any) -> None:
+        shown = results[:-1]
+        axes.bar([row["operator"] for row in shown], [row["kid"] for row in shown], width=0.5)
+        axes.set(ylabel="kernel distance x 1000", title="Generated scenes and paintings that were not learnt")
+
+    record("generate-scenes", results, out, draw)
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--count", type=int, default=64, help="real images, and generated ones")
+    parser.add_argument("--paintings", type=Path, help="folder of real images: compare scenes instead of textures")
     options = parser.parse_args()
+    if options.paintings:
+        compare_scenes(options.paintings, options.count, options.out)
+        return
     with TemporaryDirectory() as folder:
         results = [row for name in EXAMPLES for row in compared(name, options.count, Path(folder))]
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 __all__ = [
     "FeatureDiscriminator",
+    "FeatureProjection",
     "MultiScaleDiscriminator",
     "PatchDiscriminator",
     "UNetDiscriminator",
@@ -150,7 +151,7 @@ class MultiScaleDiscriminator(nn.Module):
 
 class FeatureDiscriminator(nn.Module):
     """Rates the features that a frozen network sees in images, at each of several depths (Projected GAN, Sauer et al.
-    2021, section 3; without its random projections).
+    2021, section 3).
 
     It distinguishes textures from its first step on, and needs few images. Training reduces a kernel distance on the
     same features, so use another network to rate the result.
@@ -158,25 +159,60 @@ class FeatureDiscriminator(nn.Module):
     Args:
         channels: of the features, from shallow to deep.
         width: channels of the layers that rate them.
+        halvings: how often the rating of each depth halves the sides, so that it sees more of the image; by default
+            never. Features must then be at least `2 ** halvings` pixels wide and high.
 
-    Shape: features (N, channels[i], H, W), at least 0, to a list of logits (N, 1, H, W), one for each.
+    Shape: features (N, channels[i], H, W) to a list of logits (N, 1, H', W'), one for each.
     """
 
-    def __init__(self, channels: Sequence[int], width: int = 64) -> None:
+    def __init__(self, channels: Sequence[int], width: int = 64, halvings: Sequence[int] = ()) -> None:
         super().__init__()
         self.discriminators = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(seen, width, 1),
                 nn.LeakyReLU(0.2),
+                *(layer for _ in range(halved) for layer in (nn.Conv2d(width, width, 4, 2, 1), nn.LeakyReLU(0.2))),
                 nn.Conv2d(width, width, 3, 1, 1),
                 nn.LeakyReLU(0.2),
                 nn.Conv2d(width, 1, 3, 1, 1),
             )
-            for seen in channels
+            for seen, halved in zip(channels, halvings or [0] * len(channels), strict=True)
         )
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        return [rate(seen.log1p()) for rate, seen in zip(self.discriminators, features, strict=True)]
+        return [rate(_compressed(seen)) for rate, seen in zip(self.discriminators, features, strict=True)]
+
+
+class FeatureProjection(nn.Module):
+    """Mixes the features of several depths at random, so that a discriminator cannot look at only a few of them
+    (Projected GAN, Sauer et al. 2021, section 3.2).
+
+    Each depth has its channels mixed, and then gets the mixed features of all deeper ones added. Nothing is trained:
+    equal arguments give equal weights.
+
+    Args:
+        channels: of the features, from shallow to deep.
+        width: channels of all results.
+
+    Shape: features (N, channels[i], H, W) to a list of (N, width, H, W).
+    """
+
+    def __init__(self, channels: Sequence[int], width: int = 64) -> None:
+        super().__init__()
+        self.width = width
+        self.channels = nn.ModuleList(nn.Conv2d(seen, width, 1, bias=False) for seen in channels)
+        self.scales = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in channels[1:])
+        random = Generator().manual_seed(0)
+        for weight in self.parameters():
+            nn.init.normal_(weight, std=weight[0].numel() ** -0.5, generator=random)
+        self.eval().requires_grad_(False)
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        mixed = [mix(_compressed(seen)) for mix, seen in zip(self.channels, features, strict=True)]
+        for depth in range(len(mixed) - 2, -1, -1):
+            deeper = self.scales[depth](mixed[depth + 1])
+            mixed[depth] = mixed[depth] + interpolate(deeper, mixed[depth].shape[2:], mode="bilinear")
+        return mixed
 
 
 def spectrally_normalised(network: nn.Module) -> nn.Module:
@@ -190,6 +226,11 @@ def spectrally_normalised(network: nn.Module) -> nn.Module:
 
 def _activated(x: Tensor) -> Tensor:
     return leaky_relu(x, 0.2)
+
+
+def _compressed(features: Tensor) -> Tensor:
+    """Return features with the large ones, which a few channels have, brought nearer to the others."""
+    return features.sign() * features.abs().log1p()
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
 from imgtk.params import Flag, Integer, Number, Param, Text
 from imgtk.weights.architecture import Architecture
-from imgtk_generate.params import Example, Seeds, model
+from imgtk_generate.params import SCENE, Example, Seeds, model
 
 
 @hookimpl
@@ -54,6 +54,24 @@ def imgtk_operators() -> list[OpSpec]:
             trainer="imgtk_generate.glyph_trainer:GlyphTrainer",
             weights=("glyph",),
         ),
+        OpSpec(
+            name="generate:vae",
+            impl="imgtk_generate.scene:Scene",
+            summary="Make small, blurred landscapes with a variational autoencoder, or encode an image and vary it.",
+            params=(*SCENE, model("vae")),
+            generates=True,
+            trainer="imgtk_generate.vae_trainer:VAETrainer",
+            weights=("vae",),
+        ),
+        OpSpec(
+            name="generate:vaegan",
+            impl="imgtk_generate.scene:Scene",
+            summary="Make small landscapes like paintings by Claude Monet, or encode an image and vary it.",
+            params=(*SCENE, model("vaegan")),
+            generates=True,
+            trainer="imgtk_generate.vae_trainer:VAEGANTrainer",
+            weights=("vaegan",),
+        ),
     ]
 
 
@@ -61,4 +79,6 @@ def imgtk_operators() -> list[OpSpec]:
 def imgtk_architectures() -> list[Architecture]:
     return [
         Architecture("GlyphVAE", "imgtk_generate.detect:glyph", "imgtk", "generate:glyph"),
+        Architecture("SceneVAE", "imgtk_generate.detect:scene_vae", "imgtk", "generate:vae"),
+        Architecture("SceneVAEGAN", "imgtk_generate.detect:scene_vaegan", "imgtk", "generate:vaegan"),
     ]

@@ -1,20 +1,52 @@
-"""Codes of which networks make images: of seeds, and between others."""
+"""Codes of which networks make images: of seeds, from files, and between others."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from imgtk.errors import ParameterError
+from imgtk.errors import ParameterError, ReadError
 
-__all__ = ["between", "check_frames", "drawn", "mixed"]
+__all__ = ["between", "check_frames", "drawn", "load_codes", "mixed"]
+
+MOST = 1024
+"""Codes that a file may hold."""
 
 
 def drawn(seeds: Sequence[int], length: int) -> Tensor:
     """Return a standard normal code for each seed, (N, length)."""
     return torch.stack([torch.randn(length, generator=Generator().manual_seed(seed)) for seed in seeds])
+
+
+def load_codes(file: Path, length: int) -> Tensor:
+    """Return the codes in a NumPy file, (N, length): a code a row, or only one.
+
+    Raises:
+        ReadError: it cannot be read, or holds something else.
+    """
+    hint = f"It must hold numbers in rows of {length}, as numpy.save writes them."
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise ReadError(f"cannot read {file}: {error.strerror or 'it is no .npy file'}", hint=hint) from None
+    except (ValueError, EOFError):
+        raise ReadError(f"cannot read {file}: it is no .npy file", hint=hint) from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
+        raise ReadError(f"{file} holds no codes", hint=hint)
+    codes = np.atleast_2d(array)
+    if codes.shape[1] != length:
+        raise ReadError(f"{file} holds codes of {codes.shape[1]} numbers, and the network takes {length}", hint=hint)
+    if not 1 <= len(codes) <= MOST:
+        raise ReadError(f"{file} holds {len(codes)} codes", hint=f"There must be 1 to {MOST}.")
+    with np.errstate(over="ignore"):
+        found = torch.from_numpy(codes.astype(np.float32))
+    if not found.isfinite().all():
+        raise ReadError(f"{file} holds numbers that are not finite")
+    return found
 
 
 def check_frames(seeds: Sequence[int], frames: int) -> None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgtk.params import ImageFile, Param, ParamType, Weights
+from imgtk.dimensions import Dimensions
+from imgtk.params import File, ImageFile, Integer, Number, Param, ParamType, Weights
 
-__all__ = ["Example", "Seeds", "model"]
+__all__ = ["SCENE", "Example", "Seeds", "model"]
 
 LAST_SEED = 2**31 - 1
 
@@ -54,6 +55,19 @@ class Seeds(ParamType):
     def schema(self) -> dict[str, Any]:
         pattern = r"^\d{1,10}(\.\.\d{1,10})?$"
         return {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": pattern}]}
+
+
+SCENE = (
+    Param("size", Dimensions(4096), "Width and height of each image.", default=(64, 64), positional=True),
+    Param("seed", Seeds(), "Chooses the image; 1..8 makes eight. By default --seed.", default=None),
+    Param("count", Integer(1, 1024), "Images on a sheet: of this seed and the next ones.", default=None),
+    Param("truncation", Number(0, 2), "How unusual images are: 0 is the mean of all.", default=1.0),
+    Param("latents", File(), "NumPy file of codes, one a row, that replace those of the seeds.", default=None),
+    Param("frames", Integer(1, 100_000), "Frames of a clip that leads from image to image.", default=1),
+    Param("image", ImageFile(), "Image that is encoded and made again, instead of random ones.", default=None),
+    Param("vary", Number(0, 1), "How far each image goes from that one to a random one.", default=0.0),
+)
+"""What operators have that make scenes."""
 
 
 def model(name: str) -> Param:

@@ -13,6 +13,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from imgtk.errors import TrainingError
 from imgtk.nn.discriminators import (
     FeatureDiscriminator,
+    FeatureProjection,
     MultiScaleDiscriminator,
     PatchDiscriminator,
     spectrally_normalised,
@@ -81,6 +82,27 @@ def test_a_discriminator_of_features_soon_tells_textures_apart() -> None:
         ]
     assert len(verdicts[0]) == len(channels)
     assert (verdicts[0] - verdicts[1]).mean() > 1
+
+
+def test_halvings_let_a_discriminator_of_features_see_more_of_the_image() -> None:
+    features = [torch.rand(2, 5, 16, 24), torch.rand(2, 7, 8, 12)]
+    shapes = [logits.shape[1:] for logits in FeatureDiscriminator([5, 7], 4, [2, 1])(features)]
+    assert shapes == [(1, 4, 6), (1, 4, 6)]
+    with pytest.raises(ValueError, match="zip"):
+        FeatureDiscriminator([5, 7], 4, [1])
+
+
+def test_projections_are_always_the_same_and_bring_deep_features_into_shallow_ones() -> None:
+    features = [torch.rand(2, 5, 9, 13), torch.rand(2, 7, 5, 7), torch.rand(2, 3, 3, 4)]
+    project, again = FeatureProjection([5, 7, 3], 8), FeatureProjection([5, 7, 3], 8)
+    assert not any(weight.requires_grad for weight in project.parameters())
+    mixed = project(features)
+    assert [part.shape for part in mixed] == [(2, 8, 9, 13), (2, 8, 5, 7), (2, 8, 3, 4)]
+    assert all(torch.equal(*parts) for parts in zip(mixed, again(features), strict=True))
+    others = project([*features[:2], features[2] + 1])
+    assert not any(torch.allclose(*parts) for parts in zip(mixed, others, strict=True))
+    others = project([features[0] + 1, *features[1:]])
+    assert [torch.equal(*parts) for parts in zip(mixed, others, strict=True)] == [False, True, True]
 
 
 def test_penalties_measure_the_slope_of_the_discriminator() -> None:

@@ -24,6 +24,8 @@ SMALL = {"features": "8", "blocks": "1", "crop": "64"}
 TARGET = {"target": "images", "crop": "128", "side": "160"}
 TRAINERS: dict[str, dict[str, str]] = {
     "generate:glyph": {"width": "4", "style": "2"},
+    "generate:vae": {"width": "4", "code": "6"},
+    "generate:vaegan": {"width": "16", "code": "128", "init": "vae"},
     "restore:denoise": {"widths": "4,8", "blocks": "1,1"},
     "restore:jpeg": {"widths": "4,8", "blocks": "1,1", "degradation": "jpeg"},
     "style:any": {"styles": "images", "crop": "128", "width": "8", "blocks": "1"},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imgtk.errors import UsageError
 from imgtk.geometry import Size
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ class Image:
         path: where it was read from.
         notes: of a result, remarks for the user about how it was computed.
 
+    Raises:
+        UsageError: for pixels with another number of axes.
+
     >>> import numpy as np
     >>> image = Image.of(np.full((48, 64), 128, np.uint8))
     >>> print(image.size, image.gray, image.pixels.shape)
@@ -71,6 +75,13 @@ class Image:
     metadata: Metadata = field(default_factory=Metadata)
     path: Path | None = None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3:
+            raise UsageError(
+                f"the pixels of an Image are (H, W, C), and these are {self.pixels.shape}",
+                hint="`Image.of` takes arrays of other shapes.",
+            )
 
     @property
     def size(self) -> Size:

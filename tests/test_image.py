@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from imgtk.errors import ReadError
+from imgtk.errors import ReadError, UsageError
 from imgtk.geometry import Size
 from imgtk.image import Image
 
@@ -87,3 +87,9 @@ def test_pil_and_back():
     pil = image.pil()
     assert isinstance(pil, PIL.Image.Image)
     assert np.array_equal(Image.of(pil).numpy(), image.numpy())
+
+
+def test_pixels_without_channels_are_refused():
+    with pytest.raises(UsageError, match=r"\(H, W, C\), and these are \(4, 5\)") as caught:
+        Image(np.zeros((4, 5), np.uint8))
+    assert "Image.of" in str(caught.value)

@@ -63,7 +63,7 @@ def imgtk_presets() -> list[Preset]:
         Preset(
             "old-photo",
             "resize:area x0.5 | upscale:esrgan x4",
-            "A scan of an old photo, at twice its size: grain goes.",
+            "A scan of an old photo at twice its size, without its grain.",
         ),
         Preset("drawing", "upscale:esrgan x4", "A drawing or anime at four times its size: clean lines, flat areas."),
         Preset("jpeg", "upscale:esrgan x1", "An image at its own size, without JPEG artefacts and noise."),

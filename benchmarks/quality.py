@@ -22,7 +22,7 @@ from imgtk.nn.features import load_features
 from imgtk.registry import default
 from imgtk.weights import locate, shipped
 
-FURTHER = ("upscale:esrgan x4 model=esrgan-x4-clean",)
+FURTHER = ("upscale:esrgan x4 model=esrgan-x4-clean", "upscale:compact x4 model=compact-x4-sharp")
 SCORES = ("psnr_y", "ssim_y", "feature_distance", "mean_colour")
 
 

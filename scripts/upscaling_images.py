@@ -73,8 +73,9 @@ def compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
 
 
 def operators() -> None:
-    names = ("bicubic", "fast", "compact", "srresnet", "rrdb", "srgan", "esrgan")
-    row("operators", [run(f"upscale:{name} x4", cat())[60:220, 60:220] for name in names])
+    texts = [f"upscale:{name} x4" for name in ("bicubic", "fast", "compact", "srresnet", "rrdb", "srgan", "esrgan")]
+    texts.insert(-1, "upscale:compact x4 model=compact-x4-sharp")
+    row("operators", [run(text, cat())[60:220, 60:220] for text in texts])
 
 
 def scales() -> None:

@@ -36,6 +36,8 @@ def imgtk_operators() -> list[OpSpec]:
             "compact",
             "Upscale fast and faithfully (SRVGGNetCompact).",
             models={4: "compact-x4", 2: "compact-x2"},
+            cleans=("compact-x4-sharp",),
+            others=("compact-x4-sharp",),  # trained for looks, as upscale:esrgan, which is slower
             trainer="imgtk_esrgan.trainer:CompactTrainer",
         ),
         _upscaler(
@@ -60,6 +62,11 @@ def imgtk_presets() -> list[Preset]:
     return [
         Preset("photo-x2", "upscale:esrgan x2", "A photo at twice its size: crisp, without noise and JPEG artefacts."),
         Preset("photo-x4", "upscale:esrgan x4", "A photo at four times its size."),
+        Preset(
+            "photo-x4-fast",
+            "upscale:compact x4 model=compact-x4-sharp",
+            "A photo at four times its size: nearly as crisp, in a fraction of the time.",
+        ),
         Preset(
             "old-photo",
             "resize:area x0.5 | upscale:esrgan x4",

@@ -96,6 +96,11 @@ class SceneVAE(Autoencoder):
         mean, variance = self.encode(images)
         return self.decode(mean + noise * (variance / 2).exp()), mean, variance
 
+    def example_inputs(self) -> tuple[Tensor, Tensor]:
+        """Return an image and noise: arguments of `forward`, always the same."""
+        generator = Generator().manual_seed(0)
+        return torch.rand(1, 3, SIDE, SIDE, generator=generator), torch.randn(1, self.code, generator=generator)
+
     def fit(self, means: Tensor) -> None:
         """Set where codes are drawn from to the distribution of the means (N, code) of images."""
         means = means.double()
@@ -143,6 +148,11 @@ class SceneVAEGAN(Autoencoder):
         """Return images that the `SceneVAE` has decoded, (N, 3, 64, 64), 0..1, refined with their grain."""
         refined: Tensor = self.refiner(decoded, grain)
         return refined
+
+    def example_inputs(self) -> tuple[Tensor, Tensor]:
+        """Return an image and its grain: arguments of `forward`, always the same."""
+        generator = Generator().manual_seed(0)
+        return torch.rand(1, 3, SIDE, SIDE, generator=generator), torch.randn(1, 1, SIDE, SIDE, generator=generator)
 
     def grain(self, codes: Tensor) -> Tensor:
         """Return the noise (N, 1, 64, 64) from which details are made: a continuous function of the codes (N, code)."""

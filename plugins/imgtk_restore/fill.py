@@ -39,7 +39,7 @@ def fill(x: Tensor, holes: Tensor, improve: Improve, level: int = 0) -> Tensor:
     """
     if not holes.any():
         return x
-    near = _depth(holes) <= NEAR
+    near = max(x.shape[2:]) == 1 or _depth(holes) <= NEAR
     filled = smooth(x, holes) if near else enlarged_into(x, holes, fill(*halved(x, holes), improve, level + 1))
     return torch.where(holes, improve(filled, holes, not near, level), x)
 
@@ -47,7 +47,9 @@ def fill(x: Tensor, holes: Tensor, improve: Improve, level: int = 0) -> Tensor:
 def smooth(x: Tensor, holes: Tensor) -> Tensor:
     """Fill holes by averages of what is known, at ever smaller sizes until nothing is missing (Gortler et al. 1996,
     "The lumigraph", section 3.4, pull and push)."""
-    return enlarged_into(x, holes, smooth(*halved(x, holes))) if holes.any() else x
+    if max(x.shape[2:]) == 1 or not holes.any():
+        return x
+    return enlarged_into(x, holes, smooth(*halved(x, holes)))
 
 
 def halved(x: Tensor, holes: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,6 +26,7 @@ TRAINERS: dict[str, dict[str, str]] = {
     "generate:glyph": {"width": "4", "style": "2"},
     "generate:vae": {"width": "4", "code": "6"},
     "generate:vaegan": {"width": "16", "code": "128", "init": "vae"},
+    "inpaint:network": {"widths": "8,12", "blocks": "1,1", "crop": "32", "adversarial": "0.1"},
     "restore:denoise": {"widths": "4,8", "blocks": "1,1"},
     "restore:jpeg": {"widths": "4,8", "blocks": "1,1", "degradation": "jpeg"},
     "style:any": {"styles": "images", "crop": "128", "width": "8", "blocks": "1"},

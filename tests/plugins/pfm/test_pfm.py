@@ -109,7 +109,7 @@ class Liar:
     ("answer", "said"),
     [
         (None, "gave NoneType"),
-        (Image(np.zeros((2, 2), np.uint8)), "gave pixels"),
+        (Image(np.zeros((2, 2, 5), np.uint8)), "gave pixels"),
         (Image(np.zeros((2, 2, 3))), "float64"),
         (Image(np.zeros((2, 3, 3), np.uint8)), "states"),
         (Image(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint16)), "gave alpha"),

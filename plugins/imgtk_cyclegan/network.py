@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from imgtk.nn.normalise import OWN, AddNoise, Chain, Measured, Normalise, NormalisingNetwork, Source
 
 WITHIN = 0.98
-"""Images are brought within -0.98..0.98 before their inverse tanh is taken, which has no value at 1."""
+"""Images are brought within -0.98..0.98 before their log odds are taken, which have no value at 1."""
 NORMALISED = 3
 """Modules of a residual block up to its first normalisation."""
 
@@ -123,8 +123,7 @@ class ResnetGenerator(NormalisingNetwork):
         """Return what is added before the tanh: (N, 3, H, W), in float32."""
         assert self.skip is not None
         weight, bias = self.skip.weight.float(), self.skip.bias.float()  # type: ignore[union-attr]
-        means = WITHIN * F.avg_pool2d(x.float(), 4).clamp(-1, 1)
-        means = F.conv2d(((1 + means) / (1 - means)).log() / 2, weight, bias)  # atanh, which ONNX of opset 17 lacks
+        means = F.conv2d(log_odds(F.avg_pool2d(x.float(), 4)) / 2, weight, bias)  # inverses of the tanh
         return F.interpolate(means.float(), scale_factor=4.0, mode="bilinear")
 
     def encode(self, x: Tensor) -> list[Tensor]:
@@ -137,6 +136,12 @@ class ResnetGenerator(NormalisingNetwork):
             if index in self.taps:
                 found.append(x)
         return found
+
+
+def log_odds(x: Tensor) -> Tensor:
+    """Return the inverse of the sigmoid, and twice that of tanh, of values -1..1; ONNX of opset 17 lacks atanh."""
+    x = WITHIN * x.clamp(-1, 1)
+    return ((1 + x) / (1 - x)).log()
 
 
 def _activation(channels: int) -> list[nn.Module]:

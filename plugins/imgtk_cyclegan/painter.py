@@ -7,13 +7,12 @@ from torch import Tensor, nn
 
 from imgtk.nn.normalise import OWN, NormalisingNetwork, Source
 from imgtk.painting.network import StyleNetwork
+from imgtk_cyclegan.network import log_odds
 
 __all__ = ["Painter"]
 
 BLOCK = 16
 """Side in pixels of the blocks whose mean colours are tied: larger than a stroke."""
-WITHIN = 0.98
-"""Colours are brought within -0.98..0.98 of -1..1 before their logits are taken, which have no value at 1."""
 TIED = 0.75
 """Share of the image's own colours before training."""
 
@@ -51,8 +50,7 @@ class Painter(NormalisingNetwork):
 
     def forward(self, x: Tensor, source: Source = OWN) -> Tensor:
         logits = self.style.logits(x, self.sourced(source, x))
-        means = WITHIN * (2 * F.avg_pool2d(x.float(), BLOCK) - 1).clamp(-1, 1)
-        own = ((1 + means) / (1 - means)).log()
+        own = log_odds(2 * F.avg_pool2d(x.float(), BLOCK) - 1)
         tie = F.conv2d(own - F.avg_pool2d(logits, BLOCK), self.tie.weight.float())
         tie = F.interpolate(tie.float(), scale_factor=float(BLOCK), mode="bilinear")
         return (logits + tie).sigmoid()

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from imgtk.errors import ParameterError, ReadError
 
-__all__ = ["between", "check_frames", "drawn", "load_codes", "mixed"]
+__all__ = ["between", "check_frames", "distribution", "drawn", "load_codes", "mixed"]
 
 MOST = 1024
 """Codes that a file may hold."""
@@ -20,6 +20,15 @@ MOST = 1024
 def drawn(seeds: Sequence[int], length: int) -> Tensor:
     """Return a standard normal code for each seed, (N, length)."""
     return torch.stack([torch.randn(length, generator=Generator().manual_seed(seed)) for seed in seeds])
+
+
+def distribution(codes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean (length,) and a square root of the covariance (length, length) of codes (N, length), in
+    float64."""
+    codes = codes.double()
+    centre = codes.mean(0)
+    values, axes = torch.linalg.eigh((codes - centre).T @ (codes - centre) / len(codes))
+    return centre, axes * values.clamp_min(1e-8).sqrt()
 
 
 def load_codes(file: Path, length: int) -> Tensor:

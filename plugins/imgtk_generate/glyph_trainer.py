@@ -17,6 +17,7 @@ from imgtk.training.images import load_image
 from imgtk.training.recipe import Recipe
 from imgtk.training.trainer import Trainer
 from imgtk.training.weights import load_init
+from imgtk_generate.codes import distribution
 from imgtk_generate.glyph_network import REACH, GlyphVAE, coverage
 from imgtk_generate.glyphs import CELL, CHARACTERS, COLUMNS
 
@@ -184,11 +185,7 @@ class GlyphTrainer(Trainer[GlyphRecipe]):
         """Set where styles are drawn from to the styles of the fonts."""
         everything = torch.arange(CLASSES, device=self.device)[None]
         means = [self._posterior(generator, font[None].float().to(self.device), everything)[0] for font in self.fonts]
-        codes = torch.cat(means).double()
-        centre = codes.mean(0)
-        covariance = (codes - centre).T @ (codes - centre) / len(codes)
-        values, axes = torch.linalg.eigh(covariance)
-        spread = axes * values.clamp_min(1e-8).sqrt()
+        centre, spread = distribution(torch.cat(means))
         generator.centre.copy_(centre)  # type: ignore[operator]
         generator.spread.copy_(spread)  # type: ignore[operator]
 

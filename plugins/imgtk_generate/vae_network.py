@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import interpolate, relu
 
+from imgtk_generate.codes import distribution
 from imgtk_generate.scene_network import SIDE, START, SceneGenerator
 
 __all__ = ["Autoencoder", "SceneVAE", "SceneVAEGAN"]
@@ -103,11 +104,9 @@ class SceneVAE(Autoencoder):
 
     def fit(self, means: Tensor) -> None:
         """Set where codes are drawn from to the distribution of the means (N, code) of images."""
-        means = means.double()
-        centre = means.mean(0)
-        values, axes = torch.linalg.eigh((means - centre).T @ (means - centre) / len(means))
+        centre, spread = distribution(means)
         self.centre.copy_(centre)
-        self.spread.copy_(axes * values.clamp_min(1e-8).sqrt())
+        self.spread.copy_(spread)
 
     def codes(self, normal: Tensor) -> Tensor:
         return self.centre + normal.to(self.spread) @ self.spread.T

@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+from drawing import draw
 from PIL import Image
 
 import imgtk
@@ -26,7 +28,7 @@ def demo_pipeline() -> str:
     return text
 
 
-def main() -> None:
+def demo() -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.png"
         subprocess.run([sys.executable, ROOT / "scripts" / "sample_photo.py", path], check=True)
@@ -36,8 +38,8 @@ def main() -> None:
     both = Image.new("RGB", (2 * WIDTH + 8, height), "white")
     for left, image in ((0, photo), (WIDTH + 8, result)):
         both.paste(image.resize((WIDTH, height), Image.Resampling.LANCZOS), (left, 0))
-    both.save(ROOT / "docs" / "images" / "demo.webp", quality=85, method=6)
+    return np.asarray(both)
 
 
 if __name__ == "__main__":
-    main()
+    draw(__doc__, {"demo": demo})

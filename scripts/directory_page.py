@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -67,5 +68,6 @@ def data() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     (ROOT / "docs/directory.md").write_text(page(), encoding="utf-8")
     (ROOT / "imgtk/directory.json").write_text(data(), encoding="utf-8")

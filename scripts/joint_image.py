@@ -6,9 +6,10 @@ The coffee (Rachel Michetti) is scikit-image's.
 from __future__ import annotations
 
 import numpy as np
+from drawing import draw, row
 from PIL import Image
 from skimage import data
-from upscaling_images import row, run
+from upscaling_images import run
 
 PIPELINES = (
     "upscale:bicubic x4",
@@ -20,11 +21,11 @@ PIPELINES = (
 PART = (slice(90, 350), slice(170, 430))
 
 
-def main() -> None:
+def joint() -> np.ndarray:
     photo = Image.fromarray(data.coffee())
     small = np.asarray(photo.resize((photo.width // 4, photo.height // 4), Image.Resampling.BICUBIC))
-    row("joint", [run(pipeline, small)[PART] for pipeline in PIPELINES])
+    return row([run(pipeline, small)[PART] for pipeline in PIPELINES])
 
 
 if __name__ == "__main__":
-    main()
+    draw(__doc__, {"joint": joint})

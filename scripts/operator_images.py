@@ -6,39 +6,60 @@ Where the sizes differ, the input's pixels are repeated or left out. The cat and
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from operator_reference import DOCS, example, image_name
+from drawing import FOLDER, draw
+from operator_reference import example
 from PIL import Image
+from restore_images import noisy
 from skimage import data
+from upscaling_images import compressed
 
 import imgtk
 from imgtk.registry import default
 
 FADED = "mask ( generate:gradient out white black )"
-BEFORE = {"alpha:remove": FADED, "background": FADED, "trim": "crop 300 220 | border 45 colour=#f0e8d8"}
-"""What is done to the image before some examples begin."""
+BEFORE = {
+    "alpha:remove": FADED,
+    "background": FADED,
+    "denoise": "filter:noise 0.08 size=0",
+    "inpaint": "mask ( generate:colour white | text 'Cat, 2008' colour=black size=50 gravity=center )",
+    "restore:auto": "adjust:exposure -3",
+    "restore:deblur": "filter:gaussian 1.5",
+    "restore:lowlight": "adjust:exposure -3",
+    "translate:sketch2photo": "translate:photo2sketch colour=0.4",
+    "trim": "crop 300 220 | border 45 colour=#f0e8d8",
+}
+"""What is done to the image before the examples of an operator or a task begin."""
+DEFECTS = {
+    "restore:auto": partial(noisy, sigma=25),
+    "restore:denoise": partial(noisy, sigma=25),
+    "restore:jpeg": partial(compressed, quality=15),
+}
+"""Functions that damage the pixels before the examples of an operator begin."""
 SIDE = 200
 """Side of each half, in pixels."""
 WITHOUT = {"style:fast", "translate:cyclegan", "translate:pix2pix"}
 """Operators that need a network of the user's."""
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
     registry = default()
     known = [name for plugin in registry.plugins if plugin.distribution == "imgtk" for name in plugin.operators]
-    (DOCS / "images" / "ops").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         reference = Path(folder) / "reference.png"
         Image.fromarray(data.coffee()).save(reference)
+        texture = Path(folder) / "texture.png"
+        Image.fromarray(data.gravel()).save(texture)
         cube = Path(folder) / "warm.cube"
         cube.write_text(warm())
-        for name in names or sorted(set(known) - WITHOUT):
-            draw(name, reference, cube)
+        names = sorted(set(known) - WITHOUT)
+        files = {"image": reference, "texture": texture, "cube": cube}
+        draw(__doc__, {name: partial(pair, name, files) for name in names}, FOLDER / "ops", quality=80)
 
 
 def warm() -> str:
@@ -48,25 +69,25 @@ def warm() -> str:
     return "\n".join(["LUT_3D_SIZE 9", *colours])
 
 
-def draw(name: str, reference: Path, cube: Path) -> None:
+def pair(name: str, files: Mapping[str, Path]) -> np.ndarray:
+    """Return the input and the result of an operator side by side; of generators the result alone."""
     task = name.partition(":")[0]
     photo = Image.fromarray(data.chelsea()).crop((30, 0, 430, 300))
     if task in ("upscale", "stylize-sr"):
         photo = photo.resize((200, 150), Image.Resampling.BOX)
-    if task == "denoise":
-        photo = imgtk.Pipeline("filter:noise 0.08 size=0")(photo).pil()
-    if name == "translate:sketch2photo":
-        photo = imgtk.Pipeline("translate:photo2sketch colour=0.4")(photo).pil()
-    text = example(name, image=f"'{reference}'", cube=f"'{cube}'")
-    if name in BEFORE:
-        photo = imgtk.Pipeline(BEFORE[name])(photo).pil()
-    result = imgtk.Pipeline(text)(photo).pil()
+    if name in DEFECTS:
+        photo = Image.fromarray(DEFECTS[name](np.asarray(photo)))
+    if before := BEFORE.get(name, BEFORE.get(task)):
+        photo = imgtk.Pipeline(before)(photo).pil()
+    result = imgtk.Pipeline(example(name, **{kind: f"'{path}'" for kind, path in files.items()}))(photo).pil()
     if task in ("alpha", "generate") or (":" not in name and name != "blend"):
-        pair = whole([result] if task == "generate" else [photo, result])
-    else:
-        pair = part(photo, result.convert("RGB"))
-    Image.fromarray(pair).save(DOCS / "images" / "ops" / image_name(name), quality=80, method=6)
-    print(f"{name}: {pair.shape[1]} x {pair.shape[0]}")
+        return whole([result] if task == "generate" else [photo, result])
+    return part(on_white(photo), on_white(result))
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def part(photo: Image.Image, result: Image.Image) -> np.ndarray:
@@ -91,4 +112,4 @@ def whole(images: Sequence[Image.Image]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

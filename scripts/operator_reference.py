@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 from itertools import groupby
 from pathlib import Path
 
@@ -78,19 +79,18 @@ ARGUMENTS = {
     "filter:noise": "0.07",
     "filter:pixelate": "10",
     "generate:glyph": "Hamburg size=128",
-    "generate:texture": "400x300 {image}",
-    "inpaint:network": "where=( adjust:threshold 0.8 )",
-    "inpaint:ns": "where=( adjust:threshold 0.8 )",
-    "inpaint:telea": "where=( adjust:threshold 0.8 )",
+    "generate:texture": "400x300 {texture}",
+    "generate:vae": "128x128 count=9",
+    "generate:vaegan": "128x128 count=9",
     "style:any": "{image}",
     "style:colour": "{image}",
     "style:gram": "{image} steps=100",
     "style:texture": "{image}",
 }
-"""What stands after an operator's name, where that alone is no example; `{image}` and `{cube}` are files."""
+"""What stands after an operator's name, where that alone is no example; names in braces are those of `FILES`."""
 BY_TASK = {"upscale": "x4", "resize": "x0.5"}
-FILES = {"image": "coffee.jpg", "cube": "warm.cube"}
-"""What the page calls them."""
+FILES = {"image": "coffee.jpg", "texture": "gravel.jpg", "cube": "warm.cube"}
+"""What the page calls the files of examples."""
 
 
 def page() -> str:
@@ -140,4 +140,5 @@ def image_name(operator: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     (DOCS / "reference.md").write_text(page(), encoding="utf-8")

@@ -5,13 +5,12 @@ The cat, the coffee and the astronaut are scikit-image's (CC0). All parts are at
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from drawing import draw
 from skimage import data
 
 from imgtk import Image, Pipeline
@@ -21,7 +20,6 @@ from imgtk_restore.degrade import disc_kernels, line_kernels
 from imgtk_restore.holes import random_holes
 from imgtk_restore.light import brightened, darkened
 
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIDE = 200
 CLEAN = {"cat": (data.chelsea, 60, 110), "coffee": (data.coffee, 60, 150), "astronaut": (data.astronaut, 30, 120)}
 """Functions of `skimage.data`, and where in their image the part that is shown begins: row, column."""
@@ -124,10 +122,5 @@ DRAWINGS = {
 }
 
 
-def main(names: list[str]) -> None:
-    for name in names or DRAWINGS:
-        Image(DRAWINGS[name]()).save(IMAGES / f"{name}.webp", quality=85, overwrite=True)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    draw(__doc__, DRAWINGS)

@@ -1,14 +1,12 @@
-"""Draw the images of scenes of docs/generate.md: python scripts/scene_images.py"""
+"""Draw the images of scenes of docs/generate.md: python scripts/scene_images.py [NAME …]"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
+from drawing import draw
 
-from imgtk import Image, Pipeline
+from imgtk import Pipeline
 
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIDE = 64
 COLUMNS = 8
 
@@ -19,20 +17,26 @@ def row(operator: str, first: int, columns: int = COLUMNS) -> np.ndarray:
     return np.concatenate([Pipeline(f"{operator} {SIDE}x{SIDE} seed={seed}")().pixels for seed in seeds], 1)
 
 
-def saved(rows: list[np.ndarray], name: str, scale: int = 1) -> None:
-    pixels = np.concatenate(rows).repeat(scale, 0).repeat(scale, 1)
-    Image(np.ascontiguousarray(pixels)).save(IMAGES / name, quality=88, overwrite=True)
+def doubled(rows: list[np.ndarray]) -> np.ndarray:
+    """Return rows below each other, each pixel as four."""
+    return np.concatenate(rows).repeat(2, 0).repeat(2, 1)
 
 
-def main() -> None:
-    saved([row("generate:vaegan", first) for first in range(1, 33, COLUMNS)], "landscapes.webp", 2)
-    saved([row(f"generate:{name}", 1) for name in ("vae", "vaegan")], "scenes.webp", 2)
-    large = [
+def landscapes() -> np.ndarray:
+    return doubled([row("generate:vaegan", first) for first in range(1, 33, COLUMNS)])
+
+
+def scenes() -> np.ndarray:
+    return doubled([row(f"generate:{name}", 1) for name in ("vae", "vaegan")])
+
+
+def large() -> np.ndarray:
+    rows = [
         np.concatenate([Pipeline(f"generate:vaegan seed={seed} | {after}")().pixels for seed in (1, 2, 3, 4)], 1)
         for after in ("upscale:esrgan x4", "stylize-sr:monet")
     ]
-    saved(large, "landscapes-large.webp")
+    return np.concatenate(rows)
 
 
 if __name__ == "__main__":
-    main()
+    draw(__doc__, {"landscapes": landscapes, "scenes": scenes, "landscapes-large": large})

@@ -5,6 +5,7 @@ Needs chromium and chromedriver. The photos are scikit-image's (CC0).
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from drawing import FOLDER
 from PIL import Image
 from skimage import data
 
@@ -79,7 +81,11 @@ def photograph(driver: Any, url: str, name: str, images: list[Path], target: Pat
     Image.open(BytesIO(driver.get_screenshot_as_png())).convert("RGB").save(target, quality=90, method=6)
 
 
-def main(folder: Path, suffix: str = ".webp") -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER, help="where to write")
+    parser.add_argument("--suffix", default=".webp", help="of the files")
+    words = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         images = photos(Path(scratch))
         command = [sys.executable, "-m", "imgtk", "serve", "--port", "0", "--device", "cpu", "--quiet"]
@@ -89,11 +95,11 @@ def main(folder: Path, suffix: str = ".webp") -> None:
             url = server.stdout.readline().strip()
             for name, (_, _, dark, _, _) in SHOTS.items():
                 with browser(Path(scratch), dark=dark) as driver:
-                    photograph(driver, url, name, images, folder / f"{name}{suffix}")
+                    photograph(driver, url, name, images, words.folder / f"{name}{words.suffix}")
         finally:
             server.terminate()
             server.wait(60)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images", *sys.argv[2:])
+    main()

@@ -5,15 +5,15 @@ The photos are scikit-image's: the astronaut (NASA), the cat (Stéfan van der Wa
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from drawing import draw, row
 from PIL import Image
 from skimage import data
 from transfer_images import SIZE, fitted
-from upscaling_images import row, run
+from upscaling_images import run
 
 from imgtk_gramstyle import STYLES
 
@@ -21,33 +21,33 @@ ACROSS = 4
 """Images side by side in a sheet."""
 
 
-def sheet(name: str, images: list[np.ndarray]) -> None:
-    """Draw images of one size in rows of `ACROSS`, as docs/images/NAME.webp."""
+def sheet(images: list[np.ndarray]) -> np.ndarray:
+    """Return images of one size in rows of `ACROSS`."""
     blank = np.full_like(images[0], 255)
     images = images + [blank] * (-len(images) % ACROSS)
-    row(name, [np.concatenate(images[column::ACROSS]) for column in range(ACROSS)])
+    return row([np.concatenate(images[column::ACROSS]) for column in range(ACROSS)])
 
 
-def styles() -> None:
+def styles() -> np.ndarray:
     """Draw the photo, and what each style makes of it, in the order of `STYLES`."""
     photo = data.astronaut()[:400, :]
-    sheet("styles", [fitted(photo), *(fitted(run(f"style:{name}", photo)) for name in STYLES)])
+    return sheet([fitted(photo), *(fitted(run(f"style:{name}", photo)) for name in STYLES)])
 
 
-def between() -> None:
+def between() -> np.ndarray:
     """Draw the way from one style to another by quarters."""
     cat = data.chelsea()
-    row("between", [fitted(run(f"style:starry-night+great-wave mix={k / 4}", cat)) for k in range(5)])
+    return row([fitted(run(f"style:starry-night+great-wave mix={k / 4}", cat)) for k in range(5)])
 
 
-def colours() -> None:
+def colours() -> np.ndarray:
     """Draw photo, painting, and the three ways to keep the photo's colours."""
     coffee = data.coffee()
     ways = ("", "keep-colour=luma", "keep-colour=covariance", "keep-colour=histogram")
-    row("keep-colour", [fitted(coffee), *(fitted(run(f"style:starry-night {way}", coffee)) for way in ways)])
+    return row([fitted(coffee), *(fitted(run(f"style:starry-night {way}", coffee)) for way in ways)])
 
 
-def mask() -> None:
+def mask() -> np.ndarray:
     """Draw photo, mask, and the photo painted where the mask is white."""
     photo = data.astronaut()[:400, :]
     height, width = photo.shape[:2]
@@ -58,10 +58,10 @@ def mask() -> None:
         file = Path(folder) / "mask.png"
         Image.fromarray(pixels).save(file)
         painted = run(f"style:great-wave mask={file}", photo)
-    row("mask", [fitted(photo), fitted(pixels), fitted(painted)])
+    return row([fitted(photo), fitted(pixels), fitted(painted)])
 
 
-def strokes() -> None:
+def strokes() -> np.ndarray:
     """Draw one painting at 480, 1440 and 4320 pixels seen as a whole, and a part of each, pixel by pixel."""
     rocket = Image.fromarray(data.rocket())
     seen, close = [], []
@@ -71,9 +71,11 @@ def strokes() -> None:
         left, top = int(width * 0.45) - SIZE[0] // 2, int(painted.shape[0] * 0.5) - SIZE[1] // 2
         seen.append(fitted(painted))
         close.append(painted[top : top + SIZE[1], left : left + SIZE[0]])
-    row("strokes", [np.concatenate(pair) for pair in zip(seen, close, strict=True)])
+    return row([np.concatenate(pair) for pair in zip(seen, close, strict=True)])
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("styles", "between", "colours", "mask", "strokes"):
-        globals()[name]()
+    draw(
+        __doc__,
+        {"styles": styles, "between": between, "keep-colour": colours, "mask": mask, "strokes": strokes},
+    )

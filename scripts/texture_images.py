@@ -6,19 +6,18 @@ The examples are images of scikit-image that may be used freely.
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 
 import numpy as np
+from drawing import draw
 from skimage import data
 
 from imgtk import Image, Pipeline
 
-TARGET = Path(__file__).parents[1] / "docs" / "images" / "textures.webp"
 SIDE = 200
 EXAMPLES = (data.gravel()[:, :, None], data.grass()[:, :, None], data.immunohistochemistry())
 
 
-def main() -> None:
+def textures() -> np.ndarray:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for example in EXAMPLES:
@@ -28,8 +27,8 @@ def main() -> None:
             height, width = (min(SIDE, side) for side in example.shape[:2])
             shown[:height, :width] = example[:height, :width]
             rows.append(np.concatenate([shown, np.broadcast_to(made, (*made.shape[:2], 3))], 1))
-    Image(np.concatenate(rows)).save(TARGET, quality=85, overwrite=True)
+    return np.concatenate(rows)
 
 
 if __name__ == "__main__":
-    main()
+    draw(__doc__, {"textures": textures})

@@ -6,14 +6,14 @@ scikit-image's.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from drawing import draw, row
 from PIL import Image
 from skimage import data
-from upscaling_images import row, run
+from upscaling_images import run
 
 SIZE = (360, 240)
 
@@ -37,7 +37,7 @@ def given(pixels: np.ndarray, operator: str, reference: np.ndarray) -> np.ndarra
         return run(operator.format(file), pixels)
 
 
-def colour() -> None:
+def colour() -> np.ndarray:
     """Draw photo, reference, transport, Reinhard."""
     cat, coffee = fitted(data.chelsea()), fitted(data.coffee())
     rocket = fitted(data.rocket())
@@ -45,10 +45,10 @@ def colour() -> None:
     for photo, reference in ((cat, rocket), (rocket, coffee)):
         results = [given(photo, f"style:colour {{}} {method}", reference) for method in ("transport", "reinhard")]
         sheets.append([photo, reference, *results])
-    row("colour", [np.concatenate(column) for column in zip(*sheets, strict=True)])
+    return row([np.concatenate(column) for column in zip(*sheets, strict=True)])
 
 
-def texture() -> None:
+def texture() -> np.ndarray:
     """Draw photo, texture, and the photo in its pieces: as it is, with more coherence, and in its own colours."""
     astronaut, cat = data.astronaut()[:300, 40:440], data.chelsea()[20:, :420]
     operators = ("style:texture {}", "style:texture {} coherence=0.6 steps=3", "style:texture {} keep-colour")
@@ -56,9 +56,8 @@ def texture() -> None:
     for photo, reference in ((astronaut, data.coffee()), (cat, data.grass())):
         results = [given(photo, operator, reference) for operator in operators]
         sheets.append([fitted(pixels) for pixels in (photo, reference, *results)])
-    row("texture", [np.concatenate(column) for column in zip(*sheets, strict=True)])
+    return row([np.concatenate(column) for column in zip(*sheets, strict=True)])
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("colour", "texture"):
-        globals()[name]()
+    draw(__doc__, {"colour": colour, "texture": texture})

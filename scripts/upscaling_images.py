@@ -6,28 +6,14 @@ The cat is `chelsea`, which scikit-image bundles (Stéfan van der Walt, CC0); th
 from __future__ import annotations
 
 import io
-import sys
-from pathlib import Path
 
 import numpy as np
+from drawing import draw, row
 from PIL import Image
 from scipy.spatial import KDTree
 from skimage import data
 
 from imgtk import Pipeline
-
-FOLDER = Path(__file__).parents[1] / "docs" / "images"
-GAP = 4
-
-
-def row(name: str, images: list[np.ndarray]) -> None:
-    """Draw images of one size, side by side, as docs/images/NAME.webp."""
-    height, width = images[0].shape[:2]
-    sheet = np.full((height, (width + GAP) * len(images) - GAP, 3), 255, np.uint8)
-    for number, pixels in enumerate(images):
-        sheet[:, number * (width + GAP) :][:, :width] = pixels
-    FOLDER.mkdir(exist_ok=True)
-    Image.fromarray(sheet).save(FOLDER / f"{name}.webp", quality=85, method=6)
 
 
 def run(pipeline: str, pixels: np.ndarray) -> np.ndarray:
@@ -72,47 +58,47 @@ def compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
-def operators() -> None:
+def operators() -> np.ndarray:
     texts = [f"upscale:{name} x4" for name in ("bicubic", "fast", "compact", "srresnet", "rrdb", "srgan", "esrgan")]
     texts.insert(-1, "upscale:compact x4 model=compact-x4-sharp")
-    row("operators", [run(text, cat())[60:220, 60:220] for text in texts])
+    return row([run(text, cat())[60:220, 60:220] for text in texts])
 
 
-def scales() -> None:
+def scales() -> np.ndarray:
     """Draw x2 of the cat, and x1 of a degraded image twice as large."""
     photo = np.asarray(Image.fromarray(data.chelsea()).crop((84, 84, 228, 228)))
     pair = [run("upscale:bicubic x2", cat()), run("upscale:esrgan x2", cat())]
-    row("scales", [*pair, degraded(photo), run("upscale:esrgan x1", degraded(photo))])
+    return row([*pair, degraded(photo), run("upscale:esrgan x1", degraded(photo))])
 
 
-def interpolate() -> None:
+def interpolate() -> np.ndarray:
     mixtures = [f"rrdb-x4:{1 - share},esrgan-x4-clean:{share}" for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    row("interpolate", [run(f"upscale:esrgan interpolate={mixture}", cat())[40:232, 40:232] for mixture in mixtures])
+    return row([run(f"upscale:esrgan interpolate={mixture}", cat())[40:232, 40:232] for mixture in mixtures])
 
 
-def denoise() -> None:
+def denoise() -> np.ndarray:
     """Draw a face in a photo saved as JPEG of quality 80."""
     face = np.asarray(
         Image.fromarray(data.astronaut()).resize((256, 256), Image.Resampling.BOX).crop((82, 18, 136, 72))
     )
     texts = ("upscale:bicubic x4", *(f"upscale:esrgan denoise={share}" for share in (0, 0.5)), "upscale:esrgan")
-    row("denoise", [run(text, compressed(face, 80)) for text in texts])
+    return row([run(text, compressed(face, 80)) for text in texts])
 
 
-def tta() -> None:
+def tta() -> np.ndarray:
     """Draw one view, eight, and what changes, five times as strong, around middle gray."""
     one, eight = (run(f"upscale:compact tta={views}", cat())[40:232, 40:232] for views in (1, 8))
     change = (eight.astype(int) - one) * 5 + 128
-    row("tta", [one, eight, change.clip(0, 255).astype(np.uint8)])
+    return row([one, eight, change.clip(0, 255).astype(np.uint8)])
 
 
-def tileable() -> None:
+def tileable() -> np.ndarray:
     """Draw four copies of a quarter that is cut out around the corner, where they meet; without and with the flag."""
     texture = cobbles()
     pair = [np.roll(run(f"upscale:compact {flag}", texture), (128, 128), (0, 1)) for flag in ("", "tileable=both")]
-    row("tileable", [np.tile(texture, (4, 4, 1))[:192, :192], *(pixels[32:224, 32:224] for pixels in pair)])
+    return row([np.tile(texture, (4, 4, 1))[:192, :192], *(pixels[32:224, 32:224] for pixels in pair)])
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("operators", "scales", "interpolate", "denoise", "tta", "tileable"):
-        globals()[name]()
+    drawings = (operators, scales, interpolate, denoise, tta, tileable)
+    draw(__doc__, {drawing.__name__: drawing for drawing in drawings})

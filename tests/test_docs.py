@@ -28,6 +28,28 @@ def test_reference_of_operators() -> None:
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == page
 
 
+def test_every_operator_has_an_example() -> None:
+    """If this fails, run scripts/operator_images.py NAME."""
+    sections = re.split(r"^### ", (ROOT / "docs" / "reference.md").read_text("utf-8"), flags=re.MULTILINE)[1:]
+    without = [section.partition("\n")[0] for section in sections if "](images/ops/" not in section]
+    assert without == ["style:fast", "translate:cyclegan", "translate:pix2pix"], "which need a network of the user's"
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.py")), ids=lambda path: path.stem)
+def test_scripts_say_what_they_do(
+    script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if '__name__ == "__main__"' not in script.read_text("utf-8"):
+        assert script.stem in ("drawing", "site_hooks"), "which are imported"
+        return
+    monkeypatch.syspath_prepend(script.parent)
+    monkeypatch.setattr(sys, "argv", [str(script), "--help"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(script), run_name="__main__")
+    assert end.value.code == 0
+    assert "usage: " in capsys.readouterr().out.lower()
+
+
 def test_reference_of_python_names() -> None:
     """If this fails, run scripts/api_page.py. What disappears from the page breaks users: see docs/plugins.md."""
     page = runpy.run_path(str(ROOT / "scripts" / "api_page.py"))["page"]()

@@ -1,17 +1,15 @@
 """How well a GPU is used: one command on the day there is one.
 
-    python benchmarks/gpu.py [--device cuda] [--out benchmarks/results/gpu.json]
+For each pipeline the share of the peak of the matrix units, and frames per second, memory and copies for frames of
+1080p; small images per second by the number that share a batch; and frames per second of several GPUs together.
 
-Measures, for each upscaler: the share of the peak of the matrix units, frames per second for 1080p frames, time and
-copies per image in `imgtk`'s own pipeline, and the batch size from which small images gain nothing; and, with several
-GPUs, how many times as fast all are. `--device cpu --quick` tries the script on a machine without a GPU.
+python benchmarks/gpu.py
+python benchmarks/gpu.py --device cpu --quick --out DIR     try the script without a GPU
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
@@ -19,13 +17,13 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from common import arguments, bars, record
 from imgtk import Pipeline
 from imgtk.device import resolve_device, resolve_dtype
 from imgtk.engine import Settings
+from imgtk.errors import DeviceError
 from imgtk.image import Image
 
-ENOUGH = 0.95
-"""Share of the highest rate of small images that the smallest good batch reaches."""
 PIPELINES = ("upscale:compact x2", "upscale:compact x4", "upscale:esrgan x4", "style:monet")
 
 
@@ -66,9 +64,10 @@ def measured(text: str, settings: Settings, size: tuple[int, int], repeats: int,
         pipeline(pixels)
     seconds = best(lambda: pipeline(pixels), device, repeats)
     work = counter.get_total_flops() / 2
-    figures: dict[str, Any] = {"pipeline": text, "size": size, "seconds": seconds, "frames_per_second": 1 / seconds}
+    figures: dict[str, Any] = {"what": text, "input": f"{size[0]}x{size[1]}", "per_second": 1 / seconds}
     figures |= {"multiply_adds": work, "share_of_peak": work / seconds / reached}
     if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
             pipeline(pixels)
         copies = [event for event in profile.events() if "Memcpy" in event.name]
@@ -77,55 +76,16 @@ def measured(text: str, settings: Settings, size: tuple[int, int], repeats: int,
     return figures
 
 
-def batches(text: str, settings: Settings, sides: int, sizes: list[int], repeats: int) -> dict[int, float]:
-    """Small images per second, by the number that share a batch."""
-    device = resolve_device(settings.device)
+def batch(text: str, settings: Settings, side: int, count: int, repeats: int) -> dict[str, Any]:
+    """Small images per second, if so many share a batch."""
     pipeline = Pipeline(text, settings)
-    found = {}
-    for count in sizes:
-        images = [Image.of(np.full((sides, sides, 3), value % 256, np.uint8)) for value in range(count)]
-        found[count] = count / best(lambda images=images: pipeline.batch(images), device, repeats)
-    return found
+    images = [Image.of(np.full((side, side, 3), value % 256, np.uint8)) for value in range(count)]
+    seconds = best(lambda: pipeline.batch(images), resolve_device(settings.device), repeats)
+    return {"what": f"{text}, {count} in a batch", "input": f"{side}x{side}", "per_second": count / seconds}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--quick", action="store_true", help="small images, to try the script")
-    words = parser.parse_args()
-    settings = Settings(device=words.device, dtype=words.dtype, backend="torch")
-    device = resolve_device(words.device)
-    dtype = resolve_dtype(words.dtype, device)
-    size, side, repeats = ((64, 48), 256, 1) if words.quick else ((1920, 1080), 8192, 5)
-    reached = peak(device, dtype, side, repeats)
-    sizes = [1, 2] if words.quick else [1, 2, 4, 8, 16, 32]
-    rates = batches("upscale:compact x2", settings, 64, sizes, repeats)
-    result: dict[str, Any] = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
-        "torch": torch.__version__,
-        "dtype": str(dtype),
-        "peak_multiply_adds_per_second": reached,
-        "pipelines": [measured(text, settings, size, repeats, reached) for text in PIPELINES],
-        "batches": rates,
-        "batch": min(size for size, rate in rates.items() if rate >= ENOUGH * max(rates.values())),
-    }
-    count = torch.cuda.device_count() if device.type == "cuda" else 1
-    if count > 1:
-        alone = measured(PIPELINES[1], settings, size, repeats, reached)["seconds"]
-        every = [Pipeline(PIPELINES[1], settings, device=f"cuda:{index}") for index in range(count)]
-        result["gpus"] = {"count": count, "speedup": speedup(every, size, alone)}
-    text = json.dumps(result, indent=2)
-    print(text)
-    if words.out:
-        words.out.write_text(text + "\n", encoding="utf-8")
-
-
-def speedup(pipelines: list[Pipeline], size: tuple[int, int], alone: float) -> float:
-    """How many times as many images all devices compute as one does, in threads as `imgtk run` uses them."""
-    from concurrent.futures import ThreadPoolExecutor
-
+def rate(pipelines: list[Pipeline], size: tuple[int, int]) -> float:
+    """Frames per second of several devices, in threads as `imgtk run` uses them."""
     pixels = np.zeros((*size[::-1], 3), np.uint8)
     rounds = 8
     with ThreadPoolExecutor(len(pipelines)) as pool:
@@ -133,7 +93,36 @@ def speedup(pipelines: list[Pipeline], size: tuple[int, int], alone: float) -> f
         start = perf_counter()
         list(pool.map(lambda p: [p(pixels) for _ in range(rounds)], pipelines))
         seconds = perf_counter() - start
-    return alone * rounds * len(pipelines) / seconds
+    return rounds * len(pipelines) / seconds
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--quick", action="store_true", help="small images, to try the script")
+    options = parser.parse_args()
+    settings = Settings(device=options.device, dtype=options.dtype, backend="torch")
+    try:
+        device = resolve_device(options.device)
+    except DeviceError as error:
+        parser.error(error.message)
+    dtype = resolve_dtype(options.dtype, device)
+    size, side, repeats = ((64, 48), 256, 1) if options.quick else ((1920, 1080), 8192, 5)
+    reached = peak(device, dtype, side, repeats)
+    pipelines = [measured(text, settings, size, repeats, reached) for text in PIPELINES]
+    counts = (1, 2) if options.quick else (1, 2, 4, 8, 16, 32)
+    rows = [
+        {"what": f"matrix products in {dtype} on {device}", "multiply_adds": side**3, "per_second": reached / side**3},
+        *pipelines,
+        *(batch("upscale:compact x2", settings, 64, count, repeats) for count in counts),
+    ]
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if count > 1:
+        each = [Pipeline(PIPELINES[1], settings, device=f"cuda:{index}") for index in range(count)]
+        rows.append({"what": f"{PIPELINES[1]} on {count} GPUs", "per_second": rate(each, size)})
+    values = {row["what"]: row["per_second"] for row in pipelines}
+    record("gpu", rows, options.out, bars(values, f"Frames of {size[0]}x{size[1]}", "per second"))
 
 
 if __name__ == "__main__":

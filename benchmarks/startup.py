@@ -9,6 +9,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
 
 from common import arguments, bars, record, seconds
 
@@ -18,6 +22,7 @@ COMMANDS = {
     "imgtk --help": [*IMGTK, "--help"],
     "imgtk ops": [*IMGTK, "ops"],
     "imgtk help upscale:esrgan": [*IMGTK, "help", "upscale:esrgan"],
+    "imgtk run adjust:sepia": [*IMGTK, "run", "adjust:sepia", "in.png", "-o", "out.png", "--overwrite", "--quiet"],
     "python -c 'import torch'": [sys.executable, "-c", "import torch"],
 }
 
@@ -29,10 +34,13 @@ def main() -> None:
 
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
-    def runner(command: list[str]) -> Callable[[], object]:
-        return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    with TemporaryDirectory() as folder:
+        Image.new("RGB", (256, 192)).save(Path(folder) / "in.png")
 
-    times = seconds({name: runner(command) for name, command in COMMANDS.items()}, options.repeat)
+        def runner(command: list[str]) -> Callable[[], object]:
+            return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=folder)
+
+        times = seconds({name: runner(command) for name, command in COMMANDS.items()}, options.repeat)
     rows = [{"command": name, "seconds": value} for name, value in times.items()]
     record("startup", rows, options.out, bars(times, "Start-up", "seconds"))
 

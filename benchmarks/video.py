@@ -1,5 +1,7 @@
 """Clips: how much styles flicker with and without `--deflicker`, and the rate of a run against the bare pipeline.
 
+Besides the rates, which suffer from all that runs beside, the time of processors tells what decoding and encoding cost.
+
 The clip is a camera that wanders over a photo by known fractions of a pixel, with the noise of a sensor. Flicker is the
 mean difference, in levels of 255, between each result and the one before it, moved by what the camera moved (the
 warping error of Lai et al. 2018). What the clip itself has is its noise. Detail is the mean gradient against that
@@ -10,23 +12,25 @@ python benchmarks/video.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import cv2
 import numpy as np
 
-from common import arguments, bars, record
+from common import arguments, bars, record, seconds
 from imgtk import Image, Pipeline
 from imgtk.batch import run
 from imgtk.video.deflicker import Deflicker
 from imgtk.video.formats import Encoding
 from imgtk.video.frames import Colours, Form
+from imgtk.video.read import Clip
 from imgtk.video.write import ClipWriter
 
 MOVES = ((0.0, 0.0), (1.3, 0.4), (3.7, -1.1))  # pixels from frame to frame: a tripod, a hand, a pan
@@ -77,25 +81,49 @@ def flicker_rows(style: str, strengths: Sequence[float], options: Any) -> Iterat
 
 
 def rate(text: str, options: Any) -> dict[str, Any]:
-    """Return frames per second of the bare pipeline, and of a run from clip to clip."""
+    """Return frames per second of the bare pipeline, and of a run from clip to clip; and which part of the run's
+    processor time computing, decoding and encoding take."""
     seen = list(frames(options.frames, options.side, MOVES[1]))
     pipeline = Pipeline(text, device=options.device)
-    pipeline(seen[0])
-    start = perf_counter()
-    for image in seen:
-        pipeline(image)
-    bare = len(seen) / (perf_counter() - start)
-    form = Form("h264", "yuv420p", Colours(6), time_base=Fraction(1, 25), rate=Fraction(25))
+    results = [pipeline(image) for image in seen]
     with TemporaryDirectory() as folder:
-        clip = Path(folder) / "in.mp4"
-        with ClipWriter(clip, clip, seen[0].size, form, Encoding()) as writer:
-            for index, image in enumerate(seen):
-                writer.write(image, index, 1)
-        start = perf_counter()
-        (row,) = run(pipeline, clip, Path(folder) / "out.mp4")
-        whole = len(seen) / (perf_counter() - start)
-        assert row.status == "done", row.error
-    return {"pipeline": text, "what": "rate", "bare": bare, "run": whole, "share": whole / bare}
+        clip, target = Path(folder) / "in.mp4", Path(folder) / "out.mp4"
+        write(clip, seen)
+        ways: dict[str, Callable[[], object]] = {
+            "compute": lambda: [pipeline(image) for image in seen],
+            "run": lambda: convert(pipeline, clip, target),
+        }
+        times = seconds(ways, options.repeat)
+        ways |= {"decode": lambda: read(clip), "encode": lambda: write(target, results)}
+        work = {name: processors(way) for name, way in ways.items()}
+    rates = {"bare": len(seen) / times["compute"], "run": len(seen) / times["run"]}
+    parts = {name: work[name] / work["run"] for name in ("compute", "decode", "encode")}
+    return {"pipeline": text, "what": "rate", **rates, "share": rates["run"] / rates["bare"], **parts}
+
+
+def convert(pipeline: Pipeline, clip: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    (row,) = run(pipeline, clip, target)
+    assert row.status == "done", row.error
+
+
+def processors(function: Callable[[], object]) -> float:
+    """Return the seconds that a call takes of all cores together."""
+    start = process_time()
+    function()
+    return process_time() - start
+
+
+def read(path: Path) -> None:
+    with Clip(path) as clip:
+        deque(clip, maxlen=0)
+
+
+def write(path: Path, images: Sequence[Image]) -> None:
+    form = Form("h264", "yuv420p", Colours(6), time_base=Fraction(1, 25), rate=Fraction(25))
+    with ClipWriter(path, path, images[0].size, form, Encoding()) as writer:
+        for index, image in enumerate(images):
+            writer.write(image, index, 1)
 
 
 def main() -> None:
@@ -105,6 +133,7 @@ def main() -> None:
     parser.add_argument("--styles", nargs="+", default=["style:monet", "style:mosaic"])
     parser.add_argument("--strengths", nargs="+", type=float, default=[0, 0.5, 0.7, 0.9])
     parser.add_argument("--rates", nargs="+", default=["upscale:compact x2", "style:monet"])
+    parser.add_argument("--repeat", type=int, default=3, help="runs for the rates; the median counts")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     rows = [row for style in options.styles for row in flicker_rows(style, options.strengths, options)]

@@ -123,6 +123,12 @@ def test_figures_of_the_benchmarks_are_the_committed_ones() -> None:
     assert f"<!-- benchmarks -->\n{printed}<!-- /benchmarks -->" in (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 
 
+def test_every_benchmark_is_described() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    names = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"common.py", "summary.py"}
+    assert names == set(re.findall(r"^\| `python benchmarks/(\w+\.py)", page, re.MULTILINE))
+
+
 def test_every_page_is_in_the_navigation() -> None:
     """Of the site (mkdocs.yml), and of docs/index.md for readers of the repository."""
     pages = {path.name for path in (ROOT / "docs").glob("*.md")}

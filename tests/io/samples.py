@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import ImageCms
 from PIL.Image import Exif
 
+from imgtk.geometry import Box
 from imgtk.image import Image, Metadata
+from imgtk.io import WriteOptions
+from imgtk.io.large import output, raster
 
 KINDS = {"gray": (1, False), "gray+alpha": (1, True), "rgb": (3, False), "rgba": (3, True)}
 
@@ -68,3 +72,15 @@ def png(rows: bytes, width: int, height: int, depth: int, colour_type: int, extr
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
     body = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
+
+
+def in_pieces(image: Image, path: Path, options: WriteOptions | None = None) -> Path:
+    """Write an image as large ones are written: row by row, from a file of raw pixels."""
+    samples = np.atleast_3d(image.numpy())
+    with (
+        output(path, samples.nbytes, 10**9, options=options or WriteOptions()) as result,
+        raster(path, samples.shape, samples.dtype) as on_disk,
+    ):
+        on_disk.write(Box.of(image.size), samples)
+        result.add(on_disk, image.metadata)
+    return path

@@ -9,23 +9,10 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from samples import png, same, sample_image
+from samples import in_pieces, png, same, sample_image
 
-from imgtk.geometry import Box
 from imgtk.image import Image, Metadata
 from imgtk.io import WriteOptions, jpeg, read, write
-from imgtk.io.large import output, raster
-
-
-def in_pieces(image: Image, path, options: WriteOptions = WriteOptions()):
-    samples = np.atleast_3d(image.numpy())
-    with (
-        output(path, samples.nbytes, 10**9, options=options) as result,
-        raster(path, samples.shape, samples.dtype) as on_disk,
-    ):
-        on_disk.write(Box.of(image.size), samples)
-        result.add(on_disk, image.metadata)
-    return path
 
 
 def quality_of(path) -> int:

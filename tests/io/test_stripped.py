@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from samples import metadata, sample_image
+from samples import in_pieces, metadata, sample_image
 
 from imgtk.batch import run
-from imgtk.geometry import Box
-from imgtk.image import Image, Metadata
+from imgtk.image import Metadata
 from imgtk.io import WriteOptions, exif, read, write
-from imgtk.io.large import output, raster
 from imgtk.io.stripped import COPYRIGHT, KEEP, STRIP, stripped
 from imgtk.pipeline import Pipeline
 
@@ -39,17 +36,6 @@ def carried() -> Metadata:
     tags = {271: "Maker", 315: "Ada", 33432: "(c) Ada", 0x8825: {1: "N", 2: (1.0, 2.0, 3.0)}}
     text = {"Comment": "private", "Copyright": "(c) Ada"}
     return replace(metadata(), exif=exif.from_tags(tags), xmp=XMP, iptc=IPTC, text=text)
-
-
-def in_pieces(image: Image, path, options: WriteOptions):
-    samples = np.atleast_3d(image.numpy())
-    with (
-        output(path, samples.nbytes, 10**9, options=options) as result,
-        raster(path, samples.shape, samples.dtype) as on_disk,
-    ):
-        on_disk.write(Box.of(image.size), samples)
-        result.add(on_disk, image.metadata)
-    return path
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".tif", ".bmp"])

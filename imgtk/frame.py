@@ -1,4 +1,4 @@
-"""The number of a frame, for operators that make clips of nothing."""
+"""The number of a frame, for operators that make clips from nothing."""
 
 from __future__ import annotations
 

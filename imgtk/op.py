@@ -150,7 +150,7 @@ class Facts:
         may_add_colour: whether the output may be in colour although the input is gray.
         gray: whether the output is gray, whatever the input is.
         seed: the seed of its random numbers; None if it uses none.
-        frames: frames of the clip that it makes of nothing; `imgtk.frame.frame_number` tells which one to render.
+        frames: frames of the clip that it makes from nothing; `imgtk.frame.frame_number` tells which one to render.
     """
 
     planes: Planes = Planes.COLOUR

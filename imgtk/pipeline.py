@@ -119,7 +119,7 @@ class Pipeline:
         plan: Plan | None = None,
         frame: int = 0,
     ) -> Image:
-        """Run on one image, or on none, if the pipeline makes its images of nothing.
+        """Run on one image, or on none, if the pipeline makes its images from nothing.
 
         Args:
             source: whatever `Image.of` takes; None for a pipeline that starts with an operator such as generate:noise.
@@ -129,7 +129,7 @@ class Pipeline:
             size, depth: without `source`: (width, height) for operators that are not told a size themselves, and bits
                 per sample of the result.
             plan: what `plan_for` an image of this size and sample format gave, so that many are done in the same way.
-            frame: number of the frame, for pipelines that make clips of nothing; see `frames`.
+            frame: number of the frame, for pipelines that make clips from nothing; see `frames`.
 
         Returns:
             The result, in the sample format of the source (uint8, uint16, float32), with what its file carried. Gray
@@ -264,7 +264,7 @@ class Pipeline:
 
     @property
     def frames(self) -> int:
-        """Frames of the clip that the pipeline makes of nothing; 1 for an image. Raises UsageError if its operators
+        """Frames of the clip that the pipeline makes from nothing; 1 for an image. Raises UsageError if its operators
         disagree."""
         return self._session.frames
 
@@ -273,7 +273,7 @@ class Pipeline:
         return self._session.gives_alpha(has_alpha)
 
     def canvas(self, size: Size | tuple[int, int] | None = None) -> Size:
-        """Return the size to plan for without input: `size`, or what the operators say that make images of nothing.
+        """Return the size to plan for without input: `size`, or what the operators say that make images from nothing.
 
         Raises:
             UsageError: if the pipeline reads an input, or nothing tells the size.

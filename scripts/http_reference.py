@@ -62,7 +62,7 @@ def _fields(operation: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         schema = body["schema"]
         for name, field in schema.get("properties", {}).items():
             choices = f" One of {', '.join(map(str, field['enum']))}." if "enum" in field else ""
-            needed = " Needed." if name in schema.get("required", ()) else ""
+            needed = " Required." if name in schema.get("required", ()) else ""
             yield name, "form" if "form" in kind else "JSON", f"{field.get('description', '')}{choices}{needed}".strip()
 
 

@@ -1,4 +1,4 @@
-"""Images and clips that are made of nothing, and written to files."""
+"""Images and clips that are made from nothing, and written to files."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _make_clip(
 
 
 class MadeClip:
-    """What a writer of clips must know of frames that are made of nothing.
+    """What a writer of clips must know of frames that are made from nothing.
 
     Attributes:
         size: of the frames.

@@ -147,7 +147,7 @@ def upscale(
     multiple=True,
     required=True,
     metavar="TEXT",
-    help="A pipeline that makes images of nothing. Repeatable.",
+    help="A pipeline that makes images from nothing. Repeatable.",
 )
 @click.option(
     "--count", type=click.IntRange(8), default=256, show_default=True, help="Number of images that each makes."

@@ -142,7 +142,7 @@ class Session:
 
     @property
     def frames(self) -> int:
-        """Frames of the clip that the operators make of nothing; 1 for an image.
+        """Frames of the clip that the operators make from nothing; 1 for an image.
 
         Raises:
             UsageError: if their numbers differ.

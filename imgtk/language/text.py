@@ -86,7 +86,7 @@ class _Writer:
         return " | ".join(reversed(stages))
 
     def piped(self, index: int) -> int | None:
-        """Return the stage that is piped into one; None if it makes its image of nothing."""
+        """Return the stage that is piped into one; None if it makes its image from nothing."""
         node = self.graph.nodes[index]
         return None if bind.spec_of(node.op, self.registry).generates else node.inputs[0]
 

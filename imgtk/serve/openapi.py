@@ -31,10 +31,28 @@ def document(limits: Limits) -> dict[str, Any]:
     }
 
 
+NO_TOKEN = "Needs no token."
+"""The description of operations that are open to all."""
+
+FAILURES = {
+    401: "A token is required.",
+    404: "You have no such job.",
+    408: "The request came too slowly.",
+    409: "The job has no result; or you have asked for another plan meanwhile.",
+    413: "The request, image, pipeline or result is too large.",
+    415: "The type of the body is not supported.",
+    422: "The pipeline, the image or an option is wrong.",
+    429: "You have too many jobs.",
+    503: "The queue is full, or the server is busy or shutting down.",
+}
+"""What a status means."""
+
+
 def _paths(limits: Limits) -> dict[str, Any]:
     one = [_parameter("id", "path", "Id of the job.", {"type": "string"})]
     preview = {"enum": ["image", "result"], "default": "result"}
     image = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+    events = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
     prefer = _parameter(
         "Prefer", "header", "`wait=SECONDS`: answer with the result, if it is done by then.", {"type": "string"}
     )
@@ -53,7 +71,7 @@ def _paths(limits: Limits) -> dict[str, Any]:
         },
         "/jobs": {
             "post": _operation(
-                "Make a job.",
+                "Create a job.",
                 "As `POST /run`, but never waits.",
                 taken,
                 (408, 413, 415, 422, 429, 503),
@@ -61,11 +79,11 @@ def _paths(limits: Limits) -> dict[str, Any]:
             )
         },
         "/jobs/{id}": {
-            "get": _operation("Tell how a job goes.", "", {"200": _json("Job")}, (404,), parameters=one),
+            "get": _operation("Return the state of a job.", "", {"200": _json("Job")}, (404,), parameters=one),
             "delete": _operation(
-                "Stop a job, or forget it.",
-                "A job that waits or runs is stopped; a finished one is removed with its result.",
-                {"200": _json("Job", "It has ended."), "202": _json("Job", "It is stopping.")},
+                "Stop a job, or delete it.",
+                "A job that waits or runs is stopped; a finished one is deleted with its result.",
+                {"200": _json("Job", "The job has ended."), "202": _json("Job", "The job is stopping.")},
                 (404,),
                 parameters=one,
             ),
@@ -74,7 +92,7 @@ def _paths(limits: Limits) -> dict[str, Any]:
             "get": _operation(
                 "Follow a job.",
                 "Server-sent events called `job`, each with the whole job; the stream ends when the job does.",
-                {"200": {"description": "Events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+                {"200": {"description": "The events.", **events}},
                 (404,),
                 parameters=one,
             )
@@ -94,13 +112,13 @@ def _paths(limits: Limits) -> dict[str, Any]:
                 "As a PNG of 8 megapixels at most, for formats and sizes that browsers do not show.",
                 {"200": {"description": "The preview.", **image}},
                 (404, 409),
-                parameters=[*one, _parameter("of", "query", "Which of both.", {"type": "string", **preview})],
+                parameters=[*one, _parameter("of", "query", "Which of the two.", {"type": "string", **preview})],
             )
         },
         "/plan": {
             "post": _operation(
                 "Plan a pipeline without running it.",
-                "Checks the text, and tells sizes, memory and an estimate of the time.",
+                "Checks the text, and returns sizes, memory and an estimate of the time.",
                 {"200": _json("Plan")},
                 (409, 413, 422, 503),
                 body={"required": True, "content": {"application/json": {"schema": _plan_request()}}},
@@ -109,23 +127,20 @@ def _paths(limits: Limits) -> dict[str, Any]:
         "/operators": {"get": _operation("List the operators.", "", {"200": _list("Operator")})},
         "/models": {"get": _operation("List the weights, by their cards.", "", {"200": _list("Card")})},
         "/presets": {"get": _operation("List the presets.", "", {"200": _list("Preset")})},
-        "/health": {"get": _operation("Tell whether the server works.", "Needs no token.", {"200": _json("Health")})},
-        "/openapi.json": {"get": _operation("Give this document.", "Needs no token.", {"200": _json("Object")})},
+        "/health": {"get": _operation("Check whether the server works.", NO_TOKEN, {"200": _json("Health")})},
+        "/openapi.json": {"get": _operation("Return this document.", NO_TOKEN, {"200": _json("Object")})},
     }
 
 
 def _operation(
     summary: str, description: str, responses: dict[str, Any], problems: tuple[int, ...] = (), **more: Any
 ) -> dict[str, Any]:
-    told = {401: "A token is needed.", 404: "You have no such job.", 408: "The request came too slowly."}
-    told |= {
-        409: "No result (yet); or you have asked for another plan.",
-        413: "The request, image, pipeline or result is too large.",
-    }
-    told |= {415: "The body is of another type.", 422: "The pipeline, the image or an option is wrong."}
-    told |= {429: "You have too many jobs.", 503: "The queue is full, or the server is busy or ending."}
     problem = {"content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}
-    failed = {str(status): {"description": told[status], **problem} for status in (*problems, 401)}
+    if description == NO_TOKEN:
+        more["security"] = []
+    else:
+        problems = (*problems, 401)
+    failed = {str(status): {"description": FAILURES[status], **problem} for status in problems}
     body = {"requestBody": more.pop("body")} if "body" in more else {}
     words = {"summary": summary, **({"description": description} if description else {})}
     return {**words, **more, **body, "responses": {**responses, **failed}}
@@ -133,15 +148,15 @@ def _operation(
 
 def _bodies(limits: Limits) -> dict[str, Any]:
     fields = {
-        "pipeline": {"type": "string", "maxLength": limits.text, "description": "Text in imgtk's language."},
+        "pipeline": {"type": "string", "maxLength": limits.text, "description": "Text of the pipeline."},
         "format": {
             "enum": ["jpg", "png", "webp", "tif", "bmp"],
-            "description": "Of the result.",
+            "description": "Format of the result.",
         },
-        "quality": {"type": "integer", "minimum": 1, "maximum": 100, "description": "Of JPEG and WebP."},
+        "quality": {"type": "integer", "minimum": 1, "maximum": 100, "description": "Quality of JPEG and WebP."},
         "lossless": {"type": "boolean", "description": "Whether WebP keeps every pixel."},
         "depth": {"enum": [8, 16], "description": "Bits per channel."},
-        "seed": {"type": "integer", "minimum": 0, "description": "Of operators that draw at random."},
+        "seed": {"type": "integer", "minimum": 0, "description": "Seed of operators that use random numbers."},
     }
     binary = {"type": "string", "contentMediaType": "application/octet-stream"}
     files = {
@@ -156,7 +171,8 @@ def _bodies(limits: Limits) -> dict[str, Any]:
 def _plan_request() -> dict[str, Any]:
     size = {"type": "array", "prefixItems": [{"type": "integer"}] * 2, "default": [1920, 1080]}
     files = {"type": "array", "items": {"type": "string"}, "description": "Names of images that will be sent along."}
-    properties = {"pipeline": {"type": "string"}, "size": {**size, "description": "Width and height."}, "files": files}
+    pipeline = {"type": "string", "description": "Text of the pipeline."}
+    properties = {"pipeline": pipeline, "size": {**size, "description": "Width and height."}, "files": files}
     return {"type": "object", "required": ["pipeline"], "properties": properties}
 
 
@@ -182,7 +198,7 @@ def _schemas() -> dict[str, Any]:
             pipeline=text,
             image=_object(name=text, size=size),
             planned=_object(size=size),
-            position={"type": ["integer", "null"], "description": "Jobs that are done before."},
+            position={"type": ["integer", "null"], "description": "Number of jobs that are done before."},
             progress=progress,
             seconds_left={"type": ["number", "null"]},
             result=result,
@@ -229,7 +245,7 @@ def _json(name: str, description: str = "") -> dict[str, Any]:
 
 
 def _list(name: str) -> dict[str, Any]:
-    return {"description": "All.", "content": {"application/json": {"schema": _array(_ref(name))}}}
+    return {"description": "All of them.", "content": {"application/json": {"schema": _array(_ref(name))}}}
 
 
 def _parameter(name: str, place: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ Colour = tuple[float, float, float]
 
 
 class Generator(ImageOp):
-    """An image of nothing, of a given size, or of that of the pipeline's input."""
+    """An image from nothing, of a given size, or of that of the pipeline's input."""
 
     size: tuple[int, int] | None
 

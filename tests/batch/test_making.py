@@ -1,4 +1,4 @@
-"""Clips that are made of nothing."""
+"""Clips that are made from nothing."""
 
 from fractions import Fraction
 

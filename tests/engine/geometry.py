@@ -1,4 +1,4 @@
-"""Operators that move pixels, make them of nothing, or work on alpha, as a stranger would write them."""
+"""Operators that move pixels, make them from nothing, or work on alpha, as a stranger would write them."""
 
 from __future__ import annotations
 

@@ -247,6 +247,9 @@ def test_openapi_lists_what_is_served(served: Served) -> None:
         if method != "HEAD" and route.path.startswith("/api/")
     }
     assert listed == there
+    for path, operations in paths.items():  # and the failures that they may have
+        open_to_all = path in ("/health", "/openapi.json")
+        assert all(("401" in operation["responses"]) != open_to_all for operation in operations.values()), path
 
 
 def test_plans_do_not_queue_up(client: Client, photo: Path) -> None:

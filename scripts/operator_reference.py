@@ -22,8 +22,8 @@ These operators come with imgtk. `imgtk ops` also lists those of the plugins tha
 prints the parameters of one. A positional parameter needs no name: see [the pipeline language](pipelines.md#arguments).
 
 Each example shows a part of the input on the left and of the result on the right, at 1:1. Where the geometry changes,
-it shows all of both at half their size.
-`python scripts/operator_images.py` draws them.
+it shows all of both at half their size; of `generate:`, the result alone. Inputs of `denoise:`, `inpaint:` and
+`restore:` were damaged for the example. `python scripts/operator_images.py` draws them.
 """
 ARGUMENTS = {
     "adjust:match-histogram": "{image}",

@@ -102,7 +102,7 @@ THEMES = """
     damaged kept_encoding matrix orientation pixel_layouts roundtrip shared_files writing interpolation
     parameters shipped contract reference check_plugin combinations directory moved_large number_formats
     adjust blended_styles compose filters geometry pfm plugin_faults upscale
-    comfyui napari doctests devices page_use page_access slow
+    comfyui napari gpu doctests devices page_use page_access slow
 """
 """What files of tests are about that are named for no module."""
 

@@ -1,4 +1,4 @@
-"""A small restoration network."""
+"""Small networks of restoration."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from imgtk_restore.fill_network import InpaintNet
 from imgtk_restore.network import RestorationNet
 
 
+def random_weights(network: type[RestorationNet] | type[InpaintNet], folder: Path) -> Path:
+    """Write weights that change images visibly, and by what the network is told."""
+    torch.manual_seed(0)
+    path = folder / f"{network.__name__}.safetensors"
+    save_file(network((4, 6), (1, 1)).state_dict(), path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights that change images visibly, and by what they are told."""
-    torch.manual_seed(0)
-    network = RestorationNet((4, 6), (1, 1))
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_file(network.state_dict(), path)
-    return path
+    return random_weights(RestorationNet, tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="session")
 def inpaint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights of a small inpainting network."""
-    torch.manual_seed(0)
-    network = InpaintNet((4, 6), (1, 1))
-    path = tmp_path_factory.mktemp("weights") / "holes.safetensors"
-    save_file(network.state_dict(), path)
-    return path
+    return random_weights(InpaintNet, tmp_path_factory.mktemp("weights"))

@@ -2,6 +2,8 @@
 
     python benchmarks/generate.py                       textures
     python benchmarks/generate.py --paintings FOLDER    scenes: FOLDER has paintings that no network has seen
+    python benchmarks/generate.py --photos FOLDER --start FILE    the same of photos; FILE is what generate:landscape
+                                                        started from, the autoencoder of the recipe landscape-vae
 
 Textures: the examples are the left halves of images of scikit-image; real are random parts of the right halves. Noise
 stands for the worst. Scenes: for `smooth`, a clip leads through eight of them; it is the largest change between two
@@ -10,6 +12,7 @@ frames, relative to the mean one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +28,6 @@ from imgtk.nn.features import load_features
 
 EXAMPLES = {"gravel": data.gravel, "grass": data.grass, "cells": data.immunohistochemistry}
 SIDE = 128
-SCENES = ("vaegan", "vae")
 FRAMES = 96
 
 
@@ -51,42 +53,57 @@ def compared(name: str, count: int, folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def scenes(paintings: Path, count: int) -> list[dict[str, Any]]:
-    """Return the figures of the operators that make scenes, and of noise."""
-    pipelines = {f"generate:{name}": f"generate:{name} 64x64" for name in (*SCENES, "noise")}
-    report = run(sorted(paintings.iterdir()), list(pipelines.values()), count, load_features())
-    rows = [{"operator": operator, **report.rows[text]} for operator, text in pipelines.items()]
-    for row in rows[:-1]:
-        row["smooth"] = smoothness(row["operator"])
+def scenes(real: Path, operators: Mapping[str, str], count: int) -> list[dict[str, Any]]:
+    """Return the figures of operators that make scenes, and of noise.
+
+    Args:
+        real: folder of images to compare with.
+        operators: calls of the operators, by what they are called in the results.
+        count: images of each.
+    """
+    pipelines = {**operators, "generate:noise": "generate:noise 64x64"}
+    report = run(sorted(real.iterdir()), list(pipelines.values()), count, load_features())
+    rows = [{"operator": name, **report.rows[text]} for name, text in pipelines.items()]
+    for row, call in zip(rows, operators.values(), strict=False):
+        row["smooth"] = smoothness(call)
     return rows
 
 
-def smoothness(operator: str) -> float:
+def smoothness(call: str) -> float:
     """Return the largest change between two frames of a clip through eight scenes, relative to the mean one."""
-    clip = Pipeline(f"{operator} seed=1..8 frames={FRAMES}")
+    clip = Pipeline(f"{call} seed=1..8 frames={FRAMES}")
     frames = [clip(frame=number).pixels.astype(np.float32) for number in range(FRAMES)]
     changes = [float(np.abs(after - before).mean()) for before, after in pairwise(frames)]
     return max(changes) / (sum(changes) / len(changes))
 
 
-def compare_scenes(paintings: Path, count: int, out: Path) -> None:
-    results = scenes(paintings, count)
+def compare_scenes(name: str, real: Path, operators: Mapping[str, str], count: int, out: Path) -> None:
+    results = scenes(real, operators, count)
 
     def draw(axes: Any) -> None:
         shown = results[:-1]
         axes.bar([row["operator"] for row in shown], [row["kid"] for row in shown], width=0.5)
-        axes.set(ylabel="kernel distance x 1000", title="Generated scenes and paintings that were not learnt")
+        axes.set(ylabel="kernel distance x 1000", title="Generated scenes and images that were not learnt")
 
-    record("generate-scenes", results, out, draw)
+    record(name, results, out, draw)
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--count", type=int, default=64, help="real images, and generated ones")
     parser.add_argument("--paintings", type=Path, help="folder of real images: compare scenes instead of textures")
+    parser.add_argument("--photos", type=Path, help="the same with photos")
+    parser.add_argument("--start", type=Path, help="weights of the autoencoder that generate:landscape started from")
     options = parser.parse_args()
     if options.paintings:
-        compare_scenes(options.paintings, options.count, options.out)
+        operators = {f"generate:{name}": f"generate:{name} 64x64" for name in ("vaegan", "vae")}
+        compare_scenes("generate-scenes", options.paintings, operators, options.count, options.out)
+        return
+    if options.photos:
+        operators = {"generate:landscape": "generate:landscape 64x64"}
+        if options.start:
+            operators["its autoencoder"] = f"generate:vae 64x64 model='{options.start}'"
+        compare_scenes("generate-landscapes", options.photos, operators, options.count, options.out)
         return
     with TemporaryDirectory() as folder:
         results = [row for name in EXAMPLES for row in compared(name, options.count, Path(folder))]

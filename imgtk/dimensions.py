@@ -34,7 +34,7 @@ class Dimensions(ParamType):
         return sides[0], sides[1]
 
     def describe(self) -> str:
-        return "a width and a height in pixels, such as 512x256"
+        return f"a width and a height in pixels from 1 to {self.maximum}, such as 512x256"
 
     def format(self, value: Any) -> str:
         return f"{value[0]}x{value[1]}"

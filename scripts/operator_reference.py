@@ -80,6 +80,7 @@ ARGUMENTS = {
     "filter:pixelate": "10",
     "generate:glyph": "Hamburg size=128",
     "generate:texture": "400x300 {texture}",
+    "generate:landscape": "128x128 count=9",
     "generate:vae": "128x128 count=9",
     "generate:vaegan": "128x128 count=9",
     "style:any": "{image}",

@@ -23,7 +23,7 @@ def doubled(rows: list[np.ndarray]) -> np.ndarray:
 
 
 def landscapes() -> np.ndarray:
-    return doubled([row("generate:vaegan", first) for first in range(1, 33, COLUMNS)])
+    return doubled([row("generate:landscape", first) for first in range(1, 33, COLUMNS)])
 
 
 def scenes() -> np.ndarray:
@@ -32,8 +32,8 @@ def scenes() -> np.ndarray:
 
 def large() -> np.ndarray:
     rows = [
-        np.concatenate([Pipeline(f"generate:vaegan seed={seed} | {after}")().pixels for seed in (1, 2, 3, 4)], 1)
-        for after in ("upscale:esrgan x4", "stylize-sr:monet")
+        np.concatenate([Pipeline(f"generate:{name} seed={seed} | {after}")().pixels for seed in (4, 10, 13, 26)], 1)
+        for name, after in (("landscape", "upscale:esrgan x4"), ("vaegan", "stylize-sr:monet"))
     ]
     return np.concatenate(rows)
 

@@ -54,25 +54,35 @@ def imgtk_operators() -> list[OpSpec]:
             trainer="imgtk_generate.glyph_trainer:GlyphTrainer",
             weights=("glyph",),
         ),
-        OpSpec(
-            name="generate:vae",
-            impl="imgtk_generate.scene:Scene",
-            summary="Make small, blurred landscapes with a variational autoencoder, or encode an image and vary it.",
-            params=(*SCENE, model("vae")),
-            generates=True,
-            trainer="imgtk_generate.vae_trainer:VAETrainer",
-            weights=("vae",),
+        _scene(
+            "landscape",
+            "Make small landscapes that look like photos, or encode an image and vary it.",
+            "gan_trainer:LandscapeTrainer",
         ),
-        OpSpec(
-            name="generate:vaegan",
-            impl="imgtk_generate.scene:Scene",
-            summary="Make small landscapes like paintings by Claude Monet, or encode an image and vary it.",
-            params=(*SCENE, model("vaegan")),
-            generates=True,
-            trainer="imgtk_generate.vae_trainer:VAEGANTrainer",
-            weights=("vaegan",),
+        _scene(
+            "vae",
+            "Make small, blurred landscapes with a variational autoencoder, or encode an image and vary it.",
+            "vae_trainer:VAETrainer",
+        ),
+        _scene(
+            "vaegan",
+            "Make small landscapes like paintings by Claude Monet, or encode an image and vary it.",
+            "gan_trainer:VAEGANTrainer",
         ),
     ]
+
+
+def _scene(name: str, summary: str, trainer: str) -> OpSpec:
+    """Return the description of an operator that makes scenes, and whose default weights have its own name."""
+    return OpSpec(
+        name=f"generate:{name}",
+        impl="imgtk_generate.scene:Scene",
+        summary=summary,
+        params=(*SCENE, model(name)),
+        generates=True,
+        trainer=f"imgtk_generate.{trainer}",
+        weights=(name,),
+    )
 
 
 @hookimpl

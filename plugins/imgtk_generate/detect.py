@@ -21,11 +21,11 @@ def glyph(state: State) -> tuple[GlyphVAE, State] | None:
 
 
 def scene_vae(state: State) -> tuple[SceneVAE, State] | None:
-    """`SceneVAE`, of any width and size of codes."""
+    """`SceneVAE`, of any width and size of codes, with or without grain."""
     if "moments.weight" not in state or "decoder.mixer.0.weight" not in state:
         return None
     with torch.device("meta"):
-        return SceneVAE(*_shape(state, "decoder.")), state
+        return SceneVAE(*_shape(state, "decoder."), grain="decoder.grain.0.gains.weight" in state), state
 
 
 def scene_vaegan(state: State) -> tuple[SceneVAEGAN, State] | None:

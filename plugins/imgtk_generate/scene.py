@@ -1,4 +1,4 @@
-"""`generate:vae` and `generate:vaegan`: small scenes, from random numbers or of an image."""
+"""`generate:landscape`, `generate:vae` and `generate:vaegan`: small scenes, from random numbers or of an image."""
 
 from __future__ import annotations
 
@@ -113,11 +113,23 @@ class Scene(ImageOp):
         return mixed(found.expand_as(others), others, self.vary)
 
     @cached_property
-    def images(self) -> Tensor:
-        """All images as the network makes them, (N, 3, 64, 64). They are small, and computed one by one on the CPU,
-        so that they are the same on all devices and sheets."""
+    def images(self) -> dict[int, Tensor]:
+        """The images made so far as the network makes them, (1, 3, 64, 64), by their number on the sheet."""
+        return {}
+
+    def made(self, number: int) -> Tensor:
+        """Return one image (1, 3, 64, 64). They are small, and computed one by one on the CPU, so that they are the
+        same on all devices and sheets."""
+        if self.frames > 1:
+            return self._decoded(between(self.codes, frame_number(), self.frames))
+        if number not in self.images:
+            self.images[number] = self._decoded(self.codes[number : number + 1])
+        return self.images[number]
+
+    def _decoded(self, code: Tensor) -> Tensor:
         with torch.inference_mode():
-            return torch.cat([self.scenes.truncated(part, self.truncation) for part in self.codes.split(1)]).clone()
+            image: Tensor = self.scenes.truncated(code, self.truncation)
+        return image.clone()
 
     @cached_property
     def columns(self) -> int:
@@ -134,20 +146,16 @@ class Scene(ImageOp):
 
     def render(self, *inputs: Tensor, window: Window, statistics: Any = None) -> Tensor:
         box = window.output
-        if self.frames > 1:
-            code = between(self.codes, frame_number(), self.frames)
-            with torch.inference_mode():
-                images = self.scenes.truncated(code, self.truncation).clone()
-        else:
-            images = self.images
         output = torch.zeros(1, 3, box.size.height, box.size.width)
-        for number, image in enumerate(images.split(1)):
+        for number in range(1 if self.frames > 1 else len(self.codes)):
             row, column = divmod(number, self.columns)
             left, top = column * self.size.width, row * self.size.height
             part = box.shifted(-left, -top).within(self.size)
             if not part.empty:
                 inner = part.shifted(left - box.left, top - box.top)
-                output[..., inner.top : inner.bottom, inner.left : inner.right] = self._enlarged(image, part)
+                output[..., inner.top : inner.bottom, inner.left : inner.right] = self._enlarged(
+                    self.made(number), part
+                )
         return output.clamp(0, 1).to(self.device, self.dtype)
 
     def _enlarged(self, image: Tensor, part: Box) -> Tensor:

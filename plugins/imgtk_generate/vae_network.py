@@ -55,6 +55,7 @@ class SceneVAE(Autoencoder):
     Args:
         width: channels of the decoder at the full size.
         code: numbers of a code.
+        grain: whether the decoder has grain.
 
     Attributes:
         centre, spread: mean (code,) and a square root of the covariance (code, code) of the codes of the images that
@@ -64,7 +65,7 @@ class SceneVAE(Autoencoder):
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, width: int = 16, code: int = 128) -> None:
+    def __init__(self, width: int = 16, code: int = 128, grain: bool = False) -> None:
         super().__init__()
         self.width, self.code = width, code
         self.register_buffer("centre", torch.zeros(code))
@@ -75,11 +76,11 @@ class SceneVAE(Autoencoder):
         )
         self.features = nn.Linear(channels[-1] * START**2, FEATURES)
         self.moments = nn.Linear(FEATURES, 2 * code)
-        self.decoder = SceneGenerator(width, code)
+        self.decoder = SceneGenerator(width, code, grain)
 
     @property
     def description(self) -> str:
-        return f"SceneVAE, {self.width} channels, codes of {self.code} numbers"
+        return self.decoder.description.replace("SceneGenerator", "SceneVAE")
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = images - 0.5
@@ -92,10 +93,16 @@ class SceneVAE(Autoencoder):
         image: Tensor = self.decoder(codes)
         return image
 
-    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return images decoded from codes that noise (N, code) displaces, and what `encode` returns: for training."""
+    def forward(self, images: Tensor, noise: Tensor, normal: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return images decoded from codes that noise (N, code) displaces, and what `encode` returns: for training.
+
+        Those drawn with standard normal numbers (M, code) follow, if there are any.
+        """
         mean, variance = self.encode(images)
-        return self.decode(mean + noise * (variance / 2).exp()), mean, variance
+        codes = mean + noise * (variance / 2).exp()
+        if normal is not None:
+            codes = torch.cat((codes, self.codes(normal)))
+        return self.decode(codes), mean, variance
 
     def example_inputs(self) -> tuple[Tensor, Tensor]:
         """Return an image and noise: arguments of `forward`, always the same."""

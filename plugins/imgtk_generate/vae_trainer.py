@@ -1,4 +1,4 @@
-"""Trainers of `generate:vae` and `generate:vaegan`."""
+"""The trainer of `generate:vae`, and what all trainers of autoencoders share."""
 
 from __future__ import annotations
 
@@ -12,22 +12,17 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from imgtk.context import NO_CONTEXT, BuildContext
-from imgtk.errors import TrainingError
 from imgtk.metrics import feature_distance, psnr
-from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.losses import perceptual_loss
-from imgtk.training.adversary import Adversary, shifted
+from imgtk.training.adversary import shifted
 from imgtk.training.sheets import beside, stacked
 from imgtk.training.weights import load_init
 from imgtk_generate.scene_trainer import GENERATED, RATED, SHOWN, SceneRecipe, SceneTrainer
 from imgtk_generate.scenes import Scenes
-from imgtk_generate.sight import Sight, SightSettings, enlarged
-from imgtk_generate.vae_network import SceneVAE, SceneVAEGAN
+from imgtk_generate.sight import enlarged
+from imgtk_generate.vae_network import SceneVAE
 
-__all__ = ["VAEGANRecipe", "VAEGANTrainer", "VAERecipe", "VAETrainer"]
-
-SOFT = 2.0
-"""Standard deviation in pixels of the Gaussian below which refined images may differ from decoded ones."""
+__all__ = ["AutoencoderTrainer", "VAERecipe", "VAETrainer"]
 
 
 @dataclass(frozen=True)
@@ -49,29 +44,11 @@ class VAERecipe(SceneRecipe):
     perceptual: float = 0.2
 
 
-@dataclass(frozen=True)
-class VAEGANRecipe(SightSettings, SceneRecipe):
-    """Settings of a generator that refines what an autoencoder decodes.
-
-    Attributes:
-        init: weights of the `SceneVAE`, of `width` and `code`.
-        refining: channels of the refining network.
-        adversarial, perceptual, soft: weights of the losses: of the discriminator, of the distance between features of
-            images and of their refined reconstructions, and of what refining changes in the blurred image.
-    """
-
-    name: str = "vaegan"
-    refining: int = 24
-    adversarial: float = 0.1
-    perceptual: float = 0.1
-    soft: float = 2.0
-
-
 R = TypeVar("R", bound=SceneRecipe)
 
 
 class AutoencoderTrainer(SceneTrainer[R]):
-    """What both trainers share: figures of reconstructions, and of what is drawn."""
+    """What trainers of autoencoders share: figures of reconstructions, and of what is drawn."""
 
     def load_images(self, files: list[Path], device: torch.device) -> Scenes:  # type: ignore[override]
         self.images = super().load_images(files, device)
@@ -138,55 +115,6 @@ class VAETrainer(AutoencoderTrainer[VAERecipe]):
         encoded = [generator.encode(part.to(self.device))[0] for part in everything]  # type: ignore[operator]
         generator.fit(torch.cat(encoded))  # type: ignore[operator]
         return super().validate(generator)
-
-
-class VAEGANTrainer(AutoencoderTrainer[VAEGANRecipe]):
-    """A generator that refines, its adversary, and distances that keep what is shown.
-
-    Raises:
-        TrainingError: there is no `init`, or it does not fit; the discriminator is unknown, or as `Adversary`.
-    """
-
-    recipe_type = VAEGANRecipe
-
-    def __init__(self, recipe: VAEGANRecipe, context: BuildContext = NO_CONTEXT) -> None:
-        super().__init__(recipe, context)
-        if not recipe.init:
-            raise TrainingError("there is no autoencoder to refine", hint="Name its weights: --set init=FILE")
-        network = SceneVAEGAN(recipe.width, recipe.code, recipe.refining)
-        load_init(network.vae, recipe.init, "imgtk_generate", settings="width and code")
-        network.vae.requires_grad_(False)
-        self.network, self.adversary = network, Adversary(recipe)
-        self.sight = Sight(self.features, recipe)
-        self.frozen = (*self.frozen, self.sight)
-        self.networks = {"generator": network, "discriminator": self.sight.build()}
-
-    def trained_part(self, name: str) -> nn.Module:
-        return self.network.refiner if name == "generator" else super().trained_part(name)
-
-    def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        recipe, vae, network = self.recipe, self.network.vae, networks["generator"]
-        original = batch[: (len(batch) + 1) // 2]  # of which reconstructions are refined; the others are drawn
-        with torch.no_grad():
-            codes, _ = vae.encode(original)
-            drawn = vae.codes(self.drawn_codes(batch))[len(original) :]
-            codes = torch.cat((codes, drawn))
-            decoded, grain = vae.decode(codes).float(), self.network.grain(codes)
-        refined = network(decoded, grain).float()
-        discriminator = networks["discriminator"].requires_grad_(False)
-        looking = self.sight.through(discriminator)
-        change = gaussian_blur(refined, SOFT) - gaussian_blur(decoded, SOFT)
-        found = refined[: len(original)]
-        yield (
-            "generator",
-            {
-                "adversarial": recipe.adversarial * self.adversary.generator_loss(looking, refined, batch),
-                "perceptual": recipe.perceptual * perceptual_loss(self.features, found, original),
-                "soft": recipe.soft * change.abs().mean(),
-            },
-        )
-        discriminator.requires_grad_(True)
-        yield "discriminator", self.adversary.discriminator_losses(looking, batch, refined)
 
 
 def divergence(mean: Tensor, variance: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ SMALL = {"features": "8", "blocks": "1", "crop": "64"}
 TARGET = {"target": "images", "crop": "128", "side": "160"}
 TRAINERS: dict[str, dict[str, str]] = {
     "generate:glyph": {"width": "4", "style": "2"},
+    "generate:landscape": {"width": "4", "code": "6"},
     "generate:vae": {"width": "4", "code": "6"},
     "generate:vaegan": {"width": "16", "code": "128", "init": "vae"},
     "inpaint:network": {"widths": "8,12", "blocks": "1,1", "crop": "32", "adversarial": "0.1"},

@@ -1,4 +1,4 @@
-"""`generate:vae` and `generate:vaegan` with tiny random networks."""
+"""`generate:landscape`, `generate:vae` and `generate:vaegan` with tiny random networks."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,14 @@ from safetensors.torch import save_file
 
 from imgtk import Pipeline
 from imgtk.errors import ImgtkError
+from imgtk.geometry import Box, Window
 from imgtk.registry import default
 from imgtk_generate.codes import between
 from imgtk_generate.scene_network import SceneGenerator
 from imgtk_generate.vae_network import SceneVAE, SceneVAEGAN
 
 NETWORKS = {
+    "landscape": lambda: SceneVAE(4, 6, grain=True),
     "vae": lambda: SceneVAE(4, 6),
     "vaegan": lambda: SceneVAEGAN(4, 6, 8),
 }
@@ -76,7 +78,7 @@ def test_codes_of_a_file_take_the_place_of_seeds(files, tmp_path):
     assert make(files, f"latents={tmp_path / 'two.npy'}").shape == (64, 128, 3)
 
 
-@pytest.mark.parametrize("name", ["vae", "vaegan"])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_an_image_is_encoded_and_varied(files, tmp_path, name):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (70, 101, 3), np.uint8)).save(tmp_path / "in.png")
     again, varied, random = (
@@ -115,17 +117,36 @@ def test_every_code_has_its_grain_and_near_ones_have_similar_grain():
     assert (near - one).square().mean() < 0.01 < 0.5 < (other - one).square().mean()
 
 
+def test_grain_puts_details_of_every_image_elsewhere():
+    network = SceneGenerator(4, 32, grain=True)
+    codes = torch.randn(2, 32, generator=torch.Generator().manual_seed(0))
+    assert [grain.side for grain in network.grain] == [8, 16, 32, 64]
+    for grain in network.grain:
+        one, other = grain(codes)
+        near = grain(codes + 0.05 * codes.flip(0))[0]
+        assert (near - one).square().mean() < 0.01 * one.square().mean() < 0.5 * (other - one).square().mean()
+    assert not any(grain(torch.zeros(1, 32)).any() for grain in network.grain)
+
+
+def test_only_images_that_a_tile_shows_are_made(files):
+    scene = default().build("generate:vae", count=1024, model=str(files / "vae.safetensors"))
+    scene.to(torch.device("cpu"), torch.float32)
+    assert scene.render(window=Window(Box(100, 70, 140, 90), scene.output_size())).shape == (1, 3, 20, 40)
+    assert sorted(scene.images) == [33, 34]
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_size_of_network_is_told_from_its_tensors(files, name):
     network = default().build(f"generate:{name}", model=str(files / f"{name}.safetensors")).scenes
-    assert type(network) is type(NETWORKS[name]())
+    wanted = NETWORKS[name]()
+    assert (type(network), network.description) == (type(wanted), wanted.description)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ("0x64", "size: expected a width and a height"),
-        ("1000000x1000000", "size: expected a width and a height"),
+        ("1000000x1000000", "size: expected a width and a height in pixels from 1 to 4096"),
         ("count=0", "count: expected a whole number from 1 to 1024"),
         ("seed=5..3", "seed: expected a seed such as 3"),
         ("seed=1..2000", "seed: expected a seed such as 3"),

@@ -14,15 +14,17 @@ from imgtk.training.run import train
 from imgtk.weights import Card
 from imgtk_generate import scene_trainer, vae_trainer
 from imgtk_generate.augment import augmented
+from imgtk_generate.gan_trainer import LandscapeRecipe, LandscapeTrainer, VAEGANRecipe, VAEGANTrainer
 from imgtk_generate.scenes import Scenes
 from imgtk_generate.vae_network import SceneVAE
-from imgtk_generate.vae_trainer import VAEGANRecipe, VAEGANTrainer, VAERecipe, VAETrainer
+from imgtk_generate.vae_trainer import VAERecipe, VAETrainer
 from tests.training.resuming import trained_and_resumed
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 TINY = {"name": "tiny", "width": 4, "code": 6, "batch": 2, "steps": 4, "held_out": 3, "ema": 0.5}
 TRAINERS = {
+    "landscape": (LandscapeTrainer, LandscapeRecipe),
     "vae": (VAETrainer, VAERecipe),
     "vaegan": (VAEGANTrainer, VAEGANRecipe),
 }
@@ -57,7 +59,7 @@ def few(monkeypatch):
 
 
 def settings(name, vae):
-    extra = {"init": vae, "refining": 8} if name == "vaegan" else {}
+    extra = {"landscape": {"init": vae}, "vaegan": {"init": vae, "refining": 8}}.get(name, {})
     return {key: str(value) for key, value in {**TINY, **extra}.items()}
 
 
@@ -82,6 +84,17 @@ def test_gradients_reach_each_network_in_its_turn(sight, photos, vae):
         for other in trainer.networks:
             touched = [p.grad is not None and bool(p.grad.any()) for p in trainer.trained_part(other).parameters()]
             assert any(touched) == (other == name)
+
+
+def test_a_generator_of_landscapes_starts_as_the_decoder_or_from_nothing(photos, vae):
+    images = Scenes(sorted(photos.glob("[0-9].png")), 64).draw(4, torch.Generator().manual_seed(0))
+    trainer = LandscapeTrainer(LandscapeRecipe(**TINY, init=str(vae)))
+    _, losses = next(trainer.updates(images, trainer.networks))
+    assert set(losses) == {"adversarial", "perceptual", "soft"}
+    assert not any(weight.requires_grad for weight in trainer.network.encoder.parameters())
+    nothing = LandscapeTrainer(LandscapeRecipe(**TINY, reconstructed=0.0))
+    _, losses = next(nothing.updates(images, nothing.networks))
+    assert set(losses) == {"adversarial"}
 
 
 def test_scenes_are_shrunk_and_show_nearly_all_of_an_image(photos):

@@ -105,8 +105,8 @@ def test_without_a_size_it_takes_that_of_the_input(gravel):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("0x64 {}", "size: expected a width and a height in pixels, such as 512x256, got '0x64'"),
-        ("{} 64", "size: expected a width and a height in pixels, such as 512x256, got '64'"),
+        ("0x64 {}", "size: expected a width and a height in pixels from 1 to 1048576, such as 512x256, got '0x64'"),
+        ("{} 64", "size: expected a width and a height in pixels from 1 to 1048576, such as 512x256, got '64'"),
         ("1000000000x64 {}", "got '1000000000x64'"),
         ("1000000x1000000 {}", "need .* are free"),
         ("64x64 {}.missing", "the example cannot be used"),

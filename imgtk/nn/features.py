@@ -15,14 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from imgtk.errors import WeightsError
+from imgtk.nn.border import at_least
 from imgtk.weights.architecture import State
 
 __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "WIDTHS",
     "Features",
+    "Fire",
     "Pooling",
     "compact",
+    "distilled",
     "load_features",
     "recognise",
     "squeezenet",
@@ -38,8 +42,20 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Standard deviations of R, G and B in ImageNet, 0..1, as torchvision has them."""
 
+SMALLEST = 3
+"""Side in pixels of the smallest image that a first convolution without padding takes."""
+
 SQUEEZENET_STYLE = ("conv1", "fire2", "fire3", "fire5", "fire7")
 SQUEEZENET_CONTENT = ("fire3", "fire5")
+WIDTHS = {
+    **{"conv1": 64, "fire2": 128, "fire3": 128, "fire4": 256, "fire5": 256},
+    **{"fire6": 384, "fire7": 384, "fire8": 512, "fire9": 512},
+}
+"""Channels of the layers of SqueezeNet and of our own networks."""
+SQUEEZENET_TAPS = {
+    **{"conv1": 1, "fire2": 3, "fire3": 4, "fire4": 6, "fire5": 7},
+    **{"fire6": 9, "fire7": 10, "fire8": 11, "fire9": 12},
+}
 
 
 class Features(nn.Module):
@@ -78,7 +94,7 @@ class Features(nn.Module):
         """Return the features of images.
 
         Args:
-            x: (N, 3, H, W), RGB, 0..1, not normalised; sides of at least 3 pixels.
+            x: (N, 3, H, W), RGB, 0..1, not normalised. Sides of 1 or 2 pixels are extended.
             layers: names from `taps`; `style_layers` when left out.
 
         Returns:
@@ -89,7 +105,7 @@ class Features(nn.Module):
         """
         wanted = {self.taps[layer]: layer for layer in (self.style_layers if layers is None else layers)}
         found = {}
-        x = (x - self.mean) / self.std
+        x = (at_least(x, SMALLEST) - self.mean) / self.std
         last = max(wanted, default=-1)
         for index, module in enumerate(self.features):
             if index > last:
@@ -118,24 +134,39 @@ class Fire(nn.Module):
         self.expand3x3 = nn.Conv2d(squeeze, expand, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).relu()
+
+    def linear(self, x: Tensor) -> Tensor:
+        """Return what the last ReLU is applied to."""
         x = self.squeeze(x).relu()
-        return torch.cat([self.expand1x1(x), self.expand3x3(x)], 1).relu()
+        return torch.cat([self.expand1x1(x), self.expand3x3(x)], 1)
 
 
 def squeezenet(pooling: Pooling = "max") -> Features:
     """Return SqueezeNet 1.1 without classifier, in torchvision's key layout (`features.0.weight` …), untrained."""
+    layers = [*_squeezenet(pooling, 1), Fire(384, 64, 256), Fire(512, 64, 256)]
+    return Features("squeezenet1_1", nn.Sequential(*layers), SQUEEZENET_TAPS, SQUEEZENET_STYLE, SQUEEZENET_CONTENT)
+
+
+def distilled() -> Features:
+    """Return our own network, untrained: SqueezeNet's layers conv1 to fire7, with twice as many channels where it
+    narrows. A network just as narrow as its teacher gets stuck far from it."""
+    taps = {name: index for name, index in SQUEEZENET_TAPS.items() if name not in ("fire8", "fire9")}
+    layers = nn.Sequential(*_squeezenet("average", 2))
+    return Features("imgtk", layers, taps, SQUEEZENET_STYLE, SQUEEZENET_CONTENT)
+
+
+def _squeezenet(pooling: Pooling, wider: int) -> list[nn.Module]:
+    """Return conv1 to fire7, with `wider` times the usual channels where a fire module narrows."""
 
     def pool() -> nn.Module:
         return nn.MaxPool2d(3, 2, ceil_mode=True) if pooling == "max" else nn.AvgPool2d(2, ceil_mode=True)
 
-    features = nn.Sequential(
-        *(nn.Conv2d(3, 64, 3, 2), nn.ReLU(), pool(), Fire(64, 16, 64), Fire(128, 16, 64)),
-        *(pool(), Fire(128, 32, 128), Fire(256, 32, 128)),
-        *(pool(), Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256)),
-    )
-    names = ("conv1", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
-    taps = dict(zip(names, (1, 3, 4, 6, 7, 9, 10, 11, 12), strict=True))
-    return Features("squeezenet1_1", features, taps, SQUEEZENET_STYLE, SQUEEZENET_CONTENT)
+    return [
+        *(nn.Conv2d(3, 64, 3, 2), nn.ReLU(), pool(), Fire(64, 16 * wider, 64), Fire(128, 16 * wider, 64)),
+        *(pool(), Fire(128, 32 * wider, 128), Fire(256, 32 * wider, 128)),
+        *(pool(), Fire(256, 48 * wider, 192), Fire(384, 48 * wider, 192)),
+    ]
 
 
 VGG_BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -168,11 +199,8 @@ def _conv(channels: int, width: int, kernel: int = 3) -> list[nn.Module]:
 
 
 def compact() -> Features:
-    """Return our own network, untrained: SqueezeNet's layers by name, width and scale, without its strides.
-
-    Strided convolutions and overlapping pools see some pixels more often than others, which leaves a hatch in images
-    optimised through them. Here every convolution has stride 1 and every pool averages 2x2.
-    """
+    """Return the network through which `style:any` looks at a style, untrained: SqueezeNet's layers by name, width and
+    scale, without its strides. Every convolution has stride 1 and every pool averages 2x2."""
     modules: list[nn.Module] = [*_conv(3, 16), nn.AvgPool2d(2, ceil_mode=True), *_conv(16, 64)]
     taps = {"conv1": len(modules) - 1}
     channels = 64
@@ -220,6 +248,7 @@ def recognise(state: State, pooling: Pooling = "max") -> tuple[Features, State] 
     classifier; None where it is none."""
     state = {key: value for key, value in state.items() if key.startswith("features.")}
     builders: list[Callable[[], Features]] = [
+        distilled,
         compact,
         lambda: squeezenet(pooling),
         lambda: vgg("vgg16", pooling),

@@ -30,6 +30,8 @@ SMALLEST = 2 * FRAME + 32
 """Side in pixels of the smallest crop of which enough remains."""
 MEAN_SPREAD = 0.05
 """Squared difference of mean colours that counts as 1."""
+FLAT = 0.003
+"""Covariance below which a style's colours count as equal."""
 SHIFT = 7
 """Largest random shift in pixels: one less than the stride of the deepest features that count."""
 
@@ -64,20 +66,28 @@ class StyleObjective:
         styles: images (1, 3, H, W) of the style, 0..1, at the scale at which strokes are wanted.
         weights: share of each style; only their ratios count.
         scales: number of scales at which the style is compared, at least 2.
+        layers: those of the features whose Gram matrices are compared; their `style_layers` when left out.
     """
 
-    def __init__(self, features: Features, styles: Sequence[Tensor], weights: Sequence[float], scales: int = 2) -> None:
-        self.features = features
+    def __init__(
+        self,
+        features: Features,
+        styles: Sequence[Tensor],
+        weights: Sequence[float],
+        scales: int = 2,
+        layers: Sequence[str] | None = None,
+    ) -> None:
+        self.features, self.layers = features, layers or features.style_layers
         self.targets: list[dict[str, Tensor]] = []
         shares = torch.tensor(weights) / sum(weights)
         images = list(styles)
         with torch.no_grad():
             for _ in range(scales):
-                found = [grams(features(image)) for image in images]
+                found = [grams(features(image, self.layers)) for image in images]
                 self.targets.append(
                     {
                         layer: sum((share * g[layer] for share, g in zip(shares, found, strict=True)), torch.zeros(()))
-                        for layer in features.style_layers
+                        for layer in self.layers
                     }
                 )
                 images = [half(image) for image in images]
@@ -89,7 +99,7 @@ class StyleObjective:
         content_layers = list(reversed(self.features.content_layers))
         for scale, target in enumerate(self.targets):
             compared = content_layers[scale : scale + 1]
-            ours = self.features(x, {*self.features.style_layers, *compared})
+            ours = self.features(x, {*self.layers, *compared})
             style_terms.append(gram_distance(grams({name: ours[name] for name in target}), target))
             for layer in compared:
                 with torch.no_grad():
@@ -104,19 +114,21 @@ class PaletteObjective:
     of features leave too gray.
 
     Args:
-        styles: images (1, 3, H, W), 0..1; their average colours count.
+        styles: images (1, 3, H, W), 0..1, with sides of at least 4 pixels; their average colours count.
+        weights: share of each style; equal by default. Only their ratios count.
     """
 
-    def __init__(self, styles: Sequence[Tensor]) -> None:
+    def __init__(self, styles: Sequence[Tensor], weights: Sequence[float] | None = None) -> None:
         moments = [self._moments(style) for style in styles]
-        self.targets = [torch.stack(values).mean(0) for values in zip(*moments, strict=True)]
+        shares = torch.tensor(weights or [1.0] * len(styles), device=styles[0].device).view(-1, 1, 1, 1)
+        self.targets = [(torch.stack(values) * shares / shares.sum()).sum(0) for values in zip(*moments, strict=True)]
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the distance of a batch (N, 3, H, W), whose moments are averaged: single images may differ."""
         means_and_covariances = [values.mean(0, keepdim=True) for values in self._moments(x)]
         distances = [
             F.mse_loss(ours[:, :, :1], target[:, :, :1]) / MEAN_SPREAD
-            + F.mse_loss(ours[:, :, 1:], target[:, :, 1:]) / target[:, :, 1:].square().mean().clamp_min(1e-8)
+            + F.mse_loss(ours[:, :, 1:], target[:, :, 1:]) / target[:, :, 1:].square().mean().clamp_min(FLAT**2)
             for ours, target in zip(means_and_covariances, self.targets, strict=True)
         ]
         return torch.stack(distances).mean()

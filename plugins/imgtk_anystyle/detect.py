@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from imgtk.weights.architecture import State, conv_shape, count_layers
-from imgtk_anystyle.network import AnyStyleNetwork
+from imgtk_anystyle.network import AnyStyleNetwork, encoder_for
 
 __all__ = ["any_style_network"]
 
@@ -19,5 +19,6 @@ def any_style_network(state: State) -> tuple[nn.Module, State] | None:
     bottleneck = len(state["narrow.weight"])
     if width % 2:
         raise ValueError(f"is {width} channels wide, an odd number")
+    blocks = count_layers(state, r"painter\.network\.residuals\.(\d+)\.")
     with torch.device("meta"):
-        return AnyStyleNetwork(width, count_layers(state, r"painter\.network\.residuals\.(\d+)\."), bottleneck), state
+        return AnyStyleNetwork(width, blocks, bottleneck, encoder_for(state)), state

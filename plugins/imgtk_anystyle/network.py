@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgtk.nn.border import at_least
-from imgtk.nn.features import compact
+from imgtk.nn.features import WIDTHS, Features, compact, distilled
 from imgtk.nn.normalise import OWN, Normalise, NormalisingNetwork, Source, moments, normalised
 from imgtk.painting.network import EPSILON, StyleNetwork
 from imgtk.weights.architecture import State
 
-__all__ = ["AnyStyleNetwork", "Painter", "StyledNetwork"]
+__all__ = ["AnyStyleNetwork", "Painter", "StyledNetwork", "encoder_for"]
 
 LAYERS = ("conv1", "fire3", "fire5")
 """Layers of the features whose statistics tell a style."""
@@ -101,17 +101,16 @@ class AnyStyleNetwork(nn.Module):
     Args:
         width, blocks: see `Painter`.
         bottleneck: numbers between a style's code and the scales and shifts.
+        encoder: looks at the style; see `encoder_for`.
     """
 
-    def __init__(self, width: int = 48, blocks: int = 4, bottleneck: int = 128) -> None:
+    def __init__(
+        self, width: int = 48, blocks: int = 4, bottleneck: int = 128, encoder: Features | None = None
+    ) -> None:
         super().__init__()
         self.width, self.blocks, self.bottleneck = width, blocks, bottleneck
-        self.encoder = compact()
-        last = self.encoder.taps[LAYERS[-1]]
-        self.encoder.features = nn.Sequential(*list(self.encoder.features)[: last + 1])
-        self.encoder.requires_grad_(False)
-        channels = {name: self.encoder.features[self.encoder.taps[name] - 1].out_channels for name in LAYERS}
-        size = 2 * sum(channels.values()) + PALETTE  # type: ignore[arg-type]
+        self.encoder = encoder or encoder_for({})
+        size = 2 * sum(WIDTHS[name] for name in LAYERS) + PALETTE
         self.register_buffer("usual", torch.zeros(size))
         self.register_buffer("spread", torch.ones(size))
         self.painter = Painter(width, blocks)
@@ -168,6 +167,7 @@ class AnyStyleNetwork(nn.Module):
             KeyError, RuntimeError: it is neither, or of another size.
         """
         if "predict.weight" in state:
+            self.encoder = encoder_for(state)
             self.load_state_dict(state)
             return
         network = self.painter.network
@@ -176,6 +176,14 @@ class AnyStyleNetwork(nn.Module):
         scales, shifts = ([state[f"{name}.{which}"].float() for name in names] for which in ("weight", "bias"))
         with torch.no_grad():
             self.predict.bias.copy_(torch.cat([*scales, torch.ones(3), *shifts, torch.zeros(3)]))
+
+
+def encoder_for(state: State) -> Features:
+    """Return the feature network, untrained, that fits the weights of an `AnyStyleNetwork`: without strides for those
+    made with our earlier one. It is frozen, and ends at the last layer that is used."""
+    encoder = compact() if "encoder.features.3.weight" in state else distilled()
+    encoder.features = nn.Sequential(*list(encoder.features)[: encoder.taps[LAYERS[-1]] + 1])
+    return encoder.requires_grad_(False)
 
 
 def split(affine: Tensor, painter: Painter) -> Affine:

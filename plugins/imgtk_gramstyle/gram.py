@@ -14,7 +14,7 @@ from imgtk.device import resolve_dtype
 from imgtk.errors import ReadError
 from imgtk.geometry import Box, Extent, Geometry, Size, Window
 from imgtk.image import Image
-from imgtk.nn.border import at_least
+from imgtk.nn.border import at_least, continued
 from imgtk.nn.colour import luma
 from imgtk.nn.features import load_features
 from imgtk.nn.losses import total_variation
@@ -22,7 +22,7 @@ from imgtk.nn.resample import resample, with_longest_side
 from imgtk.op import Facts, ImageOp
 from imgtk.painting import style_weights
 from imgtk.painting.blend import Blend
-from imgtk.painting.objective import SHIFT, StyleObjective, shift_together
+from imgtk.painting.objective import FRAME, SHIFT, PaletteObjective, StyleObjective, shift_together
 from imgtk.painting.palette import PALETTES
 from imgtk.steps import report_step
 
@@ -55,7 +55,8 @@ class GramStyle(ImageOp):
         size: longest side in pixels at which is painted.
         style_size: longest side of the style images, relative to the painted one: larger gives larger strokes. They
             are not enlarged.
-        style, content, tv: weights of normalised Gram distance, normalised content distance and total variation.
+        style, content, palette, tv: weights of normalised Gram distance, normalised content distance, distance from the
+            style's colours (`PaletteObjective`), and total variation.
         seed: of the random shifts; None for that of `context`.
         backbone: see `load_features`.
         context: of the pipeline that builds the operator.
@@ -80,6 +81,7 @@ class GramStyle(ImageOp):
         style_size: float,
         style: float,
         content: float,
+        palette: float,
         tv: float,
         seed: int | None,
         backbone: str,
@@ -87,10 +89,10 @@ class GramStyle(ImageOp):
         context: BuildContext,
     ) -> None:
         self.image, self.weights = list(image), style_weights("style:gram", image, weights)
-        self.palette = PALETTES.get(keep_colour or "")
-        self.blend = Blend(strength, None if self.palette else keep_colour, mask)
+        self.recoloured = PALETTES.get(keep_colour or "")
+        self.blend = Blend(strength, None if self.recoloured else keep_colour, mask)
         self.steps, self.size, self.style_size = steps, size, style_size
-        self.style, self.content, self.tv = style, content, tv
+        self.style, self.content, self.palette, self.tv = style, content, palette, tv
         self.seed, self.backbone = context.seed if seed is None else seed, backbone
         for path in self.image:
             if not path.is_file():
@@ -126,8 +128,8 @@ class GramStyle(ImageOp):
         height, width = content.shape[2:]
         content = at_least(content, SMALLEST)
         images = self.images
-        if self.palette:
-            images = [self.palette.between(image, content)(image) for image in images]
+        if self.recoloured:
+            images = [self.recoloured.between(image, content)(image) for image in images]
         canvas, done = content, 0
         for longest, steps in schedule(Size(content.shape[3], content.shape[2]), self.steps):
             small = with_longest_side(content, longest)
@@ -138,12 +140,14 @@ class GramStyle(ImageOp):
 
     def _optimised(self, start: Tensor, content: Tensor, images: Sequence[Tensor], steps: range) -> Tensor:
         """Return `start` after the given steps towards the style of `images`, and towards showing what
-        `content` shows."""
+        `content` shows. Both are mirrored at their borders meanwhile: feature networks see a frame there."""
         longest = round(max(content.shape[2:]) * self.style_size)
-        styles = [with_longest_side(image, min(longest, max(image.shape[2:]))) for image in images]
-        objective = StyleObjective(self.features, styles, self.weights)
-        content = content.contiguous(memory_format=torch.channels_last)
-        canvas = start.clone(memory_format=torch.channels_last).requires_grad_()
+        styles = [at_least(with_longest_side(x, min(longest, max(x.shape[2:]))), SMALLEST) for x in images]
+        layers = self.features.style_layers[:-1]  # the deepest one paints whole things: flecks of foam on faces
+        objective = StyleObjective(self.features, styles, self.weights, layers=layers)
+        palette = PaletteObjective(styles, self.weights)
+        around = (FRAME, FRAME, FRAME, FRAME)
+        content, canvas = continued(content, *around), continued(start, *around).requires_grad_()
         optimiser = torch.optim.Adam([canvas], LEARNING_RATE)
         generator = torch.Generator().manual_seed(self.seed)
         fast = resolve_dtype("auto", content.device)
@@ -151,13 +155,14 @@ class GramStyle(ImageOp):
             with torch.autocast(content.device.type, fast, enabled=fast == torch.bfloat16):
                 style, kept = objective(*shift_together([canvas, content], SHIFT, generator))
             loss = self.style * style + self.content * kept + self.tv * total_variation(canvas)
+            loss = loss + self.palette * palette(canvas)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             with torch.no_grad():
                 canvas.clamp_(0, 1)
             report_step(step, self.steps)
-        return canvas.detach()
+        return canvas.detach()[..., FRAME:-FRAME, FRAME:-FRAME]
 
     def summary(self) -> Mapping[str, str]:
         return {"features": self.backbone, "steps": str(self.steps), "style": ", ".join(p.name for p in self.image)}

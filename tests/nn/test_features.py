@@ -5,18 +5,14 @@ import torch
 from safetensors.torch import save_file
 
 from imgtk.errors import WeightsError
-from imgtk.nn.features import compact, load_features, squeezenet, vgg
+from imgtk.nn.features import WIDTHS, compact, distilled, load_features, squeezenet, vgg
 
 BUILDERS = {
     "squeezenet1_1": squeezenet,
     "vgg16": lambda: vgg("vgg16"),
     "vgg19": lambda: vgg("vgg19"),
-    "imgtk": compact,
+    "imgtk": distilled,
 }
-
-
-def first_convolution(name):
-    return {"imgtk": (16, 3, 3, 3)}.get(name, (64, 3, 3, 3))
 
 
 @pytest.fixture
@@ -30,14 +26,14 @@ def squeezenet_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "parameters"),
     # Known sizes of torchvision's networks without their classifiers; ours is what features.toml says.
-    [("squeezenet1_1", 722_496), ("vgg16", 14_714_688), ("vgg19", 20_024_384), ("imgtk", 573_632)],
+    [("squeezenet1_1", 722_496), ("vgg16", 14_714_688), ("vgg19", 20_024_384), ("imgtk", 669_312)],
 )
 def test_size_and_names_are_the_published_ones(name, parameters):
     with torch.device("meta"):
         network = BUILDERS[name]()
     state = network.state_dict()
     assert sum(tensor.numel() for tensor in state.values()) == parameters
-    assert state["features.0.weight"].shape == first_convolution(name)
+    assert state["features.0.weight"].shape == (64, 3, 3, 3)
     assert all(key.startswith("features.") for key in state)
 
 
@@ -113,7 +109,7 @@ def test_only_what_is_asked_for_is_computed(name):
 
 def test_an_unknown_layer_is_a_key_error():
     with pytest.raises(KeyError):
-        compact()(torch.rand(1, 3, 32, 32), ["conv99"])
+        distilled()(torch.rand(1, 3, 32, 32), ["conv99"])
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "vgg16", "imgtk"])
@@ -127,18 +123,20 @@ def test_layers_come_from_shallow_to_deep_with_falling_size(name):
     assert set(features.style_layers) | set(features.content_layers) <= set(features.taps)
 
 
-def test_ours_mimics_squeezenets_channels():
-    x = torch.rand(1, 3, 64, 64)
-    theirs = squeezenet().freeze()(x)
-    assert {k: v.shape[1] for k, v in compact().freeze()(x).items()} == {k: v.shape[1] for k, v in theirs.items()}
+@pytest.mark.parametrize("build", [squeezenet, distilled, compact])
+def test_ours_have_squeezenets_channels(build):
+    network = build().freeze()
+    found = network(torch.rand(1, 3, 64, 64), network.taps)
+    assert {name: x.shape[1] for name, x in found.items()} == {name: WIDTHS[name] for name in network.taps}
 
 
 @pytest.mark.parametrize("side", [1, 2, 7, 33])
-def test_ours_takes_any_size(side):
-    assert all(value.isfinite().all() for value in compact().freeze()(torch.rand(1, 3, side, 1)).values())
+@pytest.mark.parametrize("build", [distilled, compact])
+def test_our_own_take_any_size(build, side):
+    assert all(value.isfinite().all() for value in build().freeze()(torch.rand(1, 3, side, 1)).values())
 
 
-def test_ours_sees_every_pixel_equally():
+def test_the_one_without_strides_sees_every_pixel_equally():
     """No stride and no overlapping pool: a constant gradient at the layers reaches all inner pixels alike."""
     features = compact()
     for module in features.modules():

@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 import torch
 
-from imgtk.nn.features import compact
+from imgtk.nn.features import distilled
 
 
 @pytest.fixture(scope="session")
@@ -27,5 +27,5 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A feature network with random weights."""
     path = tmp_path_factory.mktemp("features") / "features.pth"
     torch.manual_seed(0)
-    torch.save(compact().state_dict(), path)
+    torch.save(distilled().state_dict(), path)
     return path

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from imgtk.nn.features import compact
+from imgtk.nn.features import distilled
 from imgtk.painting.network import StyleNetwork
 
 
@@ -24,7 +24,7 @@ def features_file(tmp_path_factory):
     """Our feature network, random."""
     torch.manual_seed(2)
     path = tmp_path_factory.mktemp("features") / "features.safetensors"
-    save_file(compact().state_dict(), path)
+    save_file(distilled().state_dict(), path)
     return path
 
 

@@ -93,7 +93,7 @@ def test_details_finer_than_the_painting_come_back(gram):
     def details(y):
         return luma(y) - luma(resample(resample(y, Size(64, 48)), Size(256, 192)))
 
-    assert (details(painted) - DETAILS * details(x)).abs().mean() < 0.1 * details(x).abs().mean()
+    assert (details(painted) - DETAILS * details(x)).abs().mean() < 0.2 * details(x).abs().mean()
 
 
 @torch.inference_mode()

@@ -18,7 +18,7 @@ from imgtk.registry import default
 from imgtk.testing import sample_image
 from imgtk.training.run import train
 from imgtk.weights import Card, read_state
-from imgtk_gramstyle.distil import FeatureRecipe, FeatureTrainer
+from imgtk_gramstyle.distil import FeatureRecipe, FeatureTrainer, Stages
 from imgtk_gramstyle.trainer import StyleRecipe, StyleTrainer
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -110,11 +110,29 @@ def test_features_are_distilled(photos, tmp_path):
     save_file(squeezenet().state_dict(), teacher)
     settings = {"teacher": str(teacher), "crop": "32", "batch": "2", "steps": "10", "held_out": "1", "warmup": "1"}
     settings |= {"more": str(photos)}
-    out = tmp_path / "run"
-    weights = train(default().spec("style:gram"), photos, out, overrides=settings, device="cpu", dtype="fp32")
+    out, common = tmp_path / "run", {"overrides": settings, "device": "cpu", "dtype": "fp32"}
+    weights = train(default().spec("style:gram"), photos, out, **common)
     found = losses(out, "generator/error")
     assert found[-1] < found[0]
+    assert len(losses(out, "generator/disturbed")) == 7  # layer by layer for seven tenths of the steps
     assert load_features(weights).name == "imgtk"
+    train(default().spec("style:gram"), photos, tmp_path / "parts", stop_at=8, **common)
+    train(default().spec("style:gram"), photos, tmp_path / "parts", resume=True, **common)
+    assert losses(tmp_path / "parts", "generator/error") == found
+
+
+def test_stages_run_one_by_one_or_as_the_network():
+    torch.manual_seed(0)
+    network = squeezenet("average").freeze()
+    stages, x = Stages(network), torch.rand(2, 3, 40, 33)
+    whole = network(x, network.taps)
+    assert list(stages(x)) == list(whole)
+    assert all(torch.equal(found.relu(), whole[name]) for name, found in stages(x).items())
+    inputs = dict(zip(list(whole)[1:], whole.values(), strict=False))
+    single = stages((x - network.mean) / network.std, inputs)
+    assert all(torch.equal(found.relu(), whole[name]) for name, found in single.items())
+    other = stages((x - network.mean) / network.std, {**inputs, "fire5": 2 * inputs["fire5"]})
+    assert [name for name in whole if not torch.equal(other[name], single[name])] == ["fire5"]
 
 
 def test_teachers_that_do_not_fit(features_file, tmp_path):

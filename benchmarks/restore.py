@@ -140,13 +140,26 @@ def rows(
         yield {**common, "method": name, **scores(restore, degraded, targets)}
 
 
+def in_gray(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+
+
+def of_gray(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield rows whose methods are said to be of gray images."""
+    for row in found:
+        yield {**row, "method": f"{row['method']}, gray"}
+
+
 def noise(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
-    """Yield what takes Gaussian noise away."""
+    """Yield what takes Gaussian noise away, in colour and in gray."""
+    gray = [in_gray(image) for image in targets]
     for sigma in NOISE:
         raw = [noisy(image, sigma, seed) for seed, image in enumerate(targets)]
         told = operator("restore:denoise", strength=sigma)
         ours = {"restore:denoise": operator("restore:denoise")}
         yield from rows("noise", sigma, targets, [to_8_bits(image) for image in raw], filters(sigma), ours)
+        grayish = [to_8_bits(noisy(image[..., :1], sigma, seed)).repeat(3, 2) for seed, image in enumerate(gray)]
+        yield from of_gray(rows("noise", sigma, gray, grayish, filters(sigma), ours))
         common = {"task": "noise", "level": sigma}
         unclipped = {"images": len(targets), "method": f"restore:denoise {sigma}, unclipped"}
         yield {**common, **unclipped, **scores(told, raw, targets)}
@@ -156,7 +169,7 @@ def noise(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
 
 def jpeg(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
     """Yield what takes the artefacts of JPEG away, in colour and in gray."""
-    gray = [cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for image in targets]
+    gray = [in_gray(image) for image in targets]
     for quality in QUALITIES:
         ours = {
             "restore:jpeg": operator("restore:jpeg"),
@@ -165,9 +178,7 @@ def jpeg(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
         written = [_written(image, quality) for image in targets]
         yield from rows("jpeg", quality, targets, written, filters(RINGING), ours)
         written = [_written(image[..., 0], quality).repeat(3, 2) for image in gray]
-        named = {f"{name}, gray": restore for name, restore in ours.items()}
-        for row in rows("jpeg", quality, gray, written, {}, named):
-            yield {**row, "method": "nothing, gray" if row["method"] == "nothing" else row["method"]}
+        yield from of_gray(rows("jpeg", quality, gray, written, {}, ours))
         common = {"task": "jpeg", "level": quality, "images": 29}
         for method, figures in PUBLISHED_JPEG.items():
             found = dict(zip(("psnr_y", "ssim_y"), figures[quality], strict=True))

@@ -12,6 +12,7 @@ from torch.nn.functional import l1_loss
 
 from imgtk.errors import TrainingError
 from imgtk.metrics import psnr_y
+from imgtk.nn.colour import luma
 from imgtk.training.images import CropSampler, load_held_out
 from imgtk.training.processes import on_whole_batch
 from imgtk.training.recipe import Recipe
@@ -21,7 +22,7 @@ from imgtk.training.weights import load_init
 from imgtk_restore.degrade import DEGRADATIONS
 from imgtk_restore.network import CONDITIONS, RestorationNet
 
-__all__ = ["RestoreRecipe", "RestoreTrainer", "sizes"]
+__all__ = ["RestoreRecipe", "RestoreTrainer", "as_gray", "sizes", "some_gray"]
 
 SHOWN = 256
 """Side in pixels of the parts of images in sample sheets."""
@@ -33,6 +34,7 @@ class RestoreRecipe(Recipe):
 
     Attributes:
         degradation: what the network learns to undo, of `imgtk_restore.degrade.DEGRADATIONS`.
+        gray: share of the images that are made gray. What degrades a gray image is the same in all channels.
         widths, blocks: channels and residual blocks at each level of the network, separated by commas.
     """
 
@@ -42,6 +44,7 @@ class RestoreRecipe(Recipe):
     crop: int = 64
     ema: float = 0.99
     degradation: str = "noise"
+    gray: float = 0.0
     widths: str = "40,64,96"
     blocks: str = "2,2,3"
 
@@ -82,8 +85,10 @@ class RestoreTrainer(Trainer[RestoreRecipe]):
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         with torch.no_grad(), torch.autocast(batch.device.type, enabled=False):
-            degraded = on_whole_batch(batch, lambda target: self.degrade(target, torch.default_generator))
-        yield "generator", {"l1": l1_loss(self._restored(networks["generator"], degraded), within(batch, degraded))}
+            target = on_whole_batch(batch, lambda images: some_gray(images, self.recipe.gray))
+            degraded = on_whole_batch(target, lambda images: self.degrade(images, torch.default_generator))
+            degraded = as_gray(degraded, target)
+        yield "generator", {"l1": l1_loss(self._restored(networks["generator"], degraded), within(target, degraded))}
 
     def _restored(self, network: nn.Module, degraded: Tensor) -> Tensor:
         x, condition = degraded.split((3, CONDITIONS), 1)
@@ -119,6 +124,19 @@ def sizes(widths: str, blocks: str) -> tuple[list[int], list[int]]:
     if len(channels) != len(depths):
         raise TrainingError(f"widths are for {len(channels)} levels and blocks for {len(depths)}", hint="Use as many.")
     return channels, depths
+
+
+def some_gray(images: Tensor, share: float) -> Tensor:
+    """Return images (N, 3, H, W), of which a random `share` is gray."""
+    chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < share
+    return torch.where(chosen, luma(images), images)
+
+
+def as_gray(degraded: Tensor, target: Tensor) -> Tensor:
+    """Return degraded images (N, 3 or more, H, W), whose first three channels are equal if those of the target are."""
+    gray = (target == target[:, :1]).flatten(1).all(1).view(-1, 1, 1, 1)
+    colours = torch.where(gray, degraded[:, :1], degraded[:, :3])
+    return torch.cat([colours, degraded[:, 3:]], 1)
 
 
 def within(target: Tensor, degraded: Tensor) -> Tensor:

@@ -54,8 +54,11 @@ def test_it_keeps_every_promise_of_an_operator():
 
 @pytest.mark.parametrize("sigma", [15, 25, 50])
 @pytest.mark.parametrize("told", [False, True])
-def test_it_beats_non_local_means(photo, sigma, told):
-    bad = noisy(photo, sigma)
+@pytest.mark.parametrize("gray", [False, True])
+def test_it_beats_non_local_means(photo, sigma, told, gray):
+    if gray:
+        photo = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, 2)
+    bad = noisy(photo[..., :1], sigma).repeat(3, 2) if gray else noisy(photo, sigma)
     ours = Pipeline(f"restore:denoise {sigma if told else 'auto'}", device="cpu")(bad).pixels
     theirs = cv2.fastNlMeansDenoisingColored(bad, None, 0.8 * sigma, 0.8 * sigma, 7, 21)
     assert quality(ours, photo) > quality(theirs, photo) + 1.5

@@ -9,12 +9,21 @@ from imgtk.errors import TrainingError
 from imgtk.registry import default
 from imgtk.weights import Card
 from imgtk_restore.degrade import BEYOND, DEGRADATIONS, blurred, compressed, dark, disc_kernels, line_kernels, noisy
-from imgtk_restore.trainer import RestoreRecipe, RestoreTrainer
+from imgtk_restore.trainer import RestoreRecipe, RestoreTrainer, as_gray, some_gray
 from tests.training.resuming import trained_and_resumed
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-TINY = {"name": "tiny", "widths": "4,6", "blocks": "1,1", "crop": "16", "batch": "4", "steps": "4", "held_out": "1"}
+TINY = {
+    "name": "tiny",
+    "widths": "4,6",
+    "blocks": "1,1",
+    "crop": "16",
+    "batch": "4",
+    "steps": "4",
+    "held_out": "1",
+    "gray": "0.3",
+}
 
 
 @pytest.mark.parametrize("degradation", DEGRADATIONS)
@@ -42,6 +51,20 @@ def test_it_learns_to_remove_noise():
         optimizer.step()
         course.append(found["l1"].item())
     assert sum(course[-20:]) < 0.8 * sum(course[:20])
+
+
+def test_gray_images_have_the_same_noise_in_all_channels():
+    torch.manual_seed(0)
+    images = torch.rand(400, 3, 8, 8)
+    target = some_gray(images, 0.25)
+    gray = (target == target[:, :1]).flatten(1).all(1)
+    assert 0.15 < gray.float().mean() < 0.35
+    assert torch.equal(target[~gray], images[~gray])
+    degraded = noisy(target, torch.Generator().manual_seed(0))
+    found = as_gray(degraded, target)
+    assert (found[gray, :3] == degraded[gray, :1]).all()
+    assert torch.equal(found[~gray], degraded[~gray])
+    assert torch.equal(found[:, 3:], degraded[:, 3:])
 
 
 def test_the_noise_has_the_level_that_is_told():

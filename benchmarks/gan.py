@@ -45,6 +45,14 @@ class Comparison:
     variants: dict[str, dict[str, str]]
 
 
+COMMON = {
+    "adversarial": "1",
+    "optimizer": "adam",
+    "lr": "1e-3",
+    "discriminator_lr": "1e-3",
+    "ema": "0.95",
+    "warmup": "10",
+}
 SKETCHES = Comparison(
     name="gan",
     operator="translate:sketch2photo",
@@ -60,12 +68,7 @@ SKETCHES = Comparison(
         "pixel": "0.3",
         "colour": "0",
         "perceptual": "0",
-        "adversarial": "1",
-        "optimizer": "adam",
-        "lr": "1e-3",
-        "discriminator_lr": "1e-3",
-        "ema": "0.95",
-        "warmup": "10",
+        **COMMON,
     },
     variants={
         "standard": {"gan": "standard"},
@@ -91,13 +94,8 @@ NOTHING = Comparison(
         "width": "8",
         "code": "64",
         "reconstructed": "0",
-        "adversarial": "1",
         "discriminator_features": "32",
-        "optimizer": "adam",
-        "lr": "1e-3",
-        "discriminator_lr": "1e-3",
-        "ema": "0.95",
-        "warmup": "10",
+        **COMMON,
     },
     variants={
         "lsgan": {**PIXELS, "gan": "lsgan"},

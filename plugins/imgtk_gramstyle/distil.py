@@ -148,10 +148,13 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
         photos = load_held_out(files, 384, 16)
         self.held_out = [photo.to(self.device, memory_format=torch.channels_last) for photo in photos]
 
-    def wanted(self, x: Tensor) -> dict[str, Tensor]:
-        """Return the teacher's features of images (N, 3, H, W), 0..1, of mean square 1."""
+    def wanted(self, x: Tensor, inputs: FeatureMaps | None = None) -> dict[str, Tensor]:
+        """Return the teacher's features of images, or of inputs to its layers (see `Stages`), all of mean square 1."""
+        if inputs:
+            sizes = by_next_layer(self.sizes)
+            inputs = {name: features * sizes[name] for name, features in inputs.items()}
         with torch.no_grad():
-            return {name: found.relu() / self.sizes[name] for name, found in self.teacher(x).items()}
+            return {name: found.relu() / self.sizes[name] for name, found in self.teacher(x, inputs).items()}
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         self.steps += 1
@@ -162,13 +165,10 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
             yield "generator", {"error": difference(student(batch), wanted)}
             return
         pixels = (batch - self.teacher.network.mean) / self.teacher.network.std
-        inputs = dict(zip(list(wanted)[1:], wanted.values(), strict=False))
+        inputs = by_next_layer(wanted)
         odd_pixels, odd_inputs = disturbed(pixels), {name: disturbed(x, positive=True) for name, x in inputs.items()}
-        with torch.no_grad():
-            sizes = dict(zip(list(wanted)[1:], self.sizes.values(), strict=False))
-            theirs = self.teacher(odd_pixels, {name: x * sizes[name] for name, x in odd_inputs.items()})
-            odd_wanted = {name: found.relu() / self.sizes[name] for name, found in theirs.items()}
         found, odd = student(pixels, inputs), student(odd_pixels, odd_inputs)
+        odd_wanted = self.wanted(odd_pixels, odd_inputs)
         yield "generator", {"error": difference(found, wanted), "disturbed": difference(odd, odd_wanted)}
 
     def state(self) -> dict[str, Any]:
@@ -213,6 +213,11 @@ class FeatureTrainer(Trainer[FeatureRecipe]):
     def export(self, generator: nn.Module, folder: Path, trained: str, scores: Mapping[str, float]) -> Path:
         assert isinstance(generator, Stages)
         return super().export(generator.network, folder, trained, scores)
+
+
+def by_next_layer(values: FeatureMaps) -> dict[str, Tensor]:
+    """Return values of layers by the names of the layers that come next; the last one's has none."""
+    return dict(zip(list(values)[1:], values.values(), strict=False))
 
 
 def difference(found: FeatureMaps, wanted: FeatureMaps) -> Tensor:

@@ -88,14 +88,13 @@ class Timestamps:
         with replacing(path) as file:
             file.writelines(lines)
         self._end = sum(map(len, lines[:-1] if times else lines))
-        self._file = path.open("r+b")
+        self._file = path.open("r+b", buffering=0)  # so that a frame is added by one call, which is not left half-way
 
     def add(self, start: Fraction, end: Fraction) -> None:
         """Add a frame, shown from `start` to `end`, in seconds. Raises OSError."""
-        self._file.truncate(self._end)
         self._file.seek(self._end)
         self._file.write(_line(start) + _line(end))
-        self._file.flush()
+        self._file.truncate()
         self._end += len(_line(start))
 
     def close(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -55,6 +57,29 @@ def test_the_file_is_that_of_the_frames_so_far(tmp_path: Path) -> None:
     again.add(Fraction(1, 20), Fraction(3))
     again.close()
     assert path.read_text() == HEAD + "0\n50\n3000\n"
+
+
+def test_a_run_that_is_ended_while_it_adds_a_frame_loses_no_other(tmp_path: Path) -> None:
+    """Whatever has reached the file at each call of the operating system holds all times before."""
+    path, seen = tmp_path / "t.txt", []
+    times = Timestamps(path)
+    times.add(Fraction(0), Fraction(1, 30))
+
+    class Watched(io.FileIO):
+        def write(self, data: Any) -> int:
+            seen.append(read_timestamps(path))
+            return super().write(data)
+
+        def truncate(self, size: int | None = None) -> int:
+            seen.append(read_timestamps(path))
+            return super().truncate(size)
+
+    times.close()
+    times._file = Watched(path, "r+b")
+    for number in range(1, 5):
+        times.add(Fraction(number, 30), Fraction(number + 1, 30))
+    times.close()
+    assert [len(found) for found in seen] == [2, 3, 3, 4, 4, 5, 5, 6]
 
 
 def test_files_of_other_programs(tmp_path: Path) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-__all__ = ["Enlarge"]
+__all__ = ["Enlarge", "doubled", "mirrored"]
 
 GROUPS = 4
+
+
+def mirrored(inputs: int, outputs: int, side: int = 3, stride: int = 1) -> nn.Conv2d:
+    """Return a convolution of (N, inputs, H, W), to (N, outputs, H / stride, W / stride), that sees what is inside
+    mirrored at the border."""
+    return nn.Conv2d(inputs, outputs, side, stride=stride, padding=1, padding_mode="reflect")
 
 
 class Enlarge(nn.Module):
@@ -16,13 +24,15 @@ class Enlarge(nn.Module):
     Args:
         inputs, outputs: channels; `inputs` a multiple of 4.
         mixed: length of the vector.
-        smooth: whether sizes double by interpolation, after the first convolution: less to compute, and no blocks.
+        smooth: whether sizes double by interpolation, after the first convolution: less to compute, and no blocks; and
+            convolutions see what is inside mirrored at the border, not zeros, which leave a darker edge.
     """
 
     def __init__(self, inputs: int, outputs: int, mixed: int, smooth: bool = False) -> None:
         super().__init__()
         self.smooth = smooth
-        self.first, self.second = nn.Conv2d(inputs, outputs, 3, padding=1), nn.Conv2d(outputs, outputs, 3, padding=1)
+        convolution = mirrored if smooth else partial(nn.Conv2d, kernel_size=3, padding=1)
+        self.first, self.second = convolution(inputs, outputs), convolution(outputs, outputs)
         self.skip = nn.Conv2d(inputs, outputs, 1)
         self.norm = nn.GroupNorm(GROUPS, inputs)
         self.style = nn.Linear(mixed, 2 * inputs)
@@ -31,9 +41,17 @@ class Enlarge(nn.Module):
         """Return (N, outputs, 2 H, 2 W) for (N, inputs, H, W) and vectors (N, mixed)."""
         scale, shift = self.style(mixed)[..., None, None].chunk(2, 1)
         styled = relu(self.norm(x) * (1 + scale) + shift)
-        changed = self._doubled(relu(self.first(styled))) if self.smooth else relu(self.first(self._doubled(styled)))
-        y: Tensor = self._doubled(self.skip(x)) + self.second(changed)
+        if self.smooth:
+            y: Tensor = doubled(self.skip(x)) + self.second(doubled(relu(self.first(styled))))
+            return y
+        y = _repeated(self.skip(x)) + self.second(relu(self.first(_repeated(styled))))
         return y
 
-    def _doubled(self, x: Tensor) -> Tensor:
-        return interpolate(x, scale_factor=2.0, mode="bilinear" if self.smooth else "nearest")
+
+def doubled(x: Tensor) -> Tensor:
+    """Return (N, C, H, W) at twice the size, by bilinear interpolation."""
+    return interpolate(x, scale_factor=2.0, mode="bilinear")
+
+
+def _repeated(x: Tensor) -> Tensor:
+    return interpolate(x, scale_factor=2.0, mode="nearest")

@@ -21,11 +21,12 @@ def glyph(state: State) -> tuple[GlyphVAE, State] | None:
 
 
 def scene_vae(state: State) -> tuple[SceneVAE, State] | None:
-    """`SceneVAE`, of any width and size of codes, with or without grain."""
+    """`SceneVAE`, of any width and size of codes, with or without grain and a finer stage."""
     if "moments.weight" not in state or "decoder.mixer.0.weight" not in state:
         return None
     with torch.device("meta"):
-        return SceneVAE(*_shape(state, "decoder."), grain="decoder.grain.0.gains.weight" in state), state
+        grain, finer = ("decoder.grain.0.gains.weight" in state, "decoder.finer.last.weight" in state)
+        return SceneVAE(*_shape(state, "decoder."), grain, finer), state
 
 
 def scene_vaegan(state: State) -> tuple[SceneVAEGAN, State] | None:

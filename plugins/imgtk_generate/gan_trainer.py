@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,6 +16,7 @@ from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.losses import perceptual_loss
 from imgtk.training.adversary import Adversary
 from imgtk.training.weights import load_init
+from imgtk_generate.scene_network import SIDE
 from imgtk_generate.scene_trainer import SceneRecipe
 from imgtk_generate.sight import Sight, SightSettings
 from imgtk_generate.vae_network import SceneVAE, SceneVAEGAN
@@ -22,8 +24,12 @@ from imgtk_generate.vae_trainer import AutoencoderTrainer
 
 __all__ = ["LandscapeRecipe", "LandscapeTrainer", "VAEGANRecipe", "VAEGANTrainer"]
 
-SOFT = 2.0
-"""Standard deviation in pixels of the Gaussian below which images may differ from what they should show."""
+SOFT = SIDE / 2
+"""Side of an image in standard deviations of the Gaussian below which it may differ from what it should show."""
+
+
+LATER = re.compile(r"\.(grain|finer)\.")
+"""Tensors that an autoencoder may lack from which a generator starts."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class GANRecipe(SightSettings, SceneRecipe):
 class LandscapeRecipe(GANRecipe):
     """Settings of a decoder that goes on as the generator of a GAN.
 
-    Without `init` and with `reconstructed=0` it is a GAN from nothing.
+    Without `init` and with `reconstructed=0` it is a GAN from nothing. With `crop=128` it has a finer stage.
 
     Attributes:
         grain: whether the code also mixes noise into the features, see `SceneGenerator`.
@@ -85,8 +91,9 @@ class GANTrainer(AutoencoderTrainer[R]):
         self.frozen = (*self.frozen, self.sight)
 
     def autoencoder(self, network: SceneVAE) -> None:
-        """Load the autoencoder of the recipe into `network`, and freeze it. It may lack grain."""
-        own = {name: value for name, value in network.state_dict().items() if ".grain." in name}
+        """Load the autoencoder of the recipe into `network`, and freeze it. It may lack grain and a finer
+        stage."""
+        own = {name: value for name, value in network.state_dict().items() if LATER.search(name)}
         load_init(
             network,
             self.recipe.init,
@@ -107,7 +114,7 @@ class GANTrainer(AutoencoderTrainer[R]):
         """Yield the losses of both networks.
 
         Args:
-            made: generated images (N, 3, 64, 64), those of the first images' codes before the others.
+            made: generated images (N, 3, side, side), those of the first images' codes before the others.
             shown: what the first of them, blurred, should show.
             batch: real images.
             discriminator: of what `sight` sees.
@@ -119,7 +126,8 @@ class GANTrainer(AutoencoderTrainer[R]):
             distance = perceptual_loss(self.features, made[:count], batch[:count])
             losses["perceptual"] = recipe.perceptual * distance
         if len(shown):
-            change = gaussian_blur(made[: len(shown)], SOFT) - gaussian_blur(shown, SOFT)
+            sigma = made.shape[3] / SOFT
+            change = gaussian_blur(made[: len(shown)], sigma) - gaussian_blur(shown, sigma)
             losses["soft"] = recipe.soft * change.abs().mean()
         yield "generator", losses
         discriminator.requires_grad_(True)
@@ -130,10 +138,11 @@ class LandscapeTrainer(GANTrainer[LandscapeRecipe]):
     """The decoder of an autoencoder, trained on as the generator of a GAN; the encoder stays as it is."""
 
     recipe_type = LandscapeRecipe
+    sides = (SIDE, 2 * SIDE)
 
     def __init__(self, recipe: LandscapeRecipe, context: BuildContext = NO_CONTEXT) -> None:
         super().__init__(recipe, context)
-        self.network = SceneVAE(recipe.width, recipe.code, recipe.grain)
+        self.network = SceneVAE(recipe.width, recipe.code, recipe.grain, finer=recipe.crop > SIDE)
         self.autoencoder(self.network)
         self.network.decoder.requires_grad_(True)
         self.networks = {"generator": self.network, "discriminator": self.sight.build()}

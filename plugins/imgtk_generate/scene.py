@@ -22,7 +22,6 @@ from imgtk.op import Facts, ImageOp
 from imgtk.training.sheets import middle
 from imgtk.weights.architecture import described
 from imgtk_generate.codes import between, check_frames, drawn, load_codes, mixed
-from imgtk_generate.scene_network import SIDE
 from imgtk_generate.vae_network import Autoencoder
 
 __all__ = ["Scene"]
@@ -108,17 +107,17 @@ class Scene(ImageOp):
         if self.image is None:
             return others
         with torch.inference_mode():
-            mean, _ = self.scenes.encode(_middle(self.image))
+            mean, _ = self.scenes.encode(_middle(self.image, self.scenes.side))
             found = self.scenes.normal(mean).clamp(-FARTHEST, FARTHEST)
         return mixed(found.expand_as(others), others, self.vary)
 
     @cached_property
     def images(self) -> dict[int, Tensor]:
-        """The images made so far as the network makes them, (1, 3, 64, 64), by their number on the sheet."""
+        """The images made so far as the network makes them, (1, 3, side, side), by their number on the sheet."""
         return {}
 
     def made(self, number: int) -> Tensor:
-        """Return one image (1, 3, 64, 64). They are small, and computed one by one on the CPU, so that they are the
+        """Return one image (1, 3, side, side). They are small, and computed one by one on the CPU, so that they are the
         same on all devices and sheets."""
         if self.frames > 1:
             return self._decoded(between(self.codes, frame_number(), self.frames))
@@ -159,10 +158,10 @@ class Scene(ImageOp):
         return output.clamp(0, 1).to(self.device, self.dtype)
 
     def _enlarged(self, image: Tensor, part: Box) -> Tensor:
-        """Return `part` of an image (1, 3, 64, 64) that is enlarged, and cut in the middle, to `size`."""
+        """Return `part` of an image (1, 3, H, H) that is enlarged, and cut in the middle, to `size`."""
         side = max(self.size)
         left, top = (side - self.size.width) // 2, (side - self.size.height) // 2
-        square = Size(SIDE, SIDE)
+        square = Size(image.shape[3], image.shape[2])
         window = Window(part.shifted(left, top), Size(side, side), Box.of(square), square)
         return resample(image, Size(side, side), kernel="lanczos", window=window)
 
@@ -173,8 +172,8 @@ class Scene(ImageOp):
         return {"weights": self.model, "network": described(self.scenes), "codes": told}
 
 
-def _middle(path: Path) -> Tensor:
-    """Return the middle square of an image, shrunk to (1, 3, 64, 64), 0..1.
+def _middle(path: Path, side: int) -> Tensor:
+    """Return the middle square of an image, shrunk to (1, 3, side, side), 0..1.
 
     Raises:
         ReadError: it cannot be read.
@@ -183,4 +182,4 @@ def _middle(path: Path) -> Tensor:
         pixels = Image.open(path).tensor()
     except ReadError as error:
         raise ReadError(f"the image cannot be encoded: {error.message}", hint=error.hint) from None
-    return resample(middle(pixels, min(pixels.shape[2:])), Size(SIDE, SIDE), kernel="area")
+    return resample(middle(pixels, min(pixels.shape[2:])), Size(side, side), kernel="area")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -23,8 +23,8 @@ __all__ = ["GENERATED", "RATED", "SHOWN", "SceneRecipe", "SceneTrainer"]
 
 GENERATED = 256
 """Images by which generators are rated."""
-RATED = 2.0
-"""How much larger the figures' feature network sees images."""
+RATED = 2 * SIDE
+"""Side in pixels of images as the figures' feature network sees them."""
 SHOWN = 8
 
 
@@ -53,19 +53,22 @@ class SceneTrainer(PaintingTrainer[R]):
 
     Attributes:
         rating: the feature network of the figures: ours, although the losses may have another.
+        sides: crops that the network can learn.
 
     Raises:
         TrainingError: another size of crops than the network makes.
     """
 
+    sides: ClassVar[tuple[int, ...]] = (SIDE,)
     recipe_type = SceneRecipe
     metric = "kid"
     betas = (0.0, 0.99)  # of Adam, as in most GANs since Gulrajani et al. 2017
 
     def __init__(self, recipe: R, context: BuildContext = NO_CONTEXT) -> None:
         super().__init__(recipe, context)
-        if recipe.crop != SIDE:
-            raise TrainingError(f"the network makes {SIDE} pixels, not crop={recipe.crop}", hint="Leave crop out.")
+        if recipe.crop not in self.sides:
+            possible = " or ".join(map(str, self.sides))
+            raise TrainingError(f"the network makes {possible} pixels, not crop={recipe.crop}", hint="Leave crop out.")
         self.rating = load_features()
         self.frozen = (self.features, self.rating)
 

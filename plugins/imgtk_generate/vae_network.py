@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import interpolate, relu
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, relu
 
+from imgtk_generate.blocks import mirrored
 from imgtk_generate.codes import distribution
 from imgtk_generate.scene_network import SIDE, START, SceneGenerator
 
@@ -24,17 +25,20 @@ class Autoencoder(nn.Module, ABC):
 
     Attributes:
         code: numbers of a code.
+        side: width and height in pixels of the images that it makes.
     """
 
     code: int
+    side: int = SIDE
 
     @abstractmethod
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and logarithm of the variance of the codes, (N, code) each, of images (N, 3, 64, 64), 0..1."""
+        """Return mean and logarithm of the variance of the codes, (N, code) each, of images (N, 3, H, W), 0..1,
+        squares of 64 pixels or a multiple."""
 
     @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
-        """Return images (N, 3, 64, 64), 0..1, of codes (N, code)."""
+        """Return images (N, 3, side, side), 0..1, of codes (N, code)."""
 
     @abstractmethod
     def codes(self, normal: Tensor) -> Tensor:
@@ -55,7 +59,7 @@ class SceneVAE(Autoencoder):
     Args:
         width: channels of the decoder at the full size.
         code: numbers of a code.
-        grain: whether the decoder has grain.
+        grain, finer: whether the decoder has grain, and a finer stage.
 
     Attributes:
         centre, spread: mean (code,) and a square root of the covariance (code, code) of the codes of the images that
@@ -65,7 +69,7 @@ class SceneVAE(Autoencoder):
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, width: int = 16, code: int = 128, grain: bool = False) -> None:
+    def __init__(self, width: int = 16, code: int = 128, grain: bool = False, finer: bool = False) -> None:
         super().__init__()
         self.width, self.code = width, code
         self.register_buffer("centre", torch.zeros(code))
@@ -76,14 +80,15 @@ class SceneVAE(Autoencoder):
         )
         self.features = nn.Linear(channels[-1] * START**2, FEATURES)
         self.moments = nn.Linear(FEATURES, 2 * code)
-        self.decoder = SceneGenerator(width, code, grain)
+        self.decoder = SceneGenerator(width, code, grain, finer)
+        self.side = self.decoder.side
 
     @property
     def description(self) -> str:
         return self.decoder.description.replace("SceneGenerator", "SceneVAE")
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        x = images - 0.5
+        x = adaptive_avg_pool2d(images, SIDE) - 0.5
         for layer in self.encoder:
             x = relu(layer(x))
         mean, variance = self.moments(relu(self.features(x.flatten(1)))).float().chunk(2, 1)
@@ -107,7 +112,8 @@ class SceneVAE(Autoencoder):
     def example_inputs(self) -> tuple[Tensor, Tensor]:
         """Return an image and noise: arguments of `forward`, always the same."""
         generator = Generator().manual_seed(0)
-        return torch.rand(1, 3, SIDE, SIDE, generator=generator), torch.randn(1, self.code, generator=generator)
+        image = torch.rand(1, 3, self.side, self.side, generator=generator)
+        return image, torch.randn(1, self.code, generator=generator)
 
     def fit(self, means: Tensor) -> None:
         """Set where codes are drawn from to the distribution of the means (N, code) of images."""
@@ -181,15 +187,11 @@ class Refiner(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         widths = (features, 2 * features, 3 * features)
-        self.first = nn.Conv2d(4, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(
-            nn.Conv2d(inputs, outputs, 4, stride=2, padding=1) for inputs, outputs in pairwise(widths)
-        )
-        self.middle = nn.Conv2d(widths[2], widths[2], 3, padding=1)
-        self.up = nn.ModuleList(
-            nn.Conv2d(inputs + outputs, outputs, 3, padding=1) for inputs, outputs in pairwise(widths[::-1])
-        )
-        self.last = nn.Conv2d(widths[0], 3, 3, padding=1)
+        self.first = mirrored(4, widths[0])
+        self.down = nn.ModuleList(mirrored(inputs, outputs, 4, stride=2) for inputs, outputs in pairwise(widths))
+        self.middle = mirrored(widths[2], widths[2])
+        self.up = nn.ModuleList(mirrored(inputs + outputs, outputs) for inputs, outputs in pairwise(widths[::-1]))
+        self.last = mirrored(widths[0], 3)
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
         nn.init.zeros_(self.last.bias)

@@ -389,7 +389,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "RestorationNet": lambda: RestorationNet((8, 8), (1, 1)),
     "SRResNet": lambda: SRResNet(8, 2),
     "SRVGGNetCompact": lambda: SRVGGNetCompact(8, 2),
-    "SceneVAE": lambda: SceneVAE(4, 6),
+    "SceneVAE": lambda: SceneVAE(4, 6, grain=True, finer=True),
     "SceneVAEGAN": lambda: SceneVAEGAN(4, 6, 8),
     "SmoothUNet": lambda: SmoothUNet(smooth_widths(4, 3), 2),
     "StyleNetwork": lambda: StyleNetwork(8, 1),

@@ -5,17 +5,20 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from torch.nn.functional import avg_pool2d
 
 from imgtk import Pipeline
 from imgtk.errors import ImgtkError
 from imgtk.geometry import Box, Window
 from imgtk.registry import default
+from imgtk_generate.blocks import mirrored
 from imgtk_generate.codes import between
 from imgtk_generate.scene_network import SceneGenerator
 from imgtk_generate.vae_network import SceneVAE, SceneVAEGAN
 
 NETWORKS = {
     "landscape": lambda: SceneVAE(4, 6, grain=True),
+    "landscape-128": lambda: SceneVAE(4, 6, grain=True, finer=True),
     "vae": lambda: SceneVAE(4, 6),
     "vaegan": lambda: SceneVAEGAN(4, 6, 8),
 }
@@ -33,12 +36,14 @@ def files(tmp_path_factory):
                 if isinstance(part, SceneGenerator):
                     part.last.weight.mul_(20)
                     part.mixer[0].weight.mul_(3)
+                    if part.finer is not None:
+                        part.finer.last.weight.normal_(std=0.1)
         save_file(network.state_dict(), folder / f"{name}.safetensors")
     return folder
 
 
 def make(files, words="", name="vae", **call):
-    pipeline = Pipeline(f"generate:{name} model={files / name}.safetensors {words}", device="cpu")
+    pipeline = Pipeline(f"generate:{name.partition('-')[0]} model={files / name}.safetensors {words}", device="cpu")
     return pipeline(**call).pixels
 
 
@@ -128,6 +133,24 @@ def test_grain_puts_details_of_every_image_elsewhere():
     assert not any(grain(torch.zeros(1, 32)).any() for grain in network.grain)
 
 
+def test_the_finer_stage_starts_with_the_image_enlarged():
+    coarse, finer = SceneGenerator(4, 32, grain=True), SceneGenerator(4, 32, grain=True, finer=True)
+    finer.load_state_dict({**finer.state_dict(), **coarse.state_dict()})
+    codes = torch.randn(2, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        small, large = coarse(codes), finer(codes)
+    assert large.shape == (2, 3, 128, 128)
+    torch.testing.assert_close(avg_pool2d(large, 2), small, atol=0.02, rtol=0)
+    assert (large[..., 0, :] - large[..., 1, :]).abs().max() < 0.05
+
+
+def test_flat_features_give_a_flat_image_without_an_edge():
+    for side in (4, 5):
+        layer = mirrored(3, 2)
+        made = layer(torch.ones(1, 3, side, side))
+        torch.testing.assert_close(made, made[..., :1, :1].expand_as(made))
+
+
 def test_only_images_that_a_tile_shows_are_made(files):
     scene = default().build("generate:vae", count=1024, model=str(files / "vae.safetensors"))
     scene.to(torch.device("cpu"), torch.float32)
@@ -137,7 +160,7 @@ def test_only_images_that_a_tile_shows_are_made(files):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_size_of_network_is_told_from_its_tensors(files, name):
-    network = default().build(f"generate:{name}", model=str(files / f"{name}.safetensors")).scenes
+    network = default().build(f"generate:{name.partition('-')[0]}", model=str(files / f"{name}.safetensors")).scenes
     wanted = NETWORKS[name]()
     assert (type(network), network.description) == (type(wanted), wanted.description)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from imgtk import Pipeline
 from imgtk.errors import TrainingError
@@ -68,6 +69,22 @@ def test_they_are_trained_exported_and_used_and_resumed_exactly(name, photos, va
     weights = trained_and_resumed(default().spec(f"generate:{name}"), photos, tmp_path, settings(name, vae))
     assert "kid" in Card.read(weights.with_suffix(".toml")).scores["validation"]
     assert Pipeline(f"generate:{name} count=2 model={weights}", device="cpu")().pixels.shape == (64, 128, 3)
+
+
+def test_a_finer_stage_is_learnt_from_larger_images(vae, tmp_path):
+    for number in range(5):
+        pixels = np.random.default_rng(number).integers(0, 255, (9, 9, 3), np.uint8)
+        Image.fromarray(pixels).resize((150, 150), Image.Resampling.BICUBIC).save(tmp_path / f"{number}.png")
+    start = {**settings("landscape", vae), "crop": "128"}
+    spec = default().spec("generate:landscape")
+    first = train(spec, tmp_path, tmp_path / "one", overrides=start, device="cpu", dtype="fp32")
+    again = {**start, "init": str(first), "steps": "1"}
+    weights = train(spec, tmp_path, tmp_path / "two", overrides=again, device="cpu", dtype="fp32")
+    assert "finer stage" in Card.read(weights.with_suffix(".toml")).architecture
+    assert load_file(weights)["decoder.finer.last.weight"].any()
+    assert Pipeline(f"generate:landscape 128x128 model={weights}", device="cpu")().pixels.shape == (128, 128, 3)
+    with pytest.raises(TrainingError, match="makes 64 or 128 pixels, not crop=96"):
+        LandscapeTrainer(LandscapeRecipe(crop=96))
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,13 +14,10 @@ from torch import Tensor
 from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Extent, Geometry, Size, Window
-from imgtk.network_op import load_network
 from imgtk.nn.colour import luma
-from imgtk.op import Facts, ImageOp, Planes, in_torch
+from imgtk.op import Facts, ImageOp, Planes
 from imgtk.painting.mask import Mask
-from imgtk.weights.architecture import described
-from imgtk_restore.fill import fill, improver
-from imgtk_restore.fill_network import InpaintNet
+from imgtk_restore.filler import Filler
 
 __all__ = ["ClassicInpaint", "Inpaint", "NetworkInpaint"]
 
@@ -130,39 +125,31 @@ def _widened(plane: np.ndarray) -> np.ndarray:
 
 
 class NetworkInpaint(Inpaint):
-    """Fills by a network, from small to large: see `imgtk_restore.fill`.
+    """Fills by a network.
 
     Args:
-        model: name of shipped weights, or a file.
-        context: of the pipeline that builds the operator.
+        model, context: see `Filler`.
 
     Raises:
-        WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
+        WeightsError: as `Filler`.
     """
 
     def __init__(self, model: str, mask: Path | None, *, context: BuildContext) -> None:
         super().__init__("inpaint:network", mask)
-        self.model, self.architectures = model, context.architectures
-        self.path = context.locate(model, "imgtk_restore")
-
-    @cached_property
-    def filler(self) -> InpaintNet:
-        return load_network(self.path, self.architectures, InpaintNet)
+        self.filler = Filler(model, context)
 
     @property
     def weight_files(self) -> Sequence[Path]:
-        return (self.path,)
+        return self.filler.weight_files
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        self.computing: Any = in_torch(self.filler, device, torch.float32)
+        self.filler.to(device)
 
     def filled(self, x: Tensor, holes: Tensor) -> Tensor:
-        improve = improver(self.computing, self.filler.multiple, self.filler.halo)
-        return fill(x.float(), holes[None, None], improve).clamp(0, 1)
+        return self.filler(x, holes[None, None])
 
     def summary(self) -> Mapping[str, str]:
-        return {**super().summary(), "weights": self.model, "network": described(self.filler)}
+        return {**super().summary(), **self.filler.summary()}
 
     def close(self) -> None:
-        for held in ("filler", "computing"):
-            self.__dict__.pop(held, None)
+        self.filler.close()

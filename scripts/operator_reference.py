@@ -41,6 +41,7 @@ ARGUMENTS = {
     "generate:noise": "200x200 grain=1 colour",
     "mask": "( adjust:threshold otsu ) | background #203040",
     "montage": "( adjust:invert ) ( flip ) ( adjust:sepia ) columns=2 gap=6 colour=white",
+    "outpaint": "60 60 60 60",
     "overlay": "{image} scale=0.25 gravity=south-east margin=12",
     "pad": "440 340 colour=#203040",
     "perspective": "60,40,340,0,400,300,20,250",

@@ -109,6 +109,23 @@ def holes() -> np.ndarray:
     return np.concatenate([np.where(hole[..., None], 128, clean).astype(np.uint8), *filled, clean], 1)
 
 
+def outpainted() -> np.ndarray:
+    """Return rows of a photo on gray, and with its margins by the network alone, and by `outpaint`: one that goes well,
+    and one that cuts an object."""
+    coffee = data.coffee()
+    photos = cv2.resize(coffee, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), coffee[60:260, 180:480]
+    return np.concatenate([_outpainted(photo, 40) for photo in photos])
+
+
+def _outpainted(photo: np.ndarray, width: int) -> np.ndarray:
+    around = ((width, width), (width, width))
+    opaque = np.pad(np.full(photo.shape[:2], 255, np.uint8), around)
+    image = Image(np.pad(photo, (*around, (0, 0)), constant_values=128), opaque)
+    network = Pipeline("inpaint:network")(image).pixels
+    ours = Pipeline(f"outpaint {width} {width} {width} {width}")(photo).pixels
+    return np.concatenate([image.pixels, network, ours], 1)
+
+
 def to_8_bits(x: torch.Tensor) -> np.ndarray:
     return (x[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
@@ -119,6 +136,7 @@ DRAWINGS = {
     "inpaint": scratches,
     "holes": holes,
     "lowlight": lowlight,
+    "outpaint": outpainted,
 }
 
 

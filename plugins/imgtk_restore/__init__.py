@@ -1,16 +1,19 @@
-"""Restoration: noise, JPEG artefacts, blur and darkness removed (`restore:`), missing parts filled in (`inpaint:`).
+"""Restoration: noise, JPEG artefacts, blur and darkness removed (`restore:`), missing parts filled in (`inpaint:`), and
+margins added (`outpaint`).
 
 This module imports no torch.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from imgtk.hookspecs import hookimpl
 from imgtk.op import OpSpec
-from imgtk.params import ImageFile, ImageInput, Number, Param, Weights
+from imgtk.params import ImageFile, ImageInput, Integer, Number, Param, ParamType, Weights
 from imgtk.weights.architecture import Architecture
 
 STRONGEST_NOISE = 60
@@ -34,6 +37,37 @@ class OrAuto(Number):
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [{"const": "auto"}, super().schema()]}
+
+
+@dataclass(frozen=True)
+class Margin(ParamType):
+    """Width of a margin: pixels, or a percentage of the side of the image, whose value is a Fraction.
+
+    >>> Margin().convert("12.5%")
+    Fraction(1, 8)
+    """
+
+    pixels = Integer(0, 999_999)
+
+    def convert(self, value: object) -> int | Fraction:
+        if isinstance(value, Fraction) and value >= 0:
+            return value
+        percentage = re.fullmatch(r"(\d{1,3}(\.\d{1,6})?)%", str(value))
+        if percentage:
+            return Fraction(percentage[1]) / 100
+        try:
+            return self.pixels.convert(value)
+        except ValueError:
+            raise self._fail(value) from None
+
+    def describe(self) -> str:
+        return f"{self.pixels.describe()}, or a percentage such as 10%"
+
+    def format(self, value: int | Fraction) -> str:
+        return str(value) if isinstance(value, int) else f"{float(value * 100):.6f}".rstrip("0").rstrip(".") + "%"
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self.pixels.schema(), {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,6})?%$"}]}
 
 
 def _restorer(method: str, impl: str, summary: str, *level: Param, model: str = "") -> OpSpec:
@@ -133,6 +167,25 @@ def imgtk_operators() -> list[OpSpec]:
             summary="Fill masked parts by a network that continues lines and edges.",
             params=(*_where, Param("model", Weights(), "Name of weights, or a file.", default="inpaint")),
             trainer="imgtk_restore.fill_trainer:InpaintTrainer",
+            weights=("inpaint",),
+        ),
+        OpSpec(
+            name="outpaint",
+            impl="imgtk_restore.outpaint:Outpaint",
+            summary="Add margins that continue the image, by a network and by patches of the image.",
+            params=(
+                *(
+                    Param(side, Margin(), f"What to add {where}: pixels, or a percentage.", positional=True)
+                    for side, where in (
+                        ("left", "on the left"),
+                        ("top", "above"),
+                        ("right", "on the right"),
+                        ("bottom", "below"),
+                    )
+                ),
+                Param("seed", Integer(0), "Seed of what is invented; by default --seed.", default=None),
+                Param("model", Weights(), "Name of weights, or a file.", default="inpaint"),
+            ),
             weights=("inpaint",),
         ),
         _inpainter("telea", "Fill masked parts by Telea's method, for thin and small objects."),

@@ -124,7 +124,7 @@ def files(folder: Path) -> dict[str, Path]:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return a question that starts a hint, "Did you mean …? ", or "" if no name is similar."""
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    near = get_close_matches(name, names, n=1)
     return f"Did you mean {near[0]}? " if near else ""
 
 

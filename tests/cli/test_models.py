@@ -107,3 +107,6 @@ def test_info_shows_the_card(cli: Cli) -> None:
     result = cli("models", "info", "esrgan-x5")
     assert result.exit_code == 1
     assert "Did you mean esrgan-x" in result.stderr
+    result = cli("models", "info", "nothing")
+    assert "Did you mean" not in result.stderr
+    assert "`imgtk models` lists them." in result.stderr

@@ -172,7 +172,7 @@ def imgtk_operators() -> list[OpSpec]:
         OpSpec(
             name="outpaint",
             impl="imgtk_restore.outpaint:Outpaint",
-            summary="Add margins that continue the image, by a network and by patches of the image.",
+            summary="Add margins that continue the image, made of patches of it.",
             params=(
                 *(
                     Param(side, Margin(), f"What to add {where}: pixels, or a percentage.", positional=True)
@@ -184,9 +184,7 @@ def imgtk_operators() -> list[OpSpec]:
                     )
                 ),
                 Param("seed", Integer(0), "Seed of what is invented; by default --seed.", default=None),
-                Param("model", Weights(), "Name of weights, or a file.", default="inpaint"),
             ),
-            weights=("inpaint",),
         ),
         _inpainter("telea", "Fill masked parts by Telea's method, for thin and small objects."),
         _inpainter("ns", "Fill masked parts along lines of equal brightness (Navier-Stokes)."),

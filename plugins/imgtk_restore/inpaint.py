@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,12 +16,15 @@ from torch import Tensor
 from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.geometry import Box, Extent, Geometry, Size, Window
+from imgtk.network_op import load_network
 from imgtk.nn.colour import luma
-from imgtk.op import Facts, ImageOp, Planes
+from imgtk.op import Facts, ImageOp, Planes, in_torch
 from imgtk.painting.mask import Mask
-from imgtk_restore.filler import Filler
+from imgtk.weights.architecture import described
+from imgtk_restore.fill import fill, improver
+from imgtk_restore.fill_network import InpaintNet
 
-__all__ = ["ClassicInpaint", "Inpaint", "NetworkInpaint"]
+__all__ = ["METHODS", "ClassicInpaint", "Inpaint", "NetworkInpaint", "filled_by_opencv"]
 
 MARKED = 0.1
 """Share from which a pixel of a mask is marked: the soft edge of a brush belongs to what was painted over."""
@@ -109,14 +114,14 @@ class ClassicInpaint(Inpaint):
         self.method, self.radius = METHODS[method], radius
 
     def filled(self, x: Tensor, holes: Tensor) -> Tensor:
-        marked = _widened(holes.cpu().numpy().astype(np.uint8))
-        planes = [self._filled(_widened(plane), marked) for plane in x[0].float().cpu().numpy()]
-        return torch.from_numpy(np.stack(planes))[None, :, EDGE:-EDGE, EDGE:-EDGE]
+        return filled_by_opencv(x, holes, self.method, self.radius)
 
-    def _filled(self, plane: np.ndarray, marked: np.ndarray) -> np.ndarray:
-        """Return one channel (H, W), float32, 0..1, filled where `marked` is not 0."""
-        filled: np.ndarray = cv2.inpaint(plane * 255, marked, self.radius, self.method) / 255
-        return filled
+
+def filled_by_opencv(x: Tensor, holes: Tensor, method: int, radius: float) -> Tensor:
+    """Return an image (1, C, H, W), float32, whose holes (H, W) OpenCV filled, by one of `METHODS`."""
+    marked = _widened(holes.cpu().numpy().astype(np.uint8))
+    planes = [cv2.inpaint(_widened(plane) * 255, marked, radius, method) / 255 for plane in x[0].float().cpu().numpy()]
+    return torch.from_numpy(np.stack(planes))[None, :, EDGE:-EDGE, EDGE:-EDGE].to(x.device)
 
 
 def _widened(plane: np.ndarray) -> np.ndarray:
@@ -125,31 +130,39 @@ def _widened(plane: np.ndarray) -> np.ndarray:
 
 
 class NetworkInpaint(Inpaint):
-    """Fills by a network.
+    """Fills by a network, from small to large: see `imgtk_restore.fill`.
 
     Args:
-        model, context: see `Filler`.
+        model: name of shipped weights, or a file.
+        context: of the pipeline that builds the operator.
 
     Raises:
-        WeightsError: as `Filler`.
+        WeightsError: there is no such model; or, when the network is first needed, it cannot be used.
     """
 
     def __init__(self, model: str, mask: Path | None, *, context: BuildContext) -> None:
         super().__init__("inpaint:network", mask)
-        self.filler = Filler(model, context)
+        self.model, self.architectures = model, context.architectures
+        self.path = context.locate(model, "imgtk_restore")
+
+    @cached_property
+    def filler(self) -> InpaintNet:
+        return load_network(self.path, self.architectures, InpaintNet)
 
     @property
     def weight_files(self) -> Sequence[Path]:
-        return self.filler.weight_files
+        return (self.path,)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        self.filler.to(device)
+        self.computing: Any = in_torch(self.filler, device, torch.float32)
 
     def filled(self, x: Tensor, holes: Tensor) -> Tensor:
-        return self.filler(x, holes[None, None])
+        improve = improver(self.computing, self.filler.multiple, self.filler.halo)
+        return fill(x.float(), holes[None, None], improve).clamp(0, 1)
 
     def summary(self) -> Mapping[str, str]:
-        return {**super().summary(), **self.filler.summary()}
+        return {**super().summary(), "weights": self.model, "network": described(self.filler)}
 
     def close(self) -> None:
-        self.filler.close()
+        for held in ("filler", "computing"):
+            self.__dict__.pop(held, None)

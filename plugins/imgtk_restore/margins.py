@@ -1,5 +1,5 @@
-"""Continue an image beyond its border, from small to large: a filling where the margins are narrow, and at each larger
-size detail from patches of the image.
+"""Continue an image beyond its border, from small to large: Telea's filling where the margins are narrow, and at each
+larger size detail from patches of the image.
 
 The method is that of Wexler, Shechtman and Irani 2007, "Space-time completion of video": patches look for others that
 are like them, pixels become means of what was found, and so on. Here patches first compare at half the resolution,
@@ -8,21 +8,22 @@ which the filling already has: otherwise what is smooth would only find what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
 from imgtk.geometry import Box, cut
 from imgtk.steps import report_step
-from imgtk_restore.fill import halved
+from imgtk_restore.fill import halved, smooth
+from imgtk_restore.inpaint import METHODS, filled_by_opencv
 from imgtk_restore.patches import REACH, PatchSearch
 
 __all__ = ["NARROW", "continued"]
 
 NARROW = 16
 """Width in pixels up to which margins are filled at once; wider ones are first filled at half the size."""
+FILLING_RADIUS = 5.0
+"""Pixels around a pixel that count for the first filling."""
 ROUNDS, ROUNDS_AT_FULL_SIZE = 3, 2
 """How often patches are sought and pixels made of them, at each size."""
 RADIUS = 2
@@ -30,17 +31,13 @@ RADIUS = 2
 SHARPNESS = 4
 """Power of weights in the last mean, in which the patch that fits best should count, and others not blur it."""
 
-Fill = Callable[[Tensor, Tensor], Tensor]
-"""Returns an image (1, 3, H, W) with its holes (1, 1, H, W) filled."""
 
-
-def continued(x: Tensor, known: Box, fill: Fill, seed: int) -> Tensor:
-    """Return an image whose margins continue what is known.
+def continued(x: Tensor, known: Box, seed: int) -> Tensor:
+    """Return an image whose margins continue what is known. They are smooth where less than a patch is known.
 
     Args:
         x: (1, 3, H, W), 0..1.
         known: region that stays as it is.
-        fill: gives the first idea of the margins.
         seed: of the search for patches.
     """
     generator = Generator().manual_seed(seed)
@@ -49,9 +46,9 @@ def continued(x: Tensor, known: Box, fill: Fill, seed: int) -> Tensor:
     while levels:
         x, holes, known = levels.pop()
         if moves is None:
-            filled = fill(x, holes)
             if min(known.size) <= 2 * REACH:
-                return filled
+                return smooth(x, holes)
+            filled = filled_by_opencv(x, holes[0, 0], METHODS["telea"], FILLING_RADIUS).clamp(0, 1)
             soft = _doubled(halved(filled, torch.zeros_like(holes))[0], x, "bilinear")
             search = PatchSearch(known, None, x, generator)
             radius = search.near

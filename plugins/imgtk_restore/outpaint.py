@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import floor
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,7 +13,6 @@ from imgtk.context import BuildContext
 from imgtk.errors import ParameterError
 from imgtk.geometry import Affine, Box, Extent, Geometry, Size
 from imgtk.op import Facts, ImageOp, Planes
-from imgtk_restore.filler import Filler
 from imgtk_restore.margins import continued
 
 __all__ = ["Outpaint"]
@@ -32,11 +29,10 @@ class Outpaint(ImageOp):
     Args:
         left, top, right, bottom: widths of the margins, in pixels, or as a share of the side of the image.
         seed: of what is invented; None for that of `context`.
-        model, context: see `Filler`.
+        context: of the pipeline that builds the operator.
 
     Raises:
         ParameterError: no margin is wider than 0.
-        WeightsError: as `Filler`.
     """
 
     geometry = Geometry(extent=Extent.WHOLE)
@@ -48,7 +44,6 @@ class Outpaint(ImageOp):
         right: int | Fraction,
         bottom: int | Fraction,
         seed: int | None,
-        model: str,
         *,
         context: BuildContext,
     ) -> None:
@@ -59,7 +54,6 @@ class Outpaint(ImageOp):
                 hint="Say how much to add on the left, above, on the right and below, such as: outpaint 60 0 60 0",
             )
         self.seed = context.seed if seed is None else seed
-        self.filler = Filler(model, context)
         self.facts = Facts(planes=Planes.ALL, needs_float32=True, seed=self.seed)
 
     def _widths(self, size: Size) -> tuple[int, int, int, int]:
@@ -87,23 +81,10 @@ class Outpaint(ImageOp):
                     hint=f"Add at most half of that, {floor(WIDEST * side)} pixels.",
                 )
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        self.filler.to(device)
-
     def __call__(self, x: Tensor, *others: Tensor) -> Tensor:
         size = Size(x.shape[3], x.shape[2])
         left, top, right, bottom = self._widths(size)
         sides = (left, right, top, bottom)
         known = Box.of(size).shifted(left, top)
-        colours = continued(pad(x[:, :3].float(), sides), known, self.filler, self.seed)
+        colours = continued(pad(x[:, :3].float(), sides), known, self.seed)
         return torch.cat((colours, pad(x[:, 3:], sides, mode="replicate")), 1) if x.shape[1] == 4 else colours
-
-    @property
-    def weight_files(self) -> Sequence[Path]:
-        return self.filler.weight_files
-
-    def summary(self) -> Mapping[str, str]:
-        return self.filler.summary()
-
-    def close(self) -> None:
-        self.filler.close()

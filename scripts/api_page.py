@@ -77,6 +77,7 @@ PUBLIC = {
             "imgtk.nn.initialise",
             "imgtk.nn.interpolation",
             "imgtk.nn.jpeg",
+            "imgtk.nn.lab",
             "imgtk.nn.losses",
         ),
         *("imgtk.nn.noise", "imgtk.nn.normalise", "imgtk.nn.regularity", "imgtk.nn.resample"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from imgtk_transfer.lab import to_lab, to_rgb
+from imgtk.nn.lab import to_lab, to_rgb
 
 __all__ = ["apply", "mapping", "moments"]
 

@@ -1,4 +1,7 @@
-"""CIE L*a*b* of sRGB, white D65, as (…, 3) tensors: L* 0..100, a* and b* about -110..110, zero for grays."""
+"""CIE L*a*b* of sRGB, white D65, as (…, 3) tensors: L* 0..100, a* and b* about -110..110, zero for grays.
+
+Both functions compute in the precision of their argument, also within autocast.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,10 @@ KNEE = 6 / 29
 
 def to_lab(rgb: Tensor) -> Tensor:
     """Return l*a*b* of (…, 3) sRGB, 0..1; values outside continue along the curves, negative ones mirrored."""
-    xyz = from_srgb(rgb) @ XYZ.to(rgb).T
-    root = torch.where(xyz > KNEE**3, xyz.clamp(min=KNEE**3) ** (1 / 3), xyz / (3 * KNEE**2) + 4 / 29)
-    lab = root @ OPPONENT.to(rgb).T
+    with torch.autocast(rgb.device.type, enabled=False):
+        xyz = from_srgb(rgb) @ XYZ.to(rgb).T
+        root = torch.where(xyz > KNEE**3, xyz.clamp(min=KNEE**3) ** (1 / 3), xyz / (3 * KNEE**2) + 4 / 29)
+        lab = root @ OPPONENT.to(rgb).T
     lab[..., 0] -= 16
     return lab
 
@@ -32,6 +36,7 @@ def to_rgb(lab: Tensor) -> Tensor:
     """Return the inverse of `to_lab`; colours that sRGB does not have lie outside 0..1."""
     shifted = lab.clone()
     shifted[..., 0] += 16
-    root = shifted @ OPPONENT.inverse().to(lab).T
-    xyz = torch.where(root > KNEE, root**3, 3 * KNEE**2 * (root - 4 / 29))
-    return to_srgb(xyz @ RGB.to(lab).T)
+    with torch.autocast(lab.device.type, enabled=False):
+        root = shifted @ OPPONENT.inverse().to(lab).T
+        xyz = torch.where(root > KNEE, root**3, 3 * KNEE**2 * (root - 4 / 29))
+        return to_srgb(xyz @ RGB.to(lab).T)

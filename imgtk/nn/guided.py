@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ["guided_filter", "guided_reach"]
+__all__ = ["guided_filter", "guided_lines", "guided_reach"]
 
 
 def guided_reach(radius: int) -> int:
@@ -25,6 +25,21 @@ def guided_filter(guide: np.ndarray, image: np.ndarray, radius: int, epsilon: fl
     Returns:
         an array of that shape. The edge pixels repeat beyond the border.
     """
+    slope, offset = guided_lines(guide, image, radius, epsilon)
+    return slope * guide + offset
+
+
+def guided_lines(guide: np.ndarray, image: np.ndarray, radius: int, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the guided filter makes of its guide: the slope and the offset of a line at each pixel.
+
+    Enlarged, they give an image of the size of a larger guide, with its edges (He and Sun 2015, "Fast guided filter").
+
+    Args:
+        guide, image, radius, epsilon: as those of `guided_filter`.
+
+    Returns:
+        Two arrays of the shape of `image`; `guided_filter` is slope * guide + offset.
+    """
 
     def mean(values: np.ndarray) -> np.ndarray:
         side = 2 * radius + 1
@@ -34,4 +49,4 @@ def guided_filter(guide: np.ndarray, image: np.ndarray, radius: int, epsilon: fl
     variance = mean(guide * guide) - mean_guide * mean_guide
     covariance = mean(guide * image) - mean_guide * mean_image
     slope = covariance / (np.maximum(variance, 0) + epsilon)
-    return mean(slope) * guide + mean(mean_image - slope * mean_guide)
+    return mean(slope), mean(mean_image - slope * mean_guide)

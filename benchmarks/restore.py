@@ -1,4 +1,4 @@
-"""Restoration: noise, JPEG, blur and holes taken away by us and by classic methods, beside published figures.
+"""Restoration: noise, JPEG, blur, holes and missing colours, by us and by classic methods, beside published figures.
 
     python benchmarks/restore.py --data FOLDER --task TASK
 
@@ -10,6 +10,8 @@ of two settings, chosen by PSNR on the same images; non-local means has h = 0.8 
 - jpeg: in colour, as OpenCV writes it, and gray, as papers have it. Their images are others.
 - blur: out of focus or moved, and noise of one step. Richardson-Lucy is told the blur, and the others are not.
 - inpaint: free-form and rectangular holes. Figures are over the whole image.
+- colourise: images without their colours. "mean colour" gives all of an image the mean of its true a* and b*: a tint
+  that knows the answer. Colourfulness (Hasler and Suesstrunk 2003) is relative to that of the truth.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import Tensor
 
 from common import arguments, record
@@ -31,8 +34,10 @@ from imgtk.metrics import feature_distance, psnr, psnr_y, ssim_y
 from imgtk.nn.degradation import blur as convolved
 from imgtk.nn.degradation import kernels
 from imgtk.nn.features import load_features
+from imgtk.nn.lab import to_lab
 from imgtk.registry import default
 from imgtk.training.images import image_files, load_image
+from imgtk_restore.colouring import gray_of, painted
 from imgtk_restore.degrade import disc_kernels, line_kernels
 from imgtk_restore.holes import random_holes
 
@@ -247,7 +252,41 @@ def inpaint(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
             yield {**common, "method": method, **found}
 
 
-TASKS = {"noise": noise, "jpeg": jpeg, "blur": blur, "inpaint": inpaint}
+def colourise(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
+    """Yield what gives gray images colours."""
+    features = load_features()
+    pipeline = Pipeline("restore:colourise", device="cpu")
+    methods: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        "gray": lambda gray, target: gray.expand_as(target),
+        "mean colour": lambda gray, target: painted(gray, _ab(target).mean((2, 3), keepdim=True) + 0 * target[:, 1:]),
+        "restore:colourise": lambda gray, target: tensor(pipeline(to_8_bits(gray[0, 0].numpy() * 255)).pixels),
+    }
+    for method, colour in methods.items():
+        found: dict[str, list[float]] = {"ciede2000": [], "colourfulness": [], "feature_distance": []}
+        for image in targets:
+            target = tensor(image)
+            result = colour(gray_of(target), target).clamp(0, 1)
+            pixels = result[0].permute(1, 2, 0).numpy()
+            found["ciede2000"].append(float(deltaE_ciede2000(rgb2lab(image), rgb2lab(pixels)).mean()))
+            found["colourfulness"].append(_colourfulness(pixels * 255) / _colourfulness(image))
+            found["feature_distance"].append(feature_distance(result, target, features))
+        means = {name: mean(values) for name, values in found.items()}
+        yield {"task": "colourise", "level": "", "images": len(targets), "method": method, **means}
+
+
+def _ab(x: Tensor) -> Tensor:
+    """Return a* and b* (N, 2, H, W) of images (N, 3, H, W)."""
+    return to_lab(x.movedim(1, -1))[..., 1:].movedim(-1, 1)
+
+
+def _colourfulness(image: np.ndarray) -> float:
+    """Return the figure of Hasler and Suesstrunk 2003, "Measuring colourfulness in natural images", section 7."""
+    red, green, blue = image.astype(np.float64).transpose(2, 0, 1)
+    one, other = red - green, (red + green) / 2 - blue
+    return float(np.hypot(one.std(), other.std()) + 0.3 * np.hypot(one.mean(), other.mean()))
+
+
+TASKS = {"noise": noise, "jpeg": jpeg, "blur": blur, "inpaint": inpaint, "colourise": colourise}
 
 
 def main() -> None:
@@ -265,10 +304,11 @@ def main() -> None:
         for name in dict.fromkeys(names.values()):
             shown = [row for row in results if names[row["method"]] == name]
             style = "--" if "published" in name else "-"
-            values = [row["psnr"] if "psnr" in row else row["psnr_y"] for row in shown]
+            values = [next(row[figure] for figure in ("psnr", "psnr_y", "ciede2000") if figure in row) for row in shown]
             axes.plot([str(row["level"]) for row in shown], values, f"o{style}", label=name)
         axes.legend(frameon=False, fontsize=7)
-        axes.set(title=options.task, xlabel="level", ylabel="PSNR, dB")
+        ylabel = "CIEDE2000" if options.task == "colourise" else "PSNR, dB"
+        axes.set(title=options.task, xlabel="level", ylabel=ylabel)
 
     record(f"restore-{options.task}", results, options.out, draw)
 

@@ -29,6 +29,7 @@ BEFORE = {
     "denoise": "filter:noise 0.08 size=0",
     "inpaint": "mask ( generate:colour white | text 'Cat, 2008' colour=black size=50 gravity=center )",
     "restore:auto": "adjust:exposure -3",
+    "restore:colourise": "adjust:grayscale",
     "restore:deblur": "filter:gaussian 1.5",
     "restore:lowlight": "adjust:exposure -3",
     "translate:sketch2photo": "translate:photo2sketch colour=0.4",

@@ -1,6 +1,6 @@
 """Draw the images of docs/restore.md: python scripts/restore_images.py [NAME …]
 
-The cat, the coffee and the astronaut are scikit-image's (CC0). All parts are at 1:1.
+The cat, the coffee, the astronaut and the rocket are scikit-image's (CC0). Parts are at 1:1.
 """
 
 from __future__ import annotations
@@ -126,6 +126,18 @@ def _outpainted(photo: np.ndarray, width: int) -> np.ndarray:
     return np.concatenate([image.pixels, network, ours], 1)
 
 
+def colours() -> np.ndarray:
+    """Return rows of gray, coloured by ours, and the truth, at about half the size."""
+    pipeline = Pipeline("restore:colourise")
+    rows = []
+    for load in (data.coffee, data.astronaut, data.chelsea, data.rocket):
+        height, width = load().shape[:2]
+        clean = cv2.resize(load(), (300, 300 * height // width), interpolation=cv2.INTER_AREA)
+        gray = cv2.cvtColor(clean, cv2.COLOR_RGB2GRAY)
+        rows.append(np.concatenate([gray[..., None].repeat(3, 2), pipeline(gray).pixels, clean], 1))
+    return np.concatenate(rows)
+
+
 def to_8_bits(x: torch.Tensor) -> np.ndarray:
     return (x[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
@@ -137,6 +149,7 @@ DRAWINGS = {
     "holes": holes,
     "lowlight": lowlight,
     "outpaint": outpainted,
+    "colourise": colours,
 }
 
 

@@ -1,5 +1,5 @@
-"""Restoration: noise, JPEG artefacts, blur and darkness removed (`restore:`), missing parts filled in (`inpaint:`), and
-margins added (`outpaint`).
+"""Restoration: noise, JPEG artefacts, blur and darkness removed, gray images coloured (`restore:`), missing parts
+filled in (`inpaint:`), and margins added (`outpaint`).
 
 This module imports no torch.
 """
@@ -148,6 +148,17 @@ def imgtk_operators() -> list[OpSpec]:
             model="denoise",
         ),
         OpSpec(
+            name="restore:colourise",
+            impl="imgtk_restore.colourise:Colourise",
+            summary="Give gray images likely colours.",
+            params=(
+                Param("saturation", Number(0, 4), "Strength of the colours; 0 for none.", default=1.0, positional=True),
+                Param("model", Weights(), "Name of weights, or a file.", default="colourise"),
+            ),
+            trainer="imgtk_restore.colour_trainer:ColouriseTrainer",
+            weights=("colourise",),
+        ),
+        OpSpec(
             name="restore:auto",
             impl="imgtk_restore.auto:Auto",
             summary="Measure noise, JPEG blocks, blur and darkness, and remove what there is.",
@@ -195,5 +206,6 @@ def imgtk_operators() -> list[OpSpec]:
 def imgtk_architectures() -> list[Architecture]:
     return [
         Architecture("RestorationNet", "imgtk_restore.detect:restoration", "imgtk", "restore:denoise"),
+        Architecture("ColouriseNet", "imgtk_restore.detect:colouriser", "imgtk", "restore:colourise"),
         Architecture("InpaintNet", "imgtk_restore.detect:inpainting", "imgtk", "inpaint:network"),
     ]

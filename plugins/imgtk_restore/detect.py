@@ -1,4 +1,4 @@
-"""`RestorationNet` and `InpaintNet` told from the tensors of a checkpoint."""
+"""`RestorationNet`, `InpaintNet` and `ColouriseNet` told from the tensors of a checkpoint."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 import torch
 
 from imgtk.weights.architecture import State, conv_shape, count_layers
+from imgtk_restore.colour_network import ColouriseNet
 from imgtk_restore.fill_network import InpaintNet
 from imgtk_restore.network import RestorationNet
 
-__all__ = ["inpainting", "restoration"]
+__all__ = ["colouriser", "inpainting", "restoration"]
 
 
 def restoration(state: State) -> tuple[RestorationNet, State] | None:
@@ -36,3 +37,11 @@ def inpainting(state: State) -> tuple[InpaintNet, State] | None:
     blocks = [count_layers(state, rf"{re.escape(part)}\.(\d+)\.") for part in (*outer, "inner")]
     with torch.device("meta"):
         return InpaintNet(widths, blocks), state
+
+
+def colouriser(state: State) -> tuple[ColouriseNet, State] | None:
+    """Recognise a `ColouriseNet`, of any width."""
+    if not {"deep.weight", "eighth.weight", "height", "around.0.weight"} <= state.keys():
+        return None
+    with torch.device("meta"):
+        return ColouriseNet(conv_shape(state, "deep.weight")[0]), state

@@ -10,14 +10,16 @@ from imgtk import Image, Pipeline
 from imgtk.metrics import psnr, ssim_y
 from imgtk.nn.colour import from_srgb, to_srgb
 from imgtk.nn.degradation import blur
+from imgtk.nn.lab import to_lab
 from imgtk.registry import default
 from imgtk.testing import check_op
 from imgtk.weights import Card, digest, locate, shipped
+from imgtk_restore.colouring import gray_of
 from imgtk_restore.degrade import disc_kernels, line_kernels
 from imgtk_restore.holes import random_holes
 from imgtk_restore.light import brightened, darkened
 
-NAMES = {"denoise", "jpeg", "deblur", "inpaint"}
+NAMES = {"denoise", "jpeg", "deblur", "inpaint", "colourise"}
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,20 @@ def test_holes_are_filled_better_than_by_telea(photo):
             assert (result[~hole] == photo[~hole]).all()
             scores.append((quality(result, photo), ssim_y(tensor(result), tensor(photo), border=0)))
     assert (np.mean(found["network"], 0) > np.mean(found["telea"], 0)).all()
+
+
+def test_gray_photos_get_likely_colours():
+    """Nearer to the truth than gray is; wood and skin are warm, and the lightness stays."""
+    pipeline = Pipeline("restore:colourise", device="cpu")
+    for load in (skimage.data.coffee, skimage.data.astronaut, skimage.data.chelsea):
+        truth = to_lab(torch.from_numpy(load()).float() / 255)
+        gray = gray_of((torch.from_numpy(load()).float() / 255).movedim(-1, 0)[None])[0, 0]
+        result = pipeline((gray * 255).round().byte().numpy()).pixels
+        found = to_lab(torch.from_numpy(result).float() / 255)
+        error, of_gray = ((truth[..., 1:] - ab).norm(dim=-1).mean() for ab in (found[..., 1:], torch.zeros(2)))
+        assert error < 0.85 * of_gray
+        assert found[..., 1:].mean((0, 1)).min() > 1
+        assert (found[..., 0] - truth[..., 0]).abs().max() < 1.5
 
 
 def test_the_noise_of_dark_images_is_removed(photo):

@@ -52,6 +52,14 @@ class ColouriseNet(nn.Module):
     def description(self) -> str:
         return f"ColouriseNet on imgtk's features, {self.tail.in_channels} channels"
 
+    def example_inputs(self) -> tuple[Tensor, Tensor]:
+        """Return features that `forward` takes, always the same, for checks of its weights."""
+        generator = torch.Generator().manual_seed(0)
+        return (
+            torch.rand(1, WIDTHS[EIGHTH], 8, 12, generator=generator),
+            torch.rand(1, WIDTHS[SIXTEENTH], 4, 6, generator=generator),
+        )
+
     def forward(self, eighth: Tensor, sixteenth: Tensor) -> Tensor:
         """Tell colours.
 

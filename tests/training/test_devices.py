@@ -28,6 +28,7 @@ TRAINERS: dict[str, dict[str, str]] = {
     "generate:vae": {"width": "4", "code": "6"},
     "generate:vaegan": {"width": "16", "code": "128", "init": "vae"},
     "inpaint:network": {"widths": "8,12", "blocks": "1,1", "crop": "32", "adversarial": "0.1"},
+    "restore:colourise": {"width": "4", "crop": "32", "side": "64"},
     "restore:denoise": {"widths": "4,8", "blocks": "1,1"},
     "restore:jpeg": {"widths": "4,8", "blocks": "1,1", "degradation": "jpeg"},
     "style:any": {"styles": "images", "crop": "128", "width": "8", "blocks": "1"},

@@ -31,6 +31,7 @@ from imgtk_generate.glyph_network import GlyphVAE
 from imgtk_generate.vae_network import SceneVAE, SceneVAEGAN
 from imgtk_gramstyle.transformer import TransformerNet
 from imgtk_pix2pix.network import SmoothUNet, TransposedUNet, published_widths, smooth_widths
+from imgtk_restore.colour_network import ColouriseNet
 from imgtk_restore.fill_network import InpaintNet
 from imgtk_restore.network import RestorationNet
 from imgtk_srgan.network import MSRResNet, SRResNet
@@ -378,6 +379,7 @@ def test_bad_names_are_refused_before_anything_is_asked(public: PublicModel, sto
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "AnyStyleNetwork": lambda: AnyStyleNetwork(8, 1, 4),
+    "ColouriseNet": lambda: ColouriseNet(8),
     "Features": squeezenet,
     "GlyphVAE": lambda: GlyphVAE(8, 4),
     "InpaintNet": lambda: InpaintNet((8, 12), (1, 1)),

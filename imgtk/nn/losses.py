@@ -10,7 +10,6 @@ from torch import Tensor
 
 __all__ = [
     "FeatureMaps",
-    "artefacts",
     "content_distance",
     "gram",
     "gram_distance",
@@ -122,25 +121,6 @@ def spectral_distance(output: Tensor, target: Tensor) -> Tensor:
     frequency."""
     difference = torch.fft.rfft2(output.float()) - torch.fft.rfft2(target.float())
     return difference.abs().mean() / (output.shape[2] * output.shape[3]) ** 0.5
-
-
-def artefacts(output: Tensor, averaged: Tensor, target: Tensor, window: int = 7) -> Tensor:
-    """Return where a GAN's output is likely an artefact rather than texture, (N, 1, H, W), without a gradient: how much
-    its error varies within a window, times the fifth root of how much it varies within the image, and 0 where the
-    output is nearer the target than that of the averaged network, whose artefacts are fewer (Liang et al. 2022,
-    "Details or artifacts", equations 2 to 5).
-
-    Args:
-        output: (N, C, H, W).
-        averaged: the output of the network with averaged weights.
-        target: what both should be.
-        window: side of the window in pixels, odd.
-    """
-    error, steady = ((target - x.detach()).float().abs().sum(1, keepdim=True) for x in (output, averaged))
-    padded = F.pad(error, [window // 2] * 4, mode="reflect")
-    local = F.avg_pool2d(padded.square(), window, 1) - F.avg_pool2d(padded, window, 1).square()
-    likely = local.clamp_min(0) * error.var((1, 2, 3), keepdim=True) ** 0.2
-    return likely.where(error >= steady, 0)
 
 
 def total_variation(x: Tensor) -> Tensor:

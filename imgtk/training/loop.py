@@ -64,7 +64,6 @@ class Loop:
         self.averaged = AveragedModel(
             trainer.networks["generator"], multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
         )
-        trainer.averaged = self.averaged.module
         self.data = torch.Generator().manual_seed(self.recipe.seed)
         self.step = 0
         self.seconds = 0.0

@@ -43,8 +43,6 @@ class Trainer(ABC, Generic[R]):
         networks: what is trained, by name; "generator" is the one that is averaged (EMA), validated and exported.
         frozen: networks that the losses use and that are not trained: feature networks, teachers.
         device: where the run computes; the loop sets it.
-        averaged: the moving average of the generator's weights (EMA), for losses that compare with it; the loop sets
-            it. None before a run.
     """
 
     recipe_type: ClassVar[type[Recipe]] = Recipe
@@ -53,7 +51,6 @@ class Trainer(ABC, Generic[R]):
     betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
     networks: dict[str, nn.Module]
     frozen: Sequence[nn.Module] = ()
-    averaged: nn.Module | None = None
 
     def __init__(self, recipe: R, context: BuildContext = NO_CONTEXT) -> None:
         self.recipe, self.context = recipe, context

@@ -22,7 +22,7 @@ from imgtk.metrics import feature_distance, psnr_y
 from imgtk.nn.degradation import classic
 from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
-from imgtk.nn.losses import artefacts, perceptual_loss, spectral_distance
+from imgtk.nn.losses import perceptual_loss, spectral_distance
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.images import CropSampler, held_out_tensor, load_image
 from imgtk.training.processes import on_whole_batch
@@ -93,9 +93,6 @@ class GANSettings(AdversarySettings):
     Attributes:
         pixel, colour, perceptual, adversarial: weights of the losses; colour is L1 between the averages of blocks as
             large as the scale (at least 4 pixels), which keeps the information of the input.
-        artefacts: weight of L1 where `imgtk.nn.losses.artefacts` finds that the adversarial loss has drawn a pattern
-            that is none of the image (Liang et al. 2022; 1 there, beside pixel=0.01 and adversarial=0.005). It takes a
-            further pass through the network.
         gan: the loss; "relativistic" is ESRGAN's, "standard" SRGAN's.
         backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
         discriminator: "unet", which rates each pixel, is steadier in short runs and always has spectral normalisation,
@@ -107,7 +104,6 @@ class GANSettings(AdversarySettings):
     colour: float = 4.0
     perceptual: float = 1.0
     adversarial: float = 0.1
-    artefacts: float = 0.0
     gan: str = "relativistic"
     backbone: str = "imgtk"
     discriminator: str = "unet"
@@ -258,18 +254,15 @@ class GANTrainer(FidelityTrainer[R]):
         output, block = networks["generator"](inputs), max(SMALLEST_BLOCK, self.recipe.scale)
 
         discriminator.requires_grad_(False)
-        losses = {
-            "pixel": settings.pixel * l1_loss(output, batch),
-            "colour": settings.colour * l1_loss(avg_pool2d(output, block), avg_pool2d(batch, block)),
-            "perceptual": settings.perceptual * perceptual_loss(self.features, output, batch),
-            "adversarial": settings.adversarial * self.adversary.generator_loss(discriminator, output, batch),
-        }
-        if settings.artefacts:
-            assert self.averaged is not None
-            with torch.no_grad():
-                where = artefacts(output, self.averaged.eval()(inputs), batch)
-            losses["artefacts"] = settings.artefacts * (where * (output - batch).abs()).mean()
-        yield "generator", losses
+        yield (
+            "generator",
+            {
+                "pixel": settings.pixel * l1_loss(output, batch),
+                "colour": settings.colour * l1_loss(avg_pool2d(output, block), avg_pool2d(batch, block)),
+                "perceptual": settings.perceptual * perceptual_loss(self.features, output, batch),
+                "adversarial": settings.adversarial * self.adversary.generator_loss(discriminator, output, batch),
+            },
+        )
         discriminator.requires_grad_(True)
         yield "discriminator", self.adversary.discriminator_losses(discriminator, batch, output)
 

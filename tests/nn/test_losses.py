@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from imgtk.nn.losses import artefacts, content_distance, gram, gram_distance, grams, grid, total_variation
+from imgtk.nn.losses import content_distance, gram, gram_distance, grams, grid, total_variation
 
 
 def test_gram_is_the_definition():
@@ -61,22 +61,6 @@ def test_total_variation():
     ramp = torch.arange(8.0).expand(1, 3, 6, 8)
     torch.testing.assert_close(total_variation(ramp), torch.tensor(1.0))
     torch.testing.assert_close(total_variation(ramp.transpose(2, 3)), torch.tensor(1.0))
-
-
-def test_artefacts_are_where_the_error_varies_and_the_average_is_nearer():
-    target = torch.rand(1, 3, 48, 48)
-    averaged = target + 0.02 * torch.randn(1, 3, 48, 48)
-    output = averaged.clone()
-    output[..., :16, 24:] += 0.3 * (-1) ** torch.arange(24)  # a comb in the upper right
-    averaged[..., 32:, :] += 0.3  # the average is farther from the target at the bottom
-    found = artefacts(output.requires_grad_(), averaged, target)
-    assert found.shape == (1, 1, 48, 48)
-    assert not found.requires_grad
-    comb = found[..., :16, 24:].mean()
-    assert comb > 20 * found[..., :16, :16].mean() > 0
-    assert (found[..., 32:, :] == 0).float().mean() > 0.9
-    assert artefacts(target, target, target).max() == 0  # what is right is none, in the smallest images too
-    assert artefacts(target[..., :4, :4], target[..., :4, :4], target[..., :4, :4]).isfinite().all()
 
 
 def test_a_grid_is_seen_in_any_image_and_none_where_there_is_none():

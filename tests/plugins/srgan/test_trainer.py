@@ -42,22 +42,6 @@ def test_training_gives_weights_that_the_operator_loads(
     assert built(torch.rand(1, 3, 9, 7)).shape[2:] == (36, 28)
 
 
-def test_artefacts_are_a_further_loss(data: Path, gan: dict[str, str], tmp_path: Path) -> None:
-    settings = {**TINY, **gan, "artefacts": "100"}
-    for folder, steps in (("whole", None), ("parts", 2), ("parts", None)):
-        resume = folder == "parts" and steps is None
-        train(
-            default().spec("upscale:srgan"), data, tmp_path / folder, overrides=settings, device="cpu", dtype="fp32",
-            resume=resume, stop_at=steps,
-        )  # fmt: skip
-    rows = [(tmp_path / folder / "log.csv").read_text().splitlines() for folder in ("whole", "parts")]
-    whole, parts = ([row for row in table if "seconds" not in row] for table in rows)
-    assert parts == whole
-    found = [float(row.rsplit(",", 1)[1]) for row in whole if "generator/artefacts" in row]
-    assert len(found) == 3
-    assert min(found) >= 0 < max(found)
-
-
 def test_the_recipe_names_the_network() -> None:
     assert isinstance(SRResNetRecipe(features=4, blocks=1).network(), MSRResNet)
     paper = SRResNetRecipe(features=4, blocks=1, variant="paper").network()

@@ -61,7 +61,7 @@ def scenes(real: Path, operators: Mapping[str, str], count: int) -> list[dict[st
         operators: calls of the operators, by what they are called in the results.
         count: images of each.
     """
-    pipelines = {**operators, "generate:noise": "generate:noise 64x64"}
+    pipelines = {**operators, "generate:noise": "generate:noise 128x128"}
     report = run(sorted(real.iterdir()), list(pipelines.values()), count, load_features())
     rows = [{"operator": name, **report.rows[text]} for name, text in pipelines.items()]
     for row, call in zip(rows, operators.values(), strict=False):
@@ -96,13 +96,13 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="weights of the autoencoder that generate:landscape started from")
     options = parser.parse_args()
     if options.paintings:
-        operators = {f"generate:{name}": f"generate:{name} 64x64" for name in ("vaegan", "vae")}
+        operators = {f"generate:{name}": f"generate:{name} 128x128" for name in ("vaegan", "vae")}
         compare_scenes("generate-scenes", options.paintings, operators, options.count, options.out)
         return
     if options.photos:
-        operators = {"generate:landscape": "generate:landscape 64x64"}
+        operators = {"generate:landscape": "generate:landscape 128x128"}
         if options.start:
-            operators["its autoencoder"] = f"generate:vae 64x64 model='{options.start}'"
+            operators["its autoencoder"] = f"generate:vae 128x128 model='{options.start}'"
         compare_scenes("generate-landscapes", options.photos, operators, options.count, options.out)
         return
     with TemporaryDirectory() as folder:

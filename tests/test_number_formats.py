@@ -32,6 +32,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "crop": {"width": 10, "height": 8},
     "extend": {"margin": 3},
     "fit": {"width": 20, "height": 10},
+    "outpaint": {"left": 4, "top": 0, "right": 0, "bottom": 3},
     "pad": {"width": 60, "height": 60},
     "perspective": {"corners": "1,1,30,2,29,25,3,28"},
     "rotate": {"degrees": 10},

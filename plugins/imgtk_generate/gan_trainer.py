@@ -16,6 +16,7 @@ from imgtk.nn.blur import gaussian_blur
 from imgtk.nn.losses import perceptual_loss
 from imgtk.training.adversary import Adversary
 from imgtk.training.weights import load_init
+from imgtk_generate.blocks import doubled
 from imgtk_generate.scene_network import SIDE
 from imgtk_generate.scene_trainer import SceneRecipe
 from imgtk_generate.sight import Sight, SightSettings
@@ -72,6 +73,7 @@ class VAEGANRecipe(GANRecipe):
     """
 
     name: str = "vaegan"
+    crop: int = 2 * SIDE
     refining: int = 24
 
 
@@ -135,7 +137,8 @@ class GANTrainer(AutoencoderTrainer[R]):
 
 
 class LandscapeTrainer(GANTrainer[LandscapeRecipe]):
-    """The decoder of an autoencoder, trained on as the generator of a GAN; the encoder stays as it is."""
+    """The decoder of an autoencoder, trained on as the generator of a GAN, or only its finer stage, if it has one; the
+    encoder stays as it is."""
 
     recipe_type = LandscapeRecipe
     sides = (SIDE, 2 * SIDE)
@@ -144,11 +147,12 @@ class LandscapeTrainer(GANTrainer[LandscapeRecipe]):
         super().__init__(recipe, context)
         self.network = SceneVAE(recipe.width, recipe.code, recipe.grain, finer=recipe.crop > SIDE)
         self.autoencoder(self.network)
-        self.network.decoder.requires_grad_(True)
+        self.learner = self.network.decoder.finer or self.network.decoder
+        self.learner.requires_grad_(True)
         self.networks = {"generator": self.network, "discriminator": self.sight.build()}
 
     def trained_part(self, name: str) -> nn.Module:
-        return self.network.decoder if name == "generator" else super().trained_part(name)
+        return self.learner if name == "generator" else super().trained_part(name)
 
     def updates(self, batch: Tensor, networks: Mapping[str, nn.Module]) -> Iterator[tuple[str, dict[str, Tensor]]]:
         original, normal = self.halves(batch)
@@ -164,6 +168,7 @@ class VAEGANTrainer(GANTrainer[VAEGANRecipe]):
     """
 
     recipe_type = VAEGANRecipe
+    sides = (2 * SIDE,)
 
     def __init__(self, recipe: VAEGANRecipe, context: BuildContext = NO_CONTEXT) -> None:
         super().__init__(recipe, context)
@@ -181,6 +186,6 @@ class VAEGANTrainer(GANTrainer[VAEGANRecipe]):
         vae = self.network.vae
         with torch.no_grad():
             codes = torch.cat((vae.encode(original)[0], vae.codes(normal)))
-            decoded, grain = vae.decode(codes).float(), self.network.grain(codes)
+            decoded, grain = doubled(vae.decode(codes).float()), self.network.grain(codes)
         refined = networks["generator"](decoded, grain).float()
         yield from self.rivals(refined, decoded, batch, networks["discriminator"])

@@ -58,7 +58,7 @@ class Seeds(ParamType):
 
 
 SCENE = (
-    Param("size", Dimensions(4096), "Width and height of each image.", default=(64, 64), positional=True),
+    Param("size", Dimensions(4096), "Width and height of each image.", default=(128, 128), positional=True),
     Param("seed", Seeds(), "Chooses the image; 1..8 makes eight. By default --seed.", default=None),
     Param("count", Integer(1, 1024), "Images on a sheet: of this seed and the next ones.", default=None),
     Param("truncation", Number(0, 2), "How unusual images are: 0 is the mean of all.", default=1.0),

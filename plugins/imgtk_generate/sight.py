@@ -20,9 +20,9 @@ __all__ = ["Sight", "SightSettings", "enlarged"]
 
 LAYERS = {"squeezenet1_1": ("fire3", "fire5", "fire9"), "imgtk": ("fire3", "fire5", "fire7")}
 """What discriminators look at, by feature network; of others their `style_layers`."""
-SEEN = 96
-"""Side in pixels to which images are enlarged, if they are smaller, for discriminators: feature networks know larger
-ones, and take longer for them."""
+ENLARGED = 1.5
+"""How much larger discriminators see images: feature networks know larger ones, and hardly see a checkerboard, as their
+first layer skips pixels; but they take longer for them."""
 FOLD = 2
 """Side of the squares of pixels that become channels of what discriminators see beside features."""
 DISCRIMINATORS = ("features", "pixels")
@@ -77,7 +77,7 @@ class Sight(nn.Module):
         images = augmented(images) if self.settings.augment else images
         if self.settings.discriminator == "pixels":
             return images
-        found = list(self.features(shifted(enlarged(images, SEEN)), self.layers).values())
+        found = list(self.features(shifted(enlarged(images, round(ENLARGED * images.shape[2]))), self.layers).values())
         return [pixel_unshuffle(images, FOLD), *(self.projection(found) if self.projection else found)]
 
     def build(self) -> nn.Module:

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, relu
 
-from imgtk_generate.blocks import mirrored
+from imgtk_generate.blocks import doubled, mirrored
 from imgtk_generate.codes import distribution
 from imgtk_generate.scene_network import SIDE, START, SceneGenerator
 
@@ -129,7 +129,7 @@ class SceneVAE(Autoencoder):
 
 
 class SceneVAEGAN(Autoencoder):
-    """A `SceneVAE`, and a generator that refines what it decodes, trained as that of a GAN.
+    """A `SceneVAE`, and a generator that refines at twice the size what it decodes, trained as that of a GAN.
 
     The codes also mix fixed patterns of noise into the grain that the generator sees, so that every code has details of
     its own, and near ones have similar details.
@@ -143,10 +143,10 @@ class SceneVAEGAN(Autoencoder):
 
     def __init__(self, width: int = 16, code: int = 128, features: int = 24) -> None:
         super().__init__()
-        self.code, self.refining = code, features
+        self.code, self.side, self.refining = code, 2 * SIDE, features
         self.vae = SceneVAE(width, code)
         self.refiner = Refiner(features)
-        patterns = torch.randn(code, SIDE**2, generator=Generator().manual_seed(0), device="cpu")
+        patterns = torch.randn(code, self.side**2, generator=Generator().manual_seed(0), device="cpu")
         self.register_buffer("patterns", patterns, persistent=False)
 
     @property
@@ -154,22 +154,23 @@ class SceneVAEGAN(Autoencoder):
         return f"SceneVAEGAN, refines with {self.refining} channels what {self.vae.description} makes"
 
     def decode(self, codes: Tensor) -> Tensor:
-        return self(self.vae.decode(codes), self.grain(codes))
+        return self(doubled(self.vae.decode(codes)), self.grain(codes))
 
     def forward(self, decoded: Tensor, grain: Tensor) -> Tensor:
-        """Return images that the `SceneVAE` has decoded, (N, 3, 64, 64), 0..1, refined with their grain."""
+        """Return images that the `SceneVAE` has decoded, doubled, (N, 3, 128, 128), 0..1, refined with their grain."""
         refined: Tensor = self.refiner(decoded, grain)
         return refined
 
     def example_inputs(self) -> tuple[Tensor, Tensor]:
         """Return an image and its grain: arguments of `forward`, always the same."""
         generator = Generator().manual_seed(0)
-        return torch.rand(1, 3, SIDE, SIDE, generator=generator), torch.randn(1, 1, SIDE, SIDE, generator=generator)
+        size = self.side, self.side
+        return torch.rand(1, 3, *size, generator=generator), torch.randn(1, 1, *size, generator=generator)
 
     def grain(self, codes: Tensor) -> Tensor:
-        """Return the noise (N, 1, 64, 64) from which details are made: a continuous function of the codes (N, code)."""
+        """Return the noise (N, 1, 128, 128) of which details are made: a continuous function of codes (N, code)."""
         direction = nn.functional.normalize(self.normal(codes))
-        return (direction @ self.patterns).view(-1, 1, SIDE, SIDE)
+        return (direction @ self.patterns).view(-1, 1, self.side, self.side)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.vae.encode(images)
@@ -197,7 +198,7 @@ class Refiner(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, images: Tensor, grain: Tensor) -> Tensor:
-        """Return images (N, 3, 64, 64), 0..1, with more detail, made of noise (N, 1, 64, 64)."""
+        """Return images (N, 3, H, W), 0..1, with more detail, made of noise (N, 1, H, W)."""
         x = _activated(self.first(torch.cat((images - 0.5, grain.to(images)), 1)))
         passed = []
         for layer in self.down:

@@ -20,7 +20,7 @@ __all__ = ["SIDE", "colour_lines", "gray_of", "on_lines", "painted"]
 
 SIDE = 320
 """Longer side in pixels of the version of an image that the network sees."""
-RADIUS = 24
+RADIUS = 12
 """Radius in pixels of the windows, in that version, within which colours follow the lightness."""
 EPSILON = 1e-3
 """Variance of gray values, 0..1, below which colours do not follow them."""

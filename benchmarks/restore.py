@@ -34,10 +34,9 @@ from imgtk.metrics import feature_distance, psnr, psnr_y, ssim_y
 from imgtk.nn.degradation import blur as convolved
 from imgtk.nn.degradation import kernels
 from imgtk.nn.features import load_features
-from imgtk.nn.lab import to_lab
 from imgtk.registry import default
 from imgtk.training.images import image_files, load_image
-from imgtk_restore.colouring import gray_of, painted
+from imgtk_restore.colouring import colours_of, gray_of, painted
 from imgtk_restore.degrade import disc_kernels, line_kernels
 from imgtk_restore.holes import random_holes
 
@@ -258,7 +257,9 @@ def colourise(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
     pipeline = Pipeline("restore:colourise", device="cpu")
     methods: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
         "gray": lambda gray, target: gray.expand_as(target),
-        "mean colour": lambda gray, target: painted(gray, _ab(target).mean((2, 3), keepdim=True) + 0 * target[:, 1:]),
+        "mean colour": lambda gray, target: painted(
+            gray, colours_of(target).mean((2, 3), keepdim=True) + 0 * target[:, 1:]
+        ),
         "restore:colourise": lambda gray, target: tensor(pipeline(to_8_bits(gray[0, 0].numpy() * 255)).pixels),
     }
     for method, colour in methods.items():
@@ -272,11 +273,6 @@ def colourise(targets: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
             found["feature_distance"].append(feature_distance(result, target, features))
         means = {name: mean(values) for name, values in found.items()}
         yield {"task": "colourise", "level": "", "images": len(targets), "method": method, **means}
-
-
-def _ab(x: Tensor) -> Tensor:
-    """Return a* and b* (N, 2, H, W) of images (N, 3, H, W)."""
-    return to_lab(x.movedim(1, -1))[..., 1:].movedim(-1, 1)
 
 
 def _colourfulness(image: np.ndarray) -> float:

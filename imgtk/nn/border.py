@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-__all__ = ["at_least", "continued"]
+__all__ = ["at_least", "continued", "to_multiple"]
 
 
 def continued(x: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:
@@ -23,3 +23,9 @@ def at_least(x: Tensor, side: int) -> Tensor:
     """Return images (N, C, H, W) with sides of at least `side` pixels: their last row and column are repeated."""
     height, width = x.shape[2:]
     return pad(x, (0, max(0, side - width), 0, max(0, side - height)), mode="replicate")
+
+
+def to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Return images (N, C, H, W) with sides that are multiples: their last row and column are repeated."""
+    height, width = x.shape[2:]
+    return pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")

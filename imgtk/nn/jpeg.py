@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imgtk.nn.border import to_multiple
 from imgtk.nn.colour import LUMA, luma
 
 __all__ = ["jpeg"]
@@ -88,7 +89,7 @@ def _chroma_range(device: torch.device) -> Tensor:
 def _halved(chroma: Tensor) -> Tensor:
     """Return the averages of 2x2 pixels in whole numbers; like libjpeg, halves go down in even columns and up in
     odd ones."""
-    average = F.avg_pool2d(_filled(chroma, 2), 2)
+    average = F.avg_pool2d(to_multiple(chroma, 2), 2)
     up = torch.arange(average.shape[3], device=chroma.device) % 2
     return torch.where(up == 1, (average + 0.5).floor(), (average - 0.5).ceil())
 
@@ -105,14 +106,8 @@ def _coded(plane: Tensor, steps: Tensor) -> Tensor:
     """Return planes (N, C, H, W), -128..127, with each cosine of their 8x8 blocks rounded to a multiple of its step."""
     count, channels, height, width = plane.shape
     cosines = torch.tensor(COSINES, device=plane.device)
-    blocks = F.pixel_unshuffle(_filled(plane, 8), 8)
+    blocks = F.pixel_unshuffle(to_multiple(plane, 8), 8)
     values = cosines @ blocks.view(count, channels, 64, -1)
     values = (values / steps).round() * steps
     blocks = (cosines.T @ values).view_as(blocks)
     return F.pixel_shuffle(blocks, 8)[..., :height, :width].round().clamp(-128, 127)
-
-
-def _filled(plane: Tensor, multiple: int) -> Tensor:
-    """Return `plane` with its last row and column repeated until `multiple` divides its sides."""
-    height, width = plane.shape[2:]
-    return F.pad(plane, (0, -width % multiple, 0, -height % multiple), mode="replicate")

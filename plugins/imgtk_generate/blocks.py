@@ -7,7 +7,7 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-__all__ = ["Enlarge", "doubled", "mirrored"]
+__all__ = ["Enlarge", "doubled", "mirrored", "silent"]
 
 GROUPS = 4
 
@@ -16,6 +16,13 @@ def mirrored(inputs: int, outputs: int, side: int = 3, stride: int = 1) -> nn.Co
     """Return a convolution of (N, inputs, H, W), to (N, outputs, H / stride, W / stride), that sees what is inside
     mirrored at the border."""
     return nn.Conv2d(inputs, outputs, side, stride=stride, padding=1, padding_mode="reflect")
+
+
+def silent(convolution: nn.Conv2d) -> nn.Conv2d:
+    """Set all that a convolution has learnt to 0, and return it: what it adds to an image starts with nothing."""
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
+    return convolution
 
 
 class Enlarge(nn.Module):

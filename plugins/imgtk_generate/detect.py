@@ -25,7 +25,7 @@ def scene_vae(state: State) -> tuple[SceneVAE, State] | None:
     if "moments.weight" not in state or "decoder.mixer.0.weight" not in state:
         return None
     with torch.device("meta"):
-        grain, finer = ("decoder.grain.0.gains.weight" in state, "decoder.finer.last.weight" in state)
+        grain, finer = "decoder.grain.0.gains.weight" in state, "decoder.finer.last.weight" in state
         return SceneVAE(*_shape(state, "decoder."), grain, finer), state
 
 

@@ -27,8 +27,6 @@ __all__ = ["LandscapeRecipe", "LandscapeTrainer", "VAEGANRecipe", "VAEGANTrainer
 
 SOFT = SIDE / 2
 """Side of an image in standard deviations of the Gaussian below which it may differ from what it should show."""
-
-
 LATER = re.compile(r"\.(grain|finer)\.")
 """Tensors that an autoencoder may lack from which a generator starts."""
 

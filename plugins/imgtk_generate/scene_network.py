@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import relu
 
-from imgtk_generate.blocks import Enlarge, doubled, mirrored
+from imgtk_generate.blocks import Enlarge, doubled, mirrored, silent
 
 __all__ = ["LEVELS", "SIDE", "SceneGenerator"]
 
@@ -78,10 +78,7 @@ class Finer(nn.Module):
         super().__init__()
         self.stage = Enlarge(width, width, MIXED, smooth=True)
         self.grain = Grain(code, 2 * SIDE, width)
-        self.last = mirrored(width, 3)
-        nn.init.zeros_(self.last.weight)
-        assert self.last.bias is not None
-        nn.init.zeros_(self.last.bias)
+        self.last = silent(mirrored(width, 3))
 
     def forward(self, x: Tensor, mixed: Tensor, codes: Tensor) -> Tensor:
         """Return what is added, (N, 3, 128, 128), for features (N, width, 64, 64)."""

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, relu
 
-from imgtk_generate.blocks import doubled, mirrored
+from imgtk_generate.blocks import doubled, mirrored, silent
 from imgtk_generate.codes import distribution
 from imgtk_generate.scene_network import SIDE, START, SceneGenerator
 
@@ -192,10 +192,7 @@ class Refiner(nn.Module):
         self.down = nn.ModuleList(mirrored(inputs, outputs, 4, stride=2) for inputs, outputs in pairwise(widths))
         self.middle = mirrored(widths[2], widths[2])
         self.up = nn.ModuleList(mirrored(inputs + outputs, outputs) for inputs, outputs in pairwise(widths[::-1]))
-        self.last = mirrored(widths[0], 3)
-        nn.init.zeros_(self.last.weight)
-        assert self.last.bias is not None
-        nn.init.zeros_(self.last.bias)
+        self.last = silent(mirrored(widths[0], 3))
 
     def forward(self, images: Tensor, grain: Tensor) -> Tensor:
         """Return images (N, 3, H, W), 0..1, with more detail, made of noise (N, 1, H, W)."""

@@ -11,10 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, huber_loss
 
-from imgtk.errors import TrainingError
 from imgtk.geometry import Size
 from imgtk.nn.features import load_features
-from imgtk.nn.lab import to_lab
 from imgtk.nn.resample import resample
 from imgtk.training.images import CropSampler, load_held_out
 from imgtk.training.processes import on_whole_batch
@@ -23,7 +21,8 @@ from imgtk.training.sheets import beside, stacked
 from imgtk.training.trainer import Trainer
 from imgtk.training.weights import load_init
 from imgtk_restore.colour_network import ColouriseNet, Colouriser, seen
-from imgtk_restore.colouring import SIDE, colour_lines, gray_of, on_lines, painted
+from imgtk_restore.colouring import SIDE, alike, colour_lines, colours_of, gray_of, on_lines, painted
+from imgtk_restore.trainer import check_crop
 
 __all__ = ["ColouriseRecipe", "ColouriseTrainer"]
 
@@ -75,10 +74,7 @@ class ColouriseTrainer(Trainer[ColouriseRecipe]):
     def __init__(self, recipe: ColouriseRecipe) -> None:
         super().__init__(recipe)
         network = ColouriseNet(recipe.width, recipe.dropout)
-        if recipe.crop % network.multiple:
-            raise TrainingError(
-                f"crops of {recipe.crop} pixels do not suit", hint=f"Take a multiple of {network.multiple}."
-            )
+        check_crop(recipe.crop, network.multiple)
         load_init(network, recipe.init, "imgtk_restore", settings="width")
         self.features = load_features()
         self.frozen = (self.features,)
@@ -134,16 +130,10 @@ class ColouriseTrainer(Trainer[ColouriseRecipe]):
         return stacked(rows)
 
 
-def alike(gray: Tensor) -> Tensor:
-    """Return gray images (N, 1, H, W) with three equal channels, in channels_last."""
-    return gray.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-
-
 def gray_and_colours(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return gray images (N, 1, H, W) as light as `x` (N, 3, H, W), and a* and b* (N, 2, H / 8, W / 8) of `x`."""
     with torch.autocast(x.device.type, enabled=False):
-        ab = to_lab(x.float().movedim(1, -1))[..., 1:].movedim(-1, 1)
-        return gray_of(x), avg_pool2d(ab, ColouriseNet.scale_of_result)
+        return gray_of(x), avg_pool2d(colours_of(x), ColouriseNet.scale_of_result)
 
 
 def colour_loss(found: Tensor, truth: Tensor) -> Tensor:

@@ -7,16 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import interpolate
 
 from imgtk.nn.arrays import on_arrays
+from imgtk.nn.border import to_multiple
 from imgtk.nn.colour import from_srgb, to_srgb
 from imgtk.nn.guided import guided_filter, guided_lines
 from imgtk.nn.lab import to_lab, to_rgb
 from imgtk.nn.resample import with_longest_side
 from imgtk_restore.colour_network import ColouriseNet
 
-__all__ = ["SIDE", "colour_lines", "gray_of", "on_lines", "painted"]
+__all__ = ["SIDE", "alike", "colour_lines", "colours_of", "gray_of", "on_lines", "painted"]
 
 SIDE = 320
 """Longer side in pixels of the version of an image that the network sees."""
@@ -33,6 +34,16 @@ def gray_of(x: Tensor) -> Tensor:
     return to_rgb(lab).movedim(-1, 1)[:, :1]
 
 
+def colours_of(x: Tensor) -> Tensor:
+    """Return a* and b* (N, 2, H, W) of images (N, 3, H, W), 0..1."""
+    return to_lab(x.float().movedim(1, -1))[..., 1:].movedim(-1, 1)
+
+
+def alike(gray: Tensor) -> Tensor:
+    """Return gray images (N, 1, H, W) with three equal channels, in channels_last."""
+    return gray.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+
+
 def colour_lines(network: Callable[[Tensor], Tensor], gray: Tensor) -> Tensor:
     """Return likely colours of gray images, as lines: how a* and b* follow from the gray value near each pixel.
 
@@ -45,9 +56,7 @@ def colour_lines(network: Callable[[Tensor], Tensor], gray: Tensor) -> Tensor:
     """
     small = with_longest_side(gray, SIDE)
     rows, columns = small.shape[2:]
-    right, bottom = (-side % ColouriseNet.multiple for side in (columns, rows))
-    whole = pad(small, (0, right, 0, bottom), mode="replicate").expand(-1, 3, -1, -1)
-    ab = network(whole.contiguous(memory_format=torch.channels_last)).to(gray.dtype)
+    ab = network(alike(to_multiple(small, ColouriseNet.multiple))).to(gray.dtype)
     ab = interpolate(ab, scale_factor=float(ColouriseNet.scale_of_result), mode="bilinear")[..., :rows, :columns]
 
     def follow(planes: np.ndarray) -> np.ndarray:

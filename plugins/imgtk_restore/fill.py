@@ -15,7 +15,7 @@ from imgtk.nn.noise import grain_in
 from imgtk.upscaling.consistency import flatness
 from imgtk_restore.tiles import in_tiles
 
-__all__ = ["NEAR", "enlarged_into", "fill", "halved", "improver", "smooth", "with_holes"]
+__all__ = ["NEAR", "doubled", "enlarged_into", "fill", "halved", "improver", "smooth", "with_holes"]
 
 NEAR = 24
 """Depth of a hole in pixels up to which a network fills it at once; deeper ones are first filled at half the size."""
@@ -64,8 +64,12 @@ def halved(x: Tensor, holes: Tensor) -> tuple[Tensor, Tensor]:
 
 def enlarged_into(x: Tensor, holes: Tensor, small: Tensor) -> Tensor:
     """Put an image of half the size into the holes of `x`."""
-    large = interpolate(small, scale_factor=2.0, mode="bilinear")
-    return torch.where(holes, large[..., : x.shape[2], : x.shape[3]], x)
+    return torch.where(holes, doubled(small, x), x)
+
+
+def doubled(small: Tensor, like: Tensor, mode: str = "bilinear") -> Tensor:
+    """Return (N, C, h, w) at twice the size, or a pixel less, which is that of (N, D, H, W)."""
+    return interpolate(small, scale_factor=2.0, mode=mode)[..., : like.shape[2], : like.shape[3]]
 
 
 def improver(network: Callable[[Tensor], Tensor], multiple: int, halo: int) -> Improve:

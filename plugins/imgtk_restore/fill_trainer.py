@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, l1_loss
 
-from imgtk.errors import TrainingError
 from imgtk.metrics import feature_distance, psnr, ssim_y
 from imgtk.nn.discriminators import FeatureDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
@@ -25,7 +24,7 @@ from imgtk.training.weights import load_init
 from imgtk_restore.fill import enlarged_into, fill, halved, improver, smooth, with_holes
 from imgtk_restore.fill_network import InpaintNet
 from imgtk_restore.holes import random_holes
-from imgtk_restore.trainer import sizes
+from imgtk_restore.trainer import check_crop, sizes
 
 __all__ = ["InpaintRecipe", "InpaintTrainer"]
 
@@ -78,10 +77,7 @@ class InpaintTrainer(Trainer[InpaintRecipe]):
         super().__init__(recipe)
         network = InpaintNet(*sizes(recipe.widths, recipe.blocks))
         self.multiple = network.multiple
-        if recipe.crop % (2 * self.multiple):
-            raise TrainingError(
-                f"crops of {recipe.crop} pixels do not suit", hint=f"Take a multiple of {2 * self.multiple}."
-            )
+        check_crop(recipe.crop, 2 * self.multiple)
         load_init(network, recipe.init, "imgtk_restore", settings="widths and blocks")
         self.features = load_features(recipe.backbone)
         self.frozen = (self.features,)

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import interpolate
 
 from imgtk.geometry import Box, cut
 from imgtk.steps import report_step
-from imgtk_restore.fill import halved, smooth
+from imgtk_restore.fill import doubled, halved, smooth
 from imgtk_restore.inpaint import METHODS, filled_by_opencv
 from imgtk_restore.patches import REACH, PatchSearch
 
@@ -49,12 +48,12 @@ def continued(x: Tensor, known: Box, seed: int) -> Tensor:
             if min(known.size) <= 2 * REACH:
                 return smooth(x, holes)
             filled = filled_by_opencv(x, holes[0, 0], METHODS["telea"], FILLING_RADIUS).clamp(0, 1)
-            soft = _doubled(halved(filled, torch.zeros_like(holes))[0], x, "bilinear")
+            soft = doubled(halved(filled, torch.zeros_like(holes))[0], x)
             search = PatchSearch(known, None, x, generator)
             radius = search.near
         else:
-            soft = _doubled(filled, x, "bilinear")
-            search = PatchSearch(known, 2 * _doubled(moves, x, "nearest"), x, generator)
+            soft = doubled(filled, x)
+            search = PatchSearch(known, 2 * doubled(moves, x, "nearest"), x, generator)
             radius = RADIUS
         rounds = ROUNDS if levels else ROUNDS_AT_FULL_SIZE
         filled = soft
@@ -79,8 +78,3 @@ def _levels(x: Tensor, known: Box) -> list[tuple[Tensor, Tensor, Box]]:
         if widest <= NARROW or min(half.size) <= 2 * REACH:
             return levels
         levels.append((*halved(x, holes), half))
-
-
-def _doubled(small: Tensor, like: Tensor, mode: str) -> Tensor:
-    """Return (N, C, h, w) at twice the size, or a pixel less, which is that of (N, D, H, W)."""
-    return interpolate(small, scale_factor=2.0, mode=mode)[..., : like.shape[2], : like.shape[3]]

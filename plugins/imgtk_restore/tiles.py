@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from torch import Tensor
-from torch.nn.functional import pad
 
 from imgtk.geometry import Box, Size, cut
+from imgtk.nn.border import to_multiple
 
 __all__ = ["in_tiles"]
 
@@ -33,8 +33,7 @@ def in_tiles(
     """
     size = Size(x.shape[3], x.shape[2])
     halo = -(-halo // multiple) * multiple
-    right, bottom = (-side % multiple for side in size)
-    padded = pad(x, (0, right, 0, bottom), mode="replicate")
+    padded = to_multiple(x, multiple)
     whole = Size(padded.shape[3], padded.shape[2])
     result = x[:, :3].clone()
     for top in range(0, size.height, TILE):

@@ -22,7 +22,7 @@ from imgtk.training.weights import load_init
 from imgtk_restore.degrade import DEGRADATIONS
 from imgtk_restore.network import CONDITIONS, RestorationNet
 
-__all__ = ["RestoreRecipe", "RestoreTrainer", "as_gray", "sizes", "some_gray"]
+__all__ = ["RestoreRecipe", "RestoreTrainer", "as_gray", "check_crop", "sizes", "some_gray"]
 
 SHOWN = 256
 """Side in pixels of the parts of images in sample sheets."""
@@ -66,10 +66,7 @@ class RestoreTrainer(Trainer[RestoreRecipe]):
             raise TrainingError(f"unknown degradation {recipe.degradation!r}", hint=f"Available: {known}.")
         self.degrade = DEGRADATIONS[recipe.degradation]
         network = RestorationNet(*sizes(recipe.widths, recipe.blocks))
-        if recipe.crop % network.multiple:
-            raise TrainingError(
-                f"crops of {recipe.crop} pixels do not suit", hint=f"Take a multiple of {network.multiple}."
-            )
+        check_crop(recipe.crop, network.multiple)
         load_init(network, recipe.init, "imgtk_restore", settings="widths and blocks")
         self.networks = {"generator": network}
         self.held_out: list[tuple[Tensor, Tensor]] = []
@@ -124,6 +121,12 @@ def sizes(widths: str, blocks: str) -> tuple[list[int], list[int]]:
     if len(channels) != len(depths):
         raise TrainingError(f"widths are for {len(channels)} levels and blocks for {len(depths)}", hint="Use as many.")
     return channels, depths
+
+
+def check_crop(crop: int, multiple: int) -> None:
+    """Raise TrainingError for crops whose side is no multiple of what a network takes."""
+    if crop % multiple:
+        raise TrainingError(f"crops of {crop} pixels do not suit", hint=f"Take a multiple of {multiple}.")
 
 
 def some_gray(images: Tensor, share: float) -> Tensor:

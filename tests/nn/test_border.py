@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from imgtk.nn.border import at_least, continued
+from imgtk.nn.border import at_least, continued, to_multiple
 
 
 def test_they_are_mirrored_on_each_side_by_itself():
@@ -25,5 +25,14 @@ def test_small_images_are_extended_to_a_side(height: int, width: int) -> None:
     x = torch.rand(2, 3, height, width)
     y = at_least(x, 64)
     assert y.shape == (2, 3, max(height, 64), max(width, 64))
+    assert torch.equal(y[..., :height, :width], x)
+    assert torch.equal(y[..., -1, -1], x[..., -1, -1])
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (40, 3), (64, 64), (70, 20)])
+def test_sides_are_extended_to_multiples(height: int, width: int) -> None:
+    x = torch.rand(2, 3, height, width)
+    y = to_multiple(x, 16)
+    assert y.shape == (2, 3, height + -height % 16, width + -width % 16)
     assert torch.equal(y[..., :height, :width], x)
     assert torch.equal(y[..., -1, -1], x[..., -1, -1])

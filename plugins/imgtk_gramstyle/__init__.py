@@ -32,6 +32,8 @@ HARSH = frozenset(("mosaic", "engraving"))
 
 MIX = Param("mix", CommaList(Number(0, 1)), "Share of each style after the first; equal if left out.", default=None)
 PAINTING = (STRENGTH, KEEP_COLOUR, MASK, SCALE, SEED)
+STROKES = {"monet": 1.5}
+"""Sizes of strokes that suit a style better than 1: Monet's smaller ones become dots where an image is flat."""
 TRAINER = "imgtk_gramstyle.trainer:StyleTrainer"
 
 
@@ -54,7 +56,7 @@ def _trained(name: str, summary: str) -> OpSpec:
         name=f"style:{name}",
         impl="imgtk_gramstyle.op:Stylise",
         summary=summary,
-        params=PAINTING,
+        params=tuple(replace(p, default=STROKES.get(name, 1.0)) if p is SCALE else p for p in PAINTING),
         preset={"model": name},
         trainer=TRAINER,
         weights=(name,),

@@ -68,6 +68,14 @@ QUEUE = (
     ),
     Run("compact-x4-sharp", "upscale:compact", "compact-x4-sharp", TEACHER, {"batch": "64", "steps": "50000"}),
     Run("compact-x4", "upscale:compact", "compact-x4", {}, {"batch": "64", "steps": "100000"}),
+    Run("srresnet-x4", "upscale:srresnet", "srresnet-x4", {}, {"batch": "32", "steps": "100000"}),
+    Run(
+        "srgan-x4",
+        "upscale:srgan",
+        "srgan-x4",
+        {"backbone": "{features}", "init": "{runs}/srresnet-x4/final/srresnet-x4.safetensors"},
+        {"batch": "32", "steps": "100000"},
+    ),
 )
 
 

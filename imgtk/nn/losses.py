@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imgtk.nn.colour import luma
+
 __all__ = [
     "FeatureMaps",
     "content_distance",
@@ -19,8 +21,14 @@ __all__ = [
     "perceptual_loss",
     "spectral_distance",
     "style_distance",
+    "texture_distance",
     "total_variation",
 ]
+
+BLOCK = 32
+"""Side in pixels of the blocks whose spectra `texture_distance` compares."""
+UNSEEN = 6.0
+"""What noise with a standard deviation of half an 8-bit step adds to the magnitudes of these spectra."""
 
 FeatureMaps = Mapping[str, Tensor]
 """Outputs (N, C, H, W) of a feature network's layers, by name."""
@@ -121,6 +129,27 @@ def spectral_distance(output: Tensor, target: Tensor) -> Tensor:
     frequency."""
     difference = torch.fft.rfft2(output.float()) - torch.fft.rfft2(target.float())
     return difference.abs().mean() / (output.shape[2] * output.shape[3]) ** 0.5
+
+
+def texture_distance(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute difference of the logarithms of local spectra of the luma of two images.
+
+    The spectra are those of overlapping blocks of 32 pixels, and without phases: a texture may lie anywhere, but must
+    have the strength of the target's at every frequency. A hatch where the target is irregular has one frequency only.
+
+    Args:
+        output, target: (N, 3, H, W), 0..1, sides of at least 48 pixels.
+    """
+    window = torch.hann_window(BLOCK, periodic=False, device=output.device)
+    top, left = torch.randint(0, BLOCK // 2, (2,)).tolist()
+
+    def spectra(x: Tensor) -> Tensor:
+        y = 255 * luma(x.float())[:, 0, top:, left:]
+        blocks = y.unfold(1, BLOCK, BLOCK // 2).unfold(2, BLOCK, BLOCK // 2)
+        blocks = (blocks - blocks.mean((3, 4), keepdim=True)) * window[:, None] * window
+        return (torch.fft.rfft2(blocks).abs() + UNSEEN).log()
+
+    return F.l1_loss(spectra(output), spectra(target))
 
 
 def total_variation(x: Tensor) -> Tensor:

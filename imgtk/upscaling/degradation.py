@@ -34,7 +34,7 @@ from imgtk.nn.degradation import (
 )
 from imgtk.nn.jpeg import jpeg
 
-__all__ = ["MILD", "DegradationRound", "EverydayPhoto", "SecondOrder"]
+__all__ = ["COMPRESSED", "MILD", "DegradationRound", "EverydayPhoto", "SecondOrder"]
 
 Range = tuple[float, float]
 
@@ -170,6 +170,11 @@ class EverydayPhoto:
         x = torch.where(by_chance(self.compress), jpeg(x, quality), x)
         return torch.where(by_chance(self.clean), clean, rounded(x))
 
+
+COMPRESSED = EverydayPhoto(
+    clean=0.4, blur=0.0, noise=0.25, deviation=(0.5, 3.0), sharpen=0.0, compress=1.0, quality=(60, 96)
+)
+"""JPEGs of good quality, some a little noisy; two in five are clean."""
 
 MILD = SecondOrder(
     DegradationRound(

@@ -22,7 +22,7 @@ from imgtk.metrics import feature_distance, psnr_y
 from imgtk.nn.degradation import classic
 from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
-from imgtk.nn.losses import perceptual_loss, spectral_distance
+from imgtk.nn.losses import grid, perceptual_loss, spectral_distance, texture_distance
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.images import CropSampler, held_out_tensor, load_image
 from imgtk.training.processes import on_whole_batch
@@ -30,7 +30,7 @@ from imgtk.training.recipe import Recipe
 from imgtk.training.sheets import beside, middle, stacked
 from imgtk.training.trainer import Trainer
 from imgtk.training.weights import load_init
-from imgtk.upscaling.degradation import MILD, EverydayPhoto, SecondOrder
+from imgtk.upscaling.degradation import COMPRESSED, MILD, EverydayPhoto, SecondOrder
 from imgtk.upscaling.network import UpscalingNetwork, load_network
 from imgtk.upscaling.teacher import TeacherPairs, make_pairs, pairs_folder, split, taught
 from imgtk.weights import digest
@@ -40,10 +40,18 @@ __all__ = ["FidelityTrainer", "GANSettings", "GANTrainer", "UpscalingRecipe"]
 
 Degradation = Callable[[Tensor, int, torch.Generator], Tensor]
 
-RANDOM_DEGRADATIONS: Mapping[str, Degradation] = {"second-order": SecondOrder(), "mild": MILD, "photo": EverydayPhoto()}
+RANDOM_DEGRADATIONS: Mapping[str, Degradation] = {
+    "second-order": SecondOrder(),
+    "mild": MILD,
+    "photo": EverydayPhoto(),
+    "jpeg": COMPRESSED,
+}
 
 CONTEXT = 3
 """Input pixels at the borders of crops that do not count: the teacher has seen more around them."""
+
+SMALLEST_TEXTURE = 48
+"""Side in pixels of the smallest crops on which grids and textures are compared."""
 
 SMALLEST_BLOCK = 4
 """Side in pixels of the blocks whose averages the colour loss compares, at the least."""
@@ -56,7 +64,8 @@ class UpscalingRecipe(Recipe):
     Attributes:
         scale: native scale of the network.
         degradation: how targets become inputs: "bicubic" (the papers' benchmarks), "second-order" (compressed, noisy
-            and blurred images; Real-ESRGAN), "mild" (a weaker one), or "photo" (`EverydayPhoto`).
+            and blurred images; Real-ESRGAN), "mild" (a weaker one), "photo" (`EverydayPhoto`), or "jpeg" (JPEGs of good
+            quality; two in five images are clean).
         teacher: network to copy: the name of weights, or a file of any upscaling network of this scale. What it makes
             of degraded photographs then takes the place of the targets; see `imgtk.upscaling.teacher`.
         pairs: how many images the teacher makes; they are kept in the user's cache folder.
@@ -93,6 +102,9 @@ class GANSettings(AdversarySettings):
     Attributes:
         pixel, colour, perceptual, adversarial: weights of the losses; colour is L1 between the averages of blocks as
             large as the scale (at least 4 pixels), which keeps the information of the input.
+        grid: weight of how much more of a grid, as large as the scale, the output shows than the target; see
+            `imgtk.nn.losses.grid`. It and `texture` need crops of at least 48 pixels.
+        texture: weight of the distance between local spectra (`imgtk.nn.losses.texture_distance`), against hatches.
         gan: the loss; "relativistic" is ESRGAN's, "standard" SRGAN's.
         backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
         discriminator: "unet", which rates each pixel, is steadier in short runs and always has spectral normalisation,
@@ -104,6 +116,8 @@ class GANSettings(AdversarySettings):
     colour: float = 4.0
     perceptual: float = 1.0
     adversarial: float = 0.1
+    grid: float = 0.0
+    texture: float = 0.0
     gan: str = "relativistic"
     backbone: str = "imgtk"
     discriminator: str = "unet"
@@ -234,7 +248,7 @@ class GANTrainer(FidelityTrainer[R]):
 
     Raises:
         PluginError: the recipe is none.
-        TrainingError: for an unknown discriminator or kind of GAN, or crops that the discriminator cannot take.
+        TrainingError: for an unknown discriminator or kind of GAN, or crops that it or the losses cannot take.
     """
 
     metric = "feature_distance"
@@ -244,6 +258,11 @@ class GANTrainer(FidelityTrainer[R]):
         super().__init__(recipe, context)
         self.settings = gan_settings(recipe)
         self.adversary = Adversary(self.settings)
+        if (self.settings.grid or self.settings.texture) and recipe.crop < SMALLEST_TEXTURE:
+            raise TrainingError(
+                f"crops of {recipe.crop} pixels are too small to see a texture",
+                hint=f"Take crop={SMALLEST_TEXTURE} or more, or set grid=0 and texture=0.",
+            )
         self.networks["discriminator"] = build_discriminator(self.settings, recipe.crop)
         self.features = load_features(self.settings.backbone)
         self.frozen = (*self.frozen, self.features)
@@ -254,15 +273,17 @@ class GANTrainer(FidelityTrainer[R]):
         output, block = networks["generator"](inputs), max(SMALLEST_BLOCK, self.recipe.scale)
 
         discriminator.requires_grad_(False)
-        yield (
-            "generator",
-            {
-                "pixel": settings.pixel * l1_loss(output, batch),
-                "colour": settings.colour * l1_loss(avg_pool2d(output, block), avg_pool2d(batch, block)),
-                "perceptual": settings.perceptual * perceptual_loss(self.features, output, batch),
-                "adversarial": settings.adversarial * self.adversary.generator_loss(discriminator, output, batch),
-            },
-        )
+        losses = {
+            "pixel": settings.pixel * l1_loss(output, batch),
+            "colour": settings.colour * l1_loss(avg_pool2d(output, block), avg_pool2d(batch, block)),
+            "perceptual": settings.perceptual * perceptual_loss(self.features, output, batch),
+            "adversarial": settings.adversarial * self.adversary.generator_loss(discriminator, output, batch),
+        }
+        if settings.grid:
+            losses["grid"] = settings.grid * (grid(output, self.scale) - grid(batch, self.scale)).relu()
+        if settings.texture:
+            losses["texture"] = settings.texture * texture_distance(output, batch)
+        yield "generator", losses
         discriminator.requires_grad_(True)
         yield "discriminator", self.adversary.discriminator_losses(discriminator, batch, output)
 

@@ -1,7 +1,15 @@
 import pytest
 import torch
 
-from imgtk.nn.losses import content_distance, gram, gram_distance, grams, grid, total_variation
+from imgtk.nn.losses import (
+    content_distance,
+    gram,
+    gram_distance,
+    grams,
+    grid,
+    texture_distance,
+    total_variation,
+)
 
 
 def test_gram_is_the_definition():
@@ -82,4 +90,21 @@ def test_flat_images_have_no_grid_and_finite_gradients():
     found = grid(flat, 4)
     found.backward()
     assert found == 0
+    assert torch.isfinite(flat.grad).all()
+
+
+def test_textures_are_near_where_they_are_of_one_kind():
+    torch.manual_seed(0)
+    noise, other = 0.5 + 0.05 * torch.randn(2, 1, 3, 128, 96)
+    rows, columns = torch.arange(128.0)[:, None], torch.arange(96.0)
+    hatch = (0.5 + 0.07 * torch.sin(2.1 * rows + 1.3 * columns)).expand(1, 3, 128, 96)  # as strong as the noise
+    kind = texture_distance(noise, other)
+    assert texture_distance(noise, noise) == 0
+    assert kind < 0.6 * texture_distance(noise, hatch)
+    assert kind < 0.6 * texture_distance(noise, noise.mean((2, 3), keepdim=True).expand_as(noise))
+
+
+def test_textures_of_flat_images_have_finite_gradients():
+    flat = torch.full((1, 3, 48, 48), 0.5, requires_grad=True)
+    texture_distance(flat, torch.rand(1, 3, 48, 48)).backward()
     assert torch.isfinite(flat.grad).all()

@@ -7,7 +7,7 @@ import torch
 from skimage import data
 
 from imgtk.nn.degradation import Fixed, classic
-from imgtk.upscaling.degradation import DegradationRound, EverydayPhoto, SecondOrder
+from imgtk.upscaling.degradation import COMPRESSED, DegradationRound, EverydayPhoto, SecondOrder
 
 NOTHING = DegradationRound(
     blur=0.0, sinc=0.0, resize=(0.0, 0.0, 1.0), noise=(0.0, 0.0), poisson=(0.0, 0.0), gray=0.0, quality=(100, 100)
@@ -28,7 +28,9 @@ def rms(a, b):
 
 
 @pytest.mark.parametrize(
-    "degradation", [SecondOrder(), EverydayPhoto(), Fixed()], ids=["second-order", "photo", "fixed"]
+    "degradation",
+    [SecondOrder(), EverydayPhoto(), COMPRESSED, Fixed()],
+    ids=["second-order", "photo", "jpeg", "fixed"],
 )
 @pytest.mark.parametrize(
     ("size", "scale"), [((128, 128), 4), ((97, 63), 2), ((33, 34), 4), ((16, 200), 1), ((4, 4), 4), ((1, 9), 1)]
@@ -69,6 +71,14 @@ def test_each_image_of_a_batch_has_its_own_degradation():
     small = SecondOrder()(image().expand(6, -1, -1, -1), 2, seeded(5))
     distances = [rms(small[i], small[j]) for i in range(6) for j in range(i)]
     assert min(distances) > 0.005
+
+
+def test_two_in_five_inputs_are_clean_where_a_network_is_to_learn_both():
+    target = image().expand(200, -1, -1, -1)
+    clean, small = classic(target, 4), COMPRESSED(target, 4, seeded())
+    same = (small == clean).flatten(1).all(1)
+    assert 0.3 < same.float().mean() < 0.5
+    assert max(rms(*pair) for pair in zip(small, clean, strict=True)) < 0.06
 
 
 def test_autocast_memory_layout_and_gradients_change_nothing():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.utils.parametrize import is_parametrized
@@ -33,9 +35,24 @@ def test_unknown_settings_are_refused() -> None:
         UpscalingRecipe(degradation="fog").degrade(torch.rand(1, 3, 8, 8), torch.Generator())
     with pytest.raises(TrainingError, match="unknown GAN loss 'vegan'"):
         ESRGANTrainer(ESRGANRecipe(gan="vegan", features=8, blocks=1, growth=4))
+    with pytest.raises(TrainingError, match="crops of 40 pixels are too small to see a texture"):
+        ESRGANTrainer(ESRGANRecipe(texture=0.1, crop=40, features=8, blocks=1, growth=4))
 
 
-@pytest.mark.parametrize("degradation", ["bicubic", "second-order", "photo"])
+def test_grids_and_textures_count_where_a_recipe_asks_for_them() -> None:
+    recipe = ESRGANRecipe(crop=48, features=8, blocks=1, growth=4, discriminator_features=2)
+    batch = torch.rand(1, 3, 48, 48)
+    losses = {}
+    for weight in (0.0, 0.5):
+        trainer = ESRGANTrainer(replace(recipe, grid=weight, texture=weight))
+        name, losses[weight] = next(trainer.updates(batch, trainer.networks))
+        assert name == "generator"
+    assert losses[0.5].keys() - losses[0.0].keys() == {"grid", "texture"}
+    assert losses[0.5]["texture"] > 0.1  # an enlarged image lacks the strong noise of its target
+    assert losses[0.5]["grid"].isfinite()
+
+
+@pytest.mark.parametrize("degradation", ["bicubic", "second-order", "photo", "jpeg"])
 @pytest.mark.parametrize("scale", [1, 2, 4])
 def test_degraded_images_are_smaller_by_the_scale_and_on_the_8_bit_grid(degradation: str, scale: int) -> None:
     recipe = UpscalingRecipe(degradation=degradation, scale=scale)

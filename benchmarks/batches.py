@@ -15,7 +15,7 @@ from common import arguments, record, seconds
 from imgtk import Image, Pipeline
 from imgtk.testing import sample_image
 
-PIPELINES = "upscale:compact x4,upscale:esrgan x4,style:monet"
+PIPELINES = "upscale:compact x4,upscale:esrgan x4,style:scream"
 
 
 def timed(pipeline: Pipeline, images: list[Image], repeat: int) -> dict[str, float]:

@@ -29,6 +29,8 @@ BLOCK = 32
 """Side in pixels of the blocks whose spectra `texture_distance` compares."""
 UNSEEN = 6.0
 """What noise with a standard deviation of half an 8-bit step adds to the magnitudes of these spectra."""
+SMALLEST_TEXTURE = BLOCK + BLOCK // 2
+"""Side in pixels of the smallest images that `texture_distance` takes: a block, wherever it begins."""
 
 FeatureMaps = Mapping[str, Tensor]
 """Outputs (N, C, H, W) of a feature network's layers, by name."""
@@ -138,7 +140,7 @@ def texture_distance(output: Tensor, target: Tensor) -> Tensor:
     have the strength of the target's at every frequency. A hatch where the target is irregular has one frequency only.
 
     Args:
-        output, target: (N, 3, H, W), 0..1, sides of at least 48 pixels.
+        output, target: (N, 3, H, W), 0..1, sides of at least `SMALLEST_TEXTURE`, 48 pixels.
     """
     window = torch.hann_window(BLOCK, periodic=False, device=output.device)
     top, left = torch.randint(0, BLOCK // 2, (2,)).tolist()

@@ -22,7 +22,7 @@ from imgtk.metrics import feature_distance, psnr_y
 from imgtk.nn.degradation import classic
 from imgtk.nn.discriminators import UNetDiscriminator, VGGDiscriminator, spectrally_normalised
 from imgtk.nn.features import load_features
-from imgtk.nn.losses import grid, perceptual_loss, spectral_distance, texture_distance
+from imgtk.nn.losses import SMALLEST_TEXTURE, grid, perceptual_loss, spectral_distance, texture_distance
 from imgtk.training.adversary import Adversary, AdversarySettings
 from imgtk.training.images import CropSampler, held_out_tensor, load_image
 from imgtk.training.processes import on_whole_batch
@@ -49,9 +49,6 @@ RANDOM_DEGRADATIONS: Mapping[str, Degradation] = {
 
 CONTEXT = 3
 """Input pixels at the borders of crops that do not count: the teacher has seen more around them."""
-
-SMALLEST_TEXTURE = 48
-"""Side in pixels of the smallest crops on which grids and textures are compared."""
 
 SMALLEST_BLOCK = 4
 """Side in pixels of the blocks whose averages the colour loss compares, at the least."""
@@ -103,7 +100,7 @@ class GANSettings(AdversarySettings):
         pixel, colour, perceptual, adversarial: weights of the losses; colour is L1 between the averages of blocks as
             large as the scale (at least 4 pixels), which keeps the information of the input.
         grid: weight of how much more of a grid, as large as the scale, the output shows than the target; see
-            `imgtk.nn.losses.grid`. It and `texture` need crops of at least 48 pixels.
+            `imgtk.nn.losses.grid`. It and `texture` need crops of at least 48 pixels, or 65 at x8.
         texture: weight of the distance between local spectra (`imgtk.nn.losses.texture_distance`), against hatches.
         gan: the loss; "relativistic" is ESRGAN's, "standard" SRGAN's.
         backbone: feature network of the perceptual loss: "imgtk", or a SqueezeNet or VGG file.
@@ -258,10 +255,11 @@ class GANTrainer(FidelityTrainer[R]):
         super().__init__(recipe, context)
         self.settings = gan_settings(recipe)
         self.adversary = Adversary(self.settings)
-        if (self.settings.grid or self.settings.texture) and recipe.crop < SMALLEST_TEXTURE:
+        smallest = max(SMALLEST_TEXTURE, 8 * recipe.scale + 1)
+        if (self.settings.grid or self.settings.texture) and recipe.crop < smallest:
             raise TrainingError(
                 f"crops of {recipe.crop} pixels are too small to see a texture",
-                hint=f"Take crop={SMALLEST_TEXTURE} or more, or set grid=0 and texture=0.",
+                hint=f"Take crop={smallest} or more, or set grid=0 and texture=0.",
             )
         self.networks["discriminator"] = build_discriminator(self.settings, recipe.crop)
         self.features = load_features(self.settings.backbone)

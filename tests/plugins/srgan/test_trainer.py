@@ -51,6 +51,16 @@ def test_the_recipe_names_the_network() -> None:
         SRResNetRecipe(variant="deep").network()
 
 
+def test_crops_show_a_grid_at_every_scale() -> None:
+    settings = {"variant": "paper", "scale": 8, "features": 4, "blocks": 1, "discriminator": "unet", "grid": 0.5}
+    with pytest.raises(TrainingError, match="crops of 64 pixels are too small") as error:
+        trainer.SRGANTrainer(trainer.SRGANRecipe(crop=64, **settings))
+    assert "crop=65" in str(error.value)
+    run = trainer.SRGANTrainer(trainer.SRGANRecipe(crop=72, discriminator_features=2, **settings))
+    _, losses = next(run.updates(torch.rand(1, 3, 72, 72), run.networks))
+    assert losses["grid"].isfinite()
+
+
 def test_shipped_recipes_are_read() -> None:
     folder = Path(trainer.__file__).parent / "recipes"
     kinds = {"srresnet": trainer.SRResNetTrainer, "srgan": trainer.SRGANTrainer}
